@@ -1,0 +1,28 @@
+# One static library per folder of src/, one precompiled header shared by all that use Torch.
+file(WRITE ${CMAKE_BINARY_DIR}/generated/pch.cpp "")
+add_library(ddls_pch STATIC ${CMAKE_BINARY_DIR}/generated/pch.cpp)
+target_precompile_headers(ddls_pch PRIVATE <torch/torch.h>)
+target_compile_options(ddls_pch PRIVATE -fpch-preprocess)
+target_include_directories(ddls_pch PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
+target_link_libraries(ddls_pch PRIVATE ddls_log_libraries torch_wheel ddls_warnings)
+
+# ddls_library(NAME [TORCH] [LINK ...] [EXCLUDE files]): all .cpp files of this folder.
+function(ddls_library name)
+  cmake_parse_arguments(arg "TORCH" "" "LINK;EXCLUDE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(file IN LISTS arg_EXCLUDE)
+    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+  endforeach()
+  add_library(ddls_${name} STATIC ${sources})
+  target_include_directories(ddls_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
+  target_link_libraries(ddls_${name} PUBLIC ddls_log_libraries ${arg_LINK} PRIVATE ddls_warnings)
+  if(arg_TORCH)
+    ddls_use_torch(ddls_${name})
+  endif()
+endfunction()
+
+function(ddls_use_torch target)
+  target_link_libraries(${target} PUBLIC torch_wheel)
+  target_compile_options(${target} PRIVATE -fpch-preprocess)
+  target_precompile_headers(${target} REUSE_FROM ddls_pch)
+endfunction()

@@ -1,0 +1,37 @@
+# What a test that runs under mpirun needs on small and root-only machines.
+set(DDLS_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1)
+
+# ddls_unit_test(FOLDER): tests/unit/FOLDER/*_test.cpp against the library of that folder, one process.
+function(ddls_unit_test folder)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(unit_${folder} ${sources})
+  target_link_libraries(unit_${folder} PRIVATE ddls_${folder} ddls_warnings GTest::gtest_main)
+  target_include_directories(unit_${folder} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  get_target_property(links ddls_${folder} LINK_LIBRARIES)
+  if("torch_wheel" IN_LIST links)
+    ddls_use_torch(unit_${folder})
+    set_target_properties(unit_${folder} PROPERTIES BUILD_RPATH "${DDLS_WHEEL_DIR}/torch/lib")
+  endif()
+  target_compile_definitions(unit_${folder} PRIVATE DDLS_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+  add_test(NAME unit_${folder} COMMAND unit_${folder})
+  set_tests_properties(unit_${folder} PROPERTIES TIMEOUT 300 LABELS unit ENVIRONMENT "OMP_NUM_THREADS=1")
+endfunction()
+
+# ddls_mpi_test(NAME FILES ... RANKS 1 2 3 4): one executable, one test per rank count.
+function(ddls_mpi_test name)
+  cmake_parse_arguments(arg "" "" "FILES;RANKS" ${ARGN})
+  add_executable(mpi_${name} ${arg_FILES} ${CMAKE_SOURCE_DIR}/tests/mpi/mpi_main.cpp)
+  target_link_libraries(mpi_${name} PRIVATE ddls_train ddls_warnings GTest::gtest)
+  target_include_directories(mpi_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  ddls_use_torch(mpi_${name})
+  set_target_properties(mpi_${name} PROPERTIES BUILD_RPATH "${DDLS_WHEEL_DIR}/torch/lib")
+  foreach(ranks IN LISTS arg_RANKS)
+    add_test(NAME mpi_${name}_np${ranks} COMMAND ${MPIEXEC_EXECUTABLE} -np ${ranks} $<TARGET_FILE:mpi_${name}>)
+    set_tests_properties(mpi_${name}_np${ranks} PROPERTIES TIMEOUT 300 LABELS mpi PROCESSORS ${ranks}
+      ENVIRONMENT "${DDLS_MPI_ENVIRONMENT}")
+  endforeach()
+endfunction()

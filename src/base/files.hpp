@@ -1,0 +1,31 @@
+#pragma once
+// Small file helpers. Everything here throws Error: `missing` when the file is not there, `runtime` with the system's
+// reason (no space left, read-only, ...) when it cannot be written.
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace ddls {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path);
+
+// Complete or absent: writes PATH.partial, fsyncs, renames onto PATH, fsyncs the folder.
+void write_file(const fs::path& path, std::string_view bytes);
+// The same for content produced piecewise: `write` gets the temporary path. The partial file is removed on failure.
+void write_file_by(const fs::path& path, const std::function<void(const fs::path& partial)>& write);
+
+void make_folder(const fs::path& path);   // with parents
+void sync_folder(const fs::path& path);   // fsync of the folder itself
+
+std::string sha256(std::string_view bytes);              // 64 hexadecimal digits
+std::string sha256_of_file(const fs::path& path);
+uint64_t hash64(std::span<const std::byte> bytes, uint64_t seed = 0);   // XXH3, for integrity checks and digests
+inline uint64_t hash64(std::string_view s, uint64_t seed = 0) { return hash64(std::as_bytes(std::span(s)), seed); }
+std::string hex64(uint64_t value);                       // 16 digits
+
+}  // namespace ddls

@@ -1,0 +1,11 @@
+#pragma once
+// SIGUSR1, SIGTERM and SIGINT ask for a stop: the handler sets a lock-free flag, loops look at it at step and block
+// boundaries, save, and end with exit code 75. A second SIGINT ends the process at once.
+namespace ddls::stop_signal {
+
+void install();
+bool requested() noexcept;
+void request() noexcept;   // as if a signal had come (tests)
+void reset() noexcept;     // tests
+
+}  // namespace ddls::stop_signal

@@ -1,0 +1,52 @@
+#pragma once
+// A data set is a function from ids to samples; everything about order, batches and ranks is the caller's.
+// Points: float32 [n, 2]. Images: uint8 [n, C, H, W]. Small sets are held in memory; folders are decoded at opening
+// time in parallel threads.
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "config/config.hpp"
+
+namespace ddls {
+
+struct Dataset {
+  std::string name;        // for reports: "fashion-mnist train", "25 Gaussians"
+  at::Tensor samples;      // [N, 2] float32 or [N, C, H, W] uint8, CPU, contiguous
+  at::Tensor labels;       // [N] int64, undefined where there are none
+  int64_t damaged = 0;     // files skipped (data.damaged: skip)
+
+  int64_t size() const { return samples.defined() ? samples.size(0) : 0; }
+  bool images() const { return samples.defined() && samples.dim() == 4; }
+  int64_t classes() const;   // 0 without labels
+  uint64_t digest() const;   // of samples and labels: all ranks must agree
+};
+
+enum class Split { train, test };
+
+// The data of the configuration, for every `data.kind`; the one switch. Throws Error: missing, data (file named), config.
+// `test` of toy data is a second draw with another seed. A folder without data.test has an empty test set.
+Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed);
+
+// A SET of interface.md: folder of images, .npz (arr_0, arr_1), or samples folder of a run.
+Dataset open_set(const std::string& path, const std::string& damaged = "fatal");
+
+// Rows `ids` ([n] int64, CPU) as network input: float32, images scaled to [-1, 1].
+at::Tensor network_input(const Dataset& data, const at::Tensor& ids);
+
+// Epoch-wise random order without replacement: the id of the `position`-th sample drawn since the start of training.
+// A pure function of (seed, size): every id appears once per epoch; any rank can ask for any position.
+class EpochOrder {
+ public:
+  EpochOrder(uint64_t seed, int64_t size) : seed_(seed), size_(size) {}
+  at::Tensor ids(int64_t first_position, int64_t count);   // [count] int64
+
+ private:
+  const at::Tensor& permutation(int64_t epoch);
+  uint64_t seed_;
+  int64_t size_, cached_epoch_ = -1;
+  at::Tensor cached_;
+};
+
+}  // namespace ddls

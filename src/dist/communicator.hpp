@@ -1,0 +1,70 @@
+#pragma once
+// Collectives on tensors. One concrete class: CPU tensors go over MPI, CUDA tensors over NCCL, or through host memory
+// where ranks share a GPU. Every member below is **collective**: all ranks, same order, same shapes unless said.
+// Dense contiguous tensors; dtypes uint8, int32, int64, float32, float64, bfloat16 (CUDA only).
+// Throws Error(runtime) naming operation, rank, size and the library's text. A rank that waits longer than the watchdog's
+// limit ends the job with exit code 71 and "rank 3 hung in all_reduce #1841, 25 MiB".
+#include <ATen/core/Tensor.h>
+#include <mpi.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "dist/topology.hpp"
+
+namespace ddls {
+
+enum class Reduce { sum, mean, min, max };   // mean: floating point only
+
+// A reduction under way. `wait()` makes the result usable on the current stream (or, on CPU, returns at once) and may be
+// called again. The tensor must live until then.
+class Pending {
+ public:
+  Pending() = default;
+  explicit Pending(std::function<void()> wait) : wait_(std::move(wait)) {}
+  void wait() {
+    if (auto wait = std::exchange(wait_, nullptr)) wait();
+  }
+
+ private:
+  std::function<void()> wait_;
+};
+
+class Communicator {
+ public:
+  Communicator(MPI_Comm comm, const Topology& topology, double timeout_s = 600);   // tests pass MPI_COMM_SELF or a split
+  ~Communicator();
+  Communicator(Communicator&&) noexcept;
+  Communicator& operator=(Communicator&&) noexcept;
+
+  int rank() const;
+  int ranks() const;
+  bool root() const { return rank() == 0; }
+  const Topology& topology() const;
+
+  void all_reduce(at::Tensor& tensor, Reduce op = Reduce::sum);
+  // Asynchronous on NCCL; on MPI it has finished on return (no progress thread: overlap costs more than it gains).
+  Pending all_reduce_async(at::Tensor tensor, Reduce op = Reduce::sum);
+  void broadcast(at::Tensor& tensor, int root = 0);
+  // Rows of all ranks in rank order on `root`, nothing elsewhere. Ranks may differ in (also zero) rows; trailing sizes and
+  // dtype agree. Moves in chunks below 2 GiB. The result lies on the CPU.
+  std::optional<at::Tensor> gather_rows(const at::Tensor& rows, int root = 0);
+  bool any(bool mine);                                     // over host MPI
+  void barrier();
+  // Throws Error(runtime) on all ranks, naming the ranks that differ from rank 0.
+  void require_same(uint64_t digest, std::string_view what);
+  // Runs `action` on rank 0; if it throws an Error, every rank throws it. Returns the bytes it gave, on every rank.
+  std::string on_root(const std::function<std::string()>& action);
+  // Every rank runs `action`; if any throws Error, all throw the lowest such rank's message. No rank is left behind.
+  void together(const std::function<void()>& action);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ddls
