@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# One configuration from set-up to report: launch/run.sh CONFIG [-np N] [options of ddls_dist]
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'USAGE'
+usage: launch/run.sh CONFIG [-np N] [options of ddls_dist]
+
+Builds ddls_dist if need be, gets the data set that CONFIG names, runs the whole pipeline under mpirun and says where
+the report lies. N: one rank per GPU, or one per core where there is none, as far as the memory goes.
+Ctrl-C, SIGTERM and SIGUSR1 stop the run with its state saved (exit code 75); the same command goes on from there.
+A second Ctrl-C ends it at once. OMP_NUM_THREADS (threads of each rank) is 1 unless it is set.
+USAGE
+}
+
+config='' ranks='' options=()
+while (($# > 0)); do
+  case $1 in
+    -np | -n)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die $exit_usage "$1 needs a number of ranks"
+      ranks=$2
+      shift ;;
+    --help | -h) usage; exit 0 ;;
+    *)
+      if [[ -n $config ]]; then
+        options+=("$1")
+      elif [[ $1 == -* ]]; then
+        die $exit_usage "the configuration comes before '$1'; see --help"
+      else
+        config=$1
+      fi ;;
+  esac
+  shift
+done
+[[ -n $config ]] || die $exit_usage "which configuration? see --help and configs/"
+[[ -r $config ]] || die $exit_missing "there is no configuration '$config' (relative to $PWD)"
+
+# names_data CONFIG NAME: does it, or the file that it starts from, name data/NAME?
+names_data() {
+  local file=$1 base depth
+  for ((depth = 0; depth < 16; ++depth)); do
+    if grep -qs "data/$2" "$file"; then return 0; fi
+    base=$(sed -n "s/^base:[[:space:]]*[\"']\{0,1\}\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" "$file" 2>/dev/null || true)
+    [[ -n $base ]] || return 1
+    if [[ $base == /* ]]; then file=$base; else file=$(dirname "$file")/$base; fi
+  done
+  return 1
+}
+
+prepare() {
+  local complete=$build_dir/.setup-complete newer=first
+  if [[ -x $binary && -e $complete ]]; then
+    newer=$(find "$ddls_root"/{src,cmake,CMakeLists.txt,CMakePresets.json} -newer "$complete" -print -quit)
+  fi
+  local arguments=()
+  if [[ -n $newer ]]; then arguments+=(--target ddls_dist); fi
+  if names_data "$config" fashion-mnist && [[ ! -e $ddls_root/data/fashion-mnist/train-images-idx3-ubyte.gz ]]; then
+    arguments+=(--data fashion-mnist)
+    if [[ -z $newer ]]; then arguments+=(--no-build); fi
+  fi
+  if ((${#arguments[@]} > 0)); then "$ddls_root/launch/setup.sh" "${arguments[@]}"; fi
+}
+
+gpus() {
+  local devices
+  if [[ " ${options[*]} " =~ \ --device[=\ ]cpu\  ]]; then echo 0; return; fi
+  if [[ -n ${CUDA_VISIBLE_DEVICES+set} ]]; then
+    IFS=, read -ra devices <<<"$CUDA_VISIBLE_DEVICES"
+    echo "${#devices[@]}"
+    return
+  fi
+  { nvidia-smi -L 2>/dev/null || true; } | grep -c '^GPU ' || true
+}
+
+# Where the binary puts the run: it knows the defaults, so it is asked.
+report_path() {
+  local option previous='' out='' resolved
+  for option in "${options[@]}"; do
+    if [[ $previous == --out ]]; then out=$option; fi
+    if [[ $option == --out=* ]]; then out=${option#--out=}; fi
+    previous=$option
+  done
+  if [[ -z $out ]]; then
+    resolved=$("$binary" config --config "$config" "${options[@]}" 2>/dev/null) || return 0
+    out=$(awk '$1 == "output:" {inside = 1} inside && $1 == "directory:" {print $2; exit}' <<<"$resolved" | tr -d "\"'")
+    [[ -n $out && $out != \#* ]] || out=runs/$(awk '$1 == "name:" {print $2; exit}' <<<"$resolved" | tr -d "\"'")
+  fi
+  echo "$out/report.html"
+}
+
+prepare
+cores=$(usable_physical_cores)
+if [[ -z $ranks ]]; then
+  gpu_count=$(gpus)
+  if [[ -n ${SLURM_NTASKS:-} ]]; then
+    ranks=$SLURM_NTASKS
+  elif ((gpu_count > 0)); then
+    ranks=$gpu_count
+  else
+    ranks=$(usable_by_memory "$cores" 1000)
+  fi
+fi
+
+mpi_arguments=(-np "$ranks" --bind-to none)
+if [[ -z ${SLURM_NTASKS:-} ]] && ((ranks > cores)); then
+  say "$ranks ranks on $cores cores: they will share them"
+  mpi_arguments+=(--oversubscribe)
+fi
+if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+mpi_arguments+=(-x OMP_NUM_THREADS -x OMP_WAIT_POLICY)
+
+# A session of its own keeps a terminal's Ctrl-C from mpirun, which would end the ranks before they can save. mpirun
+# passes SIGUSR1 on to them and waits.
+say "mpirun ${mpi_arguments[*]} ${binary#"$PWD"/} --config $config ${options[*]}"
+setsid mpirun "${mpi_arguments[@]}" "$binary" --config "$config" "${options[@]}" </dev/null &
+job=$!
+signals=0
+# shellcheck disable=SC2317  # called by the traps
+stop() {
+  signals=$((signals + 1))
+  if ((signals == 1)); then
+    say "stopping: the state is being saved (again to end at once)" >&2
+    kill -USR1 "$job" 2>/dev/null || true
+  elif [[ $1 != USR1 ]]; then
+    kill -TERM "$job" 2>/dev/null || true
+  fi
+}
+for signal in INT TERM HUP USR1; do
+  # shellcheck disable=SC2064  # the name of the signal is meant now
+  trap "stop $signal" "$signal"
+done
+
+# `wait` returns early for each signal that the trap takes.
+while :; do
+  seen=$signals rc=0
+  wait "$job" || rc=$?
+  if ((signals == seen)); then break; fi
+done
+trap - INT TERM HUP USR1
+
+if ((rc == 0)); then
+  report=$(report_path)
+  if [[ -e $report ]]; then say "report: $(realpath "$report")"; fi
+fi
+exit "$rc"
