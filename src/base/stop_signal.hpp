@@ -1,6 +1,7 @@
 #pragma once
 // SIGUSR1, SIGTERM and SIGINT ask for a stop: the handler sets a lock-free flag, loops look at it at step and block
-// boundaries, save, and end with exit code 75. A second SIGINT ends the process at once.
+// boundaries, save, and end with exit code 75. A second SIGINT ends the process at once. System calls that a signal
+// interrupts are restarted.
 namespace ddls::stop_signal {
 
 void install();

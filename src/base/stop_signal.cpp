@@ -1,0 +1,47 @@
+#include "base/stop_signal.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+
+namespace ddls::stop_signal {
+namespace {
+
+std::atomic<bool> flag{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+
+void on_signal(int) {
+  flag.store(true, std::memory_order_relaxed);
+}
+
+void handle(int signal, int flags) {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = flags;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(signal, &action, nullptr) != 0)
+    fail(Exit::runtime, "cannot handle signal {}: {}", signal, system_text(errno));
+}
+
+}  // namespace
+
+void install() {
+  handle(SIGUSR1, SA_RESTART);
+  handle(SIGTERM, SA_RESTART);
+  handle(SIGINT, SA_RESTART | static_cast<int>(SA_RESETHAND));  // the second one meets the default: the end
+}
+
+bool requested() noexcept {
+  return flag.load(std::memory_order_relaxed);
+}
+void request() noexcept {
+  flag.store(true, std::memory_order_relaxed);
+}
+void reset() noexcept {
+  flag.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace ddls::stop_signal
