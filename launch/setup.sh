@@ -8,7 +8,7 @@ usage() {
 usage: launch/setup.sh [options]
 
   --data NAME     also get a data set; NAME: fashion-mnist
-  --target T      build one target only (for example ddls_dist) instead of everything with the tests
+  --program-only  build the program without its tests
   --no-build      stop before the compiler: packages and LibTorch only
   --no-packages   do not look at system packages (a machine set up in another way)
   --cuda WHEN     CUDA parts: auto (default: where the toolkit is found), on, off
@@ -22,15 +22,15 @@ USAGE
 data='' target=all build=yes packages=yes cuda=AUTO prefix=''
 while (($# > 0)); do
   case $1 in
-    --data | --target | --cuda | --prefix)
+    --data | --cuda | --prefix)
       (($# > 1)) || die $exit_usage "$1 needs a value; see --help"
       case $1 in
         --data) data=$2 ;;
-        --target) target=$2 ;;
         --cuda) cuda=${2^^} ;;
         --prefix) prefix=$(realpath -m -- "$2") ;;
       esac
       shift 2 ;;
+    --program-only) target=ddls_program; shift ;;
     --no-build) build=no; shift ;;
     --no-packages) packages=no; shift ;;
     --help | -h) usage; exit 0 ;;
@@ -47,6 +47,7 @@ readonly system_packages=(
   libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
   libzip-dev libpng-dev libturbojpeg0-dev zlib1g-dev                   # npz and image files
   libxxhash-dev libssl-dev                                             # checksums
+  libcairo2-dev fonts-dejavu-core                                      # figures of the report
   libgtest-dev                                                         # tests
 )
 
@@ -153,7 +154,6 @@ step_build() {
   jobs=$(usable_by_memory "$(usable_cores)" 1500)
   run_logged build cmake --build "$build_dir" --target "$target" -j "$jobs" || die $exit_runtime "the build failed"
   touch "$build_dir/.setup-complete"   # run.sh compares the sources with it
-  say "      $(tail -n 1 "$log_dir/build.log")"
 }
 
 step_install() {
@@ -166,7 +166,7 @@ steps=()
 if [[ $packages == yes ]]; then steps+=("packages: system packages"); fi
 steps+=("libtorch: LibTorch")
 if [[ -n $data ]]; then steps+=("data: data set $data"); fi
-if [[ $build == yes ]]; then steps+=("configure: configure" "build: build ($target)"); fi
+if [[ $build == yes ]]; then steps+=("configure: configure" "build: build"); fi
 if [[ -n $prefix ]]; then steps+=("install: install"); fi
 
 for index in "${!steps[@]}"; do
