@@ -4,20 +4,31 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace ddls {
 
-// Reads PNG or JPEG (told apart by content). `channels` 1 or 3 converts; 0 keeps grey or colour (alpha over black is
-// dropped, CMYK becomes RGB, 16 bit becomes 8). Throws Error(data) that names the file if it is damaged.
+// Reads PNG or JPEG (told apart by content). `channels` 1 or 3 converts; 0 keeps grey or colour. Transparent
+// pixels are laid over black, CMYK becomes RGB, 16 bit becomes 8. Throws Error: missing (no file), data
+// (names the file: damaged, truncated, no PNG or JPEG). Whatever libjpeg warns about counts as damage, except
+// stray bytes before the end marker.
 at::Tensor read_image(const std::filesystem::path& path, int64_t channels = 0);
+// The same from memory; `name` stands for the file in messages.
+at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::string& name);
 
-std::string encode_png(const at::Tensor& image);   // bytes of a PNG file
+std::string encode_png(const at::Tensor& image);  // bytes of a PNG file
 void write_png(const std::filesystem::path& path, const at::Tensor& image);
 
-// Images [N, C, H, W] uint8 -> one image [C, rows*H + gaps, columns*W + gaps], row by row, `gap` pixels of `shade` between.
+// [..., C, H, W] uint8 with 1 or 3 channels to the other number: grey is repeated, colour becomes luma (Rec.
+// 601).
+at::Tensor with_channels(const at::Tensor& images, int64_t channels);
+
+// Images [N, C, H, W] uint8 -> one image [C, rows*H + gaps, columns*W + gaps], row by row, `gap` pixels of
+// `shade` between; cells without an image are `shade`.
 at::Tensor image_grid(const at::Tensor& images, int64_t columns, int64_t gap = 2, uint8_t shade = 255);
 
-// The one quantisation of the program: clip(floor(127.5 x + 128), 0, 255); -1 -> 0, 0 -> 128, 1 -> 255 (algorithm.md 6).
+// The one quantisation of the program: clip(floor(127.5 x + 128), 0, 255); -1 -> 0, 0 -> 128, 1 -> 255
+// (algorithm.md 6).
 at::Tensor quantise(const at::Tensor& images);
 // uint8 -> float32 in [-1, 1]: u / 127.5 - 1.
 at::Tensor dequantise(const at::Tensor& images_u8);

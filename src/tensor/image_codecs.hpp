@@ -1,0 +1,21 @@
+#pragma once
+// PNG and JPEG between memory and interleaved pixels; image_io.hpp is what others use.
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <string_view>
+
+namespace ddls {
+
+bool looks_like_png(std::string_view bytes);
+bool looks_like_jpeg(std::string_view bytes);
+
+// uint8 [height, width, channels] with 1 (grey) or 3 (RGB) channels. Throw Error(data) that begins with
+// `name`.
+at::Tensor decode_png(std::string_view bytes, const std::string& name);
+at::Tensor decode_jpeg(std::string_view bytes, const std::string& name);
+
+// `pixels`: uint8 [height, width, 1 or 3], contiguous.
+std::string encode_png_pixels(const at::Tensor& pixels);
+
+}  // namespace ddls

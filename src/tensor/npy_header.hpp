@@ -1,0 +1,31 @@
+#pragma once
+// The header of a .npy array: magic, version, and a Python dict literal such as
+// {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. No tensor data is touched here.
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ddls {
+
+struct NpyHeader {
+  at::ScalarType dtype = at::kFloat;
+  std::vector<int64_t> sizes;
+  int64_t bytes() const;  // of the data that follows the header
+};
+
+// The first bytes of a .npy file, as numpy writes them (version 1.0, padded so that the data starts at 64
+// bytes).
+std::string npy_header_text(const NpyHeader& header);
+
+// How many bytes the whole header takes, from the first `npy_prefix_bytes` of the array (all of it, if it is
+// shorter).
+inline constexpr size_t npy_prefix_bytes = 12;
+size_t npy_header_bytes(std::string_view prefix, const std::string& where);
+// `header`: exactly the bytes counted above. Throws Error(data) that names `where`: not a .npy, a dtype, an
+// order or a shape that is not supported.
+NpyHeader parse_npy_header(std::string_view header, const std::string& where);
+
+}  // namespace ddls
