@@ -54,7 +54,7 @@ prepare() {
     newer=$(find "$ddls_root"/{src,cmake,CMakeLists.txt,CMakePresets.json} -newer "$complete" -print -quit)
   fi
   local arguments=()
-  if [[ -n $newer ]]; then arguments+=(--target ddls_dist); fi
+  if [[ -n $newer ]]; then arguments+=(--program-only); fi
   if names_data "$config" fashion-mnist && [[ ! -e $ddls_root/data/fashion-mnist/train-images-idx3-ubyte.gz ]]; then
     arguments+=(--data fashion-mnist)
     if [[ -z $newer ]]; then arguments+=(--no-build); fi
