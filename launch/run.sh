@@ -103,9 +103,12 @@ if [[ -z $ranks ]]; then
 fi
 
 mpi_arguments=(-np "$ranks" --bind-to none)
-if [[ -z ${SLURM_NTASKS:-} ]] && ((ranks > cores)); then
-  say "$ranks ranks on $cores cores: they will share them"
-  mpi_arguments+=(--oversubscribe)
+if [[ -z ${SLURM_NTASKS:-} ]]; then
+  mpi_arguments+=(-q)   # or twelve lines about the exit code would follow the one message that matters
+  if ((ranks > cores)); then
+    say "$ranks ranks on $cores cores: they will share them"
+    mpi_arguments+=(--oversubscribe)
+  fi
 fi
 if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
@@ -143,5 +146,9 @@ trap - INT TERM HUP USR1
 if ((rc == 0)); then
   report=$(report_path)
   if [[ -e $report ]]; then say "report: $(realpath "$report")"; fi
+elif ((rc == 137)); then
+  say "a rank was killed (137), perhaps for want of memory: try fewer ranks with -np" >&2
+elif [[ ! $rc =~ ^(64|65|66|70|71|75|78)$ ]]; then
+  say "mpirun ended with $rc; without -q it says more" >&2
 fi
 exit "$rc"
