@@ -1,0 +1,78 @@
+#include "app/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.hpp"
+#include "version.hpp"
+
+namespace ddls {
+namespace {
+
+struct Names {
+  std::string resume = "auto", level = "info", seed;
+};
+
+void add_common(CLI::App& app, CommandLine& line, Names& names) {
+  app.add_option("--config", line.config_file, "configuration (YAML)");
+  app.add_option("--set", line.overrides, "path.to.key=value; repeatable, the last wins")->allow_extra_args(false)->take_all();
+  app.add_option("--out", line.out, "run directory (default: runs/<name>)");
+  app.add_option("--resume", names.resume, "auto, never or require")->check(CLI::IsMember({"auto", "never", "require"}));
+  app.add_option("--device", line.device, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--seed", names.seed, "the same as --set seed=N");
+  app.add_option("--log-level", names.level, "debug, info, warning, error or off");
+}
+
+}  // namespace
+
+ParsedCommandLine parse_command_line(int argc, char** argv) {
+  ParsedCommandLine parsed;
+  CommandLine& line = parsed.line;
+  Names names;
+
+  CLI::App app{"ddls_dist: GANs trained over MPI ranks and sampled by Langevin chains in latent space.\n"
+               "Without a command it runs the whole pipeline: train, sample, evaluate, report."};
+  app.name("ddls_dist");
+  app.set_version_flag("--version", fmt::format("ddls_dist {} ({})", version::project, version::git_commit));
+  app.require_subcommand(0, 1);
+  add_common(app, line, names);
+
+  const auto command = [&](const char* name, const char* help, Command value) {
+    CLI::App* sub = app.add_subcommand(name, help);
+    sub->callback([&line, value] { line.command = value; });
+    add_common(*sub, line, names);
+    return sub;
+  };
+  command("train", "train the GAN and the density ratio", Command::train);
+  command("sample", "run the samplers on trained networks", Command::sample)
+      ->add_option("--checkpoint", line.checkpoint, "checkpoint folder to sample from (default: the run's newest)");
+  CLI::App* evaluate = command("evaluate", "compare two sets, or the samples of a run", Command::evaluate);
+  evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
+  evaluate->add_option("--real", line.real, "real set");
+  evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
+  evaluate->add_option("--metrics", line.metrics, "comma-separated: fid, is");
+  evaluate->add_option("--json", line.json, "write the result here");
+  command("config", "print the resolved configuration, commented", Command::config);
+  command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    parsed.text_only = app.get_subcommands().empty() ? app.help() : app.get_subcommands().front()->help();
+    return parsed;
+  } catch (const CLI::CallForVersion& version) {
+    parsed.text_only = std::string(version.what()) + "\n";
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    fail(Exit::usage, "{} (ddls_dist --help lists commands and options)", error.what());
+  }
+
+  line.resume = names.resume == "never" ? Resume::never : names.resume == "require" ? Resume::require : Resume::automatic;
+  line.level = log::level_from_name(names.level);
+  if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
+  const bool needs_config = line.command != Command::info && line.command != Command::config && line.fake.empty();
+  if (needs_config && line.config_file.empty()) fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
+  if (line.fake.empty() != line.real.empty()) fail(Exit::usage, "evaluate: --fake and --real belong together");
+  return parsed;
+}
+
+}  // namespace ddls

@@ -1,0 +1,34 @@
+#pragma once
+// The command line as a value (interface.md, "Commands").
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "train/phase.hpp"
+
+namespace ddls {
+
+enum class Command { pipeline, train, sample, evaluate, config, info };
+
+struct CommandLine {
+  Command command = Command::pipeline;
+  std::string config_file;
+  std::vector<std::string> overrides;
+  std::string out;                     // empty: output.directory, or runs/<name>
+  Resume resume = Resume::automatic;
+  std::string device = "auto";
+  log::Level level = log::Level::info;
+  std::string checkpoint;              // sample
+  std::string fake, real, extractor, metrics = "fid,is";   // evaluate
+  std::string json;                    // evaluate, info
+};
+
+// Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and succeed.
+struct ParsedCommandLine {
+  CommandLine line;
+  std::optional<std::string> text_only;
+};
+ParsedCommandLine parse_command_line(int argc, char** argv);
+
+}  // namespace ddls

@@ -1,0 +1,80 @@
+#include "app/commands.hpp"
+
+#include <cstdio>
+
+#include "app/command_line.hpp"
+#include "app/evaluate_sets.hpp"
+#include "app/info.hpp"
+#include "app/run.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "config/load.hpp"
+#include "dist/failure.hpp"
+
+namespace ddls {
+namespace {
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void run_pipeline(const CommandLine& line, Communicator& comm) {
+  Run run = open_run(line, comm);
+  const TrainedTarget trained = train_stage(run);
+  sample_stage(run, trained);
+  evaluate_stage(run);
+  report_stage(run);
+}
+
+}  // namespace
+
+int run_command(int argc, char** argv, Environment& environment) {
+  const ParsedCommandLine parsed = [&] {
+    try {
+      return parse_command_line(argc, argv);   // the same words on every rank, so the same error
+    } catch (const Error& error) {
+      throw CollectiveError(error.code(), error.what());
+    }
+  }();
+  const CommandLine& line = parsed.line;
+  log::init(line.level, environment.rank(), environment.ranks());
+  if (parsed.text_only) {
+    if (environment.rank() == 0) print(*parsed.text_only);
+    return 0;
+  }
+
+  const Topology topology = find_topology(MPI_COMM_WORLD, line.device);
+  Communicator comm(MPI_COMM_WORLD, topology);
+  switch (line.command) {
+    case Command::config:
+      comm.on_root([&] { return print(to_yaml(load_config(line.config_file, line.overrides))), std::string(); });
+      break;
+    case Command::info: comm.on_root([&] { return print(info_text(topology, line.json)), std::string(); }); break;
+    case Command::pipeline: run_pipeline(line, comm); break;
+    case Command::train: {
+      Run run = open_run(line, comm);
+      train_stage(run);
+      break;
+    }
+    case Command::sample: {
+      Run run = open_run(line, comm);
+      sample_stage(run, load_target(run, line.checkpoint));
+      break;
+    }
+    case Command::evaluate: {
+      if (!line.fake.empty()) {
+        const std::string result = evaluate_sets(line, comm);
+        if (comm.root()) print(result);
+        break;
+      }
+      Run run = open_run(line, comm);
+      evaluate_stage(run);
+      report_stage(run);
+      break;
+    }
+  }
+  return 0;
+}
+
+}  // namespace ddls

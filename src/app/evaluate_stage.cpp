@@ -1,0 +1,139 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "app/run.hpp"
+#include "app/set_metrics.hpp"
+#include "app/stopwatch.hpp"
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "tensor/npz.hpp"
+#include "train/classifier_fit.hpp"
+#include "version.hpp"
+
+namespace ddls {
+namespace {
+
+// The extractor of the configuration, or the classifier of the run, trained now if it is not there.
+Extractor extractor_of(Run& run) {
+  fs::path file = run.config.evaluate.extractor;
+  if (file.empty()) {
+    file = run.folder / "extractor" / "classifier.pt";
+    fit_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
+  }
+  Extractor extractor;
+  run.comm.together([&] { extractor = load_extractor(file, sample_shape(run.train), run.comm.topology().device); });
+  return extractor;
+}
+
+at::Tensor read_samples(Run& run, const fs::path& file) {
+  at::Tensor samples;
+  run.comm.together([&] { samples = open_set(file.string()).samples; });
+  return samples;
+}
+
+at::Tensor first_rows(const at::Tensor& samples, int64_t count) {
+  return count > 0 && count < samples.size(0) ? samples.narrow(0, 0, count) : samples;
+}
+
+// FD and IS against the step, from the stored snapshots.
+Json curve_of(Run& run, const MetricContext& context, const SetStatistics& reference, const fs::path& folder) {
+  Json curve = Json::array();
+  if (!fs::is_directory(folder / "snapshots")) return curve;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder / "snapshots"))
+    if (entry.path().extension() == ".npz") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  for (const fs::path& file : files) {
+    const std::string stem = file.stem().string();
+    Json point{{"step", std::stoll(stem.substr(stem.find('-') + 1))}};
+    point.update(metrics_of(context, read_samples(run, file), reference, file.string()));
+    curve.push_back(point);
+  }
+  return curve;
+}
+
+// What the samples folder says of itself.
+Json method_record(Run& run, const std::string& name) {
+  const fs::path folder = run.samples_of(name);
+  if (!fs::exists(folder / "manifest.json"))
+    fail(Exit::missing, "{}: no samples of method {}; run 'ddls_dist sample' first", folder.string(), name);
+  const Json manifest = Json::parse(read_file(folder / "manifest.json"), nullptr, false);
+  if (!manifest.is_object()) fail(Exit::data, "{}: damaged", (folder / "manifest.json").string());
+  Json record{{"count", manifest["count"]}};
+  const auto steps = manifest.value("steps", int64_t{0});
+  const double seconds = manifest.value("seconds", 0.0);
+  record["seconds"] = seconds;
+  if (steps == 0) return record;
+  record["steps"] = steps;
+  if (seconds > 0) record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
+  record["temperature"] = manifest["temperature"];
+
+  double acceptance = 0;
+  int64_t records = 0;
+  const std::string lines = read_file(folder / "chains.jsonl");
+  for (size_t at = 0, end = 0; (end = lines.find('\n', at)) != std::string::npos; at = end + 1) {
+    const Json line = Json::parse(lines.substr(at, end - at));
+    record["step_size"] = line["step_size"];   // of the last step
+    if (!line.contains("acceptance")) continue;
+    acceptance += line["acceptance"].get<double>();
+    ++records;
+  }
+  if (records > 0) record["acceptance"] = acceptance / static_cast<double>(records);
+  return record;
+}
+
+}  // namespace
+
+void evaluate_stage(Run& run) {
+  const Stopwatch watch;
+  run.comm.together([&] {
+    for (const std::string& name : run.config.sample.methods) method_record(run, name);
+  });
+  const Dataset& reference_data = run.reference();
+  std::optional<Extractor> extractor;
+  if (run.train.images()) extractor = extractor_of(run);
+  const MetricContext context{run.comm, extractor ? &*extractor : nullptr, run.config.evaluate.batch,
+                              run.config.data.kind == "gaussians25"};
+
+  const at::Tensor reference_samples = first_rows(reference_data.samples, run.config.evaluate.reference_count);
+  log::info("evaluating against {} ({} samples)", reference_data.name, reference_samples.size(0));
+  const SetStatistics reference = statistics_of(context, reference_samples, reference_data.name);
+  // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
+  const Dataset& others = &reference_data == &run.test ? run.train : run.test;
+  Json reference_record{{"name", reference_data.name}, {"count", reference_samples.size(0)}};
+  if (others.size() >= 2) {
+    const at::Tensor real = first_rows(others.samples, run.config.sample.count);
+    reference_record["metrics"] = metrics_of(context, real, reference, others.name);
+    reference_record["metrics_of"] = fmt::format("{} (first {})", others.name, real.size(0));
+  }
+
+  Json methods = Json::object();
+  for (const std::string& name : run.config.sample.methods) {
+    Json record = method_record(run, name);
+    record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference, name);
+    Json curve = curve_of(run, context, reference, run.samples_of(name));
+    if (!curve.empty()) record["curve"] = std::move(curve);
+    methods[name] = std::move(record);
+  }
+  note_seconds(run, "evaluate", watch.seconds());
+
+  run.comm.on_root([&] {
+    Json report{{"schema", 1}, {"name", run.config.name}, {"seed", run.config.seed}, {"ranks", run.comm.ranks()},
+                {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"},
+                {"version", version::project}, {"git_commit", version::git_commit}};
+    report["seconds"] = Json::parse(read_file(run.folder / "seconds.json"));
+    if (extractor) report["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
+    report["reference"] = reference_record;
+    report["methods"] = methods;
+    write_file(run.folder / "report.json", report.dump(2) + "\n");
+    // Real samples beside the generated ones, for the pictures.
+    const at::Tensor real = first_rows(reference_data.samples, run.config.sample.count);
+    write_npz(run.folder / "samples" / "real.npz",
+              {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
+    return std::string();
+  });
+}
+
+}  // namespace ddls

@@ -1,0 +1,62 @@
+#include "app/info.hpp"
+
+#include <ATen/Version.h>
+#include <mpi.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/files.hpp"
+#include "dist/cuda_bridge.hpp"
+#include "dist/nccl_channel.hpp"
+#include "version.hpp"
+
+namespace ddls {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string mpi_library() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  std::string line(text, static_cast<size_t>(length));
+  return line.substr(0, line.find(','));
+}
+
+Json devices() {
+  const cuda::Devices found = cuda::devices();
+  Json all = Json::array();
+  for (int i = 0; i < found.count; ++i) all.push_back(cuda::device_name(i) + " " + cuda::device_pci_bus_id(i));
+  return all;
+}
+
+}  // namespace
+
+std::string info_text(const Topology& topology, const std::string& json_file) {
+  const cuda::Devices found = cuda::devices();
+  const std::string built_with_cuda = version::cuda;
+  const std::string nccl = nccl_version();
+  const Json info{{"version", version::project},
+                  {"git_commit", version::git_commit},
+                  {"build", version::build_type},
+                  {"compiler", version::compiler},
+                  {"torch", version::torch},
+                  {"cuda_toolkit", built_with_cuda.empty() ? Json(nullptr) : Json(built_with_cuda)},
+                  {"nccl", nccl.empty() ? Json(nullptr) : Json(nccl)},
+                  {"mpi", mpi_library()},
+                  {"cpu_capability", at::get_cpu_capability()},
+                  {"cpu_cores", std::thread::hardware_concurrency()},
+                  {"devices", devices()},
+                  {"ranks", topology.ranks},
+                  {"transport", name_of(topology.transport)}};
+  if (!json_file.empty()) write_file(json_file, info.dump(2) + "\n");
+
+  std::string text;
+  for (const auto& [key, value] : info.items())
+    text += fmt::format("{:<16}{}\n", key, value.is_string() ? value.get<std::string>() : value.is_null() ? "none" : value.dump());
+  if (found.count == 0 && !found.problem.empty()) text += fmt::format("{:<16}{}\n", "no GPU", found.problem);
+  return text + "\n" + topology.table();
+}
+
+}  // namespace ddls

@@ -1,0 +1,12 @@
+#pragma once
+#include <string>
+
+#include "dist/topology.hpp"
+
+namespace ddls {
+
+// Versions, build options, devices, MPI, NCCL, CPU capability and transports, for a person; as JSON into `json_file` too,
+// if that is not empty. Not collective: rank 0.
+std::string info_text(const Topology& topology, const std::string& json_file);
+
+}  // namespace ddls

@@ -1,0 +1,18 @@
+#include <cstdio>
+
+#include "app/run.hpp"
+#include "report/report.hpp"
+
+namespace ddls {
+
+void report_stage(Run& run) {
+  run.comm.on_root([&] {
+    write_report(run.folder);
+    const std::string summary = summary_text(run.folder);
+    std::fwrite(summary.data(), 1, summary.size(), stdout);
+    std::fflush(stdout);
+    return std::string();
+  });
+}
+
+}  // namespace ddls

@@ -1,0 +1,101 @@
+#include "app/run.hpp"
+
+#include <ctime>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "config/load.hpp"
+#include "dist/failure.hpp"
+#include "version.hpp"
+
+namespace ddls {
+namespace {
+
+std::string provenance(const Run& run) {
+  const Topology& topology = run.comm.topology();
+  Json places = Json::array();
+  for (const RankPlace& p : topology.places)
+    places.push_back({{"rank", p.rank}, {"host", p.host}, {"device", p.device}, {"threads", p.threads}});
+  char now[32];
+  const std::time_t t = std::time(nullptr);
+  std::strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&t));
+  const Json record{{"schema", 1},
+                    {"started", now},
+                    {"version", version::project},
+                    {"git_commit", version::git_commit},
+                    {"build", version::build_type},
+                    {"compiler", version::compiler},
+                    {"torch", version::torch},
+                    {"ranks", topology.ranks},
+                    {"transport", name_of(topology.transport)},
+                    {"device", topology.device.is_cuda() ? "cuda" : "cpu"},
+                    {"places", places},
+                    {"seed", run.config.seed},
+                    {"data", {{"train", {{"name", run.train.name}, {"count", run.train.size()}, {"hash", hex64(run.train.digest())}}},
+                              {"test", {{"name", run.test.name}, {"count", run.test.size()}}}}}};
+  return record.dump(2) + "\n";
+}
+
+fs::path folder_of(const CommandLine& line, const Config& config) {
+  if (!line.out.empty()) return line.out;
+  return config.output.directory.empty() ? fs::path("runs") / config.name : fs::path(config.output.directory);
+}
+
+}  // namespace
+
+const Dataset& Run::reference() const {
+  const Dataset& chosen = config.evaluate.reference == "test" ? test : train;
+  if (chosen.size() < 2)
+    fail(Exit::config, "evaluate.reference is '{}', but there is no such data; give data.{} or set evaluate.reference=train",
+         config.evaluate.reference, config.evaluate.reference);
+  return chosen;
+}
+
+Run open_run(const CommandLine& line, Communicator& comm) {
+  Config config;
+  Dataset train, test;
+  comm.together([&] {   // every rank reads; one speaks
+    config = load_config(line.config_file, line.overrides);
+    train = open_dataset(config.data, Split::train, config.seed);
+    test = open_dataset(config.data, Split::test, config.seed);
+  });
+  comm.require_same(hash64(to_yaml(config, false)), "the configuration");
+  comm.require_same(train.digest(), "the training data");
+
+  const fs::path folder = folder_of(line, config);
+  comm.on_root([&] {
+    make_folder(folder / "samples");
+    write_file(folder / "config.yaml", to_yaml(config));
+    return std::string();
+  });
+  if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
+  RunLog run_log = [&] {
+    std::optional<RunLog> made;
+    comm.together([&] { made.emplace(folder, comm.root(), config.output.tensorboard); });
+    return std::move(*made);
+  }();
+  Run run{std::move(config), folder, line.resume, comm, std::move(run_log), std::move(train), std::move(test)};
+  comm.together([&] { run.reference(); });
+  comm.on_root([&] {
+    write_file(folder / "run.json", provenance(run));
+    if (run.resume == Resume::never) fs::remove(folder / "seconds.json");
+    return std::string();
+  });
+  log::info("data: {} ({} samples), reference {} ({})", run.train.name, run.train.size(), run.reference().name,
+            run.reference().size());
+  return run;
+}
+
+void note_seconds(Run& run, const std::string& stage, double seconds) {
+  run.comm.on_root([&] {
+    const fs::path path = run.folder / "seconds.json";
+    Json all = fs::exists(path) ? Json::parse(read_file(path), nullptr, false) : Json::object();
+    if (!all.is_object()) all = Json::object();
+    all[stage] = all.value(stage, 0.0) + seconds;
+    write_file(path, all.dump() + "\n");
+    return std::string();
+  });
+}
+
+}  // namespace ddls

@@ -1,0 +1,51 @@
+#pragma once
+// A run: its configuration, its folder, and what the stages share. Stages talk through files in the folder, so each can
+// be its own job. All stage functions are **collective**.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "app/command_line.hpp"
+#include "config/config.hpp"
+#include "data/dataset.hpp"
+#include "ddls/target.hpp"
+#include "dist/communicator.hpp"
+#include "train/run_log.hpp"
+
+namespace ddls {
+
+using Json = nlohmann::ordered_json;
+
+struct Run {
+  Config config;
+  std::filesystem::path folder;
+  Resume resume = Resume::automatic;
+  Communicator& comm;
+  RunLog log;
+  Dataset train, test;   // test may be empty
+
+  std::filesystem::path samples_of(const std::string& method) const { return folder / "samples" / method; }
+  std::filesystem::path checkpoints() const { return folder / "checkpoints" / ""; }
+  const Dataset& reference() const;   // evaluate.reference; throws Error(config) where there is none
+};
+
+// Opens the folder, writes config.yaml and run.json, reads the data, and checks that all ranks see the same.
+Run open_run(const CommandLine& line, Communicator& comm);
+
+// The networks that are sampled from, and a digest of their weights.
+struct TrainedTarget {
+  Target target;
+  uint64_t digest = 0;
+};
+TrainedTarget train_stage(Run& run);
+TrainedTarget load_target(Run& run, const std::string& checkpoint);   // "": the run's newest
+
+void sample_stage(Run& run, const TrainedTarget& trained);
+void evaluate_stage(Run& run);   // writes report.json
+void report_stage(Run& run);     // pictures, report.html, and a summary on the terminal
+
+// One number per stage in seconds.json, so that stages run as separate jobs add up in the report.
+void note_seconds(Run& run, const std::string& stage, double seconds);
+
+}  // namespace ddls

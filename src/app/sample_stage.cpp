@@ -1,0 +1,109 @@
+#include <ATen/ATen.h>
+
+#include "app/run.hpp"
+#include "app/stopwatch.hpp"
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "base/progress.hpp"
+#include "base/stop_signal.hpp"
+#include "ddls/sampler.hpp"
+#include "dist/failure.hpp"
+#include "tensor/npz.hpp"
+
+namespace ddls {
+namespace {
+
+// All that decides the bytes of a method's samples.
+SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
+  const SampleConfig& s = run.config.sample;
+  Json key{{"method", method},
+           {"weights", hex64(weights)},
+           {"seed", run.config.seed},
+           {"count", s.count},
+           {"block_size", s.block_size},
+           {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
+  if (method == "ddls")
+    key["options"] = {s.ddls.steps, s.ddls.step_size, s.ddls.step_size_end, s.ddls.noise_std};
+  else if (method == "mala")
+    key["options"] = {s.mala.steps, s.mala.step_size, s.mala.adapt, s.mala.target_acceptance, s.mala.warmup};
+  key["records"] = {s.record_every, s.snapshot_every, s.trajectories};
+  return {key.dump()};
+}
+
+void sample_method(Run& run, const std::string& name, const TrainedTarget& trained) {
+  Communicator& comm = run.comm;
+  const BlockPlan plan{run.config.sample.count, run.config.sample.block_size};
+  SampleStore store(run.samples_of(name), key_of(run, name, trained.digest), plan);
+  const bool finished = comm.on_root([&] {
+    if (run.resume != Resume::never && store.finished()) return "yes";
+    if (run.resume == Resume::never) fs::remove_all(store.folder());
+    store.prepare();
+    return "no";
+  }) == "yes";
+  if (finished) {
+    log::info("{}: complete ({} samples, from an earlier run)", name, plan.count);
+    return;
+  }
+
+  const Stopwatch watch;
+  const Noise noise{run.config.seed};
+  const Method method = make_method(name, run.config.sample, trained.target, noise);
+  comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");
+  const RecordPlan records = plan_records(run.config.sample, method.steps);
+  const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks());
+  if (comm.root() && plan.blocks() < comm.ranks())
+    log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(), comm.ranks(), plan.block_size);
+
+  const int64_t per_block = std::max<int64_t>(method.steps, 1);
+  Progress progress(name, static_cast<int64_t>(mine.size()) * per_block, 0, comm.root());
+  bool completed = true;
+  comm.together([&] {
+    completed = run_blocks(
+        method, trained.target, noise, mine, records, store,
+        [&](int64_t blocks, int64_t step) {
+          progress.update(blocks * per_block + step, fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
+        },
+        [] { return stop_signal::requested(); });
+  });
+  if (comm.any(!completed)) all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
+  progress.finish();
+  comm.on_root([&] { return store.assemble(method, records.records, records.snapshots, watch.seconds()), std::string(); });
+}
+
+// A few chains at several step sizes, every step kept: what the step size does to a path. Points only.
+void sweep(Run& run, const TrainedTarget& trained) {
+  if (run.config.sample.sweep.empty() || run.train.images()) return;
+  run.comm.on_root([&] {
+    constexpr int64_t chains = 8, most_steps = 200;
+    make_folder(run.folder / "samples" / "sweep");
+    const Noise noise{run.config.seed};
+    for (size_t i = 0; i < run.config.sample.sweep.size(); ++i) {
+      SampleConfig options = run.config.sample;
+      options.ddls.step_size = options.sweep[i];
+      options.ddls.step_size_end = 0;
+      options.ddls.steps = std::min(options.ddls.steps, most_steps);
+      options.record_every = 1;
+      options.snapshot_every = 0;
+      const Method method = make_method("ddls", options, trained.target, noise);
+      const RecordPlan plan{plan_records(options, method.steps).records, {}, chains};
+      const BlockResult result = run_block(method, trained.target, noise, BlockPlan{chains, chains}.block(0), plan);
+      write_npz(run.folder / "samples" / "sweep" / fmt::format("step-size-{}.npz", i),
+                {{"latents", result.trajectory_latents},
+                 {"samples", result.trajectory_samples},
+                 {"step_size", at::full({1}, options.ddls.step_size, at::kDouble)}});
+    }
+    return std::string();
+  });
+}
+
+}  // namespace
+
+void sample_stage(Run& run, const TrainedTarget& trained) {
+  const Stopwatch watch;
+  for (const std::string& name : run.config.sample.methods) sample_method(run, name, trained);
+  sweep(run, trained);
+  note_seconds(run, "sample", watch.seconds());
+}
+
+}  // namespace ddls

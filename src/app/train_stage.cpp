@@ -1,0 +1,71 @@
+#include "app/run.hpp"
+#include "app/stopwatch.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "dist/failure.hpp"
+#include "models/factory.hpp"
+#include "models/losses.hpp"
+#include "models/state.hpp"
+#include "train/gan_training.hpp"
+#include "train/ratio_fit.hpp"
+
+namespace ddls {
+namespace {
+
+TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkPtr& ratio) {
+  TrainedTarget trained;
+  trained.digest = digest_of(*generator) ^ (digest_of(*ratio) << 1);
+  trained.target = make_target(generator, ratio, run.config.model.latent_dim, run.comm.topology().device);
+  return trained;
+}
+
+}  // namespace
+
+TrainedTarget train_stage(Run& run) {
+  const Stopwatch watch;
+  const TrainConfig& train = run.config.train;
+  if (train.ratio.steps == 0 && !gan_loss(train.loss).logit_is_log_ratio)
+    log::warning("train.loss {}: the discriminator's score is no log-ratio; set train.ratio.steps to fit one", train.loss);
+  const TrainContext context{run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm};
+  const TrainedGan gan = train_gan(context);
+  const NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
+  note_seconds(run, "train", watch.seconds());
+  return freeze(run, gan.generator, ratio);
+}
+
+TrainedTarget load_target(Run& run, const std::string& checkpoint) {
+  const TrainConfig& train = run.config.train;
+  const bool fitted = train.ratio.steps > 0;
+  const std::string folder = run.comm.on_root([&] {
+    if (!checkpoint.empty()) return checkpoint;
+    const auto newest = CheckpointStore(run.checkpoints(), fitted ? "ratio" : "step", 1).newest();
+    if (!newest)
+      fail(Exit::missing, "{}: no checkpoint to sample from; run 'ddls_dist train' first, or name one with --checkpoint",
+           run.checkpoints().string());
+    return newest->string();
+  });
+
+  TrainedTarget trained;
+  run.comm.together([&] {
+    const Checkpoint c = read_checkpoint(folder);
+    const SampleShape shape = sample_shape(run.train);
+    const c10::Device device = run.comm.topology().device;
+    if (!c.tensors.contains("ratio")) {
+      const TrainedGan gan = load_gan(run.config, shape, c, folder, device);
+      trained = freeze(run, gan.generator, gan.discriminator);
+      return;
+    }
+    const NetworkPtr generator = make_network(run.config.model, Role::generator, shape, run.config.seed);
+    const NetworkPtr ratio = make_network(run.config.model, Role::ratio, shape, run.config.seed);
+    load_state(*generator, c.tensors.at("generator"), folder + "/generator.safetensors");
+    load_state(*ratio, c.tensors.at("ratio"), folder + "/ratio.safetensors");
+    generator->to(device);
+    ratio->to(device);
+    trained = freeze(run, generator, ratio);
+  });
+  run.comm.require_same(trained.digest, "the weights that are sampled from");
+  log::info("sampling from {}", folder);
+  return trained;
+}
+
+}  // namespace ddls

@@ -1,0 +1,37 @@
+#include "eval/inception_score.hpp"
+
+#include <ATen/ATen.h>
+
+#include "base/error.hpp"
+
+namespace ddls {
+
+InceptionScore::InceptionScore(int64_t classes, int64_t count)
+    : count_(count), sums_(at::zeros({splits, 2 + classes}, at::kDouble)) {
+  if (count < splits) fail(Exit::data, "the Inception Score needs at least {} images, got {}", splits, count);
+}
+
+void InceptionScore::add(const at::Tensor& logits, IdRange ids) {
+  const at::Tensor log_p = at::log_softmax(logits.to(at::kCPU, at::kDouble), 1);
+  const at::Tensor p = log_p.exp();
+  const at::Tensor p_log_p = (p * log_p).sum(1);
+  for (int64_t split = 0; split < splits; ++split) {
+    const int64_t from = std::max(ids.begin, split * count_ / splits);
+    const int64_t to = std::min(ids.end, (split + 1) * count_ / splits);
+    if (from >= to) continue;
+    at::Tensor row = sums_[split];
+    row[0] += to - from;
+    row[1] += p_log_p.narrow(0, from - ids.begin, to - from).sum();
+    row.narrow(0, 2, p.size(1)) += p.narrow(0, from - ids.begin, to - from).sum(0);
+  }
+}
+
+MeanStd InceptionScore::score() const {
+  const at::Tensor n = sums_.select(1, 0);
+  const at::Tensor marginal = sums_.narrow(1, 2, sums_.size(1) - 2) / n.unsqueeze(1);
+  const at::Tensor entropy = (marginal * marginal.clamp_min(1e-300).log()).sum(1);
+  const at::Tensor scores = (sums_.select(1, 1) / n - entropy).exp();
+  return {scores.mean().item<double>(), scores.std(/*unbiased=*/false).item<double>()};
+}
+
+}  // namespace ddls

@@ -1,0 +1,15 @@
+#pragma once
+// Initial weights as a pure function of (seed, network key, index of the parameter), so that every rank makes the same.
+// Parameters of one dimension keep what their layer gave them (biases 0, batch-norm gains 1) unless said.
+#include <cstdint>
+
+#include "models/network.hpp"
+
+namespace ddls {
+
+// U(-b, b) with b = 1/sqrt(fan in) for weights and biases of linear layers: torch's own default.
+void initialise_uniform_fan_in(Network& network, uint64_t seed, int64_t key);
+// Weights N(0, sd^2), biases 0: DCGAN.
+void initialise_normal(Network& network, double sd, uint64_t seed, int64_t key);
+
+}  // namespace ddls

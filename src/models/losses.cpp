@@ -1,0 +1,23 @@
+#include "models/losses.hpp"
+
+#include <ATen/ATen.h>
+
+#include "base/error.hpp"
+
+namespace ddls {
+
+at::Tensor logistic_loss(const at::Tensor& real, const at::Tensor& fake) {
+  return at::softplus(-real).mean() + at::softplus(fake).mean();
+}
+
+GanLoss gan_loss(const std::string& name) {
+  using T = const at::Tensor&;
+  if (name == "non_saturating") return {logistic_loss, [](T fake) { return at::softplus(-fake).mean(); }, true};
+  if (name == "minimax") return {logistic_loss, [](T fake) { return -at::softplus(fake).mean(); }, true};
+  if (name == "hinge")
+    return {[](T real, T fake) { return at::relu(1 - real).mean() + at::relu(1 + fake).mean(); },
+            [](T fake) { return -fake.mean(); }, false};
+  fail(Exit::config, "train.loss: there is no '{}'", name);
+}
+
+}  // namespace ddls

@@ -1,0 +1,56 @@
+#include "models/state.hpp"
+
+#include <torch/torch.h>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+
+namespace ddls {
+namespace {
+
+template <typename Visit>
+void for_each_tensor(const torch::nn::Module& network, Visit visit) {
+  for (const auto& item : network.named_parameters()) visit(item.key(), item.value());
+  for (const auto& item : network.named_buffers()) visit(item.key(), item.value());
+}
+
+}  // namespace
+
+NamedTensors state_of(const torch::nn::Module& network) {
+  NamedTensors state;
+  for_each_tensor(network, [&](const std::string& name, const at::Tensor& t) {
+    state[name] = t.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
+  });
+  return state;
+}
+
+void load_state(torch::nn::Module& network, const NamedTensors& state, const std::string& source) {
+  torch::NoGradGuard no_grad;
+  size_t used = 0;
+  for_each_tensor(network, [&](const std::string& name, const at::Tensor& t) {
+    const auto found = state.find(name);
+    if (found == state.end()) fail(Exit::data, "{}: no tensor '{}'; the file belongs to another model", source, name);
+    if (found->second.sizes() != t.sizes())
+      fail(Exit::data, "{}: '{}' has shape [{}], the model needs [{}]", source, name,
+           fmt::join(found->second.sizes(), ", "), fmt::join(t.sizes(), ", "));
+    at::Tensor destination = t;
+    destination.copy_(found->second);
+    ++used;
+  });
+  if (used == state.size()) return;
+  std::map<std::string, bool> known;
+  for_each_tensor(network, [&](const std::string& name, const at::Tensor&) { known[name] = true; });
+  for (const auto& [name, t] : state)
+    if (!known.contains(name)) fail(Exit::data, "{}: tensor '{}' is not part of the model", source, name);
+}
+
+uint64_t digest_of(const torch::nn::Module& network) {
+  uint64_t digest = 0;
+  for (const auto& [name, t] : state_of(network)) {
+    digest = hash64(name, digest);
+    digest = hash64({static_cast<const std::byte*>(t.data_ptr()), static_cast<size_t>(t.nbytes())}, digest);
+  }
+  return digest;
+}
+
+}  // namespace ddls

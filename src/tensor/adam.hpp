@@ -1,0 +1,28 @@
+#pragma once
+// Adam (Kingma & Ba 2015) on a flat buffer: one fused call per step. Epsilon 1e-8, no weight decay.
+#include <ATen/core/Tensor.h>
+
+#include "config/config.hpp"
+#include "tensor/npz.hpp"
+
+namespace ddls {
+
+class Adam {
+ public:
+  Adam(const AdamConfig& config, const at::Tensor& parameters);
+
+  // Updates `parameters` in place; `lr` from learning_rate().
+  void step(at::Tensor& parameters, const at::Tensor& gradients, double lr);
+
+  NamedTensors state() const;                               // CPU copies
+  void load(const NamedTensors& state, const std::string& source);
+
+ private:
+  AdamConfig config_;
+  at::Tensor first_, second_, steps_;
+};
+
+// The schedule of `config` at `step` of `total` updates: constant, or falling to zero linearly or as half a cosine.
+double learning_rate(const AdamConfig& config, int64_t step, int64_t total);
+
+}  // namespace ddls

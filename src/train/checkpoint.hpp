@@ -1,0 +1,44 @@
+#pragma once
+// Checkpoint folders: complete or absent. Files are written into NAME.partial, a manifest with their checksums last, and
+// the folder is renamed. A reader accepts only what verifies. Nothing in them depends on the rank count. Not collective:
+// one process calls this (the others learn through Communicator::on_root / together).
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "tensor/npz.hpp"
+
+namespace ddls {
+
+struct Checkpoint {
+  std::map<std::string, NamedTensors> tensors;   // "generator" -> generator.safetensors
+  nlohmann::ordered_json state;                  // state.json: step, configuration key, ...
+};
+
+void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
+// Throws Error(missing/data) naming the file that is not there or does not verify.
+Checkpoint read_checkpoint(const std::filesystem::path& folder);
+void verify_checkpoint(const std::filesystem::path& folder);   // throws the same
+
+// The checkpoints of one phase in a run: PREFIX-00012000.
+class CheckpointStore {
+ public:
+  CheckpointStore(std::filesystem::path folder, std::string prefix, int64_t keep);
+
+  std::filesystem::path path_of(int64_t step) const;
+  void save(int64_t step, const Checkpoint& checkpoint);              // then removes all but the newest `keep`
+  // The newest one that verifies; damaged ones are passed over with a warning that names them.
+  std::optional<std::filesystem::path> newest() const;
+  void clear() const;
+
+ private:
+  std::vector<int64_t> steps() const;   // ascending
+
+  std::filesystem::path folder_;
+  std::string prefix_;
+  int64_t keep_;
+};
+
+}  // namespace ddls

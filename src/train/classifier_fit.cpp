@@ -1,0 +1,85 @@
+#include "train/classifier_fit.hpp"
+
+#include <torch/torch.h>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "dist/failure.hpp"
+#include "config/load.hpp"
+#include "models/classifier.hpp"
+#include "models/factory.hpp"
+#include "models/initialise.hpp"
+#include "models/state.hpp"
+#include "train/learner.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr int64_t classifier_init_key = 100;   // beside the roles of models/factory
+
+std::string classifier_key(const Config& config, uint64_t data_digest) {
+  Config relevant;
+  relevant.seed = config.seed;
+  relevant.train.classifier = config.train.classifier;
+  relevant.train.shards = config.train.shards;
+  relevant.model.classifier_widths = config.model.classifier_widths;
+  return fmt::format("data: {:016x}\n{}", data_digest, to_yaml(relevant, false));
+}
+
+}  // namespace
+
+void fit_classifier(const TrainContext& context, const fs::path& file) {
+  const Config& config = context.config;
+  const ClassifierConfig& options = config.train.classifier;
+  const Dataset& data = context.data;
+  if (data.classes() == 0)
+    all_fail(Exit::config, "no evaluate.extractor is given and '{}' has no labels to train a classifier on; name a TorchScript extractor",
+         data.name);
+  const c10::Device device = context.comm.topology().device;
+  const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
+  EpochOrder order(config.seed + 2, data.size());
+
+  auto classifier = std::make_shared<Classifier>(sample_shape(data), config.model.classifier_widths, data.classes());
+  initialise_uniform_fan_in(*classifier, config.seed, classifier_init_key);
+  classifier->to(device);
+  Learner learner(classifier, options.adam, options.steps, 0, plan, context.comm);
+
+  Phase phase;
+  phase.name = "classifier";
+  phase.checkpoint_prefix = "classifier";
+  phase.key = classifier_key(config, data.digest());
+  phase.steps = options.steps;
+  phase.samples_per_step = options.batch;
+  phase.log_every = config.train.log_every;
+  phase.checkpoint_every = config.train.checkpoint_every;
+  phase.keep_checkpoints = 1;
+  phase.watched = {"loss", "accuracy"};
+  phase.step = [&](int64_t step) {
+    return learner.update(step, 2, [&](IdRange shard) {
+      const at::Tensor ids = order.ids(step * options.batch + shard.begin, shard.size());
+      const at::Tensor labels = data.labels.index_select(0, ids).to(device);
+      const at::Tensor logits = classifier->forward(network_input(data, ids).to(device));
+      const at::Tensor loss = torch::cross_entropy_loss(logits, labels);
+      const double accuracy = (logits.argmax(1) == labels).to(at::kDouble).mean().item<double>();
+      return Learner::ShardLoss{loss, {loss.item<double>(), accuracy}};
+    });
+  };
+  phase.save = [&] {
+    return Checkpoint{{{"classifier", state_of(*classifier)}, {"optimizer_classifier", learner.optimizer_state()}}, {}};
+  };
+  phase.restore = [&](const Checkpoint& c, const std::string& source) {
+    load_state(*classifier, c.tensors.at("classifier"), source + "/classifier.safetensors");
+    learner.load_optimizer_state(c.tensors.at("optimizer_classifier"), source + "/optimizer_classifier.safetensors");
+  };
+  phase.digest = [&] { return learner.digest(); };
+  run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
+
+  context.comm.on_root([&] {
+    make_folder(file.parent_path());
+    write_file_by(file, [&](const fs::path& partial) { classifier->save_torchscript(partial); });
+    return std::string();
+  });
+}
+
+}  // namespace ddls

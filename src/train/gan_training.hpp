@@ -1,0 +1,37 @@
+#pragma once
+// Adversarial training of generator and discriminator, data parallel.
+#include <string>
+
+#include "config/config.hpp"
+#include "data/dataset.hpp"
+#include "models/network.hpp"
+#include "train/phase.hpp"
+
+namespace ddls {
+
+struct TrainContext {
+  const Config& config;
+  const Dataset& data;
+  std::filesystem::path checkpoints;
+  Resume resume;
+  RunLog& log;
+  Communicator& comm;
+};
+
+// **Collective.** Trains to train.steps and returns the generator for sampling: the moving average of the weights (or the
+// weights), batch-norm statistics measured on prior draws, eval mode; and the discriminator as it ended.
+struct TrainedGan {
+  NetworkPtr generator, discriminator;
+};
+TrainedGan train_gan(const TrainContext& context);
+
+// What decides the weights of the GAN phase, as YAML text. Fields that only say how often to report are left out.
+std::string gan_key(const Config& config, uint64_t data_digest);
+
+// From a checkpoint of the GAN phase: what train_gan would return at that step.
+TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint, const std::string& source,
+                    c10::Device device);
+
+SampleShape sample_shape(const Dataset& data);
+
+}  // namespace ddls

@@ -1,0 +1,92 @@
+#include "train/learner.hpp"
+
+#include <torch/torch.h>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "dist/failure.hpp"
+
+namespace ddls {
+
+ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, const char* batch_key) {
+  ShardPlan plan{batch, shards > 0 ? shards : comm.ranks(), shards > 0, {}};
+  if (batch % plan.shards != 0)
+    all_fail(Exit::config, "{} = {} cannot be cut into {} equal shards ({}); change one of them", batch_key, batch, plan.shards,
+         plan.exact ? "train.shards" : "one per rank");
+  if (plan.exact && comm.ranks() > plan.shards)
+    log::warning("train.shards = {}: only that many of the {} ranks have work in training", plan.shards, comm.ranks());
+  const int64_t size = batch / plan.shards;
+  for (const Block& block : BlockPlan{batch, size}.blocks_of(comm.rank(), comm.ranks())) plan.mine.push_back(block.ids);
+  return plan;
+}
+
+Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, double ema_decay,
+                 const ShardPlan& plan, Communicator& comm)
+    : network_(std::move(network)),
+      config_(config),
+      total_steps_(total_steps),
+      ema_decay_(ema_decay),
+      plan_(plan),
+      comm_(comm),
+      flat_(*network_),
+      adam_(config, flat_.values()) {
+  comm_.broadcast(flat_.values());
+  if (ema_decay_ > 0) ema_ = flat_.values().clone();
+  reducer_ = std::make_unique<GradientReducer>(flat_, comm_, ReducerOptions{.exact = plan_.exact});
+}
+
+std::vector<double> Learner::update(int64_t step, size_t watched,
+                                    const std::function<ShardLoss(IdRange shard)>& shard_loss) {
+  reducer_->begin();
+  std::vector<double> sums(watched, 0.0);
+  for (size_t i = 0; i < plan_.mine.size(); ++i) {
+    const ShardLoss result = shard_loss(plan_.mine[i]);
+    ensure(result.watched.size() == watched, "a shard watches {} scalars, {} were announced", result.watched.size(), watched);
+    for (size_t k = 0; k < watched; ++k) sums[k] += result.watched[k];
+    if (!plan_.exact && i + 1 == plan_.mine.size()) reducer_->arm();
+    result.loss.backward();
+    reducer_->add_shard();
+  }
+  reducer_->add_scalars(sums);
+  reducer_->finish(plan_.shards);
+
+  torch::NoGradGuard no_grad;
+  adam_.step(flat_.values(), flat_.gradients(), learning_rate(config_, step, total_steps_));
+  if (ema_.defined()) ema_.lerp_(flat_.values(), 1 - ema_decay_);
+  std::vector<double> means = reducer_->scalars();
+  for (double& mean : means) mean /= static_cast<double>(plan_.shards);
+  return means;
+}
+
+void Learner::set_trainable(bool trainable) {
+  for (const ParameterSlice& slice : flat_.slices()) {
+    at::Tensor parameter = slice.parameter;
+    parameter.requires_grad_(trainable);
+  }
+}
+
+void Learner::copy_average_to(Network& other) const {
+  torch::NoGradGuard no_grad;
+  const at::Tensor& source = ema_.defined() ? ema_ : flat_.values();
+  const auto parameters = other.named_parameters();
+  for (const ParameterSlice& slice : flat_.slices()) {
+    at::Tensor to = parameters[slice.name];
+    to.copy_(source.as_strided(slice.parameter.sizes(), slice.parameter.strides(), slice.offset));
+  }
+}
+
+NamedTensors Learner::optimizer_state() const {
+  NamedTensors state = adam_.state();
+  if (ema_.defined()) state["ema"] = ema_.cpu().clone();
+  return state;
+}
+
+void Learner::load_optimizer_state(const NamedTensors& state, const std::string& source) {
+  adam_.load(state, source);
+  if (!ema_.defined()) return;
+  const auto found = state.find("ema");
+  if (found == state.end() || found->second.sizes() != ema_.sizes()) fail(Exit::data, "{}: no moving average of this model", source);
+  ema_.copy_(found->second);
+}
+
+}  // namespace ddls

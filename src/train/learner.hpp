@@ -1,0 +1,62 @@
+#pragma once
+// One network under data-parallel training: flat parameters, gradient reduction, Adam, and the moving average.
+//
+// A global batch is cut into shards, contiguous ids of equal size, and shards are dealt to ranks. With `train.shards` > 0
+// their number is part of the configuration and gradients are summed exactly: the weights are the same bits for every
+// rank count. With 0 there is one shard per rank, and reduction overlaps with backward.
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "dist/gradient_reducer.hpp"
+#include "models/network.hpp"
+#include "tensor/adam.hpp"
+
+namespace ddls {
+
+struct ShardPlan {
+  int64_t batch = 0, shards = 0;
+  bool exact = true;
+  std::vector<IdRange> mine;   // ids within the global batch
+};
+// Throws Error(config) if the batch cannot be cut evenly. Warns where ranks outnumber shards (they idle in training).
+ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, const char* batch_key);
+
+class Learner {
+ public:
+  // **Collective.** Broadcasts rank 0's weights. All references must outlive it.
+  Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, double ema_decay, const ShardPlan& plan,
+          Communicator& comm);
+
+  // Mean loss over one shard, and scalars to watch (same number from every shard).
+  struct ShardLoss {
+    at::Tensor loss;
+    std::vector<double> watched;
+  };
+  // **Collective.** One optimiser step. Returns the watched scalars, averaged over all shards of all ranks.
+  std::vector<double> update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss);
+
+  Network& network() { return *network_; }
+  void set_trainable(bool trainable);           // requires_grad of all parameters
+  const at::Tensor& ema() const { return ema_; }
+  // Copies the moving average (the weights themselves without one) into `other`, a network of the same architecture.
+  void copy_average_to(Network& other) const;
+  uint64_t digest() const { return flat_.digest(); }
+
+  NamedTensors optimizer_state() const;         // Adam's moments, and the flat average under "ema"
+  void load_optimizer_state(const NamedTensors& state, const std::string& source);
+
+ private:
+  NetworkPtr network_;
+  AdamConfig config_;
+  int64_t total_steps_;
+  double ema_decay_;
+  ShardPlan plan_;
+  Communicator& comm_;
+  FlatParameters flat_;
+  Adam adam_;
+  at::Tensor ema_;
+  std::unique_ptr<GradientReducer> reducer_;
+};
+
+}  // namespace ddls

@@ -1,0 +1,124 @@
+#include "train/phase.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/progress.hpp"
+#include "base/stop_signal.hpp"
+#include "dist/failure.hpp"
+
+namespace ddls {
+namespace {
+
+// The first line in which two keys differ, for a message that a person can act on.
+std::string first_difference(const std::string& saved, const std::string& now) {
+  size_t a = 0, b = 0;
+  while (a < saved.size() || b < now.size()) {
+    const size_t end_a = std::min(saved.find('\n', a), saved.size()), end_b = std::min(now.find('\n', b), now.size());
+    const std::string line_a = saved.substr(a, end_a - a), line_b = now.substr(b, end_b - b);
+    if (line_a != line_b) return fmt::format("'{}' there, '{}' now", line_a, line_b);
+    a = end_a + 1;
+    b = end_b + 1;
+  }
+  return "no difference";
+}
+
+// **Collective.** The step to start from.
+int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resume, Communicator& comm) {
+  if (resume == Resume::never) {
+    comm.on_root([&] { return store.clear(), std::string(); });
+    return 0;
+  }
+  const std::string folder = comm.on_root([&] {
+    const auto path = store.newest();
+    return path ? path->string() : std::string();
+  });
+  if (folder.empty()) {
+    if (resume == Resume::require)
+      all_fail(Exit::missing, "--resume require: there is no checkpoint of phase {} ({})", phase.name, store.path_of(0).parent_path().string());
+    return 0;
+  }
+  int64_t step = 0;
+  comm.together([&] {
+    const Checkpoint checkpoint = read_checkpoint(folder);
+    const std::string key = checkpoint.state.value("key", "");
+    if (key != phase.key)
+      fail(Exit::config, "{} was made with another configuration ({}); use --resume never to start anew, or another --out",
+           folder, first_difference(key, phase.key));
+    phase.restore(checkpoint, folder);
+    step = checkpoint.state.value("step", int64_t{0});
+  });
+  comm.require_same(phase.digest(), "the weights that were read from " + folder);
+  return step;
+}
+
+}  // namespace
+
+void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, RunLog& log, Communicator& comm) {
+  CheckpointStore store(checkpoints, phase.checkpoint_prefix, phase.keep_checkpoints);
+  const int64_t first = start_step(phase, store, resume, comm);
+  comm.on_root([&] { return log.resume(phase.name, first), std::string(); });
+  if (first >= phase.steps) {
+    log::info("{}: complete ({} steps, from its checkpoint)", phase.name, first);
+    return;
+  }
+  if (first > 0) log::info("{}: goes on from step {} of {}", phase.name, first, phase.steps);
+
+  const auto save = [&](int64_t step) {
+    comm.require_same(phase.digest(), phase.name + "'s weights on the ranks");
+    comm.on_root([&] {
+      Checkpoint checkpoint = phase.save();
+      checkpoint.state["step"] = step;
+      checkpoint.state["key"] = phase.key;
+      store.save(step, checkpoint);
+      return std::string();
+    });
+  };
+
+  Progress progress(phase.name, phase.steps, first, log.root());
+  auto window_start = std::chrono::steady_clock::now();
+  int64_t window_steps = 0, saved_at = first;
+  for (int64_t step = first; step < phase.steps; ++step) {
+    const std::vector<double> values = phase.step(step);
+    const int64_t done = step + 1;
+    ++window_steps;
+    if (!std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }))
+      all_fail(Exit::config, "{}: a loss is not finite at step {}; the last good checkpoint is of step {}. A smaller learning rate helps",
+           phase.name, done, saved_at);
+    if (phase.after_step) phase.after_step(done);
+
+    if (done % phase.log_every == 0 || done == phase.steps) {
+      const auto now = std::chrono::steady_clock::now();
+      const double seconds = std::chrono::duration<double>(now - window_start).count();
+      std::vector<NamedValue> record;
+      std::string note;
+      for (size_t i = 0; i < values.size(); ++i) {
+        record.push_back({phase.watched[i], values[i]});
+        note += fmt::format("{}{} {:.3f}", i ? "  " : "", phase.watched[i], values[i]);
+      }
+      const double rate = static_cast<double>(window_steps * phase.samples_per_step) / std::max(seconds, 1e-9);
+      record.push_back({"images_per_second", rate});
+      comm.on_root([&] { return log.record(phase.name, done, record), std::string(); });
+      progress.update(done, note);
+      window_start = now;
+      window_steps = 0;
+    } else {
+      progress.update(done);
+    }
+
+    // Stopping is decided together, at the same step on all ranks.
+    const bool stop = done < phase.steps && comm.any(stop_signal::requested());
+    const bool due = phase.checkpoint_every > 0 && done % phase.checkpoint_every == 0;
+    if (due || stop || done == phase.steps) {
+      save(done);
+      saved_at = done;
+    }
+    if (stop) all_fail(Exit::stopped, "{}: stopped by a signal after step {}; saved, start again to go on", phase.name, done);
+  }
+  progress.finish();
+}
+
+}  // namespace ddls

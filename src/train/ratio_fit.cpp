@@ -1,0 +1,103 @@
+#include "train/ratio_fit.hpp"
+
+#include <torch/torch.h>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "config/load.hpp"
+#include "models/factory.hpp"
+#include "models/losses.hpp"
+#include "models/state.hpp"
+#include "tensor/noise.hpp"
+#include "train/learner.hpp"
+
+namespace ddls {
+namespace {
+
+std::string ratio_key(const Config& config, uint64_t data_digest, uint64_t generator_digest) {
+  Config relevant;
+  relevant.seed = config.seed;
+  relevant.train.ratio = config.train.ratio;
+  relevant.train.shards = config.train.shards;
+  relevant.model = config.model;
+  relevant.model.generator_widths = relevant.model.discriminator_widths = relevant.model.classifier_widths = {};
+  return fmt::format("data: {:016x}\ngenerator: {:016x}\n{}", data_digest, generator_digest, to_yaml(relevant, false));
+}
+
+}  // namespace
+
+NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
+  const Config& config = context.config;
+  const RatioConfig& ratio = config.train.ratio;
+  const c10::Device device = context.comm.topology().device;
+  const Noise noise{config.seed};
+  const SampleShape shape = sample_shape(context.data);
+  const int64_t numel = c10::multiply_integers(shape);
+  const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
+  EpochOrder order(config.seed + 1, context.data.size());   // another order than the adversarial phase had
+
+  const auto make = [&] {
+    NetworkPtr network = make_network(config.model, Role::ratio, shape, config.seed);
+    network->to(device);
+    return network;
+  };
+  Learner learner(make(), ratio.adam, ratio.steps, ratio.ema_decay, plan, context.comm);
+
+  const auto noised = [&](at::Tensor samples, IdRange ids, int64_t step, Stream stream) {
+    if (ratio.instance_noise == 0) return samples;
+    const at::Tensor n = noise.normal(ids, numel, step, stream).to(device).view(samples.sizes());
+    return samples + n * ratio.instance_noise;
+  };
+
+  Phase phase;
+  phase.name = "ratio";
+  phase.checkpoint_prefix = "ratio";
+  phase.key = ratio_key(config, context.data.digest(), digest_of(*generator));
+  phase.steps = ratio.steps;
+  phase.samples_per_step = ratio.batch;
+  phase.log_every = config.train.log_every;
+  phase.checkpoint_every = config.train.checkpoint_every;
+  phase.keep_checkpoints = 1;
+  phase.watched = {"loss", "real_logit", "fake_logit"};
+  phase.step = [&](int64_t step) {
+    return learner.update(step, 3, [&](IdRange shard) {
+      const at::Tensor real = network_input(context.data, order.ids(step * ratio.batch + shard.begin, shard.size())).to(device);
+      at::Tensor fake;
+      {
+        torch::NoGradGuard no_grad;
+        fake = generator->forward(noise.normal(shard, config.model.latent_dim, step, Stream::ratio_latent).to(device));
+      }
+      const at::Tensor real_logits = learner.network().forward(noised(real, shard, step, Stream::instance_noise_real));
+      const at::Tensor fake_logits = learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake));
+      const at::Tensor loss = logistic_loss(real_logits, fake_logits);
+      return Learner::ShardLoss{loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
+    });
+  };
+  const auto averaged = [&] {
+    NetworkPtr network = make();
+    learner.copy_average_to(*network);
+    return network;
+  };
+  phase.save = [&] {
+    Checkpoint c;
+    c.tensors["generator"] = state_of(*generator);
+    c.tensors["ratio"] = state_of(*averaged());
+    c.tensors["ratio_weights"] = state_of(learner.network());
+    c.tensors["optimizer_ratio"] = learner.optimizer_state();
+    return c;
+  };
+  phase.restore = [&](const Checkpoint& c, const std::string& source) {
+    load_state(learner.network(), c.tensors.at("ratio_weights"), source + "/ratio_weights.safetensors");
+    learner.load_optimizer_state(c.tensors.at("optimizer_ratio"), source + "/optimizer_ratio.safetensors");
+  };
+  phase.digest = [&] { return learner.digest(); };
+  log::info("density ratio: {} parameters, batch {}", parameter_count(learner.network()), ratio.batch);
+  run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
+
+  NetworkPtr fitted = averaged();
+  fitted->eval();
+  return fitted;
+}
+
+}  // namespace ddls
