@@ -1,3 +1,6 @@
+# An installed program finds the wheel's NCCL and CUDA runtime where it was linked with them.
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
+
 # One static library per folder of src/, one precompiled header shared by all that use Torch.
 file(WRITE ${CMAKE_BINARY_DIR}/generated/pch.cpp "")
 add_library(ddls_pch STATIC ${CMAKE_BINARY_DIR}/generated/pch.cpp)
