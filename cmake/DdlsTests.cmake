@@ -21,11 +21,11 @@ function(ddls_unit_test folder)
   set_tests_properties(unit_${folder} PROPERTIES TIMEOUT 300 LABELS unit ENVIRONMENT "OMP_NUM_THREADS=1")
 endfunction()
 
-# ddls_mpi_test(NAME FILES ... RANKS 1 2 3 4): one executable, one test per rank count.
+# ddls_mpi_test(NAME FILES ... LINK ddls_dist RANKS 1 2 3 4): one executable, one test per rank count.
 function(ddls_mpi_test name)
-  cmake_parse_arguments(arg "" "" "FILES;RANKS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "FILES;LINK;RANKS" ${ARGN})
   add_executable(mpi_${name} ${arg_FILES} ${CMAKE_SOURCE_DIR}/tests/mpi/mpi_main.cpp)
-  target_link_libraries(mpi_${name} PRIVATE ddls_train ddls_warnings GTest::gtest)
+  target_link_libraries(mpi_${name} PRIVATE ${arg_LINK} ddls_warnings GTest::gtest)
   target_include_directories(mpi_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   ddls_use_torch(mpi_${name})
   set_target_properties(mpi_${name} PROPERTIES BUILD_RPATH "${DDLS_WHEEL_DIR}/torch/lib")

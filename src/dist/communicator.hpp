@@ -1,9 +1,9 @@
 #pragma once
 // Collectives on tensors. One concrete class: CPU tensors go over MPI, CUDA tensors over NCCL, or through host memory
 // where ranks share a GPU. Every member below is **collective**: all ranks, same order, same shapes unless said.
-// Dense contiguous tensors; dtypes uint8, int32, int64, float32, float64, bfloat16 (CUDA only).
-// Throws Error(runtime) naming operation, rank, size and the library's text. A rank that waits longer than the watchdog's
-// limit ends the job with exit code 71 and "rank 3 hung in all_reduce #1841, 25 MiB".
+// Dense contiguous tensors; dtypes uint8, int32, int64, float32, float64, bfloat16 (CUDA only; broadcast and gather_rows
+// move any). Throws Error(runtime) naming operation, rank, size and the library's text. A rank that waits longer than the
+// watchdog's limit ends the job with exit code 71 and "rank 3 hung in all_reduce #1841, 25 MiB".
 #include <ATen/core/Tensor.h>
 #include <mpi.h>
 
@@ -11,7 +11,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dist/topology.hpp"
@@ -21,7 +23,7 @@ namespace ddls {
 enum class Reduce { sum, mean, min, max };   // mean: floating point only
 
 // A reduction under way. `wait()` makes the result usable on the current stream (or, on CPU, returns at once) and may be
-// called again. The tensor must live until then.
+// called again. It holds the tensor until then.
 class Pending {
  public:
   Pending() = default;
@@ -36,7 +38,8 @@ class Pending {
 
 class Communicator {
  public:
-  Communicator(MPI_Comm comm, const Topology& topology, double timeout_s = 600);   // tests pass MPI_COMM_SELF or a split
+  // Tests pass MPI_COMM_SELF, a split, or a small `chunk_bytes` (the longest single MPI message, below 2 GiB).
+  Communicator(MPI_Comm comm, const Topology& topology, double timeout_s = 600, int64_t chunk_bytes = int64_t{1} << 30);
   ~Communicator();
   Communicator(Communicator&&) noexcept;
   Communicator& operator=(Communicator&&) noexcept;
@@ -51,15 +54,19 @@ class Communicator {
   Pending all_reduce_async(at::Tensor tensor, Reduce op = Reduce::sum);
   void broadcast(at::Tensor& tensor, int root = 0);
   // Rows of all ranks in rank order on `root`, nothing elsewhere. Ranks may differ in (also zero) rows; trailing sizes and
-  // dtype agree. Moves in chunks below 2 GiB. The result lies on the CPU.
+  // dtype agree, or all ranks throw. Moves in chunks below 2 GiB. The result lies on the CPU.
   std::optional<at::Tensor> gather_rows(const at::Tensor& rows, int root = 0);
   bool any(bool mine);                                     // over host MPI
   void barrier();
-  // Throws Error(runtime) on all ranks, naming the ranks that differ from rank 0.
+  // Throws CollectiveError(runtime), naming the ranks that differ from rank 0.
   void require_same(uint64_t digest, std::string_view what);
-  // Runs `action` on rank 0; if it throws an Error, every rank throws it. Returns the bytes it gave, on every rank.
+
+  // The next two wait without spinning and without the watchdog's limit: what others do meanwhile may take its time.
+  // Runs `action` on rank 0; if it throws anything, every rank throws CollectiveError with its code and message. Returns
+  // the bytes it gave, on every rank.
   std::string on_root(const std::function<std::string()>& action);
-  // Every rank runs `action`; if any throws Error, all throw the lowest such rank's message. No rank is left behind.
+  // Every rank runs `action`, which must not communicate; if any throws, all throw CollectiveError with the code and
+  // message of the lowest such rank. No rank is left behind.
   void together(const std::function<void()>& action);
 
  private:

@@ -1,17 +1,19 @@
 #pragma once
-// Life of MPI in this process. One object in main, first made, last destroyed.
+// Life of MPI in this process. One object in main, first made, last destroyed; or `run_job`, which does what main has to.
 #include <mpi.h>
 
-#include <string>
+#include <functional>
 
 namespace ddls {
 
 class Environment {
  public:
   // MPI_Init_thread(FUNNELED). Throws Error(config) where the launcher started several tasks that MPI does not see as one
-  // job (SLURM_NTASKS, OMPI_COMM_WORLD_SIZE, PMI_SIZE against the size of MPI_COMM_WORLD), with the cure in the message.
+  // job (OMPI_COMM_WORLD_SIZE, or else PMI_SIZE and SLURM_NTASKS, against the size of MPI_COMM_WORLD), with the cure in
+  // the message. MPI_COMM_WORLD returns errors from here on.
   Environment(int& argc, char**& argv);
-  // Finalizes; while an exception unwinds it aborts instead, since MPI_Finalize would wait for ranks that are not coming.
+  // Finalizes; while an exception unwinds it aborts (exit code 70) instead, since MPI_Finalize would wait for ranks that
+  // are not coming.
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -22,7 +24,11 @@ class Environment {
   [[noreturn]] static void abort(int exit_code);
 
  private:
-  int rank_ = 0, ranks_ = 1;
+  int rank_ = 0, ranks_ = 1, exceptions_ = 0;
 };
+
+// Makes the Environment, runs `body` and returns the exit code for main. A CollectiveError is told by rank 0, and all
+// ranks finalize and return its code. Any other exception is told by the rank that has it, which then ends the job.
+int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body);
 
 }  // namespace ddls

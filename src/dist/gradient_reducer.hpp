@@ -7,7 +7,8 @@
 // overlapped  buckets (slices of the flat gradient, in reverse parameter order) leave from autograd hooks during the last
 //             backward; the result depends on the rank count by rounding.
 // exact       each shard's gradient is rounded to a fixed grid (2^-40) and summed in float64, where such sums are exact
-//             (while |g| < 2^12): the result is the same bits for every rank count and order.
+//             (while |g| < 2^11 and the sum over shards < 2^13): the result is the same bits for every rank count and
+//             order. Larger values are still summed, only not repeatably; NaN and infinity reach all ranks.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,13 +35,15 @@ class GradientReducer {
   void begin();
   void arm();             // overlapped: the next backward is this rank's last of the step; hooks send buckets
   void add_shard();       // after each backward
-  // Extra scalars (losses, ...) that ride along: summed over all add_scalars calls of all ranks, read after finish().
+  // Extra scalars (losses, ...) that ride along: summed over all add_scalars calls of all ranks, read after finish(). At
+  // most 29, as many in every call of a step; in exact mode they are rounded to the grid too.
   void add_scalars(const std::vector<double>& values);
   // **Collective.** `total_shards`: shards of all ranks; the gradient becomes the sum divided by it. A rank without a
   // shard still calls begin and finish. Throws Error(internal) naming a parameter that fired twice while armed.
   void finish(int64_t total_shards);
-  const std::vector<double>& scalars() const;             // sums over ranks
-  // Names of parameters that got no gradient from any backward of this step on this rank.
+  // Sums over ranks. Throws Error(internal) if the ranks added another number of shards than finish() was told.
+  const std::vector<double>& scalars() const;
+  // Names of parameters that got no gradient from any backward since begin() on this rank.
   std::vector<std::string> without_gradient() const;
 
  private:

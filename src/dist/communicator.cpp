@@ -1,0 +1,196 @@
+#include "dist/communicator.hpp"
+
+#include <ATen/Functions.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "dist/failure.hpp"
+#include "dist/mpi_channel.hpp"
+#include "dist/nccl_channel.hpp"
+#include "dist/watchdog.hpp"
+
+namespace ddls {
+
+struct Communicator::State {
+  State(MPI_Comm comm, const Topology& place, double timeout_s, int64_t chunk_bytes)
+      : topology(place), mpi(comm, chunk_bytes), dog(place.rank, timeout_s) {}
+
+  Topology topology;
+  MpiChannel mpi;
+  Watchdog dog;
+  std::optional<DeviceCollectives> nccl;
+
+  // Runs `action` under the watchdog and adds to a library's error who was doing what.
+  template <typename Action>
+  auto guarded(const char* operation, int64_t bytes, const Action& action) {
+    const Watchdog::Guard guard(dog, operation, bytes);
+    try {
+      return action();
+    } catch (const CollectiveError&) {
+      throw;
+    } catch (const Error& error) {
+      fail(error.code(), "rank {} of {}, {} #{} of {}: {}", mpi.rank(), mpi.ranks(), operation, dog.count(),
+           bytes_text(bytes), error.what());
+    }
+  }
+
+  void broadcast_failure(Failure& failure, int root) {
+    int64_t header[] = {static_cast<int64_t>(failure.code), static_cast<int64_t>(failure.message.size())};
+    mpi.broadcast(header, sizeof header, root);
+    failure.code = static_cast<Exit>(header[0]);
+    failure.message.resize(static_cast<size_t>(header[1]));
+    mpi.broadcast(failure.message.data(), header[1], root);
+  }
+};
+
+Communicator::Communicator(MPI_Comm comm, const Topology& topology, double timeout_s, int64_t chunk_bytes)
+    : state_(std::make_unique<State>(comm, topology, timeout_s, chunk_bytes)) {
+  if (topology.transport != Transport::nccl) return;
+  const std::string id = on_root(nccl_unique_id);
+  together([&] { state_->nccl = connect_nccl(id, rank(), ranks(), topology.device.index(), timeout_s); });
+}
+
+Communicator::~Communicator() = default;
+Communicator::Communicator(Communicator&&) noexcept = default;
+Communicator& Communicator::operator=(Communicator&&) noexcept = default;
+
+int Communicator::rank() const { return state_->mpi.rank(); }
+int Communicator::ranks() const { return state_->mpi.ranks(); }
+const Topology& Communicator::topology() const { return state_->topology; }
+
+void Communicator::all_reduce(at::Tensor& tensor, Reduce op) { all_reduce_async(tensor, op).wait(); }
+
+Pending Communicator::all_reduce_async(at::Tensor tensor, Reduce op) {
+  ensure(tensor.defined() && tensor.is_contiguous(), "all_reduce needs a contiguous tensor");
+  ensure(op != Reduce::mean || tensor.is_floating_point(), "all_reduce: the mean of {} is not defined",
+         c10::toString(tensor.scalar_type()));
+  const c10::NoGradGuard no_grad;
+  return state_->guarded("all_reduce", static_cast<int64_t>(tensor.nbytes()), [&]() -> Pending {
+    if (tensor.is_cuda() && state_->nccl) return state_->nccl->all_reduce(tensor, op, state_->dog.count());
+    if (tensor.is_cuda()) {
+      at::Tensor host = tensor.to(at::kCPU);
+      if (host.scalar_type() == at::kBFloat16) host = host.to(at::kFloat);   // MPI has no such type
+      state_->mpi.all_reduce(host, op);
+      tensor.copy_(host);
+    } else {
+      state_->mpi.all_reduce(tensor, op);
+    }
+    return Pending();
+  });
+}
+
+void Communicator::broadcast(at::Tensor& tensor, int root) {
+  ensure(tensor.defined() && tensor.is_contiguous(), "broadcast needs a contiguous tensor");
+  ensure(root >= 0 && root < ranks(), "broadcast from rank {} of {}", root, ranks());
+  const c10::NoGradGuard no_grad;
+  const auto bytes = static_cast<int64_t>(tensor.nbytes());
+  state_->guarded("broadcast", bytes, [&] {
+    if (tensor.is_cuda() && state_->nccl) {
+      state_->nccl->broadcast(tensor, root, state_->dog.count()).wait();
+    } else if (tensor.is_cuda()) {
+      const at::Tensor host = tensor.to(at::kCPU);
+      state_->mpi.broadcast(host.data_ptr(), bytes, root);
+      if (rank() != root) tensor.copy_(host);
+    } else {
+      state_->mpi.broadcast(tensor.data_ptr(), bytes, root);
+    }
+  });
+}
+
+std::optional<at::Tensor> Communicator::gather_rows(const at::Tensor& rows, int root) {
+  ensure(rows.defined() && rows.dim() >= 1, "gather_rows needs a tensor with rows");
+  ensure(root >= 0 && root < ranks(), "gather_rows to rank {} of {}", root, ranks());
+  const c10::NoGradGuard no_grad;
+  const at::Tensor mine = rows.detach().to(at::kCPU).contiguous();
+  const auto my_bytes = static_cast<int64_t>(mine.nbytes());
+  return state_->guarded("gather_rows", my_bytes, [&]() -> std::optional<at::Tensor> {
+    const std::string layout = fmt::format("{} {}", c10::toString(mine.scalar_type()), fmt::join(mine.sizes().slice(1), "x"));
+    const std::vector<uint64_t> counts = state_->mpi.all_gather({static_cast<uint64_t>(mine.size(0)), hash64(layout)});
+    int64_t total = 0;
+    for (int other = 0; other < ranks(); ++other) {
+      total += static_cast<int64_t>(counts[2 * static_cast<size_t>(other)]);
+      if (counts[2 * static_cast<size_t>(other) + 1] == counts[1]) continue;
+      throw CollectiveError(Exit::internal, fmt::format("gather_rows: rank {} has rows of another type or size than rank 0", other));
+    }
+    if (rank() != root) {
+      state_->mpi.send(mine.data_ptr(), my_bytes, root);
+      return std::nullopt;
+    }
+    std::vector<int64_t> sizes = mine.sizes().vec();
+    sizes[0] = total;
+    at::Tensor all = at::empty(sizes, mine.options());
+    const int64_t row_bytes = total == 0 ? 0 : static_cast<int64_t>(all.nbytes()) / total;
+    auto* to = static_cast<char*>(all.data_ptr());
+    for (int other = 0; other < ranks(); ++other) {
+      const int64_t bytes = static_cast<int64_t>(counts[2 * static_cast<size_t>(other)]) * row_bytes;
+      if (other == root) {
+        std::copy_n(static_cast<const char*>(mine.data_ptr()), bytes, to);
+      } else {
+        state_->mpi.receive(to, bytes, other);
+      }
+      to += bytes;
+    }
+    return all;
+  });
+}
+
+bool Communicator::any(bool mine) {
+  return state_->guarded("any", 8, [&] { return state_->mpi.all_reduce(mine ? 1 : 0, MPI_MAX) != 0; });
+}
+
+void Communicator::barrier() {
+  state_->guarded("barrier", 0, [&] { state_->mpi.patient_barrier(); });
+}
+
+void Communicator::require_same(uint64_t digest, std::string_view what) {
+  const auto all = state_->guarded("require_same", 8, [&] { return state_->mpi.all_gather({digest}); });
+  std::vector<size_t> odd;
+  for (size_t other = 1; other < all.size(); ++other) {
+    if (all[other] != all[0]) odd.push_back(other);
+  }
+  if (odd.empty()) return;
+  throw CollectiveError(Exit::runtime, fmt::format("{}: rank{} {} differ{} from rank 0", what, odd.size() == 1 ? "" : "s",
+                                                   fmt::join(odd, ", "), odd.size() == 1 ? "s" : ""));
+}
+
+std::string Communicator::on_root(const std::function<std::string()>& action) {
+  std::string bytes;
+  std::optional<Failure> failure;
+  if (root()) {
+    try {
+      bytes = action();
+    } catch (...) {
+      failure = current_failure();
+    }
+  }
+  int64_t header[] = {failure ? 1 : 0, static_cast<int64_t>(bytes.size())};
+  state_->mpi.patient_broadcast(header, 2, 0);
+  if (header[0] != 0) {
+    Failure told = failure.value_or(Failure{});
+    state_->guarded("on_root", 16, [&] { state_->broadcast_failure(told, 0); });
+    throw CollectiveError(told.code, told.message);
+  }
+  bytes.resize(static_cast<size_t>(header[1]));
+  state_->guarded("on_root", header[1], [&] { state_->mpi.broadcast(bytes.data(), header[1], 0); });
+  return bytes;
+}
+
+void Communicator::together(const std::function<void()>& action) {
+  Failure failure;
+  bool failed = false;
+  try {
+    action();
+  } catch (...) {
+    failure = current_failure();
+    failed = true;
+  }
+  const auto first = static_cast<int>(state_->mpi.patient_minimum(failed ? rank() : ranks()));
+  if (first == ranks()) return;
+  state_->guarded("together", 16, [&] { state_->broadcast_failure(failure, first); });
+  throw CollectiveError(failure.code, failure.message);
+}
+
+}  // namespace ddls

@@ -1,0 +1,39 @@
+#include "dist/cuda_bridge.hpp"
+
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+
+#include "dist/check.hpp"
+
+namespace ddls::cuda {
+
+Devices devices() {
+  int count = 0;
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  if (code == cudaSuccess) return {count, ""};
+  cudaGetLastError();   // otherwise the next kernel launch would report it again
+  return {0, cudaGetErrorString(code)};
+}
+
+std::string device_name(int device) {
+  cudaDeviceProp properties{};
+  DDLS_CUDA(cudaGetDeviceProperties(&properties, device));
+  return properties.name;
+}
+
+std::string device_pci_bus_id(int device) {
+  char id[32] = "";
+  DDLS_CUDA(cudaDeviceGetPCIBusId(id, sizeof id, device));
+  return id;
+}
+
+void set_device(int device) { c10::cuda::set_device(static_cast<c10::DeviceIndex>(device)); }
+
+bool has_nccl() { return true; }
+
+void* current_stream(int device) {
+  return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device)).stream();
+}
+
+}  // namespace ddls::cuda

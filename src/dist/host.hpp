@@ -1,0 +1,11 @@
+#pragma once
+// Names for error messages.
+#include <string>
+#include <string_view>
+
+namespace ddls {
+
+std::string host_name();                             // as MPI calls this machine
+std::string_view file_name(std::string_view path);   // the last component
+
+}  // namespace ddls

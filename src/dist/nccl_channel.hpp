@@ -1,0 +1,27 @@
+#pragma once
+// Collectives between GPUs, as a table of functions: whoever holds it need not know NCCL.
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "dist/communicator.hpp"
+
+namespace ddls {
+
+// Contiguous CUDA tensors on the device given to connect_nccl. `number` is the communicator's count of operations, for
+// messages. Both enqueue and return; the result is there for work that is launched after wait().
+struct DeviceCollectives {
+  std::function<Pending(const at::Tensor& tensor, Reduce op, uint64_t number)> all_reduce;
+  std::function<Pending(const at::Tensor& tensor, int root, uint64_t number)> broadcast;
+};
+
+std::string nccl_version();     // "2.28.9" of the library that is loaded; empty where the program is built without
+std::string nccl_unique_id();   // made by one rank, to be given to all
+
+// **Collective**: returns when all ranks are connected, throws Error(runtime) if that takes longer than `timeout_s`
+// (0: no limit). A collective that takes longer than that later on, or fails on the device, ends the process (71).
+DeviceCollectives connect_nccl(const std::string& unique_id, int rank, int ranks, int device, double timeout_s);
+
+}  // namespace ddls

@@ -1,0 +1,238 @@
+#include "dist/gradient_reducer.hpp"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/error.hpp"
+#include "dist/gradient_buckets.hpp"
+#include "mpi/world.hpp"
+
+namespace ddls {
+namespace {
+
+struct Net : torch::nn::Module {
+  torch::Tensor a = register_parameter("a", torch::zeros({3, 5}));
+  torch::Tensor b = register_parameter("b", torch::zeros({17}));
+  torch::Tensor c = register_parameter("c", torch::zeros({2, 2}));
+  torch::Tensor unused = register_parameter("unused", torch::zeros({4}));
+};
+
+// Gradients of the loss are exactly these tensors, for shard s.
+struct ShardGradients {
+  torch::Tensor a, b, c;
+};
+
+ShardGradients integers(int64_t shard) {
+  return {torch::full({3, 5}, static_cast<double>(shard + 1)), torch::arange(17, torch::kFloat) * static_cast<double>(shard),
+          torch::full({2, 2}, -3.0)};
+}
+
+ShardGradients random_floats(int64_t shard) {
+  auto generator = at::detail::createCPUGenerator(static_cast<uint64_t>(77 + shard));
+  return {torch::randn({3, 5}, generator) * 10, torch::randn({17}, generator) * 1e-3, torch::randn({2, 2}, generator)};
+}
+
+torch::Tensor loss_of(Net& net, const ShardGradients& g) {
+  return (net.a * g.a).sum() + (net.b * g.b).sum() + (net.c * g.c).sum();
+}
+
+using Gradients = ShardGradients (*)(int64_t);
+
+// One step in which this rank has the shards s with owner(s) == rank.
+template <typename Owner>
+void step(Net& net, GradientReducer& reducer, int64_t shards, const Gradients& gradients, int rank, const Owner& owner) {
+  std::vector<int64_t> mine;
+  for (int64_t s = 0; s < shards; ++s) {
+    if (owner(s) == rank) mine.push_back(s);
+  }
+  reducer.begin();
+  for (const int64_t s : mine) {
+    if (s == mine.back()) reducer.arm();
+    loss_of(net, gradients(s)).backward();
+    reducer.add_shard();
+    reducer.add_scalars({static_cast<double>(s), 0.1 * static_cast<double>(s)});
+  }
+  reducer.finish(shards);
+}
+
+ReducerOptions overlapped(int64_t bucket_bytes = 64) { return {false, bucket_bytes, bucket_bytes}; }
+
+TEST(GradientReducer, IntegerGradientsAreExactInBothModes) {
+  for (const bool exact : {true, false}) {
+    Net net;
+    FlatParameters flat(net);
+    GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
+    for (int repeat = 0; repeat < 2; ++repeat) {   // 4 shards: mean of powers of two stays exact; np 3 is uneven
+      step(net, reducer, 4, integers, world().rank(), [](int64_t s) { return static_cast<int>(s) % world().ranks(); });
+      EXPECT_TRUE(at::equal(net.a.grad(), torch::full({3, 5}, 2.5))) << net.a.grad();
+      EXPECT_TRUE(at::equal(net.b.grad(), torch::arange(17, torch::kFloat) * 1.5)) << net.b.grad();
+      EXPECT_TRUE(at::equal(net.c.grad(), torch::full({2, 2}, -3.0))) << net.c.grad();
+      EXPECT_TRUE(at::equal(net.unused.grad(), torch::zeros({4})));
+      EXPECT_EQ(reducer.scalars().size(), 2U);
+      EXPECT_EQ(reducer.scalars().at(0), 6);
+      EXPECT_NEAR(reducer.scalars().at(1), 0.6, 1e-11);
+    }
+  }
+}
+
+TEST(GradientReducer, ExactModeGivesTheSameBitsForEveryDealOfShards) {
+  constexpr int64_t shards = 12;
+  Net local;
+  FlatParameters local_flat(local);
+  const Topology& topology = world().topology();
+  Communicator alone(MPI_COMM_SELF, topology);
+  GradientReducer local_reducer(local_flat, alone);
+  step(local, local_reducer, shards, random_floats, 0, [](int64_t) { return 0; });
+  EXPECT_GT(local.a.grad().abs().sum().item<float>(), 0);
+
+  const int ranks = world().ranks();
+  const auto check = [&](const auto& owner) {
+    Net net;
+    FlatParameters flat(net);
+    GradientReducer reducer(flat, world());
+    step(net, reducer, shards, random_floats, world().rank(), owner);
+    EXPECT_TRUE(at::equal(flat.gradients(), local_flat.gradients()));
+    EXPECT_EQ(reducer.scalars(), local_reducer.scalars());
+  };
+  check([&](int64_t s) { return static_cast<int>(s) % ranks; });
+  check([&](int64_t s) { return static_cast<int>(s * ranks / shards); });
+  check([&](int64_t s) { return static_cast<int>((s * s + 3) % ranks); });
+  check([&](int64_t) { return ranks - 1; });   // all others have none
+}
+
+TEST(GradientReducer, ExactModeIsTheMeanToItsGrid) {
+  Net net;
+  FlatParameters flat(net);
+  GradientReducer reducer(flat, world());
+  step(net, reducer, 3, random_floats, world().rank(), [](int64_t s) { return static_cast<int>(s) % world().ranks(); });
+  const torch::Tensor mean = (random_floats(0).a + random_floats(1).a + random_floats(2).a) / 3;
+  EXPECT_LT((net.a.grad() - mean).abs().max().item<float>(), 1e-5);
+}
+
+TEST(GradientReducer, FewerShardsThanRanks) {
+  for (const bool exact : {true, false}) {
+    Net net;
+    FlatParameters flat(net);
+    GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
+    step(net, reducer, 1, integers, world().rank(), [](int64_t) { return world().ranks() - 1; });
+    EXPECT_TRUE(at::equal(net.a.grad(), torch::ones({3, 5})));
+    EXPECT_EQ(reducer.scalars(), (std::vector<double>{0, 0}));
+  }
+}
+
+TEST(GradientReducer, NotANumberReachesAllRanks) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    Net net;
+    FlatParameters flat(net);
+    GradientReducer reducer(flat, world());
+    reducer.begin();
+    const float mine = world().rank() == world().ranks() - 1 ? bad : 1.0F;
+    (net.b * mine).sum().backward();
+    reducer.add_shard();
+    reducer.finish(world().ranks());
+    EXPECT_FALSE(std::isfinite(net.b.grad()[0].item<float>()));
+    EXPECT_EQ(net.a.grad().sum().item<float>(), 0);
+  }
+}
+
+TEST(GradientReducer, NamesParametersWithoutGradient) {
+  for (const bool exact : {true, false}) {
+    Net net;
+    FlatParameters flat(net);
+    GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
+    step(net, reducer, world().ranks(), integers, world().rank(), [](int64_t s) { return static_cast<int>(s); });
+    EXPECT_EQ(reducer.without_gradient(), std::vector<std::string>{"unused"});
+    reducer.begin();
+    EXPECT_EQ(reducer.without_gradient().size(), 4U);
+  }
+}
+
+TEST(GradientReducer, TwoBackwardsWhileArmedAreAnError) {
+  Net net;
+  FlatParameters flat(net);
+  Communicator alone(MPI_COMM_SELF, world().topology());   // finish() throws before it communicates
+  GradientReducer reducer(flat, alone, overlapped());
+  reducer.begin();
+  reducer.arm();
+  loss_of(net, integers(0)).backward();
+  (net.b * 2).sum().backward();
+  std::string message;
+  try {
+    reducer.finish(1);
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  EXPECT_NE(message.find("parameter b fired twice"), std::string::npos) << message;
+}
+
+TEST(GradientReducer, WrongShardCountIsAnError) {
+  Net net;
+  FlatParameters flat(net);
+  GradientReducer reducer(flat, world());
+  reducer.begin();
+  reducer.add_shard();
+  EXPECT_THROW(reducer.finish(world().ranks() + 1), Error);
+}
+
+TEST(GradientReducer, ADetachedGradientIsNoticed) {
+  Net net;
+  FlatParameters flat(net);
+  GradientReducer reducer(flat, world());
+  reducer.begin();
+  net.zero_grad();
+  EXPECT_THROW(reducer.add_shard(), Error);
+}
+
+// The generator step of a GAN: gradients flow through D, whose parameters are frozen and whose reducer rests.
+TEST(GradientReducer, AFrozenNetworkDoesNotFire) {
+  torch::nn::Linear g(3, 3), d(3, 1);
+  FlatParameters flat_g(*g), flat_d(*d);
+  GradientReducer reducer_g(flat_g, world(), overlapped()), reducer_d(flat_d, world(), overlapped());
+  const auto freeze = [&](bool frozen) {
+    for (auto& parameter : d->parameters()) parameter.requires_grad_(!frozen);
+  };
+  const torch::Tensor z = torch::ones({2, 3});
+  reducer_d.begin();
+  freeze(true);
+  reducer_g.begin();
+  reducer_g.arm();
+  d(g(z)).sum().backward();
+  reducer_g.add_shard();
+  reducer_g.finish(world().ranks());
+  freeze(false);
+  EXPECT_TRUE(reducer_g.without_gradient().empty());
+  EXPECT_EQ(reducer_d.without_gradient().size(), 2U);
+  EXPECT_EQ(flat_d.gradients().abs().sum().item<float>(), 0);
+
+  d(g(z).detach()).sum().backward();   // the hooks of D outlive the freezing
+  EXPECT_TRUE(reducer_d.without_gradient().empty());
+}
+
+TEST(GradientBuckets, CoverTheBufferInReverseOrder) {
+  Net net;
+  FlatParameters flat(net);
+  const int64_t total = flat.gradients().numel();
+  for (const int64_t bytes : {1, 64, 130, 100000}) {
+    const auto buckets = make_buckets(flat.slices(), total, 4, bytes, 64);
+    int64_t end = total;
+    size_t last = flat.slices().size();
+    for (const GradientBucket& bucket : buckets) {
+      EXPECT_EQ(bucket.end, end);
+      EXPECT_EQ(bucket.last_slice, last);
+      EXPECT_LT(bucket.begin, bucket.end);
+      EXPECT_EQ(bucket.begin, flat.slices()[bucket.first_slice].offset);
+      end = bucket.begin;
+      last = bucket.first_slice;
+    }
+    EXPECT_EQ(end, 0);
+    EXPECT_EQ(last, 0U);
+  }
+  EXPECT_EQ(make_buckets(flat.slices(), total, 4, 1, 1).size(), 4U);
+  EXPECT_EQ(make_buckets(flat.slices(), total, 4, 100000, 100000).size(), 1U);
+}
+
+}  // namespace
+}  // namespace ddls

@@ -1,0 +1,57 @@
+// The small program that job_end_test.sh runs under mpirun: its argument says how it goes wrong on the last rank.
+#include <ATen/Functions.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <stdexcept>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "dist/communicator.hpp"
+#include "dist/environment.hpp"
+#include "dist/failure.hpp"
+
+namespace {
+
+void collective(ddls::Communicator& comm) {
+  at::Tensor tensor = at::zeros({256});
+  comm.all_reduce(tensor);
+}
+
+int body(const std::string& way, ddls::Environment& environment) {
+  ddls::log::init(ddls::log::Level::info, environment.rank(), environment.ranks());
+  const double timeout_s = way == "hang" ? 1 : 600;
+  ddls::Communicator comm(MPI_COMM_WORLD, ddls::find_topology(MPI_COMM_WORLD, "cpu"), timeout_s);
+  collective(comm);
+  const bool odd = comm.rank() == comm.ranks() - 1;
+  if (odd && way == "throw") ddls::fail(ddls::Exit::data, "the file is damaged");
+  if (odd && way == "throw-foreign") throw std::runtime_error("nobody expects this");
+  if (odd && way == "kill") raise(SIGKILL);
+  if (odd && way == "hang") {
+    for (;;) pause();
+  }
+  if (way == "together") {
+    comm.together([&] {
+      if (odd) ddls::fail(ddls::Exit::missing, "no such file");
+    });
+  }
+  if (way == "stopped") return static_cast<int>(ddls::Exit::stopped);
+  collective(comm);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string way = argc > 1 ? argv[1] : "";
+  if (way == "unwind") {   // what a main without run_job would do: the exception leaves Environment's scope
+    try {
+      ddls::Environment environment(argc, argv);
+      return body("throw", environment);
+    } catch (const ddls::Error&) {
+      return 1;
+    }
+  }
+  return ddls::run_job(argc, argv, [&](ddls::Environment& environment) { return body(way, environment); });
+}

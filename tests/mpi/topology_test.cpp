@@ -1,0 +1,58 @@
+#include "dist/topology.hpp"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "dist/cuda_bridge.hpp"
+#include "dist/failure.hpp"
+#include "mpi/world.hpp"
+
+namespace ddls {
+namespace {
+
+TEST(Topology, OfCpuRanks) {
+  const Topology topology = find_topology(MPI_COMM_WORLD, "cpu");
+  EXPECT_EQ(topology.rank, world().rank());
+  EXPECT_EQ(topology.ranks, world().ranks());
+  EXPECT_EQ(topology.local_ranks, world().ranks());   // the tests run on one machine
+  EXPECT_EQ(topology.local_rank, world().rank());
+  EXPECT_EQ(topology.transport, Transport::mpi);
+  EXPECT_TRUE(topology.device.is_cpu());
+  EXPECT_EQ(topology.threads, 1);
+  EXPECT_EQ(at::get_num_threads(), 1);
+  EXPECT_EQ(topology.places.size(), static_cast<size_t>(world().ranks()));
+  for (int rank = 0; rank < world().ranks(); ++rank) {
+    const RankPlace& place = topology.places.at(static_cast<size_t>(rank));
+    EXPECT_EQ(place.rank, rank);
+    EXPECT_EQ(place.local_rank, rank);
+    EXPECT_EQ(place.device, "cpu");
+    EXPECT_FALSE(place.host.empty());
+  }
+  const std::string table = topology.table();
+  EXPECT_NE(table.find("transport mpi"), std::string::npos) << table;
+}
+
+TEST(Topology, ThreadsAreWhatWasAskedFor) {
+  EXPECT_EQ(find_topology(MPI_COMM_WORLD, "cpu", 2).threads, 2);
+  EXPECT_EQ(at::get_num_threads(), 2);
+  EXPECT_EQ(find_topology(MPI_COMM_WORLD, "cpu").threads, 1);
+  EXPECT_EQ(at::get_num_threads(), 1);
+}
+
+TEST(Topology, RefusesUnknownDevices) { EXPECT_THROW(find_topology(MPI_COMM_WORLD, "gpu"), CollectiveError); }
+
+TEST(Topology, CudaWithoutADeviceIsAConfigurationError) {
+  if (cuda::devices().count > 0) GTEST_SKIP() << "this machine has a GPU";
+  EXPECT_EQ(find_topology(MPI_COMM_WORLD, "auto").transport, Transport::mpi);
+  try {
+    find_topology(MPI_COMM_WORLD, "cuda");
+    ADD_FAILURE() << "no error";
+  } catch (const CollectiveError& error) {
+    EXPECT_EQ(error.code(), Exit::config);
+    EXPECT_NE(std::string(error.what()).find("has no CUDA device"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace ddls

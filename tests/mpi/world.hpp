@@ -1,0 +1,9 @@
+#pragma once
+// What mpi_main.cpp gives to tests.
+#include "dist/communicator.hpp"
+
+namespace ddls {
+
+Communicator& world();   // all ranks of the job, on the CPU
+
+}  // namespace ddls
