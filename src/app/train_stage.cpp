@@ -8,6 +8,7 @@
 #include "models/state.hpp"
 #include "train/gan_training.hpp"
 #include "train/ratio_fit.hpp"
+#include "train/ratio_refine.hpp"
 
 namespace ddls {
 namespace {
@@ -28,17 +29,18 @@ TrainedTarget train_stage(Run& run) {
     log::warning("train.loss {}: the discriminator's score is no log-ratio; set train.ratio.steps to fit one", train.loss);
   const TrainContext context{run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm};
   const TrainedGan gan = train_gan(context);
-  const NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
+  NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
+  if (train.ratio.refine.steps > 0) ratio = refine_ratio(context, gan.generator, ratio);
   note_seconds(run, "train", watch.seconds());
   return freeze(run, gan.generator, ratio);
 }
 
 TrainedTarget load_target(Run& run, const std::string& checkpoint) {
   const TrainConfig& train = run.config.train;
-  const bool fitted = train.ratio.steps > 0;
+  const char* last_phase = train.ratio.refine.steps > 0 ? "refined" : train.ratio.steps > 0 ? "ratio" : "step";
   const std::string folder = run.comm.on_root([&] {
     if (!checkpoint.empty()) return checkpoint;
-    const auto newest = CheckpointStore(run.checkpoints(), fitted ? "ratio" : "step", 1).newest();
+    const auto newest = CheckpointStore(run.checkpoints(), last_phase, 1).newest();
     if (!newest)
       fail(Exit::missing, "{}: no checkpoint to sample from; run 'ddls_dist train' first, or name one with --checkpoint",
            run.checkpoints().string());

@@ -23,12 +23,26 @@ struct ModelConfig {
   std::vector<int64_t> generator_widths{128, 128, 128};
   std::vector<int64_t> discriminator_widths{128, 128, 128};
   std::vector<int64_t> ratio_widths{256, 256, 256};
+  int64_t ratio_hidden = 0;               // dcgan: a linear layer before the logit; 0: none
   std::vector<int64_t> classifier_widths{32, 64, 128};
 };
 
 struct AdamConfig {
   double lr = 1e-4, beta1 = 0.5, beta2 = 0.999;
   std::string schedule = "constant";   // constant | linear | cosine, to zero at the last step
+  double constant_until = 0;           // share of the steps before the schedule begins to fall
+};
+
+// Maximum-likelihood refinement of the fitted ratio, generator frozen: r ascends mean r(x) - mean r(G(z)) over persistent
+// Langevin chains of its own energy (algorithm.md, section 5, mode `ebm`).
+struct RefineConfig {
+  int64_t steps = 0;                   // 0: none
+  int64_t batch = 64;                  // reals, and chains moved, per step
+  int64_t chains = 512;                // persistent chains, moved in turn
+  int64_t chain_steps = 4;
+  double step_size = 0.05;             // epsilon of the chains
+  double refresh = 0.1;                // share of chains that start anew from the prior when their turn comes
+  AdamConfig adam{2e-4, 0.5, 0.99, "linear"};
 };
 
 // The density-ratio discriminator: fitted by the logistic loss with the generator frozen (algorithm.md, section 2).
@@ -38,6 +52,7 @@ struct RatioConfig {
   double instance_noise = 0;           // sd of noise on reals and fakes alike; evaluated on clean images
   double ema_decay = 0;
   AdamConfig adam{1e-3, 0.9, 0.999, "cosine"};
+  RefineConfig refine;
 };
 
 struct ClassifierConfig {

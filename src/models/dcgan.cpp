@@ -12,60 +12,81 @@ namespace {
 int64_t smallest_side(const SampleShape& image, size_t halvings) {
   const int64_t side = image[1] >> halvings;
   if (halvings == 0 || side < 1 || (side << halvings) != image[1])
-    fail(Exit::config, "model: a side of {} pixels cannot be halved {} times (one per width)", image[1], halvings);
+    fail(Exit::config, "model: a side of {} pixels cannot be halved {} times (once per width)", image[1], halvings);
   return side;
+}
+
+torch::nn::Conv2d convolution(int64_t from, int64_t to, int64_t kernel, int64_t stride) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(from, to, kernel).stride(stride).padding(1));
+}
+
+void use_channels_last(torch::nn::Module& module) {
+  for (at::Tensor& parameter : module.parameters())
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
 }
 
 class Generator : public Network {
  public:
   Generator(int64_t latent_dim, const std::vector<int64_t>& widths, const SampleShape& image)
       : first_width_(widths.front()), side_(smallest_side(image, widths.size())) {
-    linear_ = register_module("linear", torch::nn::Linear(latent_dim, first_width_ * side_ * side_));
+    linear_ = register_module(
+        "linear", torch::nn::Linear(torch::nn::LinearOptions(latent_dim, first_width_ * side_ * side_).bias(false)));
     for (size_t i = 0; i < widths.size(); ++i) {
       norms_.push_back(register_module("norm" + std::to_string(i), std::make_shared<BatchNorm>(widths[i])));
-      const bool last = i + 1 == widths.size();
-      const auto options = torch::nn::ConvTranspose2dOptions(widths[i], last ? image[0] : widths[i + 1], 4)
-                               .stride(2).padding(1).bias(last);
-      convolutions_.push_back(register_module("up" + std::to_string(i), torch::nn::ConvTranspose2d(options)));
+      if (i + 1 == widths.size()) break;
+      const auto options = torch::nn::ConvTranspose2dOptions(widths[i], widths[i + 1], 4).stride(2).padding(1).bias(false);
+      ups_.push_back(register_module("up" + std::to_string(i), torch::nn::ConvTranspose2d(options)));
     }
+    last_ = register_module("last", convolution(widths.back(), 4 * image[0], 3, 1));
+    use_channels_last(*this);
   }
 
   at::Tensor forward(const at::Tensor& z) override {
-    at::Tensor h = linear_(z).view({z.size(0), first_width_, side_, side_});
-    for (size_t i = 0; i < norms_.size(); ++i) h = convolutions_[i](torch::relu(norms_[i]->forward(h)));
-    return torch::tanh(h);
+    // The linear layer's outputs are read as [side, side, width]: channels-last without a copy.
+    at::Tensor h = linear_(z).view({z.size(0), side_, side_, first_width_}).permute({0, 3, 1, 2});
+    h = torch::relu(norms_.front()->forward(h));
+    for (size_t i = 0; i < ups_.size(); ++i) h = torch::relu(norms_[i + 1]->forward(ups_[i](h)));
+    return torch::tanh(torch::pixel_shuffle(last_(h), 2));
   }
 
  private:
   int64_t first_width_, side_;
   torch::nn::Linear linear_{nullptr};
   std::vector<std::shared_ptr<BatchNorm>> norms_;
-  std::vector<torch::nn::ConvTranspose2d> convolutions_;
+  std::vector<torch::nn::ConvTranspose2d> ups_;
+  torch::nn::Conv2d last_{nullptr};
 };
 
 class Discriminator : public Network {
  public:
-  Discriminator(const std::vector<int64_t>& widths, const SampleShape& image) {
+  Discriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image) {
     const int64_t side = smallest_side(image, widths.size());
-    int64_t from = image[0];
-    for (const int64_t width : widths) {
-      const auto options = torch::nn::Conv2dOptions(from, width, 4).stride(2).padding(1);
-      convolutions_.push_back(
-          register_module("down" + std::to_string(convolutions_.size()), torch::nn::Conv2d(options)));
-      from = width;
+    int64_t from = 4 * image[0];
+    for (size_t i = 0; i < widths.size(); ++i) {
+      downs_.push_back(register_module("down" + std::to_string(i),
+                                       i == 0 ? convolution(from, widths[i], 3, 1) : convolution(from, widths[i], 4, 2)));
+      from = widths[i];
     }
-    linear_ = register_module("linear", torch::nn::Linear(from * side * side, 1));
+    int64_t features = from * side * side;
+    if (hidden > 0) {
+      hidden_ = register_module("hidden", torch::nn::Linear(features, hidden));
+      features = hidden;
+    }
+    logit_ = register_module("logit", torch::nn::Linear(features, 1));
+    use_channels_last(*this);
   }
 
   at::Tensor forward(const at::Tensor& x) override {
-    at::Tensor h = x;
-    for (auto& convolution : convolutions_) h = torch::leaky_relu(convolution(h), 0.2);
-    return linear_(h.flatten(1)).squeeze(1);
+    at::Tensor h = torch::pixel_unshuffle(x, 2).contiguous(at::MemoryFormat::ChannelsLast);
+    for (auto& down : downs_) h = torch::leaky_relu(down(h), 0.2);
+    h = h.permute({0, 2, 3, 1}).flatten(1);
+    if (!hidden_.is_empty()) h = torch::leaky_relu(hidden_(h), 0.2);
+    return logit_(h).squeeze(1);
   }
 
  private:
-  std::vector<torch::nn::Conv2d> convolutions_;
-  torch::nn::Linear linear_{nullptr};
+  std::vector<torch::nn::Conv2d> downs_;
+  torch::nn::Linear hidden_{nullptr}, logit_{nullptr};
 };
 
 }  // namespace
@@ -74,8 +95,8 @@ NetworkPtr make_dcgan_generator(int64_t latent_dim, const std::vector<int64_t>& 
   return std::make_shared<Generator>(latent_dim, widths, image);
 }
 
-NetworkPtr make_dcgan_discriminator(const std::vector<int64_t>& widths, const SampleShape& image) {
-  return std::make_shared<Discriminator>(widths, image);
+NetworkPtr make_dcgan_discriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image) {
+  return std::make_shared<Discriminator>(widths, hidden, image);
 }
 
 }  // namespace ddls

@@ -21,7 +21,8 @@ NetworkPtr make_dcgan_network(const ModelConfig& config, Role role, const Sample
   if (shape.size() != 3 || shape[1] != shape[2])
     fail(Exit::config, "model.architecture dcgan makes square images, the data are {}", text_of(shape));
   if (role == Role::generator) return make_dcgan_generator(config.latent_dim, config.generator_widths, shape);
-  return make_dcgan_discriminator(role == Role::ratio ? config.ratio_widths : config.discriminator_widths, shape);
+  if (role == Role::ratio) return make_dcgan_discriminator(config.ratio_widths, config.ratio_hidden, shape);
+  return make_dcgan_discriminator(config.discriminator_widths, 0, shape);
 }
 
 }  // namespace
@@ -35,7 +36,10 @@ NetworkPtr make_network(const ModelConfig& config, Role role, const SampleShape&
   }
   if (config.architecture == "dcgan") {
     NetworkPtr network = make_dcgan_network(config, role, sample_shape);
-    initialise_normal(*network, 0.02, seed, role_key);
+    if (role == Role::ratio)   // a plain classifier: N(0, 0.02) would start it too flat to learn under instance noise
+      initialise_he(*network, 0.2, 0.5, seed, role_key);
+    else
+      initialise_normal(*network, 0.02, seed, role_key);
     return network;
   }
   fail(Exit::config, "model.architecture: there is no '{}'", config.architecture);

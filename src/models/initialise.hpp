@@ -11,5 +11,7 @@ namespace ddls {
 void initialise_uniform_fan_in(Network& network, uint64_t seed, int64_t key);
 // Weights N(0, sd^2), biases 0: DCGAN.
 void initialise_normal(Network& network, double sd, uint64_t seed, int64_t key);
+// Weights N(0, 2 / ((1 + slope^2) fan in)) for leaky ReLU (He et al. 2015), the last one times `last_gain`; biases 0.
+void initialise_he(Network& network, double slope, double last_gain, uint64_t seed, int64_t key);
 
 }  // namespace ddls

@@ -22,7 +22,8 @@ class Adam {
   at::Tensor first_, second_, steps_;
 };
 
-// The schedule of `config` at `step` of `total` updates: constant, or falling to zero linearly or as half a cosine.
+// The schedule of `config` at `step` of `total` updates: constant, or (after the
+// share `constant_until`) falling to zero linearly or as half a cosine.
 double learning_rate(const AdamConfig& config, int64_t step, int64_t total);
 
 }  // namespace ddls

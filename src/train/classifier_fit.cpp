@@ -6,26 +6,17 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "dist/failure.hpp"
-#include "config/load.hpp"
 #include "models/classifier.hpp"
 #include "models/factory.hpp"
 #include "models/initialise.hpp"
 #include "models/state.hpp"
 #include "train/learner.hpp"
+#include "train/training_key.hpp"
 
 namespace ddls {
 namespace {
 
 constexpr int64_t classifier_init_key = 100;   // beside the roles of models/factory
-
-std::string classifier_key(const Config& config, uint64_t data_digest) {
-  Config relevant;
-  relevant.seed = config.seed;
-  relevant.train.classifier = config.train.classifier;
-  relevant.train.shards = config.train.shards;
-  relevant.model.classifier_widths = config.model.classifier_widths;
-  return fmt::format("data: {:016x}\n{}", data_digest, to_yaml(relevant, false));
-}
 
 }  // namespace
 

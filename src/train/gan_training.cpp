@@ -4,13 +4,13 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "config/load.hpp"
 #include "models/batch_norm.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/state.hpp"
 #include "tensor/noise.hpp"
 #include "train/learner.hpp"
+#include "train/training_key.hpp"
 
 namespace ddls {
 namespace {
@@ -143,23 +143,6 @@ struct GanTrainer {
 }  // namespace
 
 SampleShape sample_shape(const Dataset& data) { return data.samples.sizes().slice(1).vec(); }
-
-std::string gan_key(const Config& config, uint64_t data_digest) {
-  Config relevant;   // defaults for all that does not decide the weights
-  relevant.seed = config.seed;
-  relevant.model = config.model;
-  relevant.train = config.train;
-  const TrainConfig defaults;
-  relevant.train.log_every = defaults.log_every;
-  relevant.train.checkpoint_every = defaults.checkpoint_every;
-  relevant.train.keep_checkpoints = defaults.keep_checkpoints;
-  relevant.train.grid_every = defaults.grid_every;
-  relevant.train.ratio = defaults.ratio;
-  relevant.train.classifier = defaults.classifier;
-  relevant.model.ratio_widths = {};
-  relevant.model.classifier_widths = {};
-  return fmt::format("data: {:016x}\n{}", data_digest, to_yaml(relevant, false));
-}
 
 TrainedGan train_gan(const TrainContext& context) {
   GanTrainer trainer(context);

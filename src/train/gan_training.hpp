@@ -25,9 +25,6 @@ struct TrainedGan {
 };
 TrainedGan train_gan(const TrainContext& context);
 
-// What decides the weights of the GAN phase, as YAML text. Fields that only say how often to report are left out.
-std::string gan_key(const Config& config, uint64_t data_digest);
-
 // From a checkpoint of the GAN phase: what train_gan would return at that step.
 TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint, const std::string& source,
                     c10::Device device);

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "dist/failure.hpp"
@@ -52,7 +54,10 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
 
   torch::NoGradGuard no_grad;
   adam_.step(flat_.values(), flat_.gradients(), learning_rate(config_, step, total_steps_));
-  if (ema_.defined()) ema_.lerp_(flat_.values(), 1 - ema_decay_);
+  if (ema_.defined()) {   // a short memory at first, so that the initial weights are forgotten
+    const double warm = static_cast<double>(step + 1) / static_cast<double>(step + 10);
+    ema_.lerp_(flat_.values(), 1 - std::min(ema_decay_, warm));
+  }
   std::vector<double> means = reducer_->scalars();
   for (double& mean : means) mean /= static_cast<double>(plan_.shards);
   return means;

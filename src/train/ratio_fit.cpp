@@ -5,28 +5,14 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
-#include "config/load.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/state.hpp"
 #include "tensor/noise.hpp"
 #include "train/learner.hpp"
+#include "train/training_key.hpp"
 
 namespace ddls {
-namespace {
-
-std::string ratio_key(const Config& config, uint64_t data_digest, uint64_t generator_digest) {
-  Config relevant;
-  relevant.seed = config.seed;
-  relevant.train.ratio = config.train.ratio;
-  relevant.train.shards = config.train.shards;
-  relevant.model = config.model;
-  relevant.model.generator_widths = relevant.model.discriminator_widths = relevant.model.classifier_widths = {};
-  return fmt::format("data: {:016x}\ngenerator: {:016x}\n{}", data_digest, generator_digest, to_yaml(relevant, false));
-}
-
-}  // namespace
-
 NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   const Config& config = context.config;
   const RatioConfig& ratio = config.train.ratio;
@@ -53,7 +39,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   Phase phase;
   phase.name = "ratio";
   phase.checkpoint_prefix = "ratio";
-  phase.key = ratio_key(config, context.data.digest(), digest_of(*generator));
+  phase.key = fmt::format("generator: {:016x}\n{}", digest_of(*generator), ratio_key(config, context.data.digest()));
   phase.steps = ratio.steps;
   phase.samples_per_step = ratio.batch;
   phase.log_every = config.train.log_every;

@@ -1,0 +1,71 @@
+#include "train/training_key.hpp"
+
+#include <fmt/format.h>
+
+#include "config/load.hpp"
+
+namespace ddls {
+namespace {
+
+// A configuration of defaults in which only what matters to every phase is set.
+Config common(const Config& config) {
+  Config relevant;
+  relevant.seed = config.seed;
+  relevant.train.shards = config.train.shards;
+  return relevant;
+}
+
+// The widths of the other networks do not matter.
+ModelConfig model_with(const ModelConfig& model, std::vector<int64_t> ModelConfig::*kept_a,
+                       std::vector<int64_t> ModelConfig::*kept_b) {
+  ModelConfig relevant = model;
+  for (auto widths : {&ModelConfig::generator_widths, &ModelConfig::discriminator_widths, &ModelConfig::ratio_widths,
+                      &ModelConfig::classifier_widths})
+    if (widths != kept_a && widths != kept_b) relevant.*widths = {};
+  return relevant;
+}
+
+std::string text(uint64_t data_digest, const Config& relevant) {
+  return fmt::format("data: {:016x}\n{}", data_digest, to_yaml(relevant, false));
+}
+
+}  // namespace
+
+std::string gan_key(const Config& config, uint64_t data_digest) {
+  Config relevant = common(config);
+  const TrainConfig defaults;
+  relevant.train = config.train;
+  relevant.train.log_every = defaults.log_every;
+  relevant.train.checkpoint_every = defaults.checkpoint_every;
+  relevant.train.keep_checkpoints = defaults.keep_checkpoints;
+  relevant.train.grid_every = defaults.grid_every;
+  relevant.train.ratio = defaults.ratio;
+  relevant.train.classifier = defaults.classifier;
+  relevant.model = model_with(config.model, &ModelConfig::generator_widths, &ModelConfig::discriminator_widths);
+  return text(data_digest, relevant);
+}
+
+std::string ratio_key(const Config& config, uint64_t data_digest) {
+  Config relevant = common(config);
+  relevant.train.ratio = config.train.ratio;
+  relevant.train.ratio.refine = RefineConfig{};
+  relevant.model = model_with(config.model, &ModelConfig::ratio_widths, &ModelConfig::ratio_widths);
+  return text(data_digest, relevant);
+}
+
+std::string refine_key(const Config& config, uint64_t data_digest) {
+  Config relevant = common(config);
+  relevant.train.ratio.refine = config.train.ratio.refine;
+  relevant.model = model_with(config.model, &ModelConfig::ratio_widths, &ModelConfig::ratio_widths);
+  return text(data_digest, relevant);
+}
+
+std::string classifier_key(const Config& config, uint64_t data_digest) {
+  Config relevant = common(config);
+  relevant.train.classifier = config.train.classifier;
+  relevant.model = ModelConfig{};
+  relevant.model.classifier_widths = config.model.classifier_widths;
+  return text(data_digest, relevant);
+}
+
+}  // namespace ddls

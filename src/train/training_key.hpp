@@ -1,0 +1,16 @@
+#pragma once
+// What decides the weights of each phase, as YAML text with one "key: value" a line: stored in checkpoints, compared when a
+// run goes on. Fields that only say how often to report or save are left out.
+#include <cstdint>
+#include <string>
+
+#include "config/config.hpp"
+
+namespace ddls {
+
+std::string gan_key(const Config& config, uint64_t data_digest);
+std::string ratio_key(const Config& config, uint64_t data_digest);        // the generator's digest stands beside it
+std::string refine_key(const Config& config, uint64_t data_digest);       // likewise, with the ratio's
+std::string classifier_key(const Config& config, uint64_t data_digest);
+
+}  // namespace ddls
