@@ -1,4 +1,4 @@
-# An installed program finds the wheel's NCCL and CUDA runtime where it was linked with them.
+# Where an installed program finds its libraries: those outside the checkout by this, the wheel's by DDLS_RUN_PATH.
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 
 # One static library per folder of src/, one precompiled header shared by all that use Torch.
