@@ -1,7 +1,7 @@
 #pragma once
 // A data set is a function from ids to samples; everything about order, batches and ranks is the caller's.
-// Points: float32 [n, 2]. Images: uint8 [n, C, H, W]. Small sets are held in memory; folders are decoded at opening
-// time in parallel threads.
+// Points: float32 [n, 2]. Images: uint8 [n, C, H, W]. Small sets are held in memory; folders are decoded at
+// opening time in parallel threads.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -12,21 +12,22 @@
 namespace ddls {
 
 struct Dataset {
-  std::string name;        // for reports: "fashion-mnist train", "25 Gaussians"
-  at::Tensor samples;      // [N, 2] float32 or [N, C, H, W] uint8, CPU, contiguous
-  at::Tensor labels;       // [N] int64, undefined where there are none
-  int64_t damaged = 0;     // files skipped (data.damaged: skip)
+  std::string name;     // for reports: "fashion-mnist train", "25 Gaussians"
+  at::Tensor samples;   // [N, 2] float32 or [N, C, H, W] uint8, CPU, contiguous
+  at::Tensor labels;    // [N] int64, undefined where there are none
+  int64_t damaged = 0;  // files skipped (data.damaged: skip)
 
   int64_t size() const { return samples.defined() ? samples.size(0) : 0; }
   bool images() const { return samples.defined() && samples.dim() == 4; }
-  int64_t classes() const;   // 0 without labels
-  uint64_t digest() const;   // of samples and labels: all ranks must agree
+  int64_t classes() const;  // 0 without labels
+  uint64_t digest() const;  // of samples and labels: all ranks must agree
 };
 
 enum class Split { train, test };
 
-// The data of the configuration, for every `data.kind`; the one switch. Throws Error: missing, data (file named), config.
-// `test` of toy data is a second draw with another seed. A folder without data.test has an empty test set.
+// The data of the configuration, for every `data.kind`; the one switch. data.image_size and data.channels apply to
+// every kind of images. `test` of toy data is a second draw with another seed; for the other kinds, without data.test
+// there is no test set (size 0, undefined tensors). Throws Error: missing (names the key), data (names the file), config.
 Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed);
 
 // A SET of interface.md: folder of images, .npz (arr_0, arr_1), or samples folder of a run.
@@ -40,7 +41,7 @@ at::Tensor network_input(const Dataset& data, const at::Tensor& ids);
 class EpochOrder {
  public:
   EpochOrder(uint64_t seed, int64_t size) : seed_(seed), size_(size) {}
-  at::Tensor ids(int64_t first_position, int64_t count);   // [count] int64
+  at::Tensor ids(int64_t first_position, int64_t count);  // [count] int64
 
  private:
   const at::Tensor& permutation(int64_t epoch);

@@ -2,11 +2,36 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "tensor/image_codecs.hpp"
 
 namespace ddls {
+
+namespace {
+
+// Plain loops here, not tensor operations: images are decoded in many threads at once, and in each of them a
+// large operation of torch would start a team of its own.
+at::Tensor planar(const at::Tensor& pixels) {
+  const int64_t channels = pixels.size(2), plane = pixels.size(0) * pixels.size(1);
+  at::Tensor image = at::empty({channels, pixels.size(0), pixels.size(1)}, at::kByte);
+  const uint8_t* in = pixels.const_data_ptr<uint8_t>();
+  uint8_t* out = image.mutable_data_ptr<uint8_t>();
+  for (int64_t p = 0; p < plane; ++p) {
+    for (int64_t c = 0; c < channels; ++c) out[c * plane + p] = *in++;
+  }
+  return image;
+}
+
+// 0.299, 0.587, 0.114 in units of 1/65536; they add up to one, so that grey stays as it is.
+uint8_t luma(int red, int green, int blue) {
+  return static_cast<uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16);
+}
+
+}  // namespace
 
 at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::string& name) {
   at::Tensor pixels;
@@ -16,8 +41,8 @@ at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::str
     pixels = decode_jpeg(bytes, name);
   else
     fail(Exit::data, "'{}': neither PNG nor JPEG ({} bytes)", name, bytes.size());
-  const at::Tensor image = pixels.permute({2, 0, 1});
-  return (channels == 0 ? image : with_channels(image, channels)).contiguous();
+  const at::Tensor image = planar(pixels);
+  return channels == 0 ? image : with_channels(image, channels);
 }
 
 at::Tensor read_image(const fs::path& path, int64_t channels) {
@@ -41,15 +66,25 @@ at::Tensor with_channels(const at::Tensor& images, int64_t channels) {
   ensure((channels == 1 || channels == 3) && (present == 1 || present == 3), "{} channels from {}", channels,
          present);
   if (present == channels) return images;
-  if (channels == 3) return at::cat({images, images, images}, -3);
-  const at::Tensor colours = images.to(at::kInt);
-  const auto weighted = [&](int64_t channel, int64_t weight) {
-    return colours.narrow(-3, channel, 1) * weight;
-  };
-  // 0.299, 0.587, 0.114 in units of 1/65536; they add up to one, so that grey stays as it is.
-  return (weighted(0, 19595) + weighted(1, 38470) + weighted(2, 7471) + 32768)
-      .bitwise_right_shift(16)
-      .to(at::kByte);
+  const at::Tensor dense = images.contiguous();
+  std::vector<int64_t> sizes = dense.sizes().vec();
+  sizes[sizes.size() - 3] = channels;
+  at::Tensor result = at::empty(sizes, at::kByte);
+  const auto plane = static_cast<size_t>(dense.size(-1) * dense.size(-2));
+  const size_t count =
+      plane == 0 ? 0 : static_cast<size_t>(dense.numel()) / (plane * static_cast<size_t>(present));
+  const uint8_t* in = dense.const_data_ptr<uint8_t>();
+  uint8_t* out = result.mutable_data_ptr<uint8_t>();
+  for (size_t i = 0; i < count; ++i) {
+    if (channels == 3) {
+      for (int repeat = 0; repeat < 3; ++repeat, out += plane) std::copy_n(in, plane, out);
+      in += plane;
+    } else {
+      for (size_t p = 0; p < plane; ++p) *out++ = luma(in[p], in[plane + p], in[2 * plane + p]);
+      in += 3 * plane;
+    }
+  }
+  return result;
 }
 
 at::Tensor image_grid(const at::Tensor& images, int64_t columns, int64_t gap, uint8_t shade) {

@@ -42,6 +42,18 @@ void decompress(void* handle, std::string_view bytes, const JpegHeader& header, 
   }
 }
 
+// CMYK -> RGB. Inks are stored inverted (255 = none), as every common program writes them: R = C K / 255.
+at::Tensor without_inks(const at::Tensor& pixels) {
+  at::Tensor result = at::empty({pixels.size(0), pixels.size(1), 3}, at::kByte);
+  const uint8_t* in = pixels.const_data_ptr<uint8_t>();
+  uint8_t* out = result.mutable_data_ptr<uint8_t>();
+  const int64_t count = pixels.size(0) * pixels.size(1);
+  for (int64_t p = 0; p < count; ++p, in += 4) {
+    for (int c = 0; c < 3; ++c) *out++ = static_cast<uint8_t>((in[c] * in[3] + 127) / 255);
+  }
+  return result;
+}
+
 }  // namespace
 
 bool looks_like_jpeg(std::string_view bytes) {
@@ -64,9 +76,7 @@ at::Tensor decode_jpeg(std::string_view bytes, const std::string& name) {
   at::Tensor pixels = at::empty({header.height, header.width, tjPixelSize[format]}, at::kByte);
   decompress(handle.get(), bytes, header, format, pixels, name);
   if (!cmyk) return pixels;
-  // Inks are stored inverted (255 = none), as every common program writes them: R = C K / 255.
-  const at::Tensor inks = pixels.to(at::kInt);
-  return (inks.narrow(2, 0, 3) * inks.narrow(2, 3, 1) + 127).div(255, "floor").to(at::kByte);
+  return without_inks(pixels);
 }
 
 }  // namespace ddls

@@ -61,8 +61,7 @@ at::Tensor read_entry(zip_t* archive, zip_uint64_t index, uint64_t claimed_bytes
   at::Tensor tensor = at::empty(header.sizes, header.dtype);
   read_exactly(file.get(), tensor.mutable_data_ptr(), tensor.nbytes(), where);
   char beyond = 0;  // reading up to the end is what makes libzip compare the checksum
-  if (zip_fread(file.get(), &beyond, 1) != 0)
-    fail(Exit::data, "{}: damaged: {}", where, zip_file_strerror(file.get()));
+  if (zip_fread(file.get(), &beyond, 1) != 0) fail(Exit::data, "{}: damaged: {}", where, zip_file_strerror(file.get()));
   return tensor;
 }
 
@@ -82,6 +81,7 @@ void check_claim(const zip_stat_t& stat, uint64_t file_bytes, const std::string&
 NamedTensors read_npz(const fs::path& path) {
   const Archive archive = open_archive(path);
   const uint64_t file_bytes = fs::file_size(path);
+  if (file_bytes == 0) fail(Exit::data, "'{}' is empty", path.string());  // to libzip an archive without entries
   NamedTensors arrays;
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
   for (zip_int64_t i = 0; i < count; ++i) {
@@ -111,8 +111,7 @@ at::Tensor read_npy(const fs::path& path) {
          bytes.size() - header_bytes);
   }
   at::Tensor tensor = at::empty(header.sizes, header.dtype);
-  if (tensor.nbytes() > 0)
-    std::memcpy(tensor.mutable_data_ptr(), bytes.data() + header_bytes, tensor.nbytes());
+  if (tensor.nbytes() > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data() + header_bytes, tensor.nbytes());
   return tensor;
 }
 

@@ -28,9 +28,9 @@ class NpzWriter {
     std::vector<int64_t> sizes;
   };
   NpzWriter(std::filesystem::path path, std::vector<Entry> entries);
-  ~NpzWriter();   // removes the partial file if `finish` was not reached
+  ~NpzWriter();  // removes the partial file if `finish` was not reached
   void append(const at::Tensor& rows);
-  void finish();   // checks that all rows came, writes the directory, fsyncs, renames
+  void finish();  // checks that all rows came, writes the directory, fsyncs, renames
 
  private:
   struct State;

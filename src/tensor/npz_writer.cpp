@@ -21,6 +21,13 @@ struct NpzWriter::State {
   int64_t rows = 0;    // that it has got
   bool finished = false;
 
+  ~State() {
+    if (finished || !zip) return;
+    zip.reset();
+    std::error_code ignored;
+    fs::remove(partial, ignored);
+  }
+
   // Opens the current entry. An array without rows gets no append() and is complete at once.
   void open_entries() {
     while (current < entries.size()) {
@@ -49,24 +56,17 @@ NpzWriter::NpzWriter(fs::path path, std::vector<Entry> entries) : state_(std::ma
   state_->open_entries();
 }
 
-NpzWriter::~NpzWriter() {
-  if (!state_ || state_->finished) return;
-  state_->zip.reset();
-  std::error_code ignored;
-  fs::remove(state_->partial, ignored);
-}
+NpzWriter::~NpzWriter() = default;
 
 void NpzWriter::append(const at::Tensor& rows) {
   State& s = *state_;
   ensure(s.current < s.entries.size(), "npz '{}': all arrays are complete", s.path.string());
   const Entry& entry = s.entries[s.current];
   const bool scalar = entry.sizes.empty();
-  const bool fits = rows.scalar_type() == entry.dtype &&
-                    rows.dim() == static_cast<int64_t>(entry.sizes.size()) &&
+  const bool fits = rows.scalar_type() == entry.dtype && rows.dim() == static_cast<int64_t>(entry.sizes.size()) &&
                     (scalar || rows.sizes().slice(1).equals(at::IntArrayRef(entry.sizes).slice(1))) &&
                     (scalar || s.rows + rows.size(0) <= entry.sizes[0]);
-  ensure(fits, "npz '{}': a piece does not fit array '{}' ({} rows so far)", s.path.string(), entry.name,
-         s.rows);
+  ensure(fits, "npz '{}': a piece does not fit array '{}' ({} rows so far)", s.path.string(), entry.name, s.rows);
   const at::Tensor dense = rows.detach().to(at::kCPU).contiguous();
   s.zip->write({static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()});
   s.rows += scalar ? 1 : rows.size(0);
@@ -78,8 +78,10 @@ void NpzWriter::append(const at::Tensor& rows) {
 void NpzWriter::finish() {
   State& s = *state_;
   ensure(!s.finished, "npz '{}' is finished twice", s.path.string());
-  ensure(s.current == s.entries.size(), "npz '{}': array '{}' has got {} rows only", s.path.string(),
-         s.entries[std::min(s.current, s.entries.size() - 1)].name, s.rows);
+  if (s.current < s.entries.size()) {
+    fail(Exit::internal, "npz '{}': array '{}' has got {} rows only", s.path.string(), s.entries[s.current].name,
+         s.rows);
+  }
   s.zip->finish();
   std::error_code error;
   fs::rename(s.partial, s.path, error);
@@ -90,8 +92,7 @@ void NpzWriter::finish() {
 
 void write_npz(const fs::path& path, const NamedTensors& arrays) {
   std::vector<NpzWriter::Entry> entries;
-  for (const auto& [name, tensor] : arrays)
-    entries.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
+  for (const auto& [name, tensor] : arrays) entries.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
   NpzWriter writer(path, std::move(entries));
   for (const auto& [name, tensor] : arrays) {
     if (tensor.dim() == 0 || tensor.size(0) > 0) writer.append(tensor);

@@ -44,6 +44,18 @@ struct PngImage : png_image {
   PngImage& operator=(const PngImage&) = delete;
 };
 
+// [H, W, colours and alpha] -> [H, W, colours]
+at::Tensor over_black(const at::Tensor& pixels) {
+  const int64_t colours = pixels.size(2) - 1, count = pixels.size(0) * pixels.size(1);
+  at::Tensor result = at::empty({pixels.size(0), pixels.size(1), colours}, at::kByte);
+  const uint8_t* in = pixels.const_data_ptr<uint8_t>();
+  uint8_t* out = result.mutable_data_ptr<uint8_t>();
+  for (int64_t p = 0; p < count; ++p, in += colours + 1) {
+    for (int64_t c = 0; c < colours; ++c) *out++ = static_cast<uint8_t>((in[c] * in[colours] + 127) / 255);
+  }
+  return result;
+}
+
 }  // namespace
 
 bool looks_like_png(std::string_view bytes) {
@@ -66,10 +78,7 @@ at::Tensor decode_png(std::string_view bytes, const std::string& name) {
   if (png_image_finish_read(&image, nullptr, pixels.mutable_data_ptr<uint8_t>(), 0, nullptr) == 0) {
     fail(Exit::data, "'{}': damaged PNG: {}", name, image.message);
   }
-  const at::Tensor alpha = pixels.narrow(2, channels - 1, 1).to(at::kInt);
-  const at::Tensor values = pixels.narrow(2, 0, channels - 1);
-  if (alpha.eq(255).all().item<bool>()) return values.contiguous();
-  return (values.to(at::kInt) * alpha + 127).div(255, "floor").to(at::kByte);
+  return over_black(pixels);
 }
 
 std::string encode_png_pixels(const at::Tensor& pixels) {

@@ -134,15 +134,14 @@ class Reader {
     Extent e{name, type->dtype, {}, 0, 0};
     uint64_t bytes = c10::elementSize(e.dtype);
     const std::vector<uint64_t> shape = numbers(name, value, "shape");
-    const bool empty = std::ranges::find(shape, 0U) != shape.end();
     for (const uint64_t n : shape) {
-      // The other sizes of an empty tensor claim nothing, yet torch multiplies them for its strides.
-      if (n > data_.size() && !(empty && n <= INT32_MAX)) damaged("tensor '{}' has a size of {}", name, n);
-      if (!empty && __builtin_mul_overflow(bytes, n, &bytes))
+      // An empty tensor claims no bytes, but torch multiplies its other sizes for the strides.
+      if (__builtin_mul_overflow(bytes, std::max<uint64_t>(n, 1), &bytes) || bytes > INT64_MAX) {
         damaged("tensor '{}' is impossibly large", name);
+      }
       e.sizes.push_back(static_cast<int64_t>(n));
     }
-    if (empty) bytes = 0;
+    if (std::ranges::find(shape, 0U) != shape.end()) bytes = 0;
     if (shape.size() > 16) damaged("tensor '{}' has {} dimensions", name, shape.size());
     const std::vector<uint64_t> offsets = numbers(name, value, "data_offsets");
     if (offsets.size() != 2) damaged("tensor '{}' has {} data_offsets", name, offsets.size());

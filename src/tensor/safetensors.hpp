@@ -12,7 +12,7 @@
 namespace ddls {
 
 struct SafeTensors {
-  NamedTensors tensors;   // CPU, contiguous
+  NamedTensors tensors;  // CPU, contiguous
   std::map<std::string, std::string> metadata;
 };
 

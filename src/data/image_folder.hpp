@@ -1,0 +1,29 @@
+#pragma once
+// A folder of PNG and JPEG files, flat, or one sub-folder per class (searched to any depth).
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ddls {
+
+struct ImageFolderOptions {
+  int64_t size = 0;      // 0: as stored, all alike; else cropped and scaled (fit_image.hpp)
+  int64_t channels = 0;  // 0: as stored, all alike
+  bool skip_damaged = false;
+};
+
+struct ImageFolder {
+  at::Tensor images;  // uint8 [N, C, H, W], in the order of the sorted paths
+  at::Tensor labels;  // int64 [N], numbers of the sorted class folders; undefined for a flat folder
+  int64_t damaged = 0;
+};
+
+// Decodes with as many threads as torch uses; the result and the error reported do not depend on their
+// number. Throws Error: missing (no such folder), data (no images, a class without images, a damaged or
+// odd-sized file).
+ImageFolder read_image_folder(const std::filesystem::path& folder, const ImageFolderOptions& options);
+
+}  // namespace ddls
