@@ -9,7 +9,7 @@ usage: launch/lint.sh [--fix] [--format-only] [FILE...]
 
 Checks the given sources, or all of them; the exit code is 1 if something was found.
   --fix           rewrite files that are not formatted
-  --format-only   leave clang-tidy out (it takes about 20 s of one core for each file that uses Torch)
+  --format-only   leave clang-tidy out (one to two minutes of a core for each file that uses Torch)
 USAGE
 }
 
