@@ -14,6 +14,9 @@ target_include_directories(torch_wheel SYSTEM INTERFACE
   ${torch_dir}/include ${torch_dir}/include/torch/csrc/api/include)
 target_link_directories(torch_wheel INTERFACE ${torch_dir}/lib)
 target_link_libraries(torch_wheel INTERFACE torch torch_cpu c10)
+# libtorch exports its own, older copies of std::filesystem functions (remove_all among them, which crashes here); the
+# first library on the line wins, so the system's libstdc++ has to come before it.
+target_link_options(torch_wheel INTERFACE -Wl,--push-state,--no-as-needed,-lstdc++,--pop-state)
 if(EXISTS ${torch_dir}/lib/libtorch_cuda.so)
   # Nothing of ours names a symbol of libtorch_cuda; it registers the CUDA kernels when it is loaded.
   target_link_options(torch_wheel INTERFACE
