@@ -23,14 +23,14 @@ using Archive = std::unique_ptr<zip_t, CloseArchive>;
 using ArchiveFile = std::unique_ptr<zip_file_t, CloseFile>;
 
 Archive open_archive(const fs::path& path) {
+  if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path.string());
   int code = 0;
   if (Archive archive{zip_open(path.c_str(), ZIP_RDONLY, &code)}) return archive;
   zip_error_t error;
   zip_error_init_with_code(&error, code);
   const std::string reason = zip_error_strerror(&error);
   zip_error_fini(&error);
-  const Exit exit = code == ZIP_ER_NOENT ? Exit::missing : code == ZIP_ER_OPEN ? Exit::runtime : Exit::data;
-  fail(exit, "cannot read '{}' as .npz: {}", path.string(), reason);
+  fail(code == ZIP_ER_OPEN ? Exit::runtime : Exit::data, "cannot read '{}' as .npz: {}", path.string(), reason);
 }
 
 // Exactly `bytes` bytes of an entry.

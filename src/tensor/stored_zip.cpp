@@ -90,6 +90,7 @@ void StoredZip::begin(const std::string& name, uint64_t bytes) {
 }
 
 void StoredZip::write(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;  // zlib takes a null pointer as "begin a new checksum"
   Entry& entry = entries_.back();
   ensure(entry.written + bytes.size() <= entry.bytes, "zip entry '{}' gets more than its {} bytes",
          entry.name, entry.bytes);
