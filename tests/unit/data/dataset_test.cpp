@@ -1,0 +1,175 @@
+#include "data/dataset.hpp"
+
+#include <torch/torch.h>
+
+#include "data/toy.hpp"
+#include "scratch_folder.hpp"
+#include "tensor/image_io.hpp"
+#include "tensor/npz.hpp"
+
+namespace ddls {
+namespace {
+
+using test::contains;
+using test::put_bytes;
+using test::ScratchFolder;
+using test::thrown_by;
+
+at::Tensor images_nhwc() { return torch::arange(2 * 4 * 4 * 3, torch::kUInt8).reshape({2, 4, 4, 3}); }
+
+DataConfig config_of(const std::string& kind, const std::string& train = "", const std::string& test = "") {
+  DataConfig config;
+  config.kind = kind;
+  config.train = train;
+  config.test = test;
+  return config;
+}
+
+TEST(OpenDataset, toy_data) {
+  DataConfig config = config_of("gaussians25");
+  config.points = 50;
+  const Dataset train = open_dataset(config, Split::train, 3), test = open_dataset(config, Split::test, 3);
+  EXPECT_EQ(train.name, "25 Gaussians");
+  EXPECT_TRUE(at::equal(train.samples, gaussians25(50, 3)));
+  EXPECT_FALSE(train.images());
+  EXPECT_EQ(train.classes(), 0);
+  EXPECT_EQ(test.size(), 50);
+  EXPECT_FALSE(at::equal(train.samples, test.samples));
+  EXPECT_TRUE(at::equal(test.samples, open_dataset(config, Split::test, 3).samples));
+  config.kind = "swiss_roll";
+  EXPECT_EQ(open_dataset(config, Split::train, 3).name, "swiss roll");
+  EXPECT_TRUE(at::equal(open_dataset(config, Split::train, 3).samples, swiss_roll(50, 3)));
+}
+
+TEST(OpenDataset, idx_with_labels) {
+  const ScratchFolder folder;
+  const std::string head("\x00\x00\x08\x03\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01", 16);
+  put_bytes(folder / "digits/images", head + "ab");
+  put_bytes(folder / "digits/labels", std::string("\x00\x00\x08\x01\x00\x00\x00\x02\x03\x01", 10));
+  put_bytes(folder / "digits/short", std::string("\x00\x00\x08\x01\x00\x00\x00\x01\x03", 9));
+  DataConfig config = config_of("idx", folder / "digits/images");
+  EXPECT_FALSE(open_dataset(config, Split::train, 1).labels.defined());
+  config.train_labels = folder / "digits/labels";
+  const Dataset set = open_dataset(config, Split::train, 1);
+  EXPECT_EQ(set.name, "digits train");
+  EXPECT_EQ(set.samples.sizes(), (std::vector<int64_t>{2, 1, 1, 1}));
+  EXPECT_EQ(set.classes(), 4);
+  EXPECT_EQ(open_dataset(config, Split::test, 1).size(), 0);
+  config.channels = 3;
+  config.image_size = 2;
+  EXPECT_TRUE(at::equal(open_dataset(config, Split::train, 1).samples, set.samples.expand({2, 3, 2, 2})));
+  config.train_labels = folder / "digits/short";
+  const auto thrown = thrown_by([&] { open_dataset(config, Split::train, 1); });
+  EXPECT_EQ(thrown.code, Exit::data);
+  EXPECT_TRUE(contains(thrown.message, "2 images") && contains(thrown.message, "1 labels")) << thrown.message;
+}
+
+TEST(OpenDataset, absent_paths_name_the_key) {
+  const ScratchFolder folder;
+  put_bytes(folder / "images", std::string("\x00\x00\x08\x03\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01z", 17));
+  const auto expect_missing = [](DataConfig config, Split split, const std::string& part) {
+    const auto thrown = thrown_by([&] { open_dataset(config, split, 1); });
+    EXPECT_EQ(thrown.code, Exit::missing);
+    EXPECT_TRUE(contains(thrown.message, part)) << thrown.message;
+  };
+  expect_missing(config_of("images", folder / "none"), Split::train, "data.train: '");
+  expect_missing(config_of("npz", "", folder / "none.npz"), Split::test, "data.test: '");
+  expect_missing(config_of("idx", "../data/fashion-mnist/train-images.gz"), Split::train,
+                 "launch/setup.sh --data fashion-mnist");
+  DataConfig labels = config_of("idx", folder / "images");
+  labels.train_labels = folder / "none";
+  expect_missing(labels, Split::train, "data.train_labels: '");
+  EXPECT_EQ(thrown_by([] { open_dataset(config_of("idx"), Split::train, 1); }).code, Exit::config);
+  EXPECT_EQ(thrown_by([&] { open_dataset(config_of("x", folder / "images"), Split::train, 1); }).code, Exit::config);
+}
+
+TEST(OpenDataset, folder_named_after_its_data_set) {
+  const ScratchFolder folder;
+  put_bytes(folder / "cats/train/a.png", encode_png(torch::full({3, 2, 2}, 8, torch::kUInt8)));
+  put_bytes(folder / "cats/train/b.png", "damaged");
+  DataConfig config = config_of("images", (folder / "cats/train/").string());
+  EXPECT_EQ(thrown_by([&] { open_dataset(config, Split::train, 1); }).code, Exit::data);
+  config.damaged = "skip";
+  const Dataset set = open_dataset(config, Split::train, 1);
+  EXPECT_EQ(set.name, "cats train");
+  EXPECT_EQ(set.size(), 1);
+  EXPECT_EQ(set.damaged, 1);
+}
+
+TEST(OpenSet, npz_images_points_and_labels) {
+  const ScratchFolder folder;
+  write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", torch::tensor({4, 0}, torch::kInt64)}});
+  const Dataset images = open_set(folder / "a.npz");
+  EXPECT_EQ(images.name, "a");
+  EXPECT_TRUE(images.samples.is_contiguous());
+  EXPECT_TRUE(at::equal(images.samples, images_nhwc().permute({0, 3, 1, 2})));
+  EXPECT_EQ(images.classes(), 5);
+  const at::Tensor points = torch::tensor({{1.0F, 2.0F}, {3.0F, -4.0F}});
+  write_npz(folder / "b.npz", {{"arr_0", points}});
+  EXPECT_TRUE(at::equal(open_set(folder / "b.npz").samples, points));
+}
+
+TEST(OpenSet, npz_that_are_no_sets) {
+  const ScratchFolder folder;
+  const auto refused = [&](const NamedTensors& arrays, const std::string& part) {
+    write_npz(folder / "a.npz", arrays);
+    const auto thrown = thrown_by([&] { open_set(folder / "a.npz"); });
+    EXPECT_EQ(thrown.code, Exit::data);
+    EXPECT_TRUE(contains(thrown.message, part)) << thrown.message;
+  };
+  const at::Tensor points = torch::zeros({2, 2});
+  refused({{"mu", points}, {"sigma", points}}, "holds: mu, sigma");
+  refused({{"arr_0", points.to(torch::kFloat64)}}, "arr_0 is Double [2, 2]");
+  refused({{"arr_0", torch::zeros({2, 3, 4, 4}, torch::kUInt8)}, {"arr_1", torch::zeros({2}, torch::kInt64)}},
+          "Byte [2, 3, 4, 4]");  // NCHW
+  refused({{"arr_0", torch::zeros({0, 2})}}, "arr_0 is empty");
+  refused({{"arr_0", points / 0}}, "not finite");
+  refused({{"arr_0", points}, {"arr_1", torch::zeros({3}, torch::kInt64)}}, "arr_1 is Long [3]");
+  refused({{"arr_0", points}, {"arr_1", torch::zeros({2})}}, "arr_1 is Float [2]");
+  refused({{"arr_0", points}, {"arr_1", torch::full({2}, -1, torch::kInt64)}}, "negative");
+}
+
+TEST(OpenSet, folders) {
+  const ScratchFolder folder;
+  std::filesystem::create_directories(folder / "run/samples/ddls");
+  write_npz(folder / "run/samples/ddls/samples.npz", {{"arr_0", images_nhwc()}});
+  put_bytes(folder / "run/samples/ddls/grid.png", encode_png(torch::zeros({3, 2, 2}, torch::kUInt8)));
+  const Dataset samples = open_set(folder / "run/samples/ddls");
+  EXPECT_EQ(samples.size(), 2);
+  EXPECT_EQ(samples.name, "ddls");
+  put_bytes(folder / "images/a.png", encode_png(torch::full({1, 2, 2}, 9, torch::kUInt8)));
+  const Dataset images = open_set(folder / "images");
+  EXPECT_EQ(images.name, "images");
+  EXPECT_TRUE(at::equal(images.samples, torch::full({1, 1, 2, 2}, 9, torch::kUInt8)));
+  EXPECT_EQ(thrown_by([&] { open_set(folder / "none"); }).code, Exit::missing);
+  EXPECT_EQ(thrown_by([&] { open_set(folder / "images", "ignore"); }).code, Exit::config);
+}
+
+TEST(Dataset, digest_sees_values_labels_and_shape) {
+  const Dataset a{"a", torch::arange(4, torch::kFloat32).reshape({2, 2}), {}, 0};
+  Dataset b = a;
+  b.name = "b";
+  EXPECT_EQ(a.digest(), b.digest());
+  b.samples = a.samples.reshape({1, 4});
+  EXPECT_NE(a.digest(), b.digest());
+  b.samples = a.samples.clone();
+  EXPECT_EQ(a.digest(), b.digest());
+  b.labels = torch::zeros({2}, torch::kInt64);
+  EXPECT_NE(a.digest(), b.digest());
+  b = a;
+  b.samples = a.samples.flip(0);
+  EXPECT_NE(a.digest(), b.digest());
+}
+
+TEST(NetworkInput, rows_by_id_and_images_scaled) {
+  const at::Tensor ids = torch::tensor({2, 0, 2}, torch::kInt64);
+  const Dataset points{"p", torch::arange(6, torch::kFloat32).reshape({3, 2}), {}, 0};
+  EXPECT_TRUE(at::equal(network_input(points, ids), points.samples.index_select(0, ids)));
+  const Dataset images{"i", torch::tensor({0, 100, 255}, torch::kInt32).to(torch::kUInt8).reshape({3, 1, 1, 1}), {}, 0};
+  const at::Tensor input = network_input(images, ids);
+  EXPECT_EQ(input.scalar_type(), torch::kFloat32);
+  EXPECT_TRUE(at::equal(input.flatten(), torch::tensor({1.0F, -1.0F, 1.0F})));
+}
+
+}  // namespace
+}  // namespace ddls

@@ -1,0 +1,125 @@
+#include "data/image_folder.hpp"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include "scratch_folder.hpp"
+#include "tensor/image_io.hpp"
+
+namespace ddls {
+namespace {
+
+using test::contains;
+using test::get_bytes;
+using test::put_bytes;
+using test::ScratchFolder;
+using test::thrown_by;
+
+void put_image(const std::filesystem::path& path, int64_t shade, std::vector<int64_t> sizes = {1, 4, 4}) {
+  put_bytes(path, encode_png(torch::full(sizes, shade, torch::kUInt8)));
+}
+
+std::vector<int64_t> shades(const ImageFolder& folder) {
+  const at::Tensor first = folder.images.flatten(1).select(1, 0).to(torch::kInt64).contiguous();
+  return {first.data_ptr<int64_t>(), first.data_ptr<int64_t>() + first.numel()};
+}
+
+// As many threads as torch says: the results must not depend on it.
+class Threads {
+ public:
+  explicit Threads(int n) : before_(at::get_num_threads()) { at::set_num_threads(n); }
+  ~Threads() { at::set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+TEST(ImageFolder, flat_folder_in_sorted_order) {
+  const ScratchFolder folder;
+  put_image(folder / "b.png", 2);
+  put_image(folder / "a.PNG", 1);
+  put_image(folder / "c.png", 3);
+  put_image(folder / ".hidden.png", 9);
+  put_bytes(folder / "README.txt", "no image");
+  const ImageFolder read = read_image_folder(folder.path(), {});
+  EXPECT_EQ(read.images.sizes(), (std::vector<int64_t>{3, 1, 4, 4}));
+  EXPECT_EQ(shades(read), (std::vector<int64_t>{1, 2, 3}));
+  EXPECT_FALSE(read.labels.defined());
+  EXPECT_EQ(read.damaged, 0);
+}
+
+TEST(ImageFolder, class_folders_give_labels) {
+  const ScratchFolder folder;
+  put_image(folder / "dog/1.png", 3);
+  put_image(folder / "cat/2.png", 2);
+  put_image(folder / "cat/1.png", 1);
+  put_image(folder / "eel/deep/below/1.png", 4);
+  put_bytes(folder / "labels.txt", "no image");
+  for (const int threads : {1, 3}) {
+    const Threads guard(threads);
+    const ImageFolder read = read_image_folder(folder.path(), {});
+    EXPECT_EQ(shades(read), (std::vector<int64_t>{1, 2, 3, 4}));
+    EXPECT_TRUE(at::equal(read.labels, torch::tensor({0, 0, 1, 2}, torch::kInt64)));
+  }
+}
+
+TEST(ImageFolder, folders_that_cannot_be_used) {
+  const ScratchFolder folder;
+  EXPECT_EQ(thrown_by([&] { read_image_folder(folder / "none", {}); }).code, Exit::missing);
+  EXPECT_EQ(thrown_by([&] { read_image_folder(folder.path(), {}); }).code, Exit::data);
+  put_image(folder / "cat/1.png", 1);
+  std::filesystem::create_directories(folder / "dog");
+  const auto empty = thrown_by([&] { read_image_folder(folder.path(), {}); });
+  EXPECT_EQ(empty.code, Exit::data);
+  EXPECT_TRUE(contains(empty.message, "dog")) << empty.message;
+  put_image(folder / "loose.png", 1);
+  const auto mixed = thrown_by([&] { read_image_folder(folder.path(), {}); });
+  EXPECT_EQ(mixed.code, Exit::data);
+  EXPECT_TRUE(contains(mixed.message, "holds images and the folder 'cat'")) << mixed.message;
+}
+
+TEST(ImageFolder, the_first_odd_one_in_sorted_order_is_named) {
+  const ScratchFolder folder;
+  for (int i = 0; i < 40; ++i) put_image(folder / fmt::format("{:02}.png", i), i);
+  for (const int i : {17, 18, 30}) put_image(folder / fmt::format("{:02}.png", i), i, {1, 4, 5});
+  put_image(folder / "25.png", 25, {3, 4, 4});
+  for (const int threads : {1, 4}) {
+    const Threads guard(threads);
+    for (int repeat = 0; repeat < 5; ++repeat) {
+      const auto thrown = thrown_by([&] { read_image_folder(folder.path(), {}); });
+      EXPECT_EQ(thrown.code, Exit::data);
+      EXPECT_TRUE(contains(thrown.message, "17.png' has 5 x 4 pixels")) << thrown.message;
+      EXPECT_TRUE(contains(thrown.message, "data.image_size")) << thrown.message;
+    }
+  }
+  const auto colours = thrown_by([&] { read_image_folder(folder.path(), {4, 0, false}); });
+  EXPECT_TRUE(contains(colours.message, "25.png' has 3 channels")) << colours.message;
+  const ImageFolder fitted = read_image_folder(folder.path(), {4, 3, false});
+  EXPECT_EQ(fitted.images.sizes(), (std::vector<int64_t>{40, 3, 4, 4}));
+  EXPECT_EQ(shades(fitted)[17], 17);
+}
+
+TEST(ImageFolder, damaged_files_end_the_run_or_are_left_out) {
+  const ScratchFolder folder;
+  for (int i = 0; i < 6; ++i) put_image(folder / fmt::format("class{}/{}.png", i % 2, i), i);
+  const std::string good = get_bytes(folder / "class0/0.png");
+  put_bytes(folder / "class0/0.png", good.substr(0, good.size() / 2));  // the first one, which decides the shape
+  put_bytes(folder / "class1/3.png", "");
+  const auto fatal = thrown_by([&] { read_image_folder(folder.path(), {}); });
+  EXPECT_EQ(fatal.code, Exit::data);
+  EXPECT_TRUE(contains(fatal.message, "class0/0.png")) << fatal.message;
+  const ImageFolder rest = read_image_folder(folder.path(), {0, 0, true});
+  EXPECT_EQ(rest.damaged, 2);
+  EXPECT_EQ(shades(rest), (std::vector<int64_t>{2, 4, 1, 5}));
+  EXPECT_TRUE(at::equal(rest.labels, torch::tensor({0, 0, 1, 1}, torch::kInt64)));
+}
+
+TEST(ImageFolder, nothing_but_damaged_files_is_an_error) {
+  const ScratchFolder folder;
+  put_bytes(folder / "a.png", "");
+  put_bytes(folder / "b.jpg", "x");
+  EXPECT_EQ(thrown_by([&] { read_image_folder(folder.path(), {0, 0, true}); }).code, Exit::data);
+}
+
+}  // namespace
+}  // namespace ddls

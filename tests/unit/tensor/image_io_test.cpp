@@ -1,0 +1,198 @@
+#include "tensor/image_io.hpp"
+
+#include <png.h>
+#include <torch/torch.h>
+#include <turbojpeg.h>
+
+#include <random>
+
+#include "scratch_folder.hpp"
+
+namespace ddls {
+namespace {
+
+using test::contains;
+using test::get_bytes;
+using test::put_bytes;
+using test::ScratchFolder;
+using test::thrown_by;
+
+at::Tensor random_image(int64_t channels, int64_t height, int64_t width) {
+  std::mt19937 engine(7);
+  at::Tensor image = torch::empty({channels, height, width}, torch::kUInt8);
+  for (int64_t i = 0; i < image.numel(); ++i) image.data_ptr<uint8_t>()[i] = static_cast<uint8_t>(engine());
+  return image;
+}
+
+// A PNG of `width` pixels in one row, in one of libpng's 8 or 16 bit formats.
+template <typename Value>
+std::string png_of(uint32_t format, int bit_depth, const std::vector<Value>& values) {
+  std::string bytes;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  png_set_write_fn(
+      png, &bytes,
+      [](png_structp p, png_bytep data, size_t n) {
+        static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<const char*>(data), n);
+      },
+      [](png_structp) {});
+  const size_t channels = format == PNG_COLOR_TYPE_GRAY         ? 1
+                          : format == PNG_COLOR_TYPE_GRAY_ALPHA ? 2
+                          : format == PNG_COLOR_TYPE_RGB        ? 3
+                                                                : 4;
+  png_set_IHDR(png, info, static_cast<png_uint_32>(values.size() / channels), 1, bit_depth, static_cast<int>(format),
+               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(png, info);
+  if (bit_depth == 16) png_set_swap(png);
+  png_write_row(png, reinterpret_cast<png_const_bytep>(values.data()));
+  png_write_end(png, info);
+  png_destroy_write_struct(&png, &info);
+  return bytes;
+}
+
+std::string jpeg_of(const std::vector<uint8_t>& pixels, int width, int height, int format, int subsampling,
+                    int flags = 0) {
+  tjhandle handle = tjInitCompress();
+  unsigned char* buffer = nullptr;
+  unsigned long size = 0;
+  EXPECT_EQ(tjCompress2(handle, pixels.data(), width, 0, height, format, &buffer, &size, subsampling, 100, flags), 0);
+  std::string bytes(reinterpret_cast<char*>(buffer), size);
+  tjFree(buffer);
+  tjDestroy(handle);
+  return bytes;
+}
+
+std::vector<uint8_t> repeated(const std::vector<uint8_t>& pixel, int count) {
+  std::vector<uint8_t> pixels;
+  for (int i = 0; i < count; ++i) pixels.insert(pixels.end(), pixel.begin(), pixel.end());
+  return pixels;
+}
+
+// The colour of an image all of whose pixels are alike, within `tolerance`.
+void expect_colour(const at::Tensor& image, const std::vector<int>& colour, int tolerance) {
+  ASSERT_EQ(image.size(0), static_cast<int64_t>(colour.size()));
+  for (size_t c = 0; c < colour.size(); ++c) {
+    const at::Tensor off = (image[static_cast<int64_t>(c)].to(torch::kInt32) - colour[c]).abs();
+    EXPECT_LE(off.max().item<int>(), tolerance) << "channel " << c;
+  }
+}
+
+TEST(Png, round_trip_is_exact) {
+  const ScratchFolder folder;
+  for (const int64_t channels : {1, 3}) {
+    const at::Tensor image = random_image(channels, 5, 7);
+    write_png(folder / "a.png", image);
+    EXPECT_TRUE(at::equal(read_image(folder / "a.png"), image));
+    EXPECT_EQ(get_bytes(folder / "a.png"), encode_png(image));
+  }
+  const at::Tensor turned = random_image(3, 5, 7).transpose(1, 2);
+  EXPECT_TRUE(at::equal(decode_image(encode_png(turned), 0, "turned"), turned));
+}
+
+TEST(Png, alpha_lies_over_black) {
+  const std::string grey = png_of<uint8_t>(PNG_COLOR_TYPE_GRAY_ALPHA, 8, {200, 255, 200, 0, 200, 128});
+  EXPECT_TRUE(at::equal(decode_image(grey, 0, "g").flatten(), torch::tensor({200, 0, 100}, torch::kUInt8)));
+  const std::string colour = png_of<uint8_t>(PNG_COLOR_TYPE_RGB_ALPHA, 8, {10, 20, 255, 255, 10, 20, 255, 51});
+  EXPECT_TRUE(at::equal(decode_image(colour, 0, "c"),
+                        torch::tensor({10, 2, 20, 4, 255, 51}, torch::kUInt8).reshape({3, 1, 2})));
+}
+
+TEST(Png, sixteen_bits_become_eight_without_a_brightness_curve) {
+  const std::string grey = png_of<uint16_t>(PNG_COLOR_TYPE_GRAY, 16, {0, 257, 128 * 257, 65535, 100 * 257 + 3});
+  EXPECT_TRUE(at::equal(decode_image(grey, 0, "g").flatten(), torch::tensor({0, 1, 128, 255, 100}, torch::kUInt8)));
+  const std::string colour = png_of<uint16_t>(PNG_COLOR_TYPE_RGB, 16, {257, 2 * 257, 200 * 257});
+  EXPECT_TRUE(at::equal(decode_image(colour, 0, "c").flatten(), torch::tensor({1, 2, 200}, torch::kUInt8)));
+}
+
+TEST(Png, every_truncation_and_every_flipped_bit_is_noticed) {
+  const std::string bytes = encode_png(random_image(3, 4, 4));
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    EXPECT_EQ(thrown_by([&] { decode_image(bytes.substr(0, length), 0, "x"); }).code, Exit::data) << length;
+  }
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    std::string flipped = bytes;
+    flipped[i] = static_cast<char>(flipped[i] ^ (1 << i % 8));
+    EXPECT_EQ(thrown_by([&] { decode_image(flipped, 0, "x"); }).code, Exit::data) << i;
+  }
+}
+
+TEST(Jpeg, grey_and_colour) {
+  const std::string grey = jpeg_of(repeated({77}, 12 * 9), 12, 9, TJPF_GRAY, TJSAMP_GRAY);
+  EXPECT_EQ(decode_image(grey, 0, "g").sizes(), (std::vector<int64_t>{1, 9, 12}));
+  expect_colour(decode_image(grey, 0, "g"), {77}, 0);
+  expect_colour(decode_image(grey, 3, "g"), {77, 77, 77}, 0);
+  const std::string colour = jpeg_of(repeated({200, 100, 50}, 12 * 9), 12, 9, TJPF_RGB, TJSAMP_420);
+  EXPECT_EQ(decode_image(colour, 0, "c").sizes(), (std::vector<int64_t>{3, 9, 12}));
+  expect_colour(decode_image(colour, 0, "c"), {200, 100, 50}, 2);
+  expect_colour(decode_image(colour, 1, "c"), {124}, 2);  // 0.299 * 200 + 0.587 * 100 + 0.114 * 50
+}
+
+TEST(Jpeg, inks_become_colours) {
+  const std::vector<uint8_t> inks = repeated({255, 128, 0, 200}, 16 * 8);  // inverted: 255 is no ink
+  for (const int subsampling : {TJSAMP_444, TJSAMP_420}) {
+    const std::string bytes = jpeg_of(inks, 16, 8, TJPF_CMYK, subsampling);
+    expect_colour(decode_image(bytes, 0, "cmyk"), {200, 100, 0}, 2);
+    expect_colour(decode_image(bytes, 1, "cmyk"), {119}, 3);
+  }
+}
+
+TEST(Jpeg, every_truncation_is_noticed) {
+  const at::Tensor noise = random_image(3, 16, 16).permute({1, 2, 0}).contiguous();
+  const std::vector<uint8_t> pixels(noise.data_ptr<uint8_t>(), noise.data_ptr<uint8_t>() + noise.numel());
+  for (const int flags : {0, TJFLAG_PROGRESSIVE}) {
+    const std::string bytes = jpeg_of(pixels, 16, 16, TJPF_RGB, TJSAMP_444, flags);
+    EXPECT_EQ(decode_image(bytes, 0, "x").numel(), 768);
+    for (size_t length = 0; length < bytes.size(); ++length) {
+      const auto thrown = thrown_by([&] { decode_image(bytes.substr(0, length), 0, "cut.jpg"); });
+      EXPECT_EQ(thrown.code, Exit::data) << length << " of " << bytes.size();
+      EXPECT_TRUE(contains(thrown.message, "cut.jpg")) << thrown.message;
+    }
+  }
+}
+
+TEST(Jpeg, stray_bytes_before_the_end_marker_are_no_damage) {
+  std::string bytes = jpeg_of(repeated({77}, 64), 8, 8, TJPF_GRAY, TJSAMP_GRAY);
+  bytes.insert(bytes.size() - 2, "\x01\x02\x03");
+  expect_colour(decode_image(bytes, 0, "x"), {77}, 0);
+}
+
+TEST(ReadImage, missing_and_unknown_files) {
+  const ScratchFolder folder;
+  EXPECT_EQ(thrown_by([&] { read_image(folder / "none.png"); }).code, Exit::missing);
+  put_bytes(folder / "a.png", "GIF89a");
+  const auto thrown = thrown_by([&] { read_image(folder / "a.png"); });
+  EXPECT_EQ(thrown.code, Exit::data);
+  EXPECT_TRUE(contains(thrown.message, "a.png") && contains(thrown.message, "neither PNG nor JPEG")) << thrown.message;
+}
+
+TEST(WithChannels, grey_is_repeated_and_colour_becomes_luma) {
+  const at::Tensor grey = torch::tensor({0, 100, 255, 7}, torch::kUInt8).reshape({2, 1, 1, 2});
+  EXPECT_TRUE(at::equal(with_channels(grey, 3), grey.expand({2, 3, 1, 2})));
+  EXPECT_TRUE(at::equal(with_channels(with_channels(grey, 3), 1), grey));
+  const at::Tensor red_green_blue = (torch::eye(3) * 255).to(torch::kUInt8).reshape({3, 1, 3});
+  EXPECT_TRUE(at::equal(with_channels(red_green_blue, 1).flatten(), torch::tensor({76, 150, 29}, torch::kUInt8)));
+}
+
+TEST(ImageGrid, layout) {
+  const at::Tensor images = torch::tensor({1, 2, 3, 4, 5, 6}, torch::kUInt8).reshape({3, 1, 1, 2});
+  const at::Tensor expected = torch::tensor({{1, 2, 9, 3, 4}, {9, 9, 9, 9, 9}, {5, 6, 9, 9, 9}}, torch::kUInt8);
+  EXPECT_TRUE(at::equal(image_grid(images, 2, 1, 9), expected.unsqueeze(0)));
+  EXPECT_TRUE(at::equal(image_grid(images, 3, 0), images.flatten().reshape({1, 1, 6})));
+}
+
+TEST(Quantise, table) {
+  const at::Tensor x = torch::tensor({-1.0F, 0.0F, 1.0F, -3.0F, 3.0F, 0.0039F, -0.0040F, 0.5F});
+  EXPECT_TRUE(at::equal(quantise(x), torch::tensor({0, 128, 255, 0, 255, 128, 127, 191}, torch::kUInt8)));
+}
+
+TEST(Quantise, undoes_dequantise_for_every_value) {
+  const at::Tensor all = torch::arange(256, torch::kInt32).to(torch::kUInt8);
+  const at::Tensor x = dequantise(all);
+  EXPECT_EQ(x.scalar_type(), torch::kFloat32);
+  EXPECT_EQ(x[0].item<float>(), -1.0F);
+  EXPECT_EQ(x[255].item<float>(), 1.0F);
+  EXPECT_TRUE(at::equal(quantise(x), all));
+}
+
+}  // namespace
+}  // namespace ddls

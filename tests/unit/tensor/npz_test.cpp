@@ -1,0 +1,194 @@
+#include "tensor/npz.hpp"
+
+#include <torch/torch.h>
+
+#include "scratch_folder.hpp"
+#include "tensor/npy_header.hpp"
+
+namespace ddls {
+namespace {
+
+using test::contains;
+using test::get_bytes;
+using test::put_bytes;
+using test::ScratchFolder;
+using test::thrown_by;
+
+const std::filesystem::path fixtures = DDLS_TEST_DATA;
+
+bool same(const at::Tensor& a, const at::Tensor& b) {
+  return a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() && at::equal(a, b);
+}
+
+NamedTensors some_arrays() {
+  return {{"arr_0", torch::arange(24, torch::kUInt8).reshape({2, 3, 4})},
+          {"arr_1", torch::tensor({int64_t{-5}, int64_t{1} << 40})},
+          {"int32", torch::tensor({1, -2}, torch::kInt32)},
+          {"mu", torch::tensor(0.1, torch::kFloat64)},
+          {"none", torch::zeros({0, 7})},
+          {"sigma", torch::tensor({{1.5F, -2.0F}})}};
+}
+
+void expect_numpy_arrays(const NamedTensors& arrays) {
+  ASSERT_EQ(arrays.size(), 6U);
+  EXPECT_TRUE(same(arrays.at("bytes"), torch::arange(24, torch::kUInt8).reshape({2, 3, 4})));
+  EXPECT_TRUE(same(arrays.at("ints"), torch::tensor({-1, 2147483647}, torch::kInt32)));
+  EXPECT_TRUE(same(arrays.at("longs"), torch::tensor({-(int64_t{1} << 62), int64_t{7}}).reshape({2, 1})));
+  EXPECT_TRUE(same(arrays.at("floats"), torch::tensor({0.5F, -1.25F, 3.0F})));
+  EXPECT_TRUE(same(arrays.at("doubles"), torch::tensor(0.1, torch::kFloat64)));
+  EXPECT_TRUE(same(arrays.at("empty"), torch::zeros({0, 5})));
+}
+
+TEST(Npz, reads_what_numpy_writes) {
+  expect_numpy_arrays(read_npz(fixtures / "numpy_stored.npz"));
+  expect_numpy_arrays(read_npz(fixtures / "numpy_deflated.npz"));
+  EXPECT_TRUE(same(read_npy(fixtures / "numpy_version2.npy"), torch::arange(3)));
+}
+
+TEST(Npz, refuses_what_it_does_not_support) {
+  const auto half = thrown_by([] { read_npy(fixtures / "numpy_float16.npy"); });
+  EXPECT_EQ(half.code, Exit::data);
+  EXPECT_TRUE(contains(half.message, "<f2") && contains(half.message, "numpy_float16.npy")) << half.message;
+  const auto fortran = thrown_by([] { read_npy(fixtures / "numpy_fortran.npy"); });
+  EXPECT_EQ(fortran.code, Exit::data);
+  EXPECT_TRUE(contains(fortran.message, "Fortran")) << fortran.message;
+}
+
+TEST(Npz, round_trip_and_bytes_that_depend_on_the_tensors_alone) {
+  const ScratchFolder folder;
+  const NamedTensors arrays = some_arrays();
+  write_npz(folder / "a.npz", arrays);
+  write_npz(folder / "b.npz", arrays);
+  EXPECT_EQ(get_bytes(folder / "a.npz"), get_bytes(folder / "b.npz"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.npz.partial"));
+  const NamedTensors back = read_npz(folder / "a.npz");
+  ASSERT_EQ(back.size(), arrays.size());
+  for (const auto& [name, tensor] : arrays) EXPECT_TRUE(same(back.at(name), tensor)) << name;
+}
+
+TEST(Npz, header_bytes_are_those_of_numpy) {
+  const std::string text = npy_header_text({at::kFloat, {3}});
+  EXPECT_EQ(text.size(), 128U);
+  EXPECT_EQ(text.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
+  EXPECT_EQ(text.substr(8, 2), std::string("\x76\x00", 2));
+  EXPECT_EQ(text.substr(10, 56), "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), ");
+  EXPECT_EQ(text.back(), '\n');
+  const std::string numpy = get_bytes(fixtures / "numpy_stored.npz");
+  EXPECT_TRUE(contains(numpy, text));
+}
+
+TEST(Npz, an_array_that_is_not_contiguous_is_written_in_logical_order) {
+  const ScratchFolder folder;
+  const at::Tensor turned = torch::arange(6, torch::kFloat32).reshape({2, 3}).t();
+  write_npz(folder / "a.npz", {{"x", turned}});
+  EXPECT_TRUE(same(read_npz(folder / "a.npz").at("x"), turned.contiguous()));
+}
+
+TEST(NpzWriter, pieces_give_the_bytes_of_the_whole) {
+  const ScratchFolder folder;
+  const at::Tensor images = torch::arange(60, torch::kUInt8).reshape({5, 3, 4});
+  const at::Tensor labels = torch::arange(5);
+  write_npz(folder / "whole.npz", {{"arr_0", images}, {"arr_1", labels}});
+  NpzWriter writer(folder / "pieces.npz", {{"arr_0", at::kByte, {5, 3, 4}}, {"arr_1", at::kLong, {5}}});
+  writer.append(images.narrow(0, 0, 2));
+  writer.append(images.narrow(0, 2, 0));
+  writer.append(images.narrow(0, 2, 3));
+  writer.append(labels);
+  EXPECT_FALSE(std::filesystem::exists(folder / "pieces.npz"));
+  writer.finish();
+  EXPECT_EQ(get_bytes(folder / "whole.npz"), get_bytes(folder / "pieces.npz"));
+}
+
+TEST(NpzWriter, refuses_rows_that_do_not_fit_and_leaves_nothing_behind) {
+  const ScratchFolder folder;
+  {
+    NpzWriter writer(folder / "a.npz", {{"x", at::kFloat, {3, 2}}});
+    EXPECT_EQ(thrown_by([&] { writer.append(torch::zeros({1, 3})); }).code, Exit::internal);
+    EXPECT_EQ(thrown_by([&] { writer.append(torch::zeros({1, 2}, torch::kFloat64)); }).code, Exit::internal);
+    writer.append(torch::zeros({2, 2}));
+    EXPECT_EQ(thrown_by([&] { writer.append(torch::zeros({2, 2})); }).code, Exit::internal);
+    EXPECT_EQ(thrown_by([&] { writer.finish(); }).code, Exit::internal);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  EXPECT_EQ(thrown_by([&] { NpzWriter(folder / "no/such/folder.npz", {}); }).code, Exit::runtime);
+}
+
+TEST(Npz, a_missing_file_and_a_file_of_another_kind) {
+  const ScratchFolder folder;
+  EXPECT_EQ(thrown_by([&] { read_npz(folder / "none.npz"); }).code, Exit::missing);
+  EXPECT_EQ(thrown_by([&] { read_npy(folder / "none.npy"); }).code, Exit::missing);
+  put_bytes(folder / "text.npz", "this is no zip archive at all, only some text that is long enough");
+  const auto text = thrown_by([&] { read_npz(folder / "text.npz"); });
+  EXPECT_EQ(text.code, Exit::data);
+  EXPECT_TRUE(contains(text.message, "text.npz")) << text.message;
+}
+
+TEST(Npz, every_truncation_is_noticed) {
+  const ScratchFolder folder;
+  write_npz(folder / "a.npz", {{"x", torch::arange(10)}, {"y", torch::zeros({3, 2})}});
+  const std::string bytes = get_bytes(folder / "a.npz");
+  for (size_t length = 0; length < bytes.size(); length += 7) {
+    put_bytes(folder / "cut.npz", bytes.substr(0, length));
+    EXPECT_EQ(thrown_by([&] { read_npz(folder / "cut.npz"); }).code, Exit::data) << length;
+  }
+  write_npz(folder / "one.npz", {{"x", torch::arange(10)}});
+  const std::string npy = get_bytes(folder / "one.npz").substr(30 + 5 + 20, 128 + 80);
+  put_bytes(folder / "x.npy", npy);
+  EXPECT_TRUE(same(read_npy(folder / "x.npy"), torch::arange(10)));
+  for (size_t length = 0; length < npy.size(); ++length) {
+    put_bytes(folder / "cut.npy", npy.substr(0, length));
+    EXPECT_EQ(thrown_by([&] { read_npy(folder / "cut.npy"); }).code, Exit::data) << length;
+  }
+  put_bytes(folder / "long.npy", npy + "x");
+  EXPECT_EQ(thrown_by([&] { read_npy(folder / "long.npy"); }).code, Exit::data);
+}
+
+// A flipped bit is refused or lies where it changes nothing (dates, version numbers); it never changes a tensor.
+TEST(Npz, no_flipped_bit_changes_a_tensor) {
+  const ScratchFolder folder;
+  const at::Tensor x = torch::arange(10);
+  write_npz(folder / "a.npz", {{"x", x}});
+  const std::string bytes = get_bytes(folder / "a.npz");
+  int refused = 0;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    std::string flipped = bytes;
+    flipped[i] = static_cast<char>(flipped[i] ^ (1 << i % 8));
+    put_bytes(folder / "b.npz", flipped);
+    const auto thrown = thrown_by([&] {
+      const NamedTensors back = read_npz(folder / "b.npz");
+      for (const auto& [name, tensor] : back) EXPECT_TRUE(same(tensor, x)) << "byte " << i;
+    });
+    if (thrown.code) {
+      EXPECT_EQ(thrown.code, Exit::data) << "byte " << i;
+      ++refused;
+    }
+  }
+  EXPECT_GE(refused, 128 + 80);  // at least all of header and data
+}
+
+void expect_bad_header(const std::string& dict) {
+  const ScratchFolder folder;
+  std::string text("\x93NUMPY\x01\x00", 8);
+  text += static_cast<char>(dict.size() & 0xFF);
+  text += static_cast<char>(dict.size() >> 8);
+  put_bytes(folder / "x.npy", text + dict + std::string(64, '\0'));
+  EXPECT_EQ(thrown_by([&] { read_npy(folder / "x.npy"); }).code, Exit::data) << dict;
+}
+
+TEST(Npy, hostile_headers) {
+  expect_bad_header("");
+  expect_bad_header("{}");
+  expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (16,), ");
+  expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-16,), }");
+  expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (17,), }");
+  expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 4), }");
+  expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }");
+  expect_bad_header("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (16,), }");
+  expect_bad_header("{'descr': '>f4', 'fortran_order': False, 'shape': (16,), }");
+  expect_bad_header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (16,), }");
+  expect_bad_header("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (16,), }");
+  expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (16,), } x");
+}
+
+}  // namespace
+}  // namespace ddls
