@@ -11,8 +11,8 @@ static_assert(nccl_in_progress == ncclInProgress && ncclSuccess == 0 && cudaSucc
 
 void cuda_failed(int code, const char* expression, const char* file, int line) {
   const auto error = static_cast<cudaError_t>(code);
-  fail(Exit::runtime, "CUDA: {}: {} ({} at {}:{} on {})", cudaGetErrorName(error), cudaGetErrorString(error), expression,
-       file_name(file), line, host_name());
+  fail(Exit::runtime, "CUDA: {}: {} ({} at {}:{} on {})", cudaGetErrorName(error), cudaGetErrorString(error),
+       expression, file_name(file), line, host_name());
 }
 
 void nccl_failed(int code, const char* expression, const char* file, int line) {

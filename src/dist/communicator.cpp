@@ -72,7 +72,7 @@ Pending Communicator::all_reduce_async(at::Tensor tensor, Reduce op) {
     if (tensor.is_cuda() && state_->nccl) return state_->nccl->all_reduce(tensor, op, state_->dog.count());
     if (tensor.is_cuda()) {
       at::Tensor host = tensor.to(at::kCPU);
-      if (host.scalar_type() == at::kBFloat16) host = host.to(at::kFloat);   // MPI has no such type
+      if (host.scalar_type() == at::kBFloat16) host = host.to(at::kFloat);  // MPI has no such type
       state_->mpi.all_reduce(host, op);
       tensor.copy_(host);
     } else {
@@ -107,13 +107,15 @@ std::optional<at::Tensor> Communicator::gather_rows(const at::Tensor& rows, int 
   const at::Tensor mine = rows.detach().to(at::kCPU).contiguous();
   const auto my_bytes = static_cast<int64_t>(mine.nbytes());
   return state_->guarded("gather_rows", my_bytes, [&]() -> std::optional<at::Tensor> {
-    const std::string layout = fmt::format("{} {}", c10::toString(mine.scalar_type()), fmt::join(mine.sizes().slice(1), "x"));
+    const std::string layout =
+        fmt::format("{} {}", c10::toString(mine.scalar_type()), fmt::join(mine.sizes().slice(1), "x"));
     const std::vector<uint64_t> counts = state_->mpi.all_gather({static_cast<uint64_t>(mine.size(0)), hash64(layout)});
     int64_t total = 0;
     for (int other = 0; other < ranks(); ++other) {
       total += static_cast<int64_t>(counts[2 * static_cast<size_t>(other)]);
       if (counts[2 * static_cast<size_t>(other) + 1] == counts[1]) continue;
-      throw CollectiveError(Exit::internal, fmt::format("gather_rows: rank {} has rows of another type or size than rank 0", other));
+      throw CollectiveError(Exit::internal,
+                            fmt::format("gather_rows: rank {} has rows of another type or size than rank 0", other));
     }
     if (rank() != root) {
       state_->mpi.send(mine.data_ptr(), my_bytes, root);
@@ -152,8 +154,9 @@ void Communicator::require_same(uint64_t digest, std::string_view what) {
     if (all[other] != all[0]) odd.push_back(other);
   }
   if (odd.empty()) return;
-  throw CollectiveError(Exit::runtime, fmt::format("{}: rank{} {} differ{} from rank 0", what, odd.size() == 1 ? "" : "s",
-                                                   fmt::join(odd, ", "), odd.size() == 1 ? "s" : ""));
+  throw CollectiveError(Exit::runtime,
+                        fmt::format("{}: rank{} {} differ{} from rank 0", what, odd.size() == 1 ? "" : "s",
+                                    fmt::join(odd, ", "), odd.size() == 1 ? "s" : ""));
 }
 
 std::string Communicator::on_root(const std::function<std::string()>& action) {

@@ -20,7 +20,7 @@
 
 namespace ddls {
 
-enum class Reduce { sum, mean, min, max };   // mean: floating point only
+enum class Reduce { sum, mean, min, max };  // mean: floating point only
 
 // A reduction under way. `wait()` makes the result usable on the current stream (or, on CPU, returns at once) and may be
 // called again. It holds the tensor until then.
@@ -56,7 +56,7 @@ class Communicator {
   // Rows of all ranks in rank order on `root`, nothing elsewhere. Ranks may differ in (also zero) rows; trailing sizes and
   // dtype agree, or all ranks throw. Moves in chunks below 2 GiB. The result lies on the CPU.
   std::optional<at::Tensor> gather_rows(const at::Tensor& rows, int root = 0);
-  bool any(bool mine);                                     // over host MPI
+  bool any(bool mine);  // over host MPI
   void barrier();
   // Throws CollectiveError(runtime), naming the ranks that differ from rank 0.
   void require_same(uint64_t digest, std::string_view what);

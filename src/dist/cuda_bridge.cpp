@@ -12,7 +12,7 @@ Devices devices() {
   int count = 0;
   const cudaError_t code = cudaGetDeviceCount(&count);
   if (code == cudaSuccess) return {count, ""};
-  cudaGetLastError();   // otherwise the next kernel launch would report it again
+  cudaGetLastError();  // otherwise the next kernel launch would report it again
   return {0, cudaGetErrorString(code)};
 }
 

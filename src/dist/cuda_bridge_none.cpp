@@ -23,9 +23,7 @@ std::string device_name(int) { return "GPU"; }
 
 std::string device_pci_bus_id(int) { return {}; }
 
-void set_device(int device) {
-  wheel().setDevice({c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)});
-}
+void set_device(int device) { wheel().setDevice({c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)}); }
 
 bool has_nccl() { return false; }
 

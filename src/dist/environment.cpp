@@ -37,7 +37,7 @@ std::optional<LauncherClaim> launcher_claim() {
 }  // namespace
 
 Environment::Environment(int& argc, char**& argv) : exceptions_(std::uncaught_exceptions()) {
-  const auto claim = launcher_claim();   // before MPI_Init, which may set variables itself
+  const auto claim = launcher_claim();  // before MPI_Init, which may set variables itself
   int provided = MPI_THREAD_SINGLE;
   DDLS_MPI(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));
   DDLS_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
@@ -85,7 +85,7 @@ int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& bod
       log::error("{}", failure.message);
       Environment::abort(static_cast<int>(failure.code));
     }
-  } catch (...) {   // MPI did not come up, so there is nobody to agree with
+  } catch (...) {  // MPI did not come up, so there is nobody to agree with
     const Failure failure = current_failure();
     log::error("{}", failure.message);
     return static_cast<int>(failure.code);

@@ -9,8 +9,8 @@
 namespace ddls {
 
 struct GradientBucket {
-  int64_t begin = 0, end = 0;               // elements of the flat buffer, alignment gaps included
-  size_t first_slice = 0, last_slice = 0;   // parameters [first, last)
+  int64_t begin = 0, end = 0;              // elements of the flat buffer, alignment gaps included
+  size_t first_slice = 0, last_slice = 0;  // parameters [first, last)
 };
 
 // In reverse parameter order, since backward reaches the last layers first. A bucket holds whole parameters and closes as

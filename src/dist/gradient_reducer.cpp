@@ -32,14 +32,14 @@ struct GradientReducer::State {
   FlatParameters& parameters;
   Communicator& comm;
   ReducerOptions options;
-  int64_t total;                     // elements of the flat gradient
-  at::Tensor sums;                   // exact: float64 [total + tail_size]; overlapped: float64 [tail_size]
+  int64_t total;    // elements of the flat gradient
+  at::Tensor sums;  // exact: float64 [total + tail_size]; overlapped: float64 [tail_size]
   std::vector<double> tail = std::vector<double>(tail_size, 0);
   std::vector<GradientBucket> buckets;
-  std::vector<size_t> bucket_of;     // per parameter
-  std::vector<int> fired, missing;   // backwards per parameter; parameters a bucket still waits for
+  std::vector<size_t> bucket_of;    // per parameter
+  std::vector<int> fired, missing;  // backwards per parameter; parameters a bucket still waits for
   std::vector<int> fired_armed;
-  std::vector<Pending> pending;      // of the buckets that have left, in order
+  std::vector<Pending> pending;  // of the buckets that have left, in order
   bool armed = false;
   std::thread::id arming_thread;
   int64_t expected_shards = 0;
@@ -71,7 +71,7 @@ struct GradientReducer::State {
 void GradientReducer::State::on_gradient(size_t parameter) {
   ++fired[parameter];
   if (!armed) return;
-  if (++fired_armed[parameter] > 1) return;   // finish() names it
+  if (++fired_armed[parameter] > 1) return;  // finish() names it
   --missing[bucket_of[parameter]];
   launch_ready();
 }
@@ -111,10 +111,11 @@ void GradientReducer::State::read_tail() {
   if (tail_read) return;
   const at::Tensor host = sums.slice(0, sums.numel() - static_cast<int64_t>(tail_size)).to(at::kCPU);
   const double* values = host.data_ptr<double>();
-  ensure(values[shard_slot] == static_cast<double>(expected_shards), "finish() was told of {} shards, the ranks added {}",
-         expected_shards, values[shard_slot]);
+  ensure(values[shard_slot] == static_cast<double>(expected_shards),
+         "finish() was told of {} shards, the ranks added {}", expected_shards, values[shard_slot]);
   const size_t width = values[call_slot] > 0 ? static_cast<size_t>(values[width_slot] / values[call_slot]) : 0;
-  ensure(static_cast<double>(width) * values[call_slot] == values[width_slot], "add_scalars: calls of one step differ in length");
+  ensure(static_cast<double>(width) * values[call_slot] == values[width_slot],
+         "add_scalars: calls of one step differ in length");
   scalars.assign(values + first_scalar, values + first_scalar + width);
   tail_read = true;
 }
@@ -146,7 +147,8 @@ void GradientReducer::begin() {
   s.fired.assign(s.fired.size(), 0);
   s.fired_armed.assign(s.fired.size(), 0);
   s.missing.clear();
-  for (const GradientBucket& bucket : s.buckets) s.missing.push_back(static_cast<int>(bucket.last_slice - bucket.first_slice));
+  for (const GradientBucket& bucket : s.buckets)
+    s.missing.push_back(static_cast<int>(bucket.last_slice - bucket.first_slice));
   s.pending.clear();
   s.armed = false;
   s.scalars.clear();
@@ -154,7 +156,7 @@ void GradientReducer::begin() {
 }
 
 void GradientReducer::arm() {
-  if (state_->options.exact) return;   // its sum needs whole shards
+  if (state_->options.exact) return;  // its sum needs whole shards
   state_->armed = true;
   state_->arming_thread = std::this_thread::get_id();
 }
@@ -167,7 +169,8 @@ void GradientReducer::add_shard() {
 
 void GradientReducer::add_scalars(const std::vector<double>& values) {
   State& s = *state_;
-  ensure(values.size() <= tail_size - first_scalar, "add_scalars: {} values, at most {}", values.size(), tail_size - first_scalar);
+  ensure(values.size() <= tail_size - first_scalar, "add_scalars: {} values, at most {}", values.size(),
+         tail_size - first_scalar);
   s.tail[call_slot] += 1;
   s.tail[width_slot] += static_cast<double>(values.size());
   for (size_t i = 0; i < values.size(); ++i) {
@@ -181,8 +184,10 @@ void GradientReducer::finish(int64_t total_shards) {
   s.armed = false;
   ensure(total_shards > 0, "finish: {} shards", total_shards);
   for (size_t i = 0; i < s.fired_armed.size(); ++i) {
-    ensure(s.fired_armed[i] < 2, "parameter {} fired twice while armed, so its bucket may have left too early: call arm() "
-           "before the last backward of a step only", s.parameters.slices()[i].name);
+    ensure(s.fired_armed[i] < 2,
+           "parameter {} fired twice while armed, so its bucket may have left too early: call arm() "
+           "before the last backward of a step only",
+           s.parameters.slices()[i].name);
   }
   s.parameters.check_views();
   const int64_t tail_at = s.sums.numel() - static_cast<int64_t>(tail_size);
@@ -204,7 +209,7 @@ void GradientReducer::finish(int64_t total_shards) {
   }
   s.expected_shards = total_shards;
   s.tail_read = false;
-  if (gradient.is_cpu()) s.read_tail();   // on a GPU, reading waits for the device: only when somebody asks
+  if (gradient.is_cpu()) s.read_tail();  // on a GPU, reading waits for the device: only when somebody asks
 }
 
 const std::vector<double>& GradientReducer::scalars() const {

@@ -21,20 +21,20 @@ namespace ddls {
 
 struct ReducerOptions {
   bool exact = true;
-  int64_t bucket_bytes = 25 << 20, first_bucket_bytes = 1 << 20;   // overlapped
+  int64_t bucket_bytes = 25 << 20, first_bucket_bytes = 1 << 20;  // overlapped
 };
 
 class GradientReducer {
  public:
   // `parameters` and `comm` must outlive it. **Collective** (checks that all ranks have the same parameters).
   GradientReducer(FlatParameters& parameters, Communicator& comm, ReducerOptions options = {});
-  ~GradientReducer();   // removes the hooks; does not communicate
+  ~GradientReducer();  // removes the hooks; does not communicate
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
 
   void begin();
-  void arm();             // overlapped: the next backward is this rank's last of the step; hooks send buckets
-  void add_shard();       // after each backward
+  void arm();        // overlapped: the next backward is this rank's last of the step; hooks send buckets
+  void add_shard();  // after each backward
   // Extra scalars (losses, ...) that ride along: summed over all add_scalars calls of all ranks, read after finish(). At
   // most 29, as many in every call of a step; in exact mode they are rounded to the grid too.
   void add_scalars(const std::vector<double>& values);

@@ -17,21 +17,30 @@ constexpr int row_tag = 17;
 
 MPI_Datatype mpi_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kByte: return MPI_UINT8_T;
-    case at::kInt: return MPI_INT32_T;
-    case at::kLong: return MPI_INT64_T;
-    case at::kFloat: return MPI_FLOAT;
-    case at::kDouble: return MPI_DOUBLE;
-    default: fail(Exit::internal, "MPI: tensors of type {} are not reduced", c10::toString(tensor.scalar_type()));
+    case at::kByte:
+      return MPI_UINT8_T;
+    case at::kInt:
+      return MPI_INT32_T;
+    case at::kLong:
+      return MPI_INT64_T;
+    case at::kFloat:
+      return MPI_FLOAT;
+    case at::kDouble:
+      return MPI_DOUBLE;
+    default:
+      fail(Exit::internal, "MPI: tensors of type {} are not reduced", c10::toString(tensor.scalar_type()));
   }
 }
 
 MPI_Op mpi_op(Reduce op) {
   switch (op) {
     case Reduce::sum:
-    case Reduce::mean: return MPI_SUM;
-    case Reduce::min: return MPI_MIN;
-    case Reduce::max: return MPI_MAX;
+    case Reduce::mean:
+      return MPI_SUM;
+    case Reduce::min:
+      return MPI_MIN;
+    case Reduce::max:
+      return MPI_MAX;
   }
   fail(Exit::internal, "unknown reduction");
 }
@@ -72,7 +81,7 @@ MpiChannel::MpiChannel(MPI_Comm parent, int64_t chunk_bytes)
 MpiChannel::~MpiChannel() {
   int down = 0;
   MPI_Finalized(&down);
-  if (down || std::uncaught_exceptions() > exceptions_) return;   // freeing is collective: others may not come
+  if (down || std::uncaught_exceptions() > exceptions_) return;  // freeing is collective: others may not come
   if (MPI_Comm_free(&comm_) != MPI_SUCCESS) log::warning("an MPI communicator could not be freed");
 }
 

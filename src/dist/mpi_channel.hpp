@@ -25,8 +25,8 @@ class MpiChannel {
   void all_reduce(at::Tensor& tensor, Reduce op) const;
   int64_t all_reduce(int64_t value, MPI_Op op) const;
   void broadcast(void* data, int64_t bytes, int root) const;
-  std::vector<uint64_t> all_gather(const std::vector<uint64_t>& mine) const;   // rank after rank
-  void send(const void* data, int64_t bytes, int to) const;                    // two ranks
+  std::vector<uint64_t> all_gather(const std::vector<uint64_t>& mine) const;  // rank after rank
+  void send(const void* data, int64_t bytes, int to) const;                   // two ranks
   void receive(void* data, int64_t bytes, int from) const;
 
   // For waits that other ranks' work may make long: they leave the core to others instead of spinning on it.

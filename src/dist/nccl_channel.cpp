@@ -31,22 +31,33 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 ncclDataType_t nccl_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kByte: return ncclUint8;
-    case at::kInt: return ncclInt32;
-    case at::kLong: return ncclInt64;
-    case at::kFloat: return ncclFloat32;
-    case at::kDouble: return ncclFloat64;
-    case at::kBFloat16: return ncclBfloat16;
-    default: fail(Exit::internal, "NCCL: tensors of type {} are not sent", c10::toString(tensor.scalar_type()));
+    case at::kByte:
+      return ncclUint8;
+    case at::kInt:
+      return ncclInt32;
+    case at::kLong:
+      return ncclInt64;
+    case at::kFloat:
+      return ncclFloat32;
+    case at::kDouble:
+      return ncclFloat64;
+    case at::kBFloat16:
+      return ncclBfloat16;
+    default:
+      fail(Exit::internal, "NCCL: tensors of type {} are not sent", c10::toString(tensor.scalar_type()));
   }
 }
 
 ncclRedOp_t nccl_op(Reduce op) {
   switch (op) {
-    case Reduce::sum: return ncclSum;
-    case Reduce::mean: return ncclAvg;
-    case Reduce::min: return ncclMin;
-    case Reduce::max: return ncclMax;
+    case Reduce::sum:
+      return ncclSum;
+    case Reduce::mean:
+      return ncclAvg;
+    case Reduce::min:
+      return ncclMin;
+    case Reduce::max:
+      return ncclMax;
   }
   fail(Exit::internal, "unknown reduction");
 }
@@ -55,7 +66,7 @@ class Event {
  public:
   Event() { DDLS_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
   ~Event() {
-    if (event_) cudaEventDestroy(event_);   // CUDA defers it while the event is pending
+    if (event_) cudaEventDestroy(event_);  // CUDA defers it while the event is pending
   }
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
@@ -94,9 +105,9 @@ class NcclChannel {
   int rank_, device_;
   double timeout_s_;
   int exceptions_ = std::uncaught_exceptions();
-  std::atomic<ncclComm_t> comm_ = nullptr;   // null once aborted
+  std::atomic<ncclComm_t> comm_ = nullptr;  // null once aborted
   cudaStream_t stream_ = nullptr;
-  std::mutex mutex_;   // guards in_flight_, stopping_ and the life of comm_
+  std::mutex mutex_;  // guards in_flight_, stopping_ and the life of comm_
   std::condition_variable wake_;
   std::deque<InFlight> in_flight_;
   bool stopping_ = false;
@@ -112,7 +123,8 @@ NcclChannel::NcclChannel(const std::string& unique_id, int rank, int ranks, int 
   int loaded = 0;
   DDLS_NCCL(ncclGetVersion(&loaded));
   if (loaded < NCCL_VERSION_CODE) {
-    fail(Exit::runtime, "NCCL {} is loaded, but the program was built with {}: check LD_LIBRARY_PATH", loaded, NCCL_VERSION_CODE);
+    fail(Exit::runtime, "NCCL {} is loaded, but the program was built with {}: check LD_LIBRARY_PATH", loaded,
+         NCCL_VERSION_CODE);
   }
 
   const c10::DeviceGuard guard(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)));
@@ -139,7 +151,7 @@ NcclChannel::~NcclChannel() {
   wake_.notify_all();
   monitor_.join();
   if (std::uncaught_exceptions() > exceptions_) {
-    abort_communicator();   // the other ranks may not come to a finalize
+    abort_communicator();  // the other ranks may not come to a finalize
     return;
   }
   try {
@@ -165,15 +177,17 @@ void NcclChannel::settle(const char* operation, double limit_s) {
     if (state != ncclInProgress) {
       const char* text = ncclGetLastError(comm_);
       const std::string detail = text ? text : "";
-      const std::scoped_lock lock(mutex_);   // the monitor must not ask a communicator that is going
+      const std::scoped_lock lock(mutex_);  // the monitor must not ask a communicator that is going
       abort_communicator();
-      fail(Exit::runtime, "NCCL: {} failed: {}: {} (NCCL_DEBUG=INFO tells more)", operation, ncclGetErrorString(state), detail);
+      fail(Exit::runtime, "NCCL: {} failed: {}: {} (NCCL_DEBUG=INFO tells more)", operation, ncclGetErrorString(state),
+           detail);
     }
     const double waited = seconds_since(start);
     if (limit_s > 0 && waited > limit_s) {
       const std::scoped_lock lock(mutex_);
       abort_communicator();
-      fail(Exit::runtime, "NCCL: {} was not done after {} s: is a rank missing, or the network closed?", operation, limit_s);
+      fail(Exit::runtime, "NCCL: {} was not done after {} s: is a rank missing, or the network closed?", operation,
+           limit_s);
     }
     if (waited > 0.001) std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
@@ -196,7 +210,8 @@ void NcclChannel::abort_communicator() {
 template <typename Call>
 Pending NcclChannel::launch(const at::Tensor& tensor, const char* operation, uint64_t number, const Call& call) {
   ensure(comm_.load() != nullptr, "NCCL: {} #{} after the communicator was aborted", operation, number);
-  ensure(tensor.is_cuda() && tensor.get_device() == device_, "NCCL: {} #{} needs a tensor on cuda:{}", operation, number, device_);
+  ensure(tensor.is_cuda() && tensor.get_device() == device_, "NCCL: {} #{} needs a tensor on cuda:{}", operation,
+         number, device_);
   const c10::DeviceGuard guard(tensor.device());
   // The collective may start once all that was launched before this call on the thread's stream is done.
   const Event ready;
@@ -220,12 +235,13 @@ Pending NcclChannel::launch(const at::Tensor& tensor, const char* operation, uin
 Pending NcclChannel::all_reduce(const at::Tensor& tensor, Reduce op, uint64_t number) {
   return launch(tensor, "all_reduce", number, [&] {
     void* data = tensor.data_ptr();
-    return ncclAllReduce(data, data, static_cast<size_t>(tensor.numel()), nccl_type(tensor), nccl_op(op), comm_, stream_);
+    return ncclAllReduce(data, data, static_cast<size_t>(tensor.numel()), nccl_type(tensor), nccl_op(op), comm_,
+                         stream_);
   });
 }
 
 Pending NcclChannel::broadcast(const at::Tensor& tensor, int root, uint64_t number) {
-  return launch(tensor, "broadcast", number, [&] {   // bytes: the type does not matter
+  return launch(tensor, "broadcast", number, [&] {  // bytes: the type does not matter
     void* data = tensor.data_ptr();
     return ncclBroadcast(data, data, tensor.nbytes(), ncclUint8, root, comm_, stream_);
   });
@@ -252,7 +268,8 @@ void NcclChannel::monitor() {
         continue;
       }
       if (code != cudaErrorNotReady) {
-        end_process(fmt::format("rank {}: {} #{}: CUDA: {}", rank_, first.operation, first.number, cudaGetErrorString(code)));
+        end_process(
+            fmt::format("rank {}: {} #{}: CUDA: {}", rank_, first.operation, first.number, cudaGetErrorString(code)));
       }
       if (timeout_s_ > 0 && seconds_since(first.start) > timeout_s_) {
         end_process(fmt::format("rank {} hung in {} #{}, {} (longer than {} s)", rank_, first.operation, first.number,
@@ -286,8 +303,12 @@ std::string nccl_unique_id() {
 
 DeviceCollectives connect_nccl(const std::string& unique_id, int rank, int ranks, int device, double timeout_s) {
   auto channel = std::make_shared<NcclChannel>(unique_id, rank, ranks, device, timeout_s);
-  return {[channel](const at::Tensor& tensor, Reduce op, uint64_t number) { return channel->all_reduce(tensor, op, number); },
-          [channel](const at::Tensor& tensor, int root, uint64_t number) { return channel->broadcast(tensor, root, number); }};
+  return {[channel](const at::Tensor& tensor, Reduce op, uint64_t number) {
+            return channel->all_reduce(tensor, op, number);
+          },
+          [channel](const at::Tensor& tensor, int root, uint64_t number) {
+            return channel->broadcast(tensor, root, number);
+          }};
 }
 
 }  // namespace ddls

@@ -17,8 +17,8 @@ struct DeviceCollectives {
   std::function<Pending(const at::Tensor& tensor, int root, uint64_t number)> broadcast;
 };
 
-std::string nccl_version();     // "2.28.9" of the library that is loaded; empty where the program is built without
-std::string nccl_unique_id();   // made by one rank, to be given to all
+std::string nccl_version();    // "2.28.9" of the library that is loaded; empty where the program is built without
+std::string nccl_unique_id();  // made by one rank, to be given to all
 
 // **Collective**: returns when all ranks are connected, throws Error(runtime) if that takes longer than `timeout_s`
 // (0: no limit). A collective that takes longer than that later on, or fails on the device, ends the process (71).

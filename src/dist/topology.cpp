@@ -44,9 +44,9 @@ bool use_cuda(const std::vector<Card>& cards, const std::string& wanted) {
   if (without == cards.end()) return true;
   const auto rank = without - cards.begin();
   if (wanted == "cuda") {
-    throw CollectiveError(Exit::config,
-                          fmt::format("device cuda: rank {} on {} has no CUDA device{}{}; use --device cpu or auto", rank,
-                                      without->host, *without->problem ? ": " : "", without->problem));
+    throw CollectiveError(
+        Exit::config, fmt::format("device cuda: rank {} on {} has no CUDA device{}{}; use --device cpu or auto", rank,
+                                  without->host, *without->problem ? ": " : "", without->problem));
   }
   if (some && rank != 0) log::debug("rank {} has no CUDA device", rank);
   return false;
@@ -56,9 +56,9 @@ void check_enough_devices(const std::vector<Card>& cards) {
   for (size_t rank = 0; rank < cards.size(); ++rank) {
     const Card& card = cards[rank];
     if (card.visible > 1 && card.local_rank >= card.visible) {
-      throw CollectiveError(
-          Exit::config, fmt::format("rank {} is number {} on {}, which shows {} GPUs: start at most {} ranks there", rank,
-                                    card.local_rank + 1, card.host, card.visible, card.visible));
+      throw CollectiveError(Exit::config,
+                            fmt::format("rank {} is number {} on {}, which shows {} GPUs: start at most {} ranks there",
+                                        rank, card.local_rank + 1, card.host, card.visible, card.visible));
     }
   }
 }
@@ -83,8 +83,8 @@ Transport cuda_transport(const std::vector<Card>& cards, bool speaker) {
   }
   if (const auto shared = shared_gpu(cards)) {
     if (speaker) {
-      log::warning("ranks {} and {} share one GPU ({} on {}), which NCCL refuses: data goes through host memory", shared->first,
-                   shared->second, cards[shared->first].bus, cards[shared->first].host);
+      log::warning("ranks {} and {} share one GPU ({} on {}), which NCCL refuses: data goes through host memory",
+                   shared->first, shared->second, cards[shared->first].bus, cards[shared->first].host);
     }
     return Transport::staged;
   }
@@ -102,9 +102,12 @@ int cores_of_this_process() {
 
 const char* name_of(Transport transport) {
   switch (transport) {
-    case Transport::mpi: return "mpi";
-    case Transport::nccl: return "nccl";
-    case Transport::staged: return "staged through host memory";
+    case Transport::mpi:
+      return "mpi";
+    case Transport::nccl:
+      return "nccl";
+    case Transport::staged:
+      return "staged through host memory";
   }
   return "unknown";
 }
@@ -142,7 +145,8 @@ Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads) {
   }
   // On the CPU the thread count is part of what a result depends on; on a GPU threads only feed it.
   topology.threads = threads > 0 ? threads : on_cuda ? std::max(1, cores_of_this_process() / topology.local_ranks) : 1;
-  at::set_num_threads(topology.threads);   // never left to Torch, which takes MKL's word: 1 under mpirun, all cores without
+  at::set_num_threads(
+      topology.threads);  // never left to Torch, which takes MKL's word: 1 under mpirun, all cores without
   card.threads = topology.threads;
   cards = exchange(card, comm, topology.ranks);
   if (on_cuda) topology.transport = cuda_transport(cards, topology.rank == 0);
@@ -159,11 +163,12 @@ Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads) {
 std::string Topology::table() const {
   size_t width = 4;
   for (const RankPlace& place : places) width = std::max(width, place.host.size());
-  std::string text = fmt::format("{} rank{}, transport {}\n{:>5} {:>6} {:>8}  {:<{}}  {}\n", ranks, ranks == 1 ? "" : "s",
-                                 name_of(transport), "rank", "local", "threads", "host", width, "device");
+  std::string text =
+      fmt::format("{} rank{}, transport {}\n{:>5} {:>6} {:>8}  {:<{}}  {}\n", ranks, ranks == 1 ? "" : "s",
+                  name_of(transport), "rank", "local", "threads", "host", width, "device");
   for (const RankPlace& place : places) {
-    text += fmt::format("{:>5} {:>6} {:>8}  {:<{}}  {}\n", place.rank, place.local_rank, place.threads, place.host, width,
-                        place.device);
+    text += fmt::format("{:>5} {:>6} {:>8}  {:<{}}  {}\n", place.rank, place.local_rank, place.threads, place.host,
+                        width, place.device);
   }
   return text;
 }

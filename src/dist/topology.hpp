@@ -8,12 +8,12 @@
 
 namespace ddls {
 
-enum class Transport { mpi, nccl, staged };   // CPU tensors over MPI; CUDA over NCCL; CUDA through host memory over MPI
+enum class Transport { mpi, nccl, staged };  // CPU tensors over MPI; CUDA over NCCL; CUDA through host memory over MPI
 const char* name_of(Transport transport);
 
 struct RankPlace {
   int rank = 0, local_rank = 0;
-  std::string host, device;      // "cpu", "cuda:1 NVIDIA H200 0000:1b:00.0"
+  std::string host, device;  // "cpu", "cuda:1 NVIDIA H200 0000:1b:00.0"
   int threads = 1;
 };
 
@@ -22,9 +22,9 @@ struct Topology {
   c10::Device device{c10::DeviceType::CPU};
   Transport transport = Transport::mpi;
   int threads = 1;
-  std::vector<RankPlace> places;   // of all ranks, on every rank
+  std::vector<RankPlace> places;  // of all ranks, on every rank
 
-  std::string table() const;       // the start-up table
+  std::string table() const;  // the start-up table
 };
 
 // **Collective.** `wanted` is auto, cpu or cuda. Chooses the device (one visible GPU: that one; several: the local rank;

@@ -16,7 +16,8 @@ namespace ddls {
 namespace {
 
 int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -25,7 +26,7 @@ struct Watchdog::State {
   int rank = 0;
   double timeout_s = 0;
   std::atomic<const char*> operation{""};
-  std::atomic<int64_t> bytes{0}, since_ns{0};   // since 0: not armed
+  std::atomic<int64_t> bytes{0}, since_ns{0};  // since 0: not armed
   std::atomic<uint64_t> count{0};
   std::mutex mutex;
   std::condition_variable wake;
@@ -40,7 +41,7 @@ struct Watchdog::State {
       if (since == 0 || static_cast<double>(now_ns() - since) < timeout_s * 1e9) continue;
       log::error("rank {} hung in {} #{}, {} (longer than {} s)", rank, operation.load(), count.load(),
                  bytes_text(bytes.load()), timeout_s);
-      _exit(static_cast<int>(Exit::runtime));   // mpirun ends the other ranks
+      _exit(static_cast<int>(Exit::runtime));  // mpirun ends the other ranks
     }
   }
 };

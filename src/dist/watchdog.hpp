@@ -10,12 +10,12 @@ namespace ddls {
 
 class Watchdog {
  public:
-  Watchdog(int rank, double timeout_s);   // timeout 0: never
+  Watchdog(int rank, double timeout_s);  // timeout 0: never
   ~Watchdog();
 
   class Guard {
    public:
-    Guard(Watchdog& dog, const char* operation, int64_t bytes);   // `operation` is a string literal
+    Guard(Watchdog& dog, const char* operation, int64_t bytes);  // `operation` is a string literal
     ~Guard();
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
@@ -24,7 +24,7 @@ class Watchdog {
     Watchdog& dog_;
   };
 
-  uint64_t count() const;   // operations armed so far: the number of the present one
+  uint64_t count() const;  // operations armed so far: the number of the present one
 
  private:
   friend class Guard;
@@ -32,6 +32,6 @@ class Watchdog {
   std::unique_ptr<State> state_;
 };
 
-std::string bytes_text(int64_t bytes);   // "25 MiB"
+std::string bytes_text(int64_t bytes);  // "25 MiB"
 
 }  // namespace ddls

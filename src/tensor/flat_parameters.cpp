@@ -19,7 +19,8 @@ at::Tensor dense_view(const at::Tensor& buffer, const at::Tensor& tensor, int64_
 }
 
 bool begins_at(const at::Tensor& tensor, const at::Tensor& buffer, int64_t offset) {
-  return tensor.defined() && tensor.data_ptr() == static_cast<char*>(buffer.data_ptr()) + offset * buffer.element_size();
+  return tensor.defined() &&
+         tensor.data_ptr() == static_cast<char*>(buffer.data_ptr()) + offset * buffer.element_size();
 }
 
 }  // namespace

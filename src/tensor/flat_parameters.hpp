@@ -18,7 +18,7 @@ namespace ddls {
 struct ParameterSlice {
   std::string name;
   int64_t offset = 0, numel = 0;
-  at::Tensor parameter;   // the module's own tensor
+  at::Tensor parameter;  // the module's own tensor
 };
 
 class FlatParameters {

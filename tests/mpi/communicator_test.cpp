@@ -49,7 +49,7 @@ void check_all_reduce(Communicator& comm) {
 TEST(Communicator, AllReduce) { check_all_reduce(world()); }
 
 TEST(Communicator, AllReduceInSmallChunks) {
-  Communicator small(MPI_COMM_WORLD, world().topology(), 60, 24);
+  Communicator small(MPI_COMM_WORLD, world().topology(), 60, 203);
   check_all_reduce(small);
 }
 
@@ -65,7 +65,7 @@ TEST(Communicator, RefusesWhatItCannotSend) {
   at::Tensor strided = torch::zeros({4, 4}).t();
   EXPECT_THROW(world().all_reduce(strided), Error);
   at::Tensor half = torch::zeros({4}, at::kBFloat16);
-  if (world().ranks() > 1) EXPECT_THROW(world().all_reduce(half), Error);
+  EXPECT_THROW(world().all_reduce(half), Error);
 }
 
 TEST(Communicator, BroadcastFromEveryRoot) {
@@ -107,7 +107,8 @@ TEST(Communicator, GatherRows) {
 
 TEST(Communicator, GatherOfNothing) {
   const auto got = world().gather_rows(torch::zeros({0, 5}));
-  if (got) EXPECT_EQ(got->sizes(), (std::vector<int64_t>{0, 5}));
+  EXPECT_EQ(got.has_value(), world().root());
+  EXPECT_EQ(got.value_or(torch::zeros({0, 5})).sizes(), (std::vector<int64_t>{0, 5}));
 }
 
 TEST(Communicator, GatherRefusesRowsOfAnotherSize) {
@@ -156,15 +157,14 @@ Caught catch_collective(const std::function<void()>& action) {
 }
 
 TEST(Communicator, OnRootErrorsReachAllRanks) {
-  const Caught error = catch_collective([] {
-    world().on_root([]() -> std::string { fail(Exit::missing, "no file {}", "a.yaml"); });
-  });
+  const Caught error =
+      catch_collective([] { world().on_root([]() -> std::string { fail(Exit::missing, "no file {}", "a.yaml"); }); });
   EXPECT_EQ(error.code, Exit::missing);
   EXPECT_EQ(error.message, "no file a.yaml");
   const Caught bug = catch_collective([] { world().on_root([]() -> std::string { throw std::logic_error("oops"); }); });
   EXPECT_EQ(bug.code, Exit::internal);
   EXPECT_EQ(bug.message, "internal error: oops");
-  world().barrier();   // still usable
+  world().barrier();  // still usable
 }
 
 TEST(Communicator, TogetherThrowsTheLowestRanksError) {

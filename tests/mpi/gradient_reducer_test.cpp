@@ -26,8 +26,8 @@ struct ShardGradients {
 };
 
 ShardGradients integers(int64_t shard) {
-  return {torch::full({3, 5}, static_cast<double>(shard + 1)), torch::arange(17, torch::kFloat) * static_cast<double>(shard),
-          torch::full({2, 2}, -3.0)};
+  return {torch::full({3, 5}, static_cast<double>(shard + 1)),
+          torch::arange(17, torch::kFloat) * static_cast<double>(shard), torch::full({2, 2}, -3.0)};
 }
 
 ShardGradients random_floats(int64_t shard) {
@@ -43,7 +43,8 @@ using Gradients = ShardGradients (*)(int64_t);
 
 // One step in which this rank has the shards s with owner(s) == rank.
 template <typename Owner>
-void step(Net& net, GradientReducer& reducer, int64_t shards, const Gradients& gradients, int rank, const Owner& owner) {
+void step(Net& net, GradientReducer& reducer, int64_t shards, const Gradients& gradients, int rank,
+          const Owner& owner) {
   std::vector<int64_t> mine;
   for (int64_t s = 0; s < shards; ++s) {
     if (owner(s) == rank) mine.push_back(s);
@@ -65,7 +66,7 @@ TEST(GradientReducer, IntegerGradientsAreExactInBothModes) {
     Net net;
     FlatParameters flat(net);
     GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
-    for (int repeat = 0; repeat < 2; ++repeat) {   // 4 shards: mean of powers of two stays exact; np 3 is uneven
+    for (int repeat = 0; repeat < 2; ++repeat) {  // 4 shards: mean of powers of two stays exact; np 3 is uneven
       step(net, reducer, 4, integers, world().rank(), [](int64_t s) { return static_cast<int>(s) % world().ranks(); });
       EXPECT_TRUE(at::equal(net.a.grad(), torch::full({3, 5}, 2.5))) << net.a.grad();
       EXPECT_TRUE(at::equal(net.b.grad(), torch::arange(17, torch::kFloat) * 1.5)) << net.b.grad();
@@ -100,7 +101,7 @@ TEST(GradientReducer, ExactModeGivesTheSameBitsForEveryDealOfShards) {
   check([&](int64_t s) { return static_cast<int>(s) % ranks; });
   check([&](int64_t s) { return static_cast<int>(s * ranks / shards); });
   check([&](int64_t s) { return static_cast<int>((s * s + 3) % ranks); });
-  check([&](int64_t) { return ranks - 1; });   // all others have none
+  check([&](int64_t) { return ranks - 1; });  // all others have none
 }
 
 TEST(GradientReducer, ExactModeIsTheMeanToItsGrid) {
@@ -153,7 +154,7 @@ TEST(GradientReducer, NamesParametersWithoutGradient) {
 TEST(GradientReducer, TwoBackwardsWhileArmedAreAnError) {
   Net net;
   FlatParameters flat(net);
-  Communicator alone(MPI_COMM_SELF, world().topology());   // finish() throws before it communicates
+  Communicator alone(MPI_COMM_SELF, world().topology());  // finish() throws before it communicates
   GradientReducer reducer(flat, alone, overlapped());
   reducer.begin();
   reducer.arm();
@@ -207,7 +208,7 @@ TEST(GradientReducer, AFrozenNetworkDoesNotFire) {
   EXPECT_EQ(reducer_d.without_gradient().size(), 2U);
   EXPECT_EQ(flat_d.gradients().abs().sum().item<float>(), 0);
 
-  d(g(z).detach()).sum().backward();   // the hooks of D outlive the freezing
+  d(g(z).detach()).sum().backward();  // the hooks of D outlive the freezing
   EXPECT_TRUE(reducer_d.without_gradient().empty());
 }
 

@@ -45,7 +45,7 @@ int body(const std::string& way, ddls::Environment& environment) {
 
 int main(int argc, char** argv) {
   const std::string way = argc > 1 ? argv[1] : "";
-  if (way == "unwind") {   // what a main without run_job would do: the exception leaves Environment's scope
+  if (way == "unwind") {  // what a main without run_job would do: the exception leaves Environment's scope
     try {
       ddls::Environment environment(argc, argv);
       return body("throw", environment);

@@ -15,7 +15,7 @@ TEST(Topology, OfCpuRanks) {
   const Topology topology = find_topology(MPI_COMM_WORLD, "cpu");
   EXPECT_EQ(topology.rank, world().rank());
   EXPECT_EQ(topology.ranks, world().ranks());
-  EXPECT_EQ(topology.local_ranks, world().ranks());   // the tests run on one machine
+  EXPECT_EQ(topology.local_ranks, world().ranks());  // the tests run on one machine
   EXPECT_EQ(topology.local_rank, world().rank());
   EXPECT_EQ(topology.transport, Transport::mpi);
   EXPECT_TRUE(topology.device.is_cpu());

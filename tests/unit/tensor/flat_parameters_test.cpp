@@ -37,7 +37,7 @@ TEST(FlatParameters, KeepsValuesAndAlignsSlices) {
   const auto wanted = same.named_parameters();
   EXPECT_EQ(flat.slices().size(), wanted.size());
   for (const ParameterSlice& slice : flat.slices()) {
-    EXPECT_EQ(slice.offset % 16, 0) << slice.name;   // 64 bytes
+    EXPECT_EQ(slice.offset % 16, 0) << slice.name;  // 64 bytes
     EXPECT_TRUE(at::equal(slice.parameter, *wanted.find(slice.name))) << slice.name;
     EXPECT_EQ(slice.parameter.data_ptr(), flat.values().data_ptr<float>() + slice.offset);
   }

@@ -1,0 +1,114 @@
+// Training gives the same bits for every rank count: each rank trains alone on MPI_COMM_SELF and together with all, and
+// compares. Resuming gives the same bits as going through.
+#include <gtest/gtest.h>
+#include <mpi.h>
+
+#include <filesystem>
+
+#include "base/files.hpp"
+#include "base/stop_signal.hpp"
+#include "dist/failure.hpp"
+#include "models/state.hpp"
+#include "mpi/mpi_main.hpp"
+#include "train/gan_training.hpp"
+#include "train/ratio_fit.hpp"
+#include "train/ratio_refine.hpp"
+
+namespace ddls {
+namespace {
+
+Config small_config(const std::string& architecture) {
+  Config c;
+  c.model.architecture = architecture;
+  c.model.latent_dim = 4;
+  c.model.generator_widths = c.model.discriminator_widths = c.model.ratio_widths = {8, 8};
+  c.train.steps = 6;
+  c.train.batch = 24;
+  c.train.shards = 4;
+  c.train.r1_weight = 0.1;
+  c.train.r1_every = 2;
+  c.train.ema_decay = 0.9;
+  c.train.checkpoint_every = 2;
+  c.train.ratio.steps = 4;
+  c.train.ratio.batch = 16;
+  c.train.ratio.instance_noise = 0.3;
+  c.train.ratio.refine.steps = 4;
+  c.train.ratio.refine.batch = 8;
+  c.train.ratio.refine.chains = 16;
+  c.train.ratio.refine.adam.lr = 1e-3;
+  return c;
+}
+
+Dataset small_data(const std::string& architecture) {
+  DataConfig config;
+  config.points = 200;
+  Dataset data = open_dataset(config, Split::train, 1);
+  if (architecture == "dcgan") {
+    const at::Tensor u = Noise{3}.uniform({0, 200}, 8 * 8, 0, Stream::prior);
+    data.samples = (u * 255).to(at::kByte).view({200, 1, 8, 8});
+  }
+  return data;
+}
+
+struct Digests {
+  uint64_t generator, ratio, refined;
+  bool operator==(const Digests&) const = default;
+};
+
+Digests train(const Config& config, const Dataset& data, const fs::path& folder, Communicator& comm) {
+  RunLog log(folder, comm.root(), false);
+  const TrainContext context{config, data, folder / "checkpoints", Resume::automatic, log, comm};
+  const TrainedGan gan = train_gan(context);
+  const NetworkPtr ratio = fit_ratio(context, gan.generator);
+  return {digest_of(*gan.generator), digest_of(*ratio), digest_of(*refine_ratio(context, gan.generator, ratio))};
+}
+
+struct Training : ::testing::TestWithParam<const char*> {
+  fs::path base = [] {  // one folder per job, the same on all ranks
+    int pid = static_cast<int>(getpid());
+    MPI_Bcast(&pid, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    return fs::temp_directory_path() / fmt::format("ddls_training_{}", pid);
+  }();
+  void SetUp() override {
+    if (world().root()) fs::create_directories(base / "together");
+    fs::create_directories(base / fmt::format("alone{}", world().rank()));
+    world().barrier();
+  }
+  void TearDown() override {
+    world().barrier();
+    if (world().root()) fs::remove_all(base);
+    world().barrier();
+  }
+};
+
+TEST_P(Training, SameBitsForEveryRankCount) {
+  const Config config = small_config(GetParam());
+  const Dataset data = small_data(GetParam());
+  Communicator self(MPI_COMM_SELF, find_topology(MPI_COMM_SELF, "cpu"));
+  const Digests alone = train(config, data, base / fmt::format("alone{}", world().rank()), self);
+  const Digests together = train(config, data, base / "together", world());
+  EXPECT_EQ(alone.generator, together.generator);
+  EXPECT_EQ(alone.ratio, together.ratio);
+  EXPECT_EQ(alone.refined, together.refined);
+}
+
+TEST_P(Training, StoppedAndResumedGivesTheSameBits) {
+  const Config config = small_config(GetParam());
+  const Dataset data = small_data(GetParam());
+  const fs::path straight = base / "together", cut = base / "cut";
+  if (world().root()) fs::create_directories(cut);
+  world().barrier();
+  const Digests expected = train(config, data, straight, world());
+  for (int stops = 0; stops < 3; ++stops) {  // every start is cut after its first step by one rank's signal
+    if (world().rank() == world().ranks() - 1) stop_signal::request();
+    EXPECT_THROW(train(config, data, cut, world()), CollectiveError);
+    stop_signal::reset();
+    world().barrier();
+  }
+  EXPECT_EQ(expected, train(config, data, cut, world()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, Training, ::testing::Values("mlp", "dcgan"));
+
+}  // namespace
+}  // namespace ddls
