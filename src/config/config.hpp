@@ -24,13 +24,15 @@ struct ModelConfig {
   std::vector<int64_t> discriminator_widths{128, 128, 128};
   std::vector<int64_t> ratio_widths{256, 256, 256};
   int64_t ratio_hidden = 0;               // dcgan: a linear layer before the logit; 0: none
+  std::vector<double> ratio_frequencies;  // mlp: sin(f x) and cos(f x) of every coordinate join the inputs
   std::vector<int64_t> classifier_widths{32, 64, 128};
 };
 
 struct AdamConfig {
   double lr = 1e-4, beta1 = 0.5, beta2 = 0.999;
-  std::string schedule = "constant";   // constant | linear | cosine, to zero at the last step
+  std::string schedule = "constant";   // constant | linear | cosine
   double constant_until = 0;           // share of the steps before the schedule begins to fall
+  double final_share = 0;              // of lr, where the schedule ends
 };
 
 // Maximum-likelihood refinement of the fitted ratio, generator frozen: r ascends mean r(x) - mean r(G(z)) over persistent
@@ -84,8 +86,8 @@ struct UlaConfig {                     // sample.ddls: Algorithm 1 of the paper
 
 struct MalaConfig {
   int64_t steps = 1000;
-  double step_size = 0.01;
-  bool adapt = true;
+  std::vector<double> step_sizes{0.01};  // epsilon; several are used in turn, step by step
+  bool adapt = true;                     // a single step size is adapted, then frozen
   double target_acceptance = 0.574;
   int64_t warmup = 200;
 };

@@ -12,10 +12,20 @@ namespace ddls {
 
 void bind(Section& root, Config& config);   // bind.cpp: every key of the program
 
+// Rules that join several keys, or that a range cannot say. `keys`: the one complained about, then its partners; the
+// problem is placed at the first of them that was set.
+struct Conflict {
+  std::vector<std::string> keys;
+  std::string message;
+};
+std::vector<Conflict> check(const Config& config);   // check.cpp
+
 // `file` may be empty: the defaults. `base:` chains are followed (relative to the file that names them; a cycle is an
-// error), the nearer file wins, then `overrides` in order. Checks single values and combinations (bind.cpp).
-// Throws Error(config) with all problems, one per line; Error(missing) if a file is not there.
+// error), the nearer file wins, then `overrides` in order. Checks single values (bind.cpp) and combinations (check.cpp).
+// Throws Error(config) with all problems, one per line "file:line:col: path.to.key: message" (or "--set key=value: ...");
+// Error(missing) if a file is not there.
 Config load_config(const std::string& file, const std::vector<std::string>& overrides);
+// The resolved configuration: every key. Reading it back gives the same values, wherever the file lies.
 std::string to_yaml(const Config& config, bool comments = true);
 
 }  // namespace ddls

@@ -3,10 +3,10 @@
 // what it means and which values are allowed. The same declaration reads files, checks them, suggests the nearest key
 // and prints the documented resolved configuration.
 //
-//   Schema s;
-//   s.top.value("seed", config.seed, "seed of everything random");
-//   Section& train = s.top.section("train", "training");
-//   train.value("steps", config.train.steps, "generator updates", at_least(0));
+//   Section root("", "");
+//   root.value("seed", &config.seed, "seed of everything random");
+//   Section& train = root.section("train", "training");
+//   train.value("steps", &config.train.steps, "generator updates", at_least(0));
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,18 +18,20 @@
 
 namespace ddls {
 
-// What a value may be. Words are for texts (and elements of text lists); bounds for numbers (and their lists).
+// What a value may be. Words are for texts (and elements of text lists); bounds for numbers (and their lists). Numbers
+// are always finite.
 struct Allowed {
-  std::optional<double> min, max;
-  bool min_open = false;
-  std::vector<std::string> words;
-  bool path = false;   // a text that names a file: relative ones count from the folder of the file they stand in
-  std::string text() const;   // "an integer >= 1", "one of: mlp, dcgan"
+  std::optional<double> min = {}, max = {};
+  bool min_open = false, max_open = false;
+  std::vector<std::string> words = {};
+  bool path = false;   // a text that names a file or folder; made absolute, from the folder of the file it stands in
 };
 Allowed any_value();
 Allowed at_least(double min);
 Allowed above(double min);
-Allowed between(double min, double max);
+Allowed between(double min, double max);         // both ends belong to it
+Allowed at_least_below(double min, double max);  // [min, max)
+Allowed inside(double min, double max);          // (min, max)
 Allowed one_of(std::vector<std::string> words);
 Allowed a_path();
 
@@ -40,7 +42,11 @@ struct Field {
   std::string name, doc;
   FieldPointer target;
   Allowed allowed;
+  std::string place;   // where the value was set last ("a.yaml:12:3", "--set x=1"); empty: the default
 };
+
+// "an integer >= 1", "one of: mlp, dcgan", "a list of numbers > 0"
+std::string expected_text(const Field& field);
 
 class Section {
  public:
@@ -51,6 +57,7 @@ class Section {
   const std::string& name() const { return name_; }
   const std::string& doc() const { return doc_; }
   const std::vector<Field>& fields() const { return fields_; }
+  std::vector<Field>& fields() { return fields_; }
   const std::vector<std::unique_ptr<Section>>& sections() const { return sections_; }
 
  private:
@@ -59,18 +66,22 @@ class Section {
   std::vector<std::unique_ptr<Section>> sections_;
 };
 
-// A place and a complaint: "configs/a.yaml:12:3: train.stesp: unknown key; did you mean 'steps'?"
+// A complaint is one line: "configs/a.yaml:12:3: train.stesp: unknown key; did you mean 'steps'?".
 struct ConfigProblem {
-  std::string place, message;
+  std::string place, key, message;   // the key is empty where the whole file is meant
+  std::string text() const;
 };
 
-// The nearest of `known` by edit distance, if near enough to be a slip.
+// The nearest of `known` by edit distance (a swap of neighbours counts once), if near enough to be a slip.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 
-// Reads `yaml_text` into the fields of `root`. Collects every problem instead of stopping at the first.
+// Reads `yaml_text` into the fields of `root`. Collects every problem instead of stopping at the first; a field with a
+// problem keeps its value.
 // `file` names the text in messages; relative paths are resolved against its folder.
-void read_yaml(Section& root, const std::string& yaml_text, const std::string& file, std::vector<ConfigProblem>& problems);
-// One "path.to.key=value" (value in YAML syntax). Place is "--set path.to.key=value".
+void read_yaml(Section& root, const std::string& yaml_text, const std::string& file,
+               std::vector<ConfigProblem>& problems);
+// One "path.to.key=value": value in YAML syntax, for a text also nothing at all. Place is "--set path.to.key=value";
+// relative paths count from the working directory.
 void read_override(Section& root, const std::string& assignment, std::vector<ConfigProblem>& problems);
 // YAML text with every key, its value and its documentation as a comment; reading it back gives the same values.
 std::string print_yaml(const Section& root, bool comments = true);

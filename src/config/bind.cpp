@@ -1,0 +1,142 @@
+// Every key of the configuration: name, field, meaning, allowed values. A new option is one line here and one
+// in config.hpp.
+#include "config/load.hpp"
+
+namespace ddls {
+namespace {
+
+void bind_data(Section& s, DataConfig& c) {
+  s.value("kind", &c.kind, "what the data are", one_of({"gaussians25", "swiss_roll", "idx", "images", "npz"}));
+  s.value("train", &c.train, "training set: an idx image file, a folder of images or an .npz", a_path());
+  s.value("test", &c.test, "test set, of the same kind", a_path());
+  s.value("train_labels", &c.train_labels, "idx only: labels of the training set", a_path());
+  s.value("test_labels", &c.test_labels, "idx only: labels of the test set", a_path());
+  s.value("points", &c.points, "toy data: size of the training set", at_least(1));
+  s.value("image_size", &c.image_size, "images are cropped and scaled to this; 0: as stored", at_least(0));
+  s.value("channels", &c.channels, "1: grey, 3: colour; 0: as stored", between(0, 3));
+  s.value("damaged", &c.damaged, "what a damaged image file does", one_of({"fatal", "skip"}));
+}
+
+void bind_model(Section& s, ModelConfig& c) {
+  s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan"}));
+  s.value("latent_dim", &c.latent_dim, "dimension of z", at_least(1));
+  s.value("generator_widths", &c.generator_widths, "hidden widths (mlp) or channels (dcgan)", at_least(1));
+  s.value("discriminator_widths", &c.discriminator_widths, "the same for the training discriminator", at_least(1));
+  s.value("ratio_widths", &c.ratio_widths, "the same for the density-ratio discriminator", at_least(1));
+  s.value("ratio_hidden", &c.ratio_hidden, "dcgan: width of a linear layer before the ratio's logit; 0: none",
+          at_least(0));
+  s.value("ratio_frequencies", &c.ratio_frequencies,
+          "mlp: sin(f x), cos(f x) of each coordinate as further inputs of the ratio", above(0));
+  s.value("classifier_widths", &c.classifier_widths, "the same for the feature classifier", at_least(1));
+}
+
+void bind_adam(Section& s, AdamConfig& c) {
+  s.value("lr", &c.lr, "learning rate", above(0));
+  s.value("beta1", &c.beta1, "decay of the mean of gradients", at_least_below(0, 1));
+  s.value("beta2", &c.beta2, "decay of the mean of their squares", at_least_below(0, 1));
+  s.value("schedule", &c.schedule, "learning rate over the steps", one_of({"constant", "linear", "cosine"}));
+  s.value("constant_until", &c.constant_until, "share of the steps before linear or cosine begins to fall",
+          at_least_below(0, 1));
+  s.value("final_share", &c.final_share, "share of lr at which linear or cosine ends", between(0, 1));
+}
+
+void bind_refine(Section& s, RefineConfig& c) {
+  s.value("steps", &c.steps, "updates; 0: no refinement", at_least(0));
+  s.value("batch", &c.batch, "reals, and chains moved, per update", at_least(1));
+  s.value("chains", &c.chains, "persistent chains, moved in turn", at_least(1));
+  s.value("chain_steps", &c.chain_steps, "Langevin steps of a chain per update", at_least(1));
+  s.value("step_size", &c.step_size, "epsilon of those steps", above(0));
+  s.value("refresh", &c.refresh, "share of chains that start anew when their turn comes", between(0, 1));
+  bind_adam(s.section("adam", "its optimiser"), c.adam);
+}
+
+void bind_ratio(Section& s, RatioConfig& c) {
+  s.value("steps", &c.steps, "updates; 0: the training discriminator is used as it is", at_least(0));
+  s.value("batch", &c.batch, "reals and as many fakes per update", at_least(1));
+  s.value("instance_noise", &c.instance_noise, "standard deviation of noise on reals and fakes", at_least(0));
+  s.value("ema_decay", &c.ema_decay, "moving average of the weights; 0: none", at_least_below(0, 1));
+  bind_adam(s.section("adam", "its optimiser"), c.adam);
+  bind_refine(s.section("refine", "maximum-likelihood refinement of the fitted ratio, on persistent chains"), c.refine);
+}
+
+void bind_classifier(Section& s, ClassifierConfig& c) {
+  s.value("steps", &c.steps, "updates", at_least(0));
+  s.value("batch", &c.batch, "images per update", at_least(1));
+  bind_adam(s.section("adam", "its optimiser"), c.adam);
+}
+
+void bind_train(Section& s, TrainConfig& c) {
+  s.value("steps", &c.steps, "generator updates", at_least(0));
+  s.value("batch", &c.batch, "samples per update, over all ranks", at_least(1));
+  s.value("shards", &c.shards,
+          "parts of a batch, dealt to ranks: bits do not depend on the rank count; 0: one per rank, overlapped",
+          at_least(0));
+  s.value("loss", &c.loss, "loss of the GAN", one_of({"non_saturating", "minimax", "hinge"}));
+  s.value("discriminator_steps", &c.discriminator_steps, "discriminator updates per generator update", at_least(1));
+  s.value("r1_weight", &c.r1_weight, "weight of the gradient penalty on reals (R1)", at_least(0));
+  s.value("r1_every", &c.r1_every, "discriminator updates between two penalties", at_least(1));
+  s.value("ema_decay", &c.ema_decay, "moving average of the generator's weights; 0: none", at_least_below(0, 1));
+  s.value("log_every", &c.log_every, "steps between two records", at_least(1));
+  s.value("checkpoint_every", &c.checkpoint_every, "steps between two checkpoints", at_least(1));
+  s.value("keep_checkpoints", &c.keep_checkpoints, "how many of the newest are kept", at_least(1));
+  s.value("grid_every", &c.grid_every, "steps between two grids of samples; 0: none", at_least(0));
+  bind_adam(s.section("generator", "optimiser of the generator"), c.generator);
+  bind_adam(s.section("discriminator", "optimiser of the discriminator"), c.discriminator);
+  bind_ratio(s.section("ratio", "the density-ratio discriminator, fitted when the generator is done"), c.ratio);
+  bind_classifier(s.section("classifier", "the classifier whose features and classes the metrics use"), c.classifier);
+}
+
+void bind_ula(Section& s, UlaConfig& c) {
+  s.value("steps", &c.steps, "Langevin steps", at_least(0));
+  s.value("step_size", &c.step_size, "epsilon", above(0));
+  s.value("step_size_end", &c.step_size_end, "falls to this geometrically; 0: constant", at_least(0));
+  s.value("noise_std", &c.noise_std, "multiple of sqrt(epsilon); 1: Algorithm 1", at_least(0));
+}
+
+void bind_mala(Section& s, MalaConfig& c) {
+  s.value("steps", &c.steps, "steps", at_least(0));
+  s.value("step_sizes", &c.step_sizes, "epsilon (or where its adaptation starts); several are used in turn", above(0));
+  s.value("adapt", &c.adapt, "adapt a single step size during the warm-up, then freeze it");
+  s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
+  s.value("warmup", &c.warmup, "steps of adaptation", at_least(0));
+}
+
+void bind_sample(Section& s, SampleConfig& c) {
+  s.value("methods", &c.methods, "samplers to run, on the same latents", one_of({"generator", "ddls", "mala"}));
+  s.value("count", &c.count, "samples (chains) per method", at_least(1));
+  s.value("block_size", &c.block_size, "chains computed as one batch", at_least(1));
+  s.value("record_every", &c.record_every, "steps between two records of the curves", at_least(1));
+  s.value("snapshot_every", &c.snapshot_every, "steps between two stored sample sets; 0: none", at_least(0));
+  s.value("trajectories", &c.trajectories, "chains whose every record is kept for the figures", at_least(0));
+  s.value("sweep", &c.sweep, "step sizes of the trajectory figure", above(0));
+  bind_ula(s.section("ddls", "unadjusted Langevin: Algorithm 1"), c.ddls);
+  bind_mala(s.section("mala", "Metropolis-adjusted Langevin"), c.mala);
+}
+
+void bind_evaluate(Section& s, EvaluateConfig& c) {
+  s.value("extractor", &c.extractor,
+          "TorchScript feature network; none: points as they are, or a classifier trained in the run", a_path());
+  s.value("reference", &c.reference, "the real set that samples are compared with", one_of({"train", "test"}));
+  s.value("reference_count", &c.reference_count, "how many of them; 0: all", at_least(0));
+  s.value("batch", &c.batch, "samples per pass through the feature network", at_least(1));
+}
+
+void bind_output(Section& s, OutputConfig& c) {
+  s.value("directory", &c.directory, "run directory, from the working directory; none: runs/NAME");
+  s.value("tensorboard", &c.tensorboard, "write TensorBoard event files");
+}
+
+}  // namespace
+
+void bind(Section& root, Config& c) {
+  root.value("name", &c.name, "name of the run, and of its folder");
+  root.value("seed", &c.seed, "seed of everything random");
+  bind_data(root.section("data", "what is learnt"), c.data);
+  bind_model(root.section("model", "the networks"), c.model);
+  bind_train(root.section("train", "training of the GAN"), c.train);
+  bind_sample(root.section("sample", "samplers"), c.sample);
+  bind_evaluate(root.section("evaluate", "metrics"), c.evaluate);
+  bind_output(root.section("output", "where results go"), c.output);
+}
+
+}  // namespace ddls

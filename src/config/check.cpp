@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "config/load.hpp"
+
+namespace ddls {
+namespace {
+
+bool is_folder_name(const std::string& name) {
+  return !name.empty() && name.size() <= 100 && std::isalnum(static_cast<unsigned char>(name[0])) &&
+         std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return c < 0x80 && (std::isalnum(c) || c == '.' || c == '_' || c == '-'); });
+}
+
+void check_data(const Config& c, std::vector<Conflict>& out) {
+  const DataConfig& d = c.data;
+  const bool toy = d.kind == "gaussians25" || d.kind == "swiss_roll";
+  if (!toy && d.train.empty()) out.push_back({{"data.train", "data.kind"}, "needed for data.kind " + d.kind});
+  if (!toy && d.test.empty() && c.evaluate.reference == "test")
+    out.push_back({{"data.test", "evaluate.reference", "data.kind"},
+                   "needed for evaluate.reference test; name a test set, or set evaluate.reference to train"});
+  if (d.kind != "idx" && !d.train_labels.empty())
+    out.push_back({{"data.train_labels"}, "only for data.kind idx, but it is " + d.kind});
+  if (d.kind != "idx" && !d.test_labels.empty())
+    out.push_back({{"data.test_labels"}, "only for data.kind idx, but it is " + d.kind});
+  if (d.channels == 2) out.push_back({{"data.channels"}, "expected 0, 1 or 3, got 2"});
+  if (toy && c.model.architecture == "dcgan")
+    out.push_back({{"model.architecture", "data.kind"},
+                   fmt::format("dcgan makes images, but data.kind {} are points; use mlp", d.kind)});
+}
+
+void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
+  const auto not_empty = [&](const std::vector<int64_t>& widths, const char* key) {
+    if (widths.empty()) out.push_back({{key}, "expected at least one width"});
+  };
+  not_empty(m.generator_widths, "model.generator_widths");
+  not_empty(m.discriminator_widths, "model.discriminator_widths");
+  not_empty(m.ratio_widths, "model.ratio_widths");
+  not_empty(m.classifier_widths, "model.classifier_widths");
+}
+
+void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
+  const auto divisible = [&](int64_t batch, const char* key) {
+    if (t.shards > 0 && batch % t.shards != 0)
+      out.push_back({{key, "train.shards"}, fmt::format("{} is not a multiple of train.shards ({})", batch, t.shards)});
+  };
+  divisible(t.batch, "train.batch");
+  divisible(t.ratio.batch, "train.ratio.batch");
+  divisible(t.ratio.refine.batch, "train.ratio.refine.batch");
+  divisible(t.classifier.batch, "train.classifier.batch");
+  const RefineConfig& r = t.ratio.refine;
+  if (r.steps > 0 && t.ratio.steps == 0)
+    out.push_back(
+        {{"train.ratio.refine.steps", "train.ratio.steps"}, "refines a fitted ratio; train.ratio.steps is 0"});
+  if (r.chains % r.batch != 0)
+    out.push_back({{"train.ratio.refine.chains", "train.ratio.refine.batch"},
+                   fmt::format("{} is not a multiple of train.ratio.refine.batch ({})", r.chains, r.batch)});
+}
+
+void check_sample(const SampleConfig& s, std::vector<Conflict>& out) {
+  if (s.methods.empty()) out.push_back({{"sample.methods"}, "expected at least one method"});
+  for (size_t i = 0; i < s.methods.size(); ++i)
+    if (std::find(s.methods.begin(), s.methods.begin() + i, s.methods[i]) != s.methods.begin() + i)
+      out.push_back({{"sample.methods"}, fmt::format("'{}' is given twice", s.methods[i])});
+  if (s.mala.step_sizes.empty()) out.push_back({{"sample.mala.step_sizes"}, "expected at least one step size"});
+  if (s.mala.adapt && s.mala.step_sizes.size() > 1)
+    out.push_back({{"sample.mala.adapt", "sample.mala.step_sizes"}, "one step size can be adapted, not several"});
+  if (s.ddls.step_size_end > s.ddls.step_size)
+    out.push_back({{"sample.ddls.step_size_end", "sample.ddls.step_size"},
+                   fmt::format("{} is more than sample.ddls.step_size ({}); step sizes only fall", s.ddls.step_size_end,
+                               s.ddls.step_size)});
+}
+
+}  // namespace
+
+std::vector<Conflict> check(const Config& c) {
+  std::vector<Conflict> out;
+  if (!is_folder_name(c.name))
+    out.push_back(
+        {{"name"}, "expected a folder name: up to 100 letters, digits, '.', '_', '-', first a letter or digit"});
+  check_data(c, out);
+  check_model(c.model, out);
+  check_train(c.train, out);
+  check_sample(c.sample, out);
+  return out;
+}
+
+}  // namespace ddls

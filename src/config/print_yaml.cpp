@@ -1,0 +1,71 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "config/schema.hpp"
+
+namespace ddls {
+namespace {
+
+// Plain words and paths stay bare; whatever YAML could take for something else is quoted.
+bool is_plain(const std::string& text) {
+  static const std::vector<std::string> special{"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+  std::string lower = text;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const auto is_safe = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '/' || c == '.' || c == '-'; };
+  return !text.empty() && (std::isalpha(static_cast<unsigned char>(text[0])) || text[0] == '/') &&
+         std::all_of(text.begin(), text.end(), is_safe) &&
+         std::find(special.begin(), special.end(), lower) == special.end();
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      (out += '\\') += c;
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out + '"';
+}
+
+std::string text_of(const std::string& value) { return is_plain(value) ? value : quoted(value); }
+
+// fmt gives the shortest digits that read back as the same double.
+template <typename T>
+std::string text_of(const T& value) {
+  return fmt::format("{}", value);
+}
+
+template <typename T>
+std::string text_of(const std::vector<T>& values) {
+  std::string out;
+  for (const T& value : values) out += (out.empty() ? "" : ", ") + text_of(value);
+  return "[" + out + "]";
+}
+
+void print(const Section& section, const std::string& indent, bool comments, std::string& out) {
+  for (const Field& field : section.fields()) {
+    out += indent + field.name + ": " + std::visit([](const auto* p) { return text_of(*p); }, field.target);
+    if (comments) out += fmt::format("  # {}; {}", field.doc, expected_text(field));
+    out += '\n';
+  }
+  for (const auto& child : section.sections()) {
+    if (indent.empty()) out += '\n';
+    out += indent + child->name() + ":" + (comments ? "  # " + child->doc() : "") + '\n';
+    print(*child, indent + "  ", comments, out);
+  }
+}
+
+}  // namespace
+
+std::string print_yaml(const Section& root, bool comments) {
+  std::string out;
+  print(root, "", comments, out);
+  return out;
+}
+
+}  // namespace ddls

@@ -1,0 +1,267 @@
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+#include "config/schema.hpp"
+
+namespace ddls {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Complaints are one line each, whatever stands in the file.
+std::string quoted(std::string text) {
+  constexpr size_t longest = 60;
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  if (text.size() > longest) text = text.substr(0, longest) + "...";
+  return "'" + text + "'";
+}
+
+std::string what_stands_there(const YAML::Node& node) {
+  if (node.IsScalar()) return quoted(node.Scalar());
+  if (node.IsSequence()) return "a list";
+  return node.IsMap() ? "keys and values" : "nothing";
+}
+
+template <typename T>
+std::optional<T> parse_all(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// A quoted "5" is a text, and a number like 1e4 is an integer if it is one exactly.
+template <typename T>
+std::optional<T> parse(const YAML::Node& node) {
+  if (!node.IsScalar()) return std::nullopt;
+  std::string_view text = node.Scalar();
+  if constexpr (std::is_same_v<T, std::string>) {
+    return std::string(text);
+  } else {
+    if (node.Tag() != "?") return std::nullopt;  // yaml-cpp's mark of a plain scalar
+    if constexpr (std::is_same_v<T, bool>) {
+      return text == "true" || text == "false" ? std::optional(text == "true") : std::nullopt;
+    } else {
+      if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
+      if (const auto value = parse_all<T>(text)) {
+        if constexpr (std::is_floating_point_v<T>) return std::isfinite(*value) ? value : std::nullopt;
+        return value;
+      }
+      if constexpr (std::is_integral_v<T>) {
+        const auto real = text.find_first_of("eE") == text.npos ? std::nullopt : parse_all<double>(text);
+        constexpr double exact_up_to = 9007199254740992.0;  // 2^53
+        if (real && *real == std::floor(*real) && std::abs(*real) <= exact_up_to && (std::is_signed_v<T> || *real >= 0))
+          return static_cast<T>(*real);
+      }
+      return std::nullopt;
+    }
+  }
+}
+
+template <typename T>
+bool is_allowed(const T& value, const Allowed& a) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return a.words.empty() || std::find(a.words.begin(), a.words.end(), value) != a.words.end();
+  } else if constexpr (!std::is_same_v<T, bool>) {
+    const auto x = static_cast<double>(value);
+    return !(a.min && (a.min_open ? x <= *a.min : x < *a.min)) && !(a.max && (a.max_open ? x >= *a.max : x > *a.max));
+  }
+  return true;
+}
+
+template <typename T>
+struct ElementOf {
+  using Type = T;
+  static constexpr bool list = false;
+};
+template <typename T>
+struct ElementOf<std::vector<T>> {
+  using Type = T;
+  static constexpr bool list = true;
+};
+
+void find_key(const Section& section, const std::string& prefix, const std::string& key,
+              std::vector<std::string>& found) {
+  for (const Field& field : section.fields())
+    if (field.name == key) found.push_back("'" + prefix + field.name + "'");
+  for (const auto& child : section.sections()) {
+    if (child->name() == key) found.push_back("'" + prefix + child->name() + "'");
+    find_key(*child, prefix + child->name() + ".", key, found);
+  }
+}
+
+class Reader {
+ public:
+  using Place = std::function<std::string(const YAML::Mark&)>;
+  Reader(const Section& root, Place place, fs::path folder, std::vector<ConfigProblem>& problems)
+      : root_(root), place_(std::move(place)), folder_(std::move(folder)), problems_(problems) {}
+
+  void read_section(Section& section, const YAML::Node& node, const std::string& prefix) {
+    if (node.IsNull()) return;  // a section whose keys are all commented out
+    if (!node.IsMap()) return complain(node.Mark(), prefix, "expected keys and values, got " + what_stands_there(node));
+    std::map<std::string, YAML::Mark> seen;
+    for (const auto& entry : node) {
+      const YAML::Mark mark = entry.first.Mark();
+      if (!entry.first.IsScalar()) {
+        complain(mark, prefix, "expected a key, got " + what_stands_there(entry.first));
+        continue;
+      }
+      const std::string& key = entry.first.Scalar();
+      const auto [first, is_new] = seen.emplace(key, mark);
+      if (!is_new)
+        complain(mark, join(prefix, key), fmt::format("given twice; first in line {}", first->second.line + 1));
+      else
+        read_key(section, key, entry.second, mark, prefix);
+    }
+  }
+
+  void read_key(Section& section, const std::string& key, const YAML::Node& node, const YAML::Mark& mark,
+                const std::string& prefix) {
+    const std::string path = join(prefix, key);
+    for (Field& field : section.fields())
+      if (field.name == key) return read_field(field, node, mark, path);
+    for (const auto& child : section.sections())
+      if (child->name() == key) return read_section(*child, node, path);
+    complain(mark, join(prefix, one_line(key)), "unknown key; " + suggestion(section, key));
+  }
+
+  static std::string join(const std::string& prefix, const std::string& key) {
+    return prefix.empty() ? key : prefix + "." + key;
+  }
+
+ private:
+  void complain(const YAML::Mark& mark, const std::string& key, std::string message) {
+    problems_.push_back({place_(mark), key, std::move(message)});
+  }
+
+  static std::string one_line(const std::string& key) {
+    const std::string text = quoted(key);
+    return text.substr(1, text.size() - 2);
+  }
+
+  std::string suggestion(const Section& section, const std::string& key) const {
+    std::vector<std::string> known, elsewhere;
+    for (const Field& field : section.fields()) known.push_back(field.name);
+    for (const auto& child : section.sections()) known.push_back(child->name());
+    if (const auto near = nearest(key, known)) return fmt::format("did you mean '{}'?", *near);
+    find_key(root_, "", key, elsewhere);
+    if (!elsewhere.empty()) return fmt::format("did you mean {}?", fmt::join(elsewhere, " or "));
+    return fmt::format("known here: {}", fmt::join(known, ", "));
+  }
+
+  void read_field(Field& field, const YAML::Node& node, const YAML::Mark& key_mark, const std::string& path) {
+    std::visit([&](auto* target) { read_into(*target, field, node, key_mark, path); }, field.target);
+  }
+
+  template <typename T>
+  void read_into(T& target, Field& field, const YAML::Node& node, const YAML::Mark& key_mark, const std::string& path) {
+    using Element = typename ElementOf<T>::Type;
+    T value{};
+    bool good = true;
+    if constexpr (ElementOf<T>::list) {
+      if (!node.IsSequence()) return complain_of_value(field, node, key_mark, path);
+      for (size_t i = 0; i < node.size(); ++i) {
+        if (const auto element = element_of<Element>(field, node[i]))
+          value.push_back(*element);
+        else
+          complain_of_value(field, node[i], key_mark, fmt::format("{}[{}]", path, i)), good = false;
+      }
+    } else {
+      const auto element = element_of<Element>(field, node);
+      if (!element) return complain_of_value(field, node, key_mark, path);
+      value = *element;
+    }
+    if (!good) return;
+    target = std::move(value);
+    field.place = place_(key_mark);
+  }
+
+  template <typename Element>
+  std::optional<Element> element_of(const Field& field, const YAML::Node& node) const {
+    auto value = parse<Element>(node);
+    if (!value || !is_allowed(*value, field.allowed)) return std::nullopt;
+    if constexpr (std::is_same_v<Element, std::string>)
+      if (field.allowed.path && !value->empty()) value = (folder_ / *value).lexically_normal().string();
+    return value;
+  }
+
+  void complain_of_value(const Field& field, const YAML::Node& node, const YAML::Mark& key_mark,
+                         const std::string& path) {
+    std::string message = fmt::format("expected {}, got {}", expected_text(field), what_stands_there(node));
+    if (node.IsScalar())
+      if (const auto near = nearest(node.Scalar(), field.allowed.words))
+        message += fmt::format("; did you mean '{}'?", *near);
+    // An absent value has no place of its own.
+    complain(node.IsNull() ? key_mark : node.Mark(), path, std::move(message));
+  }
+
+  const Section& root_;
+  Place place_;
+  fs::path folder_;
+  std::vector<ConfigProblem>& problems_;
+};
+
+// Parses the one document of `text`; a problem instead of a node where it is not YAML.
+std::optional<YAML::Node> parse_document(const std::string& text, const Reader::Place& place,
+                                         std::vector<ConfigProblem>& problems) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1) {
+      problems.push_back({place(documents[1].Mark()), "", "a second YAML document; one is expected"});
+      return std::nullopt;
+    }
+    return documents.empty() ? YAML::Node() : documents[0];
+  } catch (const YAML::Exception& e) {
+    problems.push_back({place(e.mark), "", "not valid YAML: " + e.msg});
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void read_yaml(Section& root, const std::string& yaml_text, const std::string& file,
+               std::vector<ConfigProblem>& problems) {
+  const auto place = [&](const YAML::Mark& mark) {
+    return mark.is_null() ? file : fmt::format("{}:{}:{}", file, mark.line + 1, mark.column + 1);
+  };
+  const auto node = parse_document(yaml_text, place, problems);
+  if (node) Reader(root, place, fs::absolute(file).parent_path(), problems).read_section(root, *node, "");
+}
+
+void read_override(Section& root, const std::string& assignment, std::vector<ConfigProblem>& problems) {
+  const auto place = [&](const YAML::Mark&) { return "--set " + assignment; };
+  const size_t equals = assignment.find('=');
+  if (equals == assignment.npos || equals == 0) {
+    problems.push_back({place({}), "", "expected path.to.key=value"});
+    return;
+  }
+  const std::string value = assignment.substr(equals + 1);
+  const auto node = value.empty() ? std::optional(YAML::Node(value)) : parse_document(value, place, problems);
+  if (!node) return;
+
+  Section* section = &root;
+  std::string prefix, key, rest = assignment.substr(0, equals);
+  for (size_t dot; (dot = rest.find('.')) != rest.npos; rest.erase(0, dot + 1)) {
+    key = rest.substr(0, dot);
+    const auto& children = section->sections();
+    const auto child = std::find_if(children.begin(), children.end(), [&](const auto& c) { return c->name() == key; });
+    if (child == children.end()) break;  // reported below as the unknown key it is
+    section = child->get();
+    prefix = Reader::join(prefix, key);
+  }
+  key = rest.substr(0, rest.find('.'));
+  const auto& fields = section->fields();
+  if (rest != key && std::any_of(fields.begin(), fields.end(), [&](const Field& f) { return f.name == key; }))
+    problems.push_back({place({}), Reader::join(prefix, key), "a value, not a section; it has no keys"});
+  else
+    Reader(root, place, fs::current_path(), problems).read_key(*section, key, *node, {}, prefix);
+}
+
+}  // namespace ddls
