@@ -1,0 +1,20 @@
+#pragma once
+// The frame of report.html: one file, no scripts, nothing loaded from elsewhere; light or dark as the reader's system
+// says, on paper always light. Every element is closed, so the page is well-formed XML as well.
+#include <string>
+#include <string_view>
+
+namespace ddls {
+
+// For text and attribute values. Control characters become spaces.
+std::string escape(std::string_view text);
+std::string base64(std::string_view bytes);
+
+std::string page(const std::string& title, const std::string& body);
+std::string section(const std::string& title, const std::string& body);  // empty when the body is
+std::string note(const std::string& text);                               // a small paragraph; `text` is escaped
+// A picture with its caption; `png` holds the file's bytes. `pixelated` keeps the corners of magnified pixels.
+std::string figure(std::string_view png, const std::string& caption, bool pixelated = false);
+std::string folded(const std::string& title, const std::string& body);  // opened by a click
+
+}  // namespace ddls

@@ -1,0 +1,35 @@
+#pragma once
+// Figures of 2-D points. Every panel of a run shows the same window of the plane, with equal axes.
+#include <string>
+#include <vector>
+
+#include "report/canvas.hpp"
+#include "report/run_data.hpp"
+
+namespace ddls {
+
+struct Window {
+  double x0 = -1, y0 = -1, side = 2;  // a square
+};
+
+// Around the real points, or the samples where there are none, with a margin.
+Window window_of(const RunData& run);
+
+struct PointPanel {
+  std::string title;
+  at::Tensor points;  // [n, 2]
+  int style = 0;      // palette.hpp
+};
+
+// Panels side by side. Behind every panel but those of real data (style 0) stand the real points, faintly.
+at::Tensor scatter_figure(const std::vector<PointPanel>& panels, const at::Tensor& real, const Window& window);
+
+struct PathPanel {
+  std::string title;
+  at::Tensor paths;  // [records, chains, 2]
+};
+
+// Paths of chains in one colour each, over the density of the real data: start is a ring, end a disc.
+at::Tensor path_figure(const std::vector<PathPanel>& panels, const at::Tensor& real, const Window& window);
+
+}  // namespace ddls

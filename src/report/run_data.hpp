@@ -1,0 +1,77 @@
+#pragma once
+// A run directory (interface.md, "The run directory") as plain structs: all that the report draws from. Only report.json
+// has to be there. What else is absent stays empty, and the page leaves its section out.
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ddls {
+
+using Json = nlohmann::ordered_json;
+
+// One number over steps. Only finite values; x is increasing in the order of the file.
+struct Curve {
+  std::string name;  // the field of the records
+  std::vector<double> x, y;
+};
+
+struct Trajectories {
+  at::Tensor latents;          // [records, chains, k] float32
+  at::Tensor samples;          // [records, chains, 2] float32 or [records, chains, C, H, W] uint8
+  std::vector<int64_t> steps;  // of each record
+};
+
+struct StepSamples {
+  int64_t step = 0;
+  at::Tensor samples;
+};
+
+struct MethodRun {
+  std::string name;
+  Json summary;  // methods.NAME of report.json
+  std::filesystem::path folder;
+  int64_t sample_count = 0;  // in samples.npz; `samples` may hold only the first of them
+  at::Tensor samples;        // [n, 2] float32 or [n, C, H, W] uint8; undefined where absent
+  std::optional<Trajectories> trajectories;
+  std::vector<StepSamples> snapshots;  // the first and the last, in this order
+  std::vector<Curve> chains;           // chains.jsonl
+  std::vector<Curve> quality;          // "curve" of the summary, flattened: "inception_score.mean"
+};
+
+struct SweepRun {
+  double step_size = 0;
+  at::Tensor samples;  // [records, chains, 2]
+};
+
+struct Phase {
+  std::string name;  // "gan", "ratio", ...
+  std::vector<Curve> curves;
+};
+
+struct RunData {
+  std::filesystem::path folder;
+  Json report;
+  Json provenance;                 // run.json; null where absent
+  std::string config;              // text of config.yaml; empty where absent
+  std::string data_kind;           // data.kind of the configuration; empty where unknown
+  at::Tensor real;                 // like MethodRun::samples
+  std::vector<MethodRun> methods;  // in the order of report.json
+  std::vector<SweepRun> sweep;     // by step size
+  std::vector<Phase> phases;       // in the order of metrics.jsonl
+
+  bool points() const;  // 2-D points rather than images
+};
+
+// Throws Error: missing (no report.json), data (a damaged file; names it).
+RunData read_run(const std::filesystem::path& folder);
+// report.json alone: names and summaries of the methods.
+RunData read_run_summary(const std::filesystem::path& folder);
+
+const MethodRun* find_method(const RunData& run, const std::string& name);
+const Curve* find_curve(const std::vector<Curve>& curves, const std::string& name);
+
+}  // namespace ddls

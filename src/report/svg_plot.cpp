@@ -1,0 +1,181 @@
+#include "report/svg_plot.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "report/html.hpp"
+#include "report/svg_axis.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr double width = 520, height = 300, left = 62, top = 30, bottom = 44;
+constexpr double label_width = 92;  // at the right, for the labels of the lines
+
+struct Axis {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  double from = 0, to = 1;  // in the drawing
+  bool log = false;
+
+  void cover(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  void pad(double share) {
+    if (log) {
+      const double grow = std::max(std::pow(high / low, share), 1.02);
+      low /= grow, high *= grow;
+    } else {
+      const double grow = high > low ? share * (high - low) : std::max(std::abs(high) * 0.05, 1e-9);
+      low -= grow, high += grow;
+    }
+  }
+  double at(double value) const {
+    const double share = log ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
+    return from + share * (to - from);
+  }
+  std::vector<Tick> ticks(int wanted) const { return log ? log_ticks(low, high) : linear_ticks(low, high, wanted); }
+};
+
+std::string open_svg(const std::string& title) {
+  return fmt::format(
+      "<svg viewBox=\"0 0 {0} {1}\" role=\"img\" aria-label=\"{2}\">"
+      "<text x=\"{3}\" y=\"17\" class=\"t\">{2}</text>",
+      width, height, escape(title), left);
+}
+
+std::string y_axis(const Axis& y, double right, const std::string& label) {
+  std::string svg;
+  for (const Tick& tick : y.ticks(5)) {
+    const double at = y.at(tick.value);
+    svg += fmt::format("<path class=\"g\" d=\"M{} {:.1f}H{}\"/><text class=\"k e\" x=\"{}\" y=\"{:.1f}\">{}</text>",
+                       left, at, right, left - 6, at + 4, tick.label);
+  }
+  return svg + fmt::format("<text class=\"k m\" transform=\"translate(13 {:.1f}) rotate(-90)\">{}</text>",
+                           (y.from + y.to) / 2, escape(label));
+}
+
+std::string x_axis(const Axis& x, const std::string& label) {
+  std::string svg;
+  const double base = height - bottom;
+  for (const Tick& tick : x.ticks(6)) {
+    const double at = x.at(tick.value);
+    svg += fmt::format("<path class=\"a\" d=\"M{:.1f} {}v4\"/><text class=\"k m\" x=\"{:.1f}\" y=\"{}\">{}</text>", at,
+                       base, at, base + 17, tick.label);
+  }
+  return svg + fmt::format("<path class=\"a\" d=\"M{} {}H{}\"/><text class=\"k m\" x=\"{:.1f}\" y=\"{}\">{}</text>",
+                           x.from, base, x.to, (x.from + x.to) / 2, height - 8, escape(label));
+}
+
+struct EndLabel {
+  double y = 0;
+  int style = 0;
+  std::string text;
+};
+
+// Labels one under the other where their lines end close together, all inside the figure.
+std::string end_labels(std::vector<EndLabel> labels, double x) {
+  constexpr double line = 14;
+  std::stable_sort(labels.begin(), labels.end(), [](const auto& a, const auto& b) { return a.y < b.y; });
+  for (size_t i = 1; i < labels.size(); ++i) labels[i].y = std::max(labels[i].y, labels[i - 1].y + line);
+  double limit = height - bottom;
+  for (size_t i = labels.size(); i-- > 0; limit -= line) labels[i].y = std::min(labels[i].y, limit);
+  std::string svg;
+  for (const EndLabel& label : labels) {
+    svg += fmt::format("<text class=\"l\" fill=\"var(--c{})\" x=\"{}\" y=\"{:.1f}\">{}</text>", label.style, x,
+                       label.y + 4, escape(label.text));
+  }
+  return svg;
+}
+
+std::string line_of(const Series& series, const Axis& x, const Axis& y) {
+  std::string points;
+  for (size_t i = 0; i < series.x.size(); ++i) {
+    points += fmt::format("{:.1f},{:.1f} ", x.at(series.x[i]), y.at(series.y[i]));
+  }
+  if (series.x.size() == 1) {
+    return fmt::format("<circle fill=\"var(--c{})\" r=\"3\" cx=\"{:.1f}\" cy=\"{:.1f}\"/>", series.style,
+                       x.at(series.x[0]), y.at(series.y[0]));
+  }
+  points.pop_back();
+  return fmt::format("<polyline class=\"s\" stroke=\"var(--c{})\" points=\"{}\"><title>{}</title></polyline>",
+                     series.style, points, escape(series.label));
+}
+
+}  // namespace
+
+std::string svg_plot(const Plot& plot) {
+  Axis x{.from = left, .to = width - label_width}, y{.from = height - bottom, .to = top};
+  y.log = plot.log_y;
+  for (const Series& series : plot.series) {
+    for (const double value : series.x) x.cover(value);
+    for (const double value : series.y) y.cover(value);
+  }
+  if (x.low > x.high) return {};
+  for (const Plot::Level& level : plot.levels) y.cover(level.value);
+  y.log = y.log && y.low > 0;
+  y.pad(0.06);
+  if (x.low == x.high) x.pad(0);
+  std::string svg = open_svg(plot.title) + y_axis(y, x.to, plot.y_label) + x_axis(x, plot.x_label);
+  std::vector<EndLabel> labels;
+  for (const Plot::Level& level : plot.levels) {
+    svg += fmt::format("<path class=\"d\" d=\"M{} {:.1f}H{}\"/>", x.from, y.at(level.value), x.to);
+    labels.push_back({y.at(level.value), 0, level.label});
+  }
+  for (const Series& series : plot.series) {
+    if (series.x.empty()) continue;
+    svg += line_of(series, x, y);
+    labels.push_back({y.at(series.y.back()), series.style, series.label});
+  }
+  return svg + end_labels(labels, x.to + 6) + "</svg>";
+}
+
+std::string svg_bars(const Bars& bars) {
+  if (bars.values.empty()) return {};
+  Axis y{.from = height - bottom, .to = top};
+  y.low = 0;
+  y.high = 1.08 * std::max({*std::max_element(bars.values.begin(), bars.values.end()), bars.level, 1e-12});
+  const double right = width - label_width, step = (right - left) / static_cast<double>(bars.values.size());
+  std::string svg = open_svg(bars.title) + y_axis(y, right, bars.y_label);
+  for (size_t i = 0; i < bars.values.size(); ++i) {
+    const double at = y.at(bars.values[i]);
+    svg += fmt::format(
+        "<rect fill=\"var(--c{})\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>mode {}: "
+        "{:.4g}</title></rect>",
+        bars.style, left + (static_cast<double>(i) + 0.12) * step, at, 0.76 * step, y.from - at, i + 1, bars.values[i]);
+  }
+  svg += fmt::format("<path class=\"a\" d=\"M{} {}H{}\"/><path class=\"d\" d=\"M{} {:.1f}H{}\"/>", left, y.from, right,
+                     left, y.at(bars.level), right);
+  svg += fmt::format("<text class=\"k m\" x=\"{:.1f}\" y=\"{}\">mode</text>", (left + right) / 2, height - 26);
+  return svg + end_labels({{y.at(bars.level), 0, bars.level_label}}, right + 6) + "</svg>";
+}
+
+bool wants_log(const std::vector<Series>& series) {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const Series& one : series) {
+    for (const double value : one.y) low = std::min(low, value), high = std::max(high, value);
+  }
+  return low > 0 && high > 50 * low;
+}
+
+Series thinned(const Series& series, size_t count) {
+  const size_t n = series.x.size();
+  if (n <= count || count < 3) return series;
+  Series result{series.label, series.style, {series.x.front()}, {series.y.front()}};
+  const size_t inner = n - 2, shares = count - 2;
+  for (size_t k = 0; k < shares; ++k) {
+    const size_t begin = 1 + k * inner / shares, end = 1 + (k + 1) * inner / shares;
+    double x = 0, y = 0;
+    for (size_t i = begin; i < end; ++i) x += series.x[i], y += series.y[i];
+    result.x.push_back(x / static_cast<double>(end - begin));
+    result.y.push_back(y / static_cast<double>(end - begin));
+  }
+  result.x.push_back(series.x.back());
+  result.y.push_back(series.y.back());
+  return result;
+}
+
+}  // namespace ddls

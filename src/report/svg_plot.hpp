@@ -1,0 +1,43 @@
+#pragma once
+// Curves as inline SVG. Colours are CSS variables of the page (html.hpp), so the figure follows a light or dark page.
+#include <string>
+#include <vector>
+
+namespace ddls {
+
+struct Series {
+  std::string label;         // written at the line's right end, and into its tool tip
+  int style = 0;             // palette.hpp
+  std::vector<double> x, y;  // finite, equally many
+};
+
+struct Plot {
+  std::string title, x_label, y_label;
+  std::vector<Series> series;
+  bool log_y = false;  // only where all y > 0; else the axis stays linear
+  struct Level {       // a horizontal dashed line, e.g. the value of real data
+    std::string label;
+    double value = 0;
+  };
+  std::vector<Level> levels;
+};
+
+// An <svg> element; an empty text where no series has points.
+std::string svg_plot(const Plot& plot);
+
+struct Bars {
+  std::string title, y_label;
+  int style = 0;
+  std::vector<double> values;
+  double level = 0;  // a dashed line across
+  std::string level_label;
+};
+std::string svg_bars(const Bars& bars);
+
+// All positive and spread over more than a factor of 50.
+bool wants_log(const std::vector<Series>& series);
+
+// At most `count` points: means over equal shares of neighbours; the first and the last point stay as they are.
+Series thinned(const Series& series, size_t count = 500);
+
+}  // namespace ddls

@@ -1,0 +1,174 @@
+#include "report/tables.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/html.hpp"
+#include "report/metrics.hpp"
+#include "report/palette.hpp"
+#include "report/records.hpp"
+
+namespace ddls {
+namespace {
+
+std::string row_head(const std::string& name) {
+  return fmt::format("<td><span class=\"dot\" style=\"background:var(--c{})\"></span>{}</td>", style_of_method(name),
+                     escape(method_title(name)));
+}
+
+std::string head_cell(const Metric& metric) {
+  const char* arrow = metric.better == Better::higher ? " ↑" : metric.better == Better::lower ? " ↓" : "";
+  std::string unit = metric.unit;
+  if (metric.better == Better::like_real) unit += unit.empty() ? "as real data" : ", as real data";
+  return fmt::format("<th>{}{}<small>{}</small></th>", escape(metric.title), arrow, escape(unit));
+}
+
+std::string cell(const Metric& metric, const Json& metrics, bool best) {
+  const MetricText value = metric_text(metric, metrics);
+  if (value.absent) return fmt::format("<td class=\"na\">{}</td>", escape(value.text));
+  return fmt::format("<td{} title=\"{}\">{}</td>", best ? " class=\"best\"" : "", escape(value.exact),
+                     escape(value.text));
+}
+
+// The best value as written, so that rows that look alike are marked alike; empty where nothing is to compare.
+std::string best_text(const Metric& metric, const RunData& run) {
+  const MethodRun* best = nullptr;
+  int64_t compared = 0;
+  for (const MethodRun& method : run.methods) {
+    const auto value = metric_value(metric, metrics_of_method(method));
+    if (!value) continue;
+    ++compared;
+    const double old = best ? *metric_value(metric, metrics_of_method(*best)) : *value;
+    if (!best || (metric.better == Better::higher ? *value > old : *value < old)) best = &method;
+  }
+  const bool comparable = compared > 1 && metric.better != Better::like_real;
+  return comparable ? metric_text(metric, metrics_of_method(*best)).text : std::string();
+}
+
+struct SamplerColumn {
+  const char* key;
+  const char* title;
+  const char* unit;
+};
+constexpr SamplerColumn sampler_columns[] = {{"count", "samples", ""},
+                                             {"steps", "steps", "per chain"},
+                                             {"step_size", "step size", ""},
+                                             {"temperature", "temperature", "noise²"},
+                                             {"acceptance", "acceptance", ""},
+                                             {"rhat", "R-hat", "1 = mixed"},
+                                             {"ess_per_chain", "ESS", "per chain"},
+                                             {"seconds", "time", "s"},
+                                             {"chain_steps_per_second", "speed", "chain steps/s"}};
+
+std::string sampler_cell(const MethodRun& method, const char* key) {
+  const auto value = number_at(method.summary, key);
+  if (!value) return "<td class=\"na\">–</td>";
+  const bool whole = std::floor(*value) == *value && std::abs(*value) < 1e15;
+  return whole ? fmt::format("<td>{:.0f}</td>", *value)
+               : fmt::format("<td title=\"{}\">{:.4g}</td>", at_path(method.summary, key).dump(), *value);
+}
+
+std::string table_of(const std::string& head, const std::string& rows) {
+  return "<div class=\"scroll\"><table><thead><tr>" + head + "</tr></thead><tbody>\n" + rows +
+         "</tbody></table></div>\n";
+}
+
+void add_leaves(const Json& value, const std::string& path, std::string& rows) {
+  if (value.is_object() && !value.empty()) {
+    for (const auto& [key, inner] : value.items()) add_leaves(inner, path.empty() ? key : path + "." + key, rows);
+  } else {
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    rows += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape(path), escape(text));
+  }
+}
+
+}  // namespace
+
+std::string metrics_table(const RunData& run) {
+  const std::vector<Metric> metrics = metrics_of(run);
+  if (metrics.empty()) return {};
+  std::string head = "<th>method</th>", rows;
+  for (const Metric& metric : metrics) head += head_cell(metric);
+  for (const MethodRun& method : run.methods) {
+    rows += "<tr>" + row_head(method.name);
+    for (const Metric& metric : metrics) {
+      const Json& values = metrics_of_method(method);
+      rows += cell(metric, values, metric_text(metric, values).text == best_text(metric, run));
+    }
+    rows += "</tr>\n";
+  }
+  if (metrics_of_real(run).is_object()) {
+    rows += "<tr class=\"real\">" + row_head("real");
+    for (const Metric& metric : metrics) rows += cell(metric, metrics_of_real(run), false);
+    rows += "</tr>\n";
+  }
+  return table_of(head, rows);
+}
+
+std::string sampler_table(const RunData& run) {
+  std::string head = "<th>method</th>", rows;
+  std::vector<SamplerColumn> shown;
+  for (const SamplerColumn& column : sampler_columns) {
+    const auto has = [&](const MethodRun& method) { return number_at(method.summary, column.key).has_value(); };
+    if (!std::any_of(run.methods.begin(), run.methods.end(), has)) continue;
+    shown.push_back(column);
+    head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
+  }
+  if (shown.empty()) return {};
+  for (const MethodRun& method : run.methods) {
+    rows += "<tr>" + row_head(method.name);
+    for (const SamplerColumn& column : shown) rows += sampler_cell(method, column.key);
+    rows += "</tr>\n";
+  }
+  return table_of(head, rows);
+}
+
+std::string paper_table(const RunData& run) {
+  if (run.data_kind != "gaussians25") return {};
+  struct Published {
+    const char* method;
+    const char* modes;
+    const char* quality;
+    const char* spread;
+  };
+  constexpr Published published[] = {{"generator", "24.8 ± 0.2", "70 ± 9", "0.11 ± 0.01"},
+                                     {"drs", "24.8 ± 0.2", "90 ± 2", "0.10 ± 0.01"},
+                                     {"ddls", "24.8 ± 0.2", "98 ± 2", "0.10 ± 0.01"}};
+  std::string rows;
+  const auto metric = [](const char* path) {
+    return *std::find_if(all_metrics().begin(), all_metrics().end(), [&](const Metric& m) { return m.path == path; });
+  };
+  for (const Published& line : published) {
+    const MethodRun* method = find_method(run, line.method);
+    const auto here = [&](const char* path) {
+      return method ? cell(metric(path), metrics_of_method(*method), false)
+                    : std::string("<td class=\"na\">not run</td>");
+    };
+    rows += "<tr>" + row_head(line.method) + fmt::format("<td>{}</td>", line.modes) + here("modes_recovered") +
+            fmt::format("<td>{}</td>", line.quality) + here("high_quality_fraction") +
+            fmt::format("<td>{}</td>", line.spread) + here("high_quality_std") + "</tr>\n";
+  }
+  return "<h3>Beside the paper</h3>\n" +
+         table_of(
+             "<th>method</th><th>modes of 25<small>paper</small></th><th>modes of 25<small>this run</small></th>"
+             "<th>high quality, %<small>paper</small></th><th>high quality, %<small>this run</small></th>"
+             "<th>spread<small>paper</small></th><th>spread<small>this run, per coordinate</small></th>",
+             rows) +
+         note(
+             "Paper: Table 1 of Che et al. 2020 (“Your GAN is Secretly an Energy-based Model”), mean ± sd of its "
+             "training "
+             "runs; this run is a single one. The paper does not say how its spread is defined, and its values lie "
+             "above "
+             "the 0.05 of the data itself, so that column compares in order only.");
+}
+
+std::string key_value_table(const Json& object) {
+  std::string rows;
+  add_leaves(object, "", rows);
+  return rows.empty() ? rows
+                      : "<div class=\"scroll\"><table class=\"text\"><tbody>\n" + rows + "</tbody></table></div>\n";
+}
+
+}  // namespace ddls

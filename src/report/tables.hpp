@@ -1,0 +1,15 @@
+#pragma once
+// The tables of the page, as HTML. Empty texts where there is nothing to show.
+#include <string>
+
+#include "report/run_data.hpp"
+
+namespace ddls {
+
+std::string metrics_table(const RunData& run);  // methods x metrics, real data below
+std::string sampler_table(const RunData& run);  // how the samples were made: steps, acceptance, R-hat, speed
+std::string paper_table(const RunData& run);    // Table 1 of the paper beside this run; 25 Gaussians only
+// Every leaf of a JSON object as a row "a.b.c", value.
+std::string key_value_table(const Json& object);
+
+}  // namespace ddls

@@ -1,0 +1,142 @@
+#include "report/report.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "tensor/image_io.hpp"
+#include "unit/report/fake_run.hpp"
+#include "unit/report/markup.hpp"
+
+namespace ddls {
+namespace {
+
+using testing::FakeRun;
+using testing::markup_fault;
+
+std::string page_of(const FakeRun& run) {
+  write_report(run.folder);
+  return read_file(run.folder / "report.html");
+}
+
+void expect_contains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << "missing: " << part;
+}
+
+void expect_figure(const fs::path& file, int64_t least_width, int64_t least_height) {
+  const at::Tensor image = read_image(file, 3);
+  EXPECT_GE(image.size(1), least_height) << file;
+  EXPECT_GE(image.size(2), least_width) << file;
+  EXPECT_GT(image.to(at::kFloat).std().item<float>(), 1.0f) << file << " is blank";
+}
+
+Exit exit_of(const fs::path& folder, std::string& message) {
+  try {
+    write_report(folder);
+  } catch (const Error& error) {
+    message = error.what();
+    return error.code();
+  }
+  return Exit::success;
+}
+
+TEST(Report, PointsPageIsWholeAndSelfContained) {
+  const FakeRun run(true);
+  const std::string page = page_of(run);
+  EXPECT_EQ(markup_fault(page), "");
+  for (const char* outside : {"http:", "https:", "<script", "<link", "url(", "@import"}) {
+    EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+  }
+  for (const char* part :
+       {"98.12", "71.25 %", "0.0512", "title=\"0.98125\"", "title=\"0.5735\"", "12.5 s", "2 min 10 s", "9.8.7",
+        "abc123", "70 ± 9", "n/a: points have no features", "&lt;25&gt;", "step size", "uniform, 4 %"}) {
+    expect_contains(page, part);
+  }
+}
+
+TEST(Report, ImagesPageShowsTheNumbersOfReportJson) {
+  const FakeRun run(false);
+  const std::string page = page_of(run);
+  EXPECT_EQ(markup_fault(page), "");
+  for (const char* part : {"17.25", "9.88", "title=\"9.8765\"", "8.12 ± 0.25", "fewer than 1000 images", "real data"}) {
+    expect_contains(page, part);
+  }
+  EXPECT_EQ(page.find("Mass per mode"), std::string::npos);
+  EXPECT_EQ(page.find("Beside the paper"), std::string::npos);
+}
+
+TEST(Report, DrawsTheFiguresOfPoints) {
+  const FakeRun run(true);
+  write_report(run.folder);
+  const fs::path samples = run.folder / "samples";
+  for (const char* method : {"generator", "ddls", "mala"}) expect_figure(samples / method / "grid.png", 400, 400);
+  expect_figure(samples / "ddls" / "trajectory.png", 400, 400);
+  expect_figure(samples / "comparison.png", 1200, 800);  // four panels in two rows
+  expect_figure(samples / "sweep.png", 800, 400);
+  EXPECT_FALSE(fs::exists(samples / "generator" / "trajectory.png"));
+}
+
+TEST(Report, DrawsTheFiguresOfImages) {
+  const FakeRun run(false);
+  write_report(run.folder);
+  const fs::path samples = run.folder / "samples";
+  const at::Tensor grid = read_image(samples / "ddls" / "grid.png");
+  EXPECT_EQ(grid.size(1), grid.size(2));  // 10 x 10
+  EXPECT_GE(grid.size(1), 10 * 56);       // 8 pixels magnified sevenfold
+  expect_figure(samples / "ddls" / "trajectory.png", 4 * 48, 3 * 48);
+  expect_figure(samples / "pairs.png", 14 * 48, 9 * 48);
+  EXPECT_FALSE(fs::exists(samples / "comparison.png"));
+}
+
+TEST(Report, EscapesTheNameOfTheRun) {
+  const FakeRun run(true, "<script>alert('x')</script> & co");
+  const std::string page = page_of(run);
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  expect_contains(page, "<h1>&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; co</h1>");
+  EXPECT_EQ(markup_fault(page), "");
+}
+
+TEST(Report, NeedsReportJsonAlone) {
+  const FakeRun run(true);
+  for (const char* part : {"config.yaml", "run.json", "metrics.jsonl", "samples"}) fs::remove_all(run.folder / part);
+  const std::string page = page_of(run);
+  EXPECT_EQ(markup_fault(page), "");
+  expect_contains(page, "98.12");
+  for (const char* why :
+       {"no config.yaml", "no run.json", "samples/ddls/samples.npz", "No trajectories", "metrics.jsonl"}) {
+    expect_contains(page, why);
+  }
+}
+
+TEST(Report, NamesMissingAndDamagedFiles) {
+  const FakeRun run(true);
+  std::string message;
+  write_file(run.folder / "samples" / "ddls" / "chains.jsonl", "{\"step\": 1}\nnonsense\n");
+  EXPECT_EQ(exit_of(run.folder, message), Exit::data);
+  expect_contains(message, "chains.jsonl' is damaged: line 2");
+  write_file(run.folder / "report.json", "{\"methods\": {");
+  EXPECT_EQ(exit_of(run.folder, message), Exit::data);
+  expect_contains(message, "report.json");
+  write_file(run.folder / "report.json", "{\"methods\": 3}");
+  EXPECT_EQ(exit_of(run.folder, message), Exit::data);
+  fs::remove(run.folder / "report.json");
+  EXPECT_EQ(exit_of(run.folder, message), Exit::missing);
+  expect_contains(message, "report.json");
+}
+
+TEST(Report, IsAPureFunctionOfTheRun) {
+  const FakeRun run(true);
+  const std::string first = page_of(run);
+  EXPECT_EQ(page_of(run), first);
+}
+
+TEST(Summary, AlignsMethodsAndMainMetrics) {
+  const FakeRun run(false);
+  const std::string text = summary_text(run.folder);
+  expect_contains(text, "method      Fréchet distance   Inception Score   time, s\n");
+  expect_contains(text, "generator              17.25               n/a\n");
+  expect_contains(text, "DDLS                    9.88       8.12 ± 0.25       1.5\n");
+  expect_contains(text, "report: " + (run.folder / "report.html").string() + "\n");
+}
+
+}  // namespace
+}  // namespace ddls
