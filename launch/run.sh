@@ -117,6 +117,7 @@ mpi_arguments+=(-x OMP_NUM_THREADS -x OMP_WAIT_POLICY)
 # A session of its own keeps a terminal's Ctrl-C from mpirun, which would end the ranks before they can save. mpirun
 # passes SIGUSR1 on to them and waits.
 say "mpirun ${mpi_arguments[*]} ${binary#"$PWD"/} --config $config ${options[*]}"
+if [[ -t 2 ]]; then export DDLS_TERMINAL=1; fi
 setsid mpirun "${mpi_arguments[@]}" "$binary" --config "$config" "${options[@]}" </dev/null &
 job=$!
 signals=0

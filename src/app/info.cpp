@@ -1,6 +1,7 @@
 #include "app/info.hpp"
 
 #include <ATen/Version.h>
+#include <fmt/format.h>
 #include <mpi.h>
 
 #include <nlohmann/json.hpp>

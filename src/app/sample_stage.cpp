@@ -26,7 +26,7 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   if (method == "ddls")
     key["options"] = {s.ddls.steps, s.ddls.step_size, s.ddls.step_size_end, s.ddls.noise_std};
   else if (method == "mala")
-    key["options"] = {s.mala.steps, s.mala.step_size, s.mala.adapt, s.mala.target_acceptance, s.mala.warmup};
+    key["options"] = {s.mala.steps, s.mala.step_sizes, s.mala.adapt, s.mala.target_acceptance, s.mala.warmup};
   key["records"] = {s.record_every, s.snapshot_every, s.trajectories};
   return {key.dump()};
 }
@@ -49,7 +49,7 @@ void sample_method(Run& run, const std::string& name, const TrainedTarget& train
   const Stopwatch watch;
   const Noise noise{run.config.seed};
   const Method method = make_method(name, run.config.sample, trained.target, noise);
-  comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");
+  comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");   // adapted on each rank
   const RecordPlan records = plan_records(run.config.sample, method.steps);
   const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks());
   if (comm.root() && plan.blocks() < comm.ranks())

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 
@@ -90,7 +91,9 @@ void write(Level level, std::string_view message) {
 }
 
 bool to_terminal() {
-  return isatty(STDERR_FILENO) == 1;
+  // mpirun puts a pipe between a rank and the terminal; launch/run.sh, which sees the terminal, says so.
+  const char* launcher_has_one = std::getenv("DDLS_TERMINAL");
+  return isatty(STDERR_FILENO) == 1 || (launcher_has_one != nullptr && std::string_view(launcher_has_one) == "1");
 }
 
 int terminal_width() {

@@ -142,7 +142,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
     for (int64_t c = 0; c < curve_columns; ++c) {
       const std::string name = curve_names[c];
       if (name == "acceptance" && !method.metropolis) continue;
-      if ((name == "acceptance" || name == "jump2") && record_steps[r] == 0) continue;   // of the last step: there is none
+      if ((name == "acceptance" || name == "jump2") && record_steps[r] == 0) continue;   // nothing happened yet
       const double value = sums.index({static_cast<int64_t>(r), c}).item<double>();
       line[name] = name == "nonfinite" ? Json(static_cast<int64_t>(value)) : Json(value / count);
     }

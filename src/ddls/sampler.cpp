@@ -28,14 +28,23 @@ at::Tensor stored(const at::Tensor& samples) {
   return (samples.dim() == 4 ? quantise(samples) : samples).cpu().contiguous();
 }
 
-at::Tensor column_sums(const Chains& chains, const at::Tensor& jump2, int64_t n) {
-  const auto sum = [n](const at::Tensor& per_chain) { return per_chain.narrow(0, 0, n).to(at::kDouble).cpu().sum(); };
+// Sums over the first n chains of what happened in the steps since the last record.
+struct Since {
+  int64_t steps = 0;
+  at::Tensor acceptance, jump2;   // float64 scalars
+};
+
+at::Tensor sum_of(const at::Tensor& per_chain, int64_t n) { return per_chain.narrow(0, 0, n).to(at::kDouble).cpu().sum(); }
+
+at::Tensor column_sums(const Chains& chains, const Since& since, int64_t n) {
+  const auto sum = [n](const at::Tensor& per_chain) { return sum_of(per_chain, n); };
+  const auto mean = [&](const at::Tensor& total) {
+    return since.steps > 0 && total.defined() ? total / static_cast<double>(since.steps) : at::zeros({}, at::kDouble);
+  };
   const at::Tensor u = energy(chains.now);
   const at::Tensor gradient = energy_gradient(chains.z, chains.now);
-  const at::Tensor none = at::zeros_like(u);
   return at::stack({sum(u), sum(chains.now.log_ratio), sum(-chains.now.log_prior), sum(gradient.norm(2, 1)),
-                    sum(chains.z.square().mean(1)), sum(chains.acceptance.defined() ? chains.acceptance : none),
-                    sum(jump2.defined() ? jump2 : none), sum(at::isfinite(u).logical_not())});
+                    sum(chains.z.square().mean(1)), mean(since.acceptance), mean(since.jump2), sum(at::isfinite(u).logical_not())});
 }
 
 }  // namespace
@@ -53,13 +62,14 @@ BlockResult run_block(const Method& method, const Target& target, const Noise& n
   const int64_t n = block.ids.size();
   const int64_t kept = std::clamp<int64_t>(plan.trajectories - block.ids.begin, 0, n);
   std::vector<at::Tensor> curves, snapshots, path_latents, path_samples;
-  at::Tensor jump2;
+  Since since;
 
   Chains chains = start_chains(block.padded, target, noise);
   const auto record = [&](int64_t step) {
     if (contains(plan.snapshots, step)) snapshots.push_back(stored(target.decode(chains.z).narrow(0, 0, n)));
     if (!contains(plan.records, step)) return;
-    curves.push_back(column_sums(chains, jump2, n));
+    curves.push_back(column_sums(chains, since, n));
+    since = {};
     if (kept > 0) {
       path_latents.push_back(chains.z.narrow(0, 0, kept).cpu());
       // The whole block is decoded: a network may round differently for another batch size.
@@ -71,7 +81,12 @@ BlockResult run_block(const Method& method, const Target& target, const Noise& n
   for (int64_t step = 0; step < method.steps; ++step) {
     const at::Tensor before = chains.z;
     method.advance(chains, step);
-    jump2 = (chains.z - before).square().sum(1);
+    const auto add = [n](at::Tensor& total, const at::Tensor& per_chain) {
+      total = total.defined() ? total + sum_of(per_chain, n) : sum_of(per_chain, n);
+    };
+    ++since.steps;
+    add(since.jump2, (chains.z - before).square().sum(1));
+    if (method.metropolis) add(since.acceptance, chains.acceptance);
     record(step + 1);
     if (after_step) after_step(step + 1);
   }

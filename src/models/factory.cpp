@@ -14,7 +14,8 @@ NetworkPtr make_mlp_network(const ModelConfig& config, Role role, const SampleSh
   if (shape.size() != 1)
     fail(Exit::config, "model.architecture mlp makes points, the data are images {}; use dcgan", text_of(shape));
   if (role == Role::generator) return make_mlp(config.latent_dim, config.generator_widths, shape[0]);
-  return make_mlp_discriminator(shape[0], role == Role::ratio ? config.ratio_widths : config.discriminator_widths);
+  if (role == Role::ratio) return make_mlp_discriminator(shape[0], config.ratio_widths, config.ratio_frequencies);
+  return make_mlp_discriminator(shape[0], config.discriminator_widths);
 }
 
 NetworkPtr make_dcgan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
@@ -31,7 +32,7 @@ NetworkPtr make_network(const ModelConfig& config, Role role, const SampleShape&
   const auto role_key = static_cast<int64_t>(role);
   if (config.architecture == "mlp") {
     NetworkPtr network = make_mlp_network(config, role, sample_shape);
-    initialise_uniform_fan_in(*network, seed, role_key);
+    initialise_mlp(*network, seed, role_key);
     return network;
   }
   if (config.architecture == "dcgan") {

@@ -53,4 +53,17 @@ void initialise_he(Network& network, double slope, double last_gain, uint64_t se
   });
 }
 
+void initialise_mlp(Network& network, uint64_t seed, int64_t key) {
+  initialise_he(network, 0, std::sqrt(0.5), seed, key);
+  torch::NoGradGuard no_grad;
+  int64_t index = 0;
+  for (at::Tensor& p : network.parameters()) {
+    if (p.dim() == 1) {
+      p.copy_(Noise{seed}.uniform({index, index + 1}, p.numel(), key, Stream::init).view(p.sizes()) * 2 - 1);
+      return;
+    }
+    ++index;
+  }
+}
+
 }  // namespace ddls

@@ -7,7 +7,7 @@ namespace {
 
 class Mlp : public Network {
  public:
-  Mlp(int64_t inputs, const std::vector<int64_t>& widths, int64_t outputs, bool squeeze) : squeeze_(squeeze) {
+  Mlp(int64_t inputs, const std::vector<int64_t>& widths, int64_t outputs) {
     int64_t from = inputs;
     for (const int64_t width : widths) {
       add_layer(from, width);
@@ -19,8 +19,7 @@ class Mlp : public Network {
   at::Tensor forward(const at::Tensor& input) override {
     at::Tensor h = input;
     for (size_t i = 0; i + 1 < layers_.size(); ++i) h = torch::relu(layers_[i](h));
-    h = layers_.back()(h);
-    return squeeze_ ? h.squeeze(1) : h;
+    return layers_.back()(h);
   }
 
  private:
@@ -28,18 +27,37 @@ class Mlp : public Network {
     layers_.push_back(register_module("layer" + std::to_string(layers_.size()), torch::nn::Linear(from, to)));
   }
 
-  bool squeeze_;
   std::vector<torch::nn::Linear> layers_;
+};
+
+class MlpDiscriminator : public Network {
+ public:
+  MlpDiscriminator(int64_t inputs, const std::vector<int64_t>& widths, const std::vector<double>& frequencies) {
+    const auto count = static_cast<int64_t>(frequencies.size());
+    if (count > 0)   // a constant of the architecture, not of the weights: no buffer, but it must follow the device
+      frequencies_ = torch::tensor(frequencies, torch::kDouble).to(torch::kFloat).view({1, 1, count});
+    body_ = register_module("body", std::make_shared<Mlp>(inputs * (1 + 2 * count), widths, 1));
+  }
+
+  at::Tensor forward(const at::Tensor& x) override {
+    if (!frequencies_.defined()) return body_->forward(x).squeeze(1);
+    const at::Tensor phase = (x.unsqueeze(2) * frequencies_.to(x.options())).flatten(1);
+    return body_->forward(torch::cat({x, phase.sin(), phase.cos()}, 1)).squeeze(1);
+  }
+
+ private:
+  at::Tensor frequencies_;
+  std::shared_ptr<Mlp> body_;
 };
 
 }  // namespace
 
 NetworkPtr make_mlp(int64_t inputs, const std::vector<int64_t>& widths, int64_t outputs) {
-  return std::make_shared<Mlp>(inputs, widths, outputs, false);
+  return std::make_shared<Mlp>(inputs, widths, outputs);
 }
 
-NetworkPtr make_mlp_discriminator(int64_t inputs, const std::vector<int64_t>& widths) {
-  return std::make_shared<Mlp>(inputs, widths, 1, true);
+NetworkPtr make_mlp_discriminator(int64_t inputs, const std::vector<int64_t>& widths, const std::vector<double>& frequencies) {
+  return std::make_shared<MlpDiscriminator>(inputs, widths, frequencies);
 }
 
 }  // namespace ddls

@@ -6,7 +6,9 @@
 namespace ddls {
 
 NetworkPtr make_mlp(int64_t inputs, const std::vector<int64_t>& widths, int64_t outputs);
-// The same with one output, returned as [n].
-NetworkPtr make_mlp_discriminator(int64_t inputs, const std::vector<int64_t>& widths);
+// One output, returned as [n]. `frequencies`: sin(f x_j) and cos(f x_j) of every coordinate join the inputs, so that narrow
+// layers can follow a density ratio that changes over short distances (Tancik et al. 2020, Fourier features).
+NetworkPtr make_mlp_discriminator(int64_t inputs, const std::vector<int64_t>& widths,
+                                  const std::vector<double>& frequencies = {});
 
 }  // namespace ddls

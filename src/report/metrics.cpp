@@ -11,7 +11,7 @@ namespace ddls {
 namespace {
 
 const std::array<Metric, 16> table{{
-    {"frechet_distance", "", "Fréchet distance", "", Better::lower, 1, 2, true},
+    {"frechet_distance", "", "Fréchet distance", "", Better::lower, 1, -4, true},
     {"inception_score.mean", "inception_score.std", "Inception Score", "", Better::higher, 1, 2, true},
     {"kid.unbiased", "", "KID, all pairs", "10⁻³", Better::lower, 1e3, 3, false},
     {"kid.subsets_mean", "kid.subsets_std", "KID, subsets", "10⁻³", Better::lower, 1e3, 3, false},
@@ -31,6 +31,10 @@ const std::array<Metric, 16> table{{
 
 bool has(const Json& metrics, const Metric& metric) {
   return metrics.is_object() && metrics.contains(metric.path.substr(0, metric.path.find('.')));
+}
+
+std::string written(double value, int decimals) {
+  return decimals < 0 ? fmt::format("{:.{}g}", value, -decimals) : fmt::format("{:.{}f}", value, decimals);
 }
 
 // The reason stands inside the metric, beside it under its name, or beside it for all of them.
@@ -69,10 +73,10 @@ MetricText metric_text(const Metric& metric, const Json& metrics) {
     const std::string why = reason(metric, metrics);
     return {why.empty() ? "n/a" : "n/a: " + why, "", true};
   }
-  MetricText result{fmt::format("{:.{}f}", *value, metric.decimals), at_path(metrics, metric.path).dump(), false};
+  MetricText result{written(*value, metric.decimals), at_path(metrics, metric.path).dump(), false};
   if (metric.spread_path.empty()) return result;
   if (const auto spread = number_at(metrics, metric.spread_path)) {
-    result.text += fmt::format(" ± {:.{}f}", *spread * metric.factor, metric.decimals);
+    result.text += " ± " + written(*spread * metric.factor, metric.decimals);
     result.exact += " ± " + at_path(metrics, metric.spread_path).dump();
   }
   return result;

@@ -17,7 +17,7 @@ struct Metric {
   std::string title, unit;
   Better better = Better::higher;
   double factor = 1;  // report.json's value times this is what is written
-  int decimals = 3;
+  int decimals = 3;   // 0: a whole number; negative: so many significant digits
   bool main = false;  // also in the terminal's table and the headline
 };
 

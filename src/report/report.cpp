@@ -18,12 +18,9 @@ std::string fact(const std::string& name, const std::string& value) {
   return value.empty() ? value : fmt::format("<li>{} <b>{}</b></li>\n", escape(name), escape(value));
 }
 
-std::string first_text(const Json& object, std::initializer_list<const char*> paths) {
-  for (const char* path : paths) {
-    std::string text = text_at(object, path);
-    if (!text.empty()) return text;
-  }
-  return {};
+std::string first_text(const Json& first, const Json& second, const char* key) {
+  const std::string text = text_at(first, key);
+  return text.empty() ? text_at(second, key) : text;
 }
 
 std::string duration(double seconds) {
@@ -36,8 +33,8 @@ std::string duration(double seconds) {
 std::string what_was_run(const RunData& run) {
   std::string facts = fact("seed", text_at(run.report, "seed")) + fact("ranks", text_at(run.report, "ranks")) +
                       fact("device", text_at(run.report, "device")) +
-                      fact("version", first_text(run.provenance, {"version"})) +
-                      fact("commit", first_text(run.provenance, {"commit", "git_commit", "git"}));
+                      fact("version", first_text(run.report, run.provenance, "version")) +
+                      fact("commit", first_text(run.report, run.provenance, "git_commit"));
   const Json& reference = at_path(run.report, "reference");
   facts += fact("reference", text_at(reference, "name"));
   facts += fact("reference samples", text_at(reference, "count"));
@@ -55,6 +52,8 @@ std::string results(const RunData& run) {
   std::string body = metrics_table(run);
   if (body.empty()) return note("No metrics: the run has not evaluated any method.");
   body += note("Arrows point in the better direction; bold is the best method. Hover a number for all its digits.");
+  const std::string real = text_at(run.report, "reference.metrics_of");
+  if (!real.empty()) body += note("The row of real data: " + real + ", measured like a method's samples.");
   const std::string sampler = sampler_table(run);
   if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler;
   return body + paper_table(run);

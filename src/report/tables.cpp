@@ -166,7 +166,7 @@ std::string paper_table(const RunData& run) {
 
 std::string key_value_table(const Json& object) {
   std::string rows;
-  add_leaves(object, "", rows);
+  if (object.is_object()) add_leaves(object, "", rows);
   return rows.empty() ? rows
                       : "<div class=\"scroll\"><table class=\"text\"><tbody>\n" + rows + "</tbody></table></div>\n";
 }

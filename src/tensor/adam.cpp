@@ -40,9 +40,10 @@ void Adam::load(const NamedTensors& state, const std::string& source) {
 double learning_rate(const AdamConfig& config, int64_t step, int64_t total) {
   const double share = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(total, 1));
   const double done = std::max(0.0, share - config.constant_until) / (1 - config.constant_until);   // of the falling part
-  if (config.schedule == "linear") return config.lr * (1 - done);
-  if (config.schedule == "cosine") return config.lr * 0.5 * (1 + std::cos(std::numbers::pi * done));
-  return config.lr;
+  double left = 1;
+  if (config.schedule == "linear") left = 1 - done;
+  if (config.schedule == "cosine") left = 0.5 * (1 + std::cos(std::numbers::pi * done));
+  return config.lr * (config.final_share + (1 - config.final_share) * left);
 }
 
 }  // namespace ddls

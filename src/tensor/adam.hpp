@@ -23,7 +23,8 @@ class Adam {
 };
 
 // The schedule of `config` at `step` of `total` updates: constant, or (after the
-// share `constant_until`) falling to zero linearly or as half a cosine.
+// share `constant_until`) falling linearly or as half a cosine,
+// to `final_share` of lr.
 double learning_rate(const AdamConfig& config, int64_t step, int64_t total);
 
 }  // namespace ddls

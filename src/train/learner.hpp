@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/blocks.hpp"
 #include "dist/gradient_reducer.hpp"
 #include "models/network.hpp"
 #include "tensor/adam.hpp"

@@ -8,6 +8,7 @@
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/state.hpp"
+#include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
 #include "train/learner.hpp"
 #include "train/training_key.hpp"
@@ -53,6 +54,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
       {
         torch::NoGradGuard no_grad;
         fake = generator->forward(noise.normal(shard, config.model.latent_dim, step, Stream::ratio_latent).to(device));
+        if (context.data.images()) fake = dequantise(quantise(fake));   // as the reals are: no hint beside the picture
       }
       const at::Tensor real_logits = learner.network().forward(noised(real, shard, step, Stream::instance_noise_real));
       const at::Tensor fake_logits = learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake));

@@ -8,6 +8,7 @@
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "models/state.hpp"
+#include "tensor/image_io.hpp"
 #include "train/learner.hpp"
 #include "train/training_key.hpp"
 
@@ -74,7 +75,9 @@ struct Refinement {
       const at::Tensor real =
           network_input(context.data, order.ids(step * refine.batch + shard.begin, shard.size())).to(device);
       const at::Tensor real_logits = network->forward(real);
-      const at::Tensor chain_logits = network->forward(target.decode(chains.z));
+      at::Tensor made = target.decode(chains.z);
+      if (context.data.images()) made = dequantise(quantise(made));   // as the reals are
+      const at::Tensor chain_logits = network->forward(made);
       const at::Tensor loss = chain_logits.mean() - real_logits.mean();
       return Learner::ShardLoss{loss, {loss.item<double>(), real_logits.mean().item<double>(), chain_logits.mean().item<double>()}};
     });

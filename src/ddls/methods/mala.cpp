@@ -1,9 +1,11 @@
 // Metropolis-adjusted Langevin at T = 1: proposal z' = z - a g + s n with a = eps/2, s = sqrt(eps), accepted with
 //   log A = E(z) - E(z') + (a/s) n.(g + g') - (a^2 / 2 s^2) |g + g'|^2,
-// else the state is z again. One new gradient per step, at z'.
+// else the state is z again. One new gradient per step, at z'. Several step sizes may take turns: large ones carry chains
+// between modes, small ones let them leave narrow ridges where large proposals are always refused.
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <vector>
 
 #include "base/log.hpp"
 #include "ddls/dual_averaging.hpp"
@@ -36,7 +38,7 @@ void step_mala(Chains& chains, int64_t step, double eps, const Target& target, c
 double adapted_step_size(const MalaConfig& config, int64_t pilot_chains, const Target& target, const Noise& noise) {
   const Noise pilot_noise{noise.seed ^ 0x70696C6F74ULL};   // its own key: the production chains are independent of it
   Chains chains = start_chains({0, pilot_chains}, target, pilot_noise);
-  DualAveraging averaging(std::sqrt(config.step_size), config.target_acceptance);
+  DualAveraging averaging(std::sqrt(config.step_sizes.front()), config.target_acceptance);
   for (int64_t step = 0; step < config.warmup; ++step) {
     const double s = averaging.step();
     step_mala(chains, step, s * s, target, pilot_noise);
@@ -50,10 +52,12 @@ double adapted_step_size(const MalaConfig& config, int64_t pilot_chains, const T
 
 Method mala(const MalaConfig& config, const Target& target, const Noise& noise) {
   constexpr int64_t pilot_chains = 512;
-  const double eps = config.adapt && config.warmup > 0 ? adapted_step_size(config, pilot_chains, target, noise)
-                                                       : config.step_size;
-  return {"mala", config.steps, 1.0, true, [eps](int64_t) { return eps; },
-          [=](Chains& chains, int64_t step) { step_mala(chains, step, eps, target, noise); }};
+  std::vector<double> cycle = config.step_sizes;
+  if (config.adapt && config.warmup > 0) cycle = {adapted_step_size(config, pilot_chains, target, noise)};
+  // Every step of the cycle leaves the target invariant, and the order is fixed, so the whole does.
+  auto step_size = [cycle](int64_t step) { return cycle[static_cast<size_t>(step) % cycle.size()]; };
+  return {"mala", config.steps, 1.0, true, step_size,
+          [=](Chains& chains, int64_t step) { step_mala(chains, step, step_size(step), target, noise); }};
 }
 
 }  // namespace ddls

@@ -122,6 +122,17 @@ TEST_F(Load, ABrokenFileDoesNotHideOtherProblems) {
                "--set seed=x: seed: expected an integer >= 0, got 'x'");
 }
 
+TEST(ShippedConfigurations, Load) {
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(DDLS_TEST_DATA "/../../configs")) {
+    if (entry.path().extension() != ".yaml") continue;
+    // images.yaml leaves these to the user
+    EXPECT_NO_THROW(load_config(entry.path(), {"data.train=x", "data.test=y"})) << entry.path();
+    ++files;
+  }
+  EXPECT_GT(files, 0);
+}
+
 std::string conflicts_of(const Config& config) {
   std::string out;
   for (const Conflict& c : check(config)) out += c.keys[0] + ": " + c.message + "\n";

@@ -76,16 +76,17 @@ class FakeRun {
     const std::string good =
         points_ ? R"({"modes_recovered": 25, "high_quality_fraction": 0.98125, "high_quality_std": 0.0512,
       "frechet_distance": null, "why": "points have no features"})"
-                : R"({"frechet_distance": 9.8765, "inception_score": {"mean": 8.125, "std": 0.25},
+                : R"({"frechet_distance": 9.8766, "inception_score": {"mean": 8.125, "std": 0.25},
       "kid": null, "kid_why": "fewer than 1000 images"})";
+    const std::string before = points_ ? R"({"high_quality_fraction": 0.7125})" : R"({"frechet_distance": 17.25})";
     write_file(folder / "report.json",
                fmt::format(R"({{"schema": 1, "name": "{}", "seed": 7, "ranks": 2, "device": "cpu",
       "seconds": {{"train": 12.5, "sample": 130}}, "reference": {{"name": "test", "count": 120, "metrics": {}}},
-      "methods": {{"generator": {{"count": 120, "metrics": {{"frechet_distance": 17.25, "high_quality_fraction": 0.7125}}}},
+      "methods": {{"generator": {{"count": 120, "metrics": {}}},
         "ddls": {{"count": 120, "steps": 30, "seconds": 1.5, "metrics": {}, "curve": [
-           {{"step": 0, "frechet_distance": 17.25}}, {{"step": 30, "frechet_distance": 9.8765}}]}},
+           {{"step": 0, "frechet_distance": 17.25}}, {{"step": 30, "frechet_distance": 9.8766}}]}},
         "mala": {{"count": 120, "steps": 30, "acceptance": 0.5735, "metrics": {}}}}}}})",
-                           name, good, good, good));
+                           name, good, before, good, good));
     write_file(folder / "config.yaml",
                points_ ? "name: fake\ndata:\n  kind: gaussians25 # <25>\n" : "data: {kind: idx}\n");
     write_file(folder / "run.json", R"({"version": "9.8.7", "git_commit": "abc123", "hosts": ["a", "b"]})");

@@ -57,7 +57,8 @@ TEST(Report, ImagesPageShowsTheNumbersOfReportJson) {
   const FakeRun run(false);
   const std::string page = page_of(run);
   EXPECT_EQ(markup_fault(page), "");
-  for (const char* part : {"17.25", "9.88", "title=\"9.8765\"", "8.12 ± 0.25", "fewer than 1000 images", "real data"}) {
+  for (const char* part :
+       {"17.25", "9.877", "title=\"9.8766\"", "8.12 ± 0.25", "fewer than 1000 images", "real data"}) {
     expect_contains(page, part);
   }
   EXPECT_EQ(page.find("Mass per mode"), std::string::npos);
@@ -134,7 +135,7 @@ TEST(Summary, AlignsMethodsAndMainMetrics) {
   const std::string text = summary_text(run.folder);
   expect_contains(text, "method      Fréchet distance   Inception Score   time, s\n");
   expect_contains(text, "generator              17.25               n/a\n");
-  expect_contains(text, "DDLS                    9.88       8.12 ± 0.25       1.5\n");
+  expect_contains(text, "DDLS                   9.877       8.12 ± 0.25       1.5\n");
   expect_contains(text, "report: " + (run.folder / "report.html").string() + "\n");
 }
 

@@ -1,0 +1,64 @@
+# What the end-to-end tests share. A test is called as: bash NAME_test.sh BINARY SCRATCH-FOLDER
+set -euo pipefail
+binary=$1
+scratch=$2
+rm -rf "$scratch"
+mkdir -p "$scratch"
+cd "$scratch"
+here=$(dirname "${BASH_SOURCE[0]}")
+python3 "$here/make_images.py" "$scratch/data"
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# on N ARGUMENTS...: the program on N ranks.
+on() {
+  local ranks=$1
+  shift
+  mpirun -q -np "$ranks" "$binary" "$@"
+}
+
+# expect CODE N ARGUMENTS...: the exit code, within 10 seconds; stderr is left in ./stderr.
+expect() {
+  local code=$1 ranks=$2 rc=0 start=$SECONDS
+  shift 2
+  timeout 60 mpirun -q -np "$ranks" "$binary" "$@" >stdout 2>stderr || rc=$?
+  [[ $rc == "$code" ]] || { cat stderr >&2; fail "exit code $rc, not $code: np $ranks $*"; }
+  ((SECONDS - start <= ${limit_s:-15})) || fail "took $((SECONDS - start)) s: np $ranks $*"
+}
+
+# says TEXT: stderr holds it, once.
+says() {
+  local count
+  count=$(grep -cF -- "$1" stderr || true)
+  [[ $count == 1 ]] || { cat stderr >&2; fail "'$1' is said $count times, not once"; }
+}
+
+# The image job at small size.
+cat >small.yaml <<YAML
+name: small
+data: {kind: idx, train: data/train-images.idx, train_labels: data/train-labels.idx.gz, test: data/test-images.idx.gz, test_labels: data/test-labels.idx}
+model: {architecture: dcgan, latent_dim: 6, generator_widths: [8, 8], discriminator_widths: [8, 8], ratio_widths: [8, 8], ratio_hidden: 8, classifier_widths: [4, 8, 16]}
+train:
+  steps: 12
+  batch: 16
+  log_every: 4
+  checkpoint_every: 4
+  r1_weight: 0.1
+  ema_decay: 0.9
+  grid_every: 6
+  ratio: {steps: 8, batch: 16, instance_noise: 0.5, refine: {steps: 4, batch: 8, chains: 16}}
+  classifier: {steps: 8, batch: 16}
+sample:
+  methods: [generator, ddls, mala]
+  count: 50
+  block_size: 8
+  record_every: 2
+  snapshot_every: 3
+  trajectories: 10
+  ddls: {steps: 6, step_size: 0.05}
+  mala: {steps: 6, step_sizes: [0.05], adapt: true, warmup: 5}
+evaluate: {batch: 16}
+YAML
+
+# hashes RUN: of all that must be the same bytes.
+hashes() { (cd "$1/samples" && sha256sum ./*/samples.npz ./*/latents.npz ./*/chains.jsonl ./*/snapshots/*.npz); }

@@ -1,0 +1,67 @@
+# A run that is killed (SIGKILL of one rank) or asked to stop (SIGUSR1) again and again, and started again, ends with the bytes
+# of an undisturbed one.
+source "$(dirname "$0")/lib.sh"
+
+# Long enough to be hit in every stage.
+sed -i 's/steps: 12$/steps: 60/; s/checkpoint_every: 4/checkpoint_every: 7/; s/count: 50/count: 200/; s/ddls: {steps: 6/ddls: {steps: 30/' small.yaml
+on 2 --config small.yaml --out whole >out 2>err || { cat err >&2; fail "undisturbed run"; }
+hashes whole >whole.hashes
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" 2>/dev/null; do
+    ((SECONDS < end)) || fail "waited too long for: $*"
+    sleep 0.02
+  done
+}
+exists() { compgen -G "$1" >/dev/null; }
+
+# disturb SIGNAL PATTERN EXPECTED...: starts the run, sends SIGNAL when a file matching PATTERN is there, checks the end.
+disturb() {
+  local signal=$1 pattern=$2 rc=0 start victim
+  shift 2
+  mpirun -q -np 2 "$binary" --config small.yaml --out cut >out 2>err &
+  local launcher=$!
+  wait_for 60 exists "$pattern"
+  start=$SECONDS
+  if [[ $signal == KILL ]]; then
+    victim=$(pgrep -P "$launcher" -x ddls_dist | tail -1)
+    kill -KILL "$victim"
+  else
+    kill "-$signal" "$launcher"
+  fi
+  wait "$launcher" || rc=$?
+  ((SECONDS - start <= 10)) || fail "the job lived $((SECONDS - start)) s after SIG$signal"
+  [[ " $* " == *" $rc "* ]] || { cat err >&2; fail "exit code $rc after SIG$signal, not one of: $*"; }
+}
+
+disturb KILL 'cut/checkpoints/step-00000007' 137
+disturb USR1 'cut/checkpoints/step-00000021' 75
+grep -q 'stopped by a signal' err || fail "nobody said that the run was stopped"
+disturb KILL 'cut/checkpoints/step-0000004*' 137 0
+disturb KILL 'cut/checkpoints/ratio-00000007' 137 0
+disturb USR1 'cut/samples/ddls/blocks/block-000002.safetensors' 75 0
+disturb KILL 'cut/samples/*/blocks/block-00001*.safetensors' 137 0
+on 2 --config small.yaml --out cut >out 2>err || { cat err >&2; fail "the last start"; }
+hashes cut >cut.hashes
+cmp whole.hashes cut.hashes || fail "other bytes than the undisturbed run"
+
+# The curves hold every step once.
+python3 - <<'PY' || fail "metrics.jsonl of the resumed run"
+import json
+def steps(path):
+    return sorted((r["phase"], r["step"]) for r in map(json.loads, open(path)))
+assert steps("whole/metrics.jsonl") == steps("cut/metrics.jsonl"), (steps("whole/metrics.jsonl"), steps("cut/metrics.jsonl"))
+PY
+
+# Finished: a further start does nothing again, and changes nothing.
+on 3 --config small.yaml --out cut >out 2>err || { cat err >&2; fail "start of a finished run"; }
+hashes cut | cmp whole.hashes - || fail "a further start changed the samples"
+
+# Other settings in the same folder are refused; --resume never starts anew.
+expect 78 2 --config small.yaml --out cut --set train.batch=32
+says 'batch: 16'
+expect 66 1 --config small.yaml --out nothing --resume require
+says 'no checkpoint'

@@ -1,0 +1,39 @@
+# The whole image job at 1, 2, 3 and 4 ranks: the same bytes, and a report that holds what interface.md promises.
+source "$(dirname "$0")/lib.sh"
+
+for ranks in 1 2 3 4; do
+  on "$ranks" --config small.yaml --out "np$ranks" >"np$ranks.out" 2>"np$ranks.err" || { cat "np$ranks.err" >&2; fail "np $ranks"; }
+  hashes "np$ranks" >"np$ranks.hashes"
+  cmp "np1.hashes" "np$ranks.hashes" || fail "np $ranks gives other bytes than np 1"
+done
+[[ $(wc -l <np1.hashes) -ge 13 ]] || fail "too few files were compared"
+
+python3 - <<'PY' || fail "the run folder is not as promised"
+import json, os, zipfile
+r = json.load(open("np3/report.json"))
+assert r["schema"] == 1 and r["ranks"] == 3 and r["device"] == "cpu" and r["name"] == "small", r
+assert set(r["seconds"]) >= {"train", "sample", "evaluate"}
+for method in ("generator", "ddls", "mala"):
+    m = r["methods"][method]
+    assert m["count"] == 50 and m["metrics"]["frechet_distance"] > 0, m
+    assert m["metrics"]["inception_score"]["mean"] >= 1, m
+assert r["methods"]["ddls"]["steps"] == 6 and r["methods"]["ddls"]["temperature"] == 1
+assert 0 < r["methods"]["mala"]["acceptance"] <= 1
+assert [p["step"] for p in r["methods"]["ddls"]["curve"]] == [0, 3, 6]
+assert len(r["extractor"]["sha256"]) == 64
+one = json.load(open("np1/report.json"))
+for method in r["methods"]:
+    a, b = one["methods"][method]["metrics"], r["methods"][method]["metrics"]
+    assert abs(a["frechet_distance"] - b["frechet_distance"]) <= 1e-6 * a["frechet_distance"], (a, b)
+for path in ("config.yaml", "run.json", "metrics.jsonl", "report.html", "samples/ddls/grid.png", "samples/ddls/trajectory.png",
+             "samples/ddls/manifest.json", "checkpoints/refined-00000004/manifest.json", "extractor/classifier.pt"):
+    assert os.path.getsize("np3/" + path) > 0, path
+assert not [f for f in os.listdir("np3/samples/ddls") if f == "blocks"]
+assert zipfile.ZipFile("np3/samples/ddls/samples.npz").namelist() == ["arr_0.npy"]
+PY
+
+# Sampling alone, from the finished checkpoint, on another number of ranks: the same bytes again.
+rm -r np2/samples
+on 3 sample --config small.yaml --out np2 >out 2>err || { cat err >&2; fail "sample"; }
+hashes np2 >again.hashes
+cmp np1.hashes again.hashes || fail "sampling alone gives other bytes"

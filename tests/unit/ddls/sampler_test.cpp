@@ -1,0 +1,144 @@
+#include "ddls/sampler.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/files.hpp"
+#include "tensor/npz.hpp"
+#include "unit/ddls/gaussian_target.hpp"
+
+namespace ddls {
+namespace {
+
+struct Fixture : ::testing::Test {
+  fs::path folder = fs::path(::testing::TempDir()) /
+                    (std::string("ddls_sampler_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+  Target target = gaussian_target({2.0, 2.0});
+  Noise noise{11};
+  SampleConfig config;
+  BlockPlan plan{25, 10};   // the last block is short
+
+  void SetUp() override {
+    fs::remove_all(folder);
+    config.ddls.steps = 7;
+    config.ddls.step_size = 0.1;
+    config.record_every = 3;
+    config.snapshot_every = 5;
+    config.trajectories = 12;
+    config.count = plan.count;
+  }
+
+  Method method() const { return make_method("ddls", config, target, noise); }
+  void sample(SampleStore& store, std::vector<Block> blocks) {
+    const Method m = method();
+    EXPECT_TRUE(run_blocks(m, target, noise, blocks, plan_records(config, m.steps), store, [](int64_t, int64_t) {},
+                           [] { return false; }));
+  }
+  void assemble(SampleStore& store) {
+    const RecordPlan records = plan_records(config, config.ddls.steps);
+    store.assemble(method(), records.records, records.snapshots, 1.0);
+  }
+};
+
+using Sampler = Fixture;
+
+TEST_F(Sampler, RecordsStartEndAndEveryNth) {
+  const RecordPlan records = plan_records(config, 7);
+  EXPECT_EQ(records.records, (std::vector<int64_t>{0, 3, 6, 7}));
+  EXPECT_EQ(records.snapshots, (std::vector<int64_t>{0, 5, 7}));
+}
+
+TEST_F(Sampler, AssemblesWhatTheChainsDid) {
+  SampleStore store(folder, {"key"}, plan);
+  store.prepare();
+  sample(store, plan.blocks_of(0, 1));
+  EXPECT_FALSE(store.finished());
+  assemble(store);
+  EXPECT_TRUE(store.finished());
+
+  // The same chains by hand, as one block.
+  Chains chains = start_chains({0, 25}, target, noise);
+  const at::Tensor start = chains.z;
+  const Method m = method();
+  for (int64_t step = 0; step < 7; ++step) m.advance(chains, step);
+  EXPECT_TRUE(at::equal(read_npz(folder / "latents.npz").at("arr_0"), chains.z));
+  EXPECT_TRUE(at::equal(read_npz(folder / "samples.npz").at("arr_0"), chains.z));
+  EXPECT_TRUE(at::equal(read_npz(folder / "snapshots" / "step-000000.npz").at("arr_0"), start));
+  EXPECT_TRUE(at::equal(read_npz(folder / "snapshots" / "step-000007.npz").at("arr_0"), chains.z));
+  const NamedTensors paths = read_npz(folder / "trajectories.npz");
+  EXPECT_EQ(paths.at("latents").sizes(), (std::vector<int64_t>{4, 12, 2}));
+  EXPECT_TRUE(at::equal(paths.at("latents")[3], chains.z.narrow(0, 0, 12)));
+  EXPECT_FALSE(fs::exists(folder / "blocks"));
+
+  std::ifstream curves(folder / "chains.jsonl");
+  std::string line, last;
+  int lines = 0;
+  while (std::getline(curves, line)) ++lines, last = line;
+  EXPECT_EQ(lines, 4);
+  EXPECT_NE(last.find("\"step\":7"), std::string::npos);
+}
+
+TEST_F(Sampler, GoesOnFromFinishedBlocksWithTheSameBytes) {
+  SampleStore whole(folder / "whole", {"key"}, plan), cut(folder / "cut", {"key"}, plan);
+  whole.prepare();
+  cut.prepare();
+  sample(whole, plan.blocks_of(0, 1));
+  assemble(whole);
+  sample(cut, {plan.block(2)});
+  EXPECT_TRUE(cut.has(plan.block(2)));
+  EXPECT_FALSE(cut.has(plan.block(0)));
+  sample(cut, plan.blocks_of(1, 2));
+  sample(cut, plan.blocks_of(0, 2));
+  assemble(cut);
+  for (const char* file : {"samples.npz", "latents.npz", "trajectories.npz", "chains.jsonl", "snapshots/step-000005.npz"})
+    EXPECT_EQ(sha256_of_file(folder / "whole" / file), sha256_of_file(folder / "cut" / file)) << file;
+}
+
+TEST_F(Sampler, DamagedOrForeignBlocksAreComputedAgain) {
+  SampleStore store(folder, {"key"}, plan);
+  store.prepare();
+  sample(store, plan.blocks_of(0, 1));
+  EXPECT_FALSE(SampleStore(folder, {"another key"}, plan).has(plan.block(0)));
+  const fs::path file = folder / "blocks" / "block-000001.safetensors";
+  std::string bytes = read_file(file);
+  bytes[bytes.size() - 3] ^= 1;
+  write_file(file, bytes);
+  EXPECT_FALSE(store.has(plan.block(1)));
+  EXPECT_TRUE(store.has(plan.block(0)));
+}
+
+TEST_F(Sampler, SamplesThatWereTamperedWithAreNotFinished) {
+  SampleStore store(folder, {"key"}, plan);
+  store.prepare();
+  sample(store, plan.blocks_of(0, 1));
+  assemble(store);
+  std::string bytes = read_file(folder / "samples.npz");
+  bytes[bytes.size() / 2] ^= 1;
+  write_file(folder / "samples.npz", bytes);
+  EXPECT_FALSE(store.finished());
+}
+
+TEST_F(Sampler, ChainsThatLeaveTheFiniteNumbersAreAnError) {
+  config.ddls.step_size = 1e3;
+  config.ddls.steps = 200;
+  SampleStore store(folder, {"key"}, plan);
+  store.prepare();
+  const Method m = method();
+  EXPECT_THROW(run_block(m, target, noise, plan.block(0), plan_records(config, m.steps)), std::exception);
+}
+
+TEST_F(Sampler, StopsBetweenBlocks) {
+  SampleStore store(folder, {"key"}, plan);
+  store.prepare();
+  const Method m = method();
+  int asked = 0;
+  EXPECT_FALSE(run_blocks(m, target, noise, plan.blocks_of(0, 1), plan_records(config, m.steps), store,
+                          [](int64_t, int64_t) {}, [&] { return ++asked > 1; }));
+  EXPECT_TRUE(store.has(plan.block(0)));
+  EXPECT_FALSE(store.has(plan.block(1)));
+}
+
+}  // namespace
+}  // namespace ddls

@@ -1,0 +1,108 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "eval/inception_score.hpp"
+#include "eval/modes.hpp"
+#include "eval/moments.hpp"
+#include "tensor/noise.hpp"
+
+namespace ddls {
+namespace {
+
+GaussianStatistics gaussian(std::vector<double> mean, std::vector<double> variances) {
+  return {100, at::tensor(mean), at::diag(at::tensor(variances))};
+}
+
+TEST(Frechet, ClosedFormsOfGaussians) {
+  // |m1 - m2|^2 + sum (s1 - s2)^2 for diagonal covariances s^2.
+  EXPECT_NEAR(frechet_distance(gaussian({0, 0}, {1, 4}), gaussian({3, 4}, {9, 1})), 25 + 4 + 1, 1e-10);
+  const GaussianStatistics same = gaussian({1, 2, 3}, {1, 2, 3});
+  EXPECT_NEAR(frechet_distance(same, same), 0, 1e-10);
+}
+
+TEST(Frechet, CorrelatedAndRankDeficient) {
+  // Covariances a a^T and b b^T of rank one: Tr (S1 S2)^(1/2) = |a.b|.
+  const at::Tensor a = at::tensor({1.0, 2.0, 3.0}), b = at::tensor({2.0, -1.0, 1.0});
+  const GaussianStatistics x{10, at::zeros({3}, at::kDouble), at::outer(a, a)}, y{10, at::zeros({3}, at::kDouble), at::outer(b, b)};
+  EXPECT_NEAR(frechet_distance(x, y), 14 + 6 - 2 * 3, 1e-6);
+  // Invariant under a rotation of both.
+  const at::Tensor q = std::get<0>(at::linalg_qr(Noise{1}.normal({0, 3}, 3, 0, Stream::prior).to(at::kDouble)));
+  const auto rotate = [&](const GaussianStatistics& s) {
+    return GaussianStatistics{s.count, at::mv(q, s.mean), at::matmul(at::matmul(q, s.covariance), q.t())};
+  };
+  const GaussianStatistics u = gaussian({1, 0, 2}, {1, 2, 3}), v = gaussian({0, 1, 0}, {3, 1, 2});
+  EXPECT_NEAR(frechet_distance(rotate(u), rotate(v)), frechet_distance(u, v), 1e-9);
+}
+
+TEST(Moments, MergeToTheStatisticsOfTheWhole) {
+  const at::Tensor f = Noise{2}.normal({0, 500}, 5, 0, Stream::prior).to(at::kDouble) * 2 + 1;
+  Moments a(5), b(5);
+  a.add(f.narrow(0, 0, 123));
+  b.add(f.narrow(0, 123, 377));
+  a.sums() += b.sums();
+  const GaussianStatistics s = a.statistics("set");
+  EXPECT_EQ(s.count, 500);
+  EXPECT_TRUE(at::allclose(s.mean, f.mean(0), 1e-12, 1e-12));
+  EXPECT_TRUE(at::allclose(s.covariance, at::cov(f.t()), 1e-10, 1e-10));
+}
+
+TEST(Moments, RefusesTooFewAndNonFinite) {
+  Moments one(2);
+  one.add(at::ones({1, 2}));
+  EXPECT_THROW(one.statistics("one image"), Error);
+  Moments bad(2);
+  bad.add(at::full({5, 2}, NAN));
+  EXPECT_THROW(bad.statistics("bad"), Error);
+}
+
+TEST(InceptionScore, UniformAndOneHot) {
+  InceptionScore uniform(4, 40);
+  uniform.add(at::zeros({40, 4}), {0, 40});
+  EXPECT_NEAR(uniform.score().mean, 1, 1e-12);
+  // Every split holds each of 4 classes once with certainty: exp(log 4).
+  InceptionScore certain(4, 40);
+  certain.add(at::eye(4).repeat({10, 1}) * 1000, {0, 40});
+  EXPECT_NEAR(certain.score().mean, 4, 1e-9);
+  EXPECT_NEAR(certain.score().std, 0, 1e-9);
+}
+
+TEST(InceptionScore, SplitsAreContiguousWhoeverAddsThem) {
+  const at::Tensor logits = Noise{3}.normal({0, 57}, 6, 0, Stream::prior) * 2;   // 57 does not divide by 10
+  InceptionScore whole(6, 57), parts(6, 57);
+  whole.add(logits, {0, 57});
+  for (const IdRange ids : {IdRange{30, 57}, IdRange{0, 13}, IdRange{13, 30}}) parts.add(logits.narrow(0, ids.begin, ids.size()), ids);
+  EXPECT_NEAR(whole.score().mean, parts.score().mean, 1e-12);
+  double mean = 0;   // straight from the definition
+  for (int64_t i = 0; i < 10; ++i) {
+    const int64_t from = i * 57 / 10, to = (i + 1) * 57 / 10;
+    const at::Tensor p = at::softmax(logits.narrow(0, from, to - from).to(at::kDouble), 1), q = p.mean(0, true);
+    mean += std::exp((p * (p.log() - q.log())).sum(1).mean().item<double>()) / 10;
+  }
+  EXPECT_NEAR(whole.score().mean, mean, 1e-10);
+}
+
+TEST(Modes, CountsByHand) {
+  const at::Tensor centres = at::tensor({0.0, 0.0, 2.0, 0.0}).view({2, 2});
+  // sd 0.1: high quality within 0.4.
+  const at::Tensor points = at::tensor({0.1, 0.0, 0.0, 0.3, 0.0, 0.5, 2.0, 0.2}).view({4, 2});
+  const ModeMetrics m = mode_metrics(points, centres, 0.1, 1.0);
+  EXPECT_EQ(m.modes_recovered, 2);
+  EXPECT_DOUBLE_EQ(m.high_quality_fraction, 0.75);
+  EXPECT_EQ(m.mass_max, 2);
+  EXPECT_EQ(m.mass_min, 1);
+  EXPECT_NEAR(m.high_quality_radial, std::sqrt((0.01 + 0.09 + 0.04) / 3), 1e-12);
+  EXPECT_NEAR(m.mass_total_variation, 1.0 / 6, 1e-12);
+  EXPECT_NEAR(m.mass_chi2, 1.0 / 3, 1e-12);
+}
+
+TEST(Modes, NothingOfHighQuality) {
+  const ModeMetrics m = mode_metrics(at::full({10, 2}, 50.0), at::zeros({1, 2}), 0.1, 1.0);
+  EXPECT_EQ(m.modes_recovered, 0);
+  EXPECT_EQ(m.high_quality_fraction, 0);
+}
+
+}  // namespace
+}  // namespace ddls
