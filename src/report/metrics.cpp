@@ -34,7 +34,7 @@ bool has(const Json& metrics, const Metric& metric) {
 }
 
 std::string written(double value, int decimals) {
-  return decimals < 0 ? fmt::format("{:.{}g}", value, -decimals) : fmt::format("{:.{}f}", value, decimals);
+  return decimals < 0 ? fmt::format("{:#.{}g}", value, -decimals) : fmt::format("{:.{}f}", value, decimals);
 }
 
 // The reason stands inside the metric, beside it under its name, or beside it for all of them.
