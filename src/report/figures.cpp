@@ -12,8 +12,8 @@
 namespace ddls {
 namespace {
 
-Picture keep(const fs::path& file, const at::Tensor& image, std::string caption, bool pixelated, bool wide) {
-  Picture picture{encode_png(image), std::move(caption), pixelated, wide};
+Picture keep(const fs::path& file, const at::Tensor& image, std::string caption, bool wide) {
+  Picture picture{encode_png(image), std::move(caption), wide};
   make_folder(file.parent_path());
   write_file(file, picture.png);
   return picture;
@@ -42,18 +42,18 @@ void draw_points(const RunData& run, Pictures& pictures) {
     if (!some(method.samples)) continue;
     const PointPanel panel{method_title(method.name), method.samples, style_of_method(method.name)};
     // A panel of the comparison on the page; a file of its own for the folder.
-    keep(method.folder / "grid.png", scatter_figure({panel}, run.real, window), scatter_caption(method), false, false);
+    keep(method.folder / "grid.png", scatter_figure({panel}, run.real, window), scatter_caption(method), false);
     panels.push_back(panel);
   }
   if (!panels.empty()) {
     pictures.samples.push_back(keep(folder / "comparison.png", scatter_figure(panels, run.real, window),
-                                    "Samples of every method over the real data (grey), equal axes.", false, true));
+                                    "Samples of every method over the real data (grey), equal axes.", true));
   }
   for (const MethodRun& method : run.methods) {
     if (!method.trajectories || method.trajectories->samples.size(0) < 2) continue;
     const at::Tensor figure =
         path_figure({{method_title(method.name), method.trajectories->samples}}, run.real, window);
-    pictures.paths.push_back(keep(method.folder / "trajectory.png", figure, path_caption(method), false, false));
+    pictures.paths.push_back(keep(method.folder / "trajectory.png", figure, path_caption(method), false));
   }
   std::vector<PathPanel> sweep;
   for (const SweepRun& one : run.sweep) {
@@ -62,9 +62,8 @@ void draw_points(const RunData& run, Pictures& pictures) {
   if (!sweep.empty()) {
     pictures.paths.push_back(keep(folder / "sweep.png", path_figure(sweep, run.real, window),
                                   "The same chains under different step sizes of the Langevin dynamics. Ring: start, "
-                                  "disc: end. Small steps stay near their start; large ones cross the gaps between "
-                                  "modes, until the discretisation error takes over.",
-                                  false, true));
+                                  "disc: end.",
+                                  true));
   }
 }
 
@@ -87,18 +86,17 @@ void draw_images(const RunData& run, Pictures& pictures) {
     pictures.samples.push_back(keep(run.folder / "samples" / "pairs.png", pairs_figure(rows),
                                     "Before and after: in every band, the images of one column start from the same "
                                     "latent vector.",
-                                    true, true));
+                                    true));
   }
   if (some(run.real)) {
-    pictures.samples.push_back(
-        keep(run.folder / "samples" / "real.png", grid_figure(run.real), "Real data.", true, false));
+    pictures.samples.push_back(keep(run.folder / "samples" / "real.png", grid_figure(run.real), "Real data.", false));
   }
   for (const MethodRun& method : run.methods) {
     if (some(method.samples)) {
       const std::string caption =
           fmt::format("{}: the first {} of {} samples, not selected.", method_title(method.name),
                       std::min<int64_t>(100, method.samples.size(0)), method.sample_count);
-      pictures.samples.push_back(keep(method.folder / "grid.png", grid_figure(method.samples), caption, true, false));
+      pictures.samples.push_back(keep(method.folder / "grid.png", grid_figure(method.samples), caption, false));
     }
     if (method.trajectories && method.trajectories->samples.size(0) > 1) {
       const std::string caption = fmt::format(
@@ -106,7 +104,7 @@ void draw_images(const RunData& run, Pictures& pictures) {
           "above); chains not selected.",
           method_title(method.name));
       pictures.paths.push_back(
-          keep(method.folder / "trajectory.png", strip_figure(*method.trajectories), caption, true, false));
+          keep(method.folder / "trajectory.png", strip_figure(*method.trajectories), caption, false));
     }
   }
 }

@@ -10,7 +10,6 @@ namespace ddls {
 struct Picture {
   std::string png;  // the file's bytes
   std::string caption;
-  bool pixelated = false;
   bool wide = false;  // has a row of the page for itself
 };
 

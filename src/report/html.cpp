@@ -15,7 +15,7 @@ h1{font-size:1.9rem;line-height:1.2;margin:0;overflow-wrap:anywhere}
 h2{font-size:1.25rem;margin:44px 0 10px;padding-bottom:4px;border-bottom:1px solid var(--line)}
 h3{font-size:1rem;margin:24px 0 6px}
 p{margin:8px 0;max-width:75ch}
-.lead{font-size:1.15rem;margin:16px 0 4px;padding:12px 16px;max-width:none;border-left:4px solid var(--c2);background:var(--card)}
+.lead{white-space:pre-line;font-size:1.15rem;margin:16px 0 4px;padding:12px 16px;max-width:none;border-left:4px solid var(--c2);background:var(--card)}
 .note,figcaption,.facts{color:var(--soft);font-size:.88rem}
 .facts{display:flex;flex-wrap:wrap;gap:2px 22px;margin:10px 0 0;padding:0;list-style:none}
 .facts b{color:var(--ink);font-weight:600}
@@ -31,7 +31,6 @@ tr.real td{color:var(--soft)}
 .dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.5em}
 figure{margin:14px 0;break-inside:avoid}
 img{max-width:100%;height:auto;display:block;border-radius:4px;border:1px solid var(--line);background:#fff}
-img.px{image-rendering:pixelated}
 figcaption{margin-top:4px;max-width:80ch}
 .wall{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,360px),1fr));gap:12px 20px;align-items:start}
 svg{width:100%;height:auto;display:block;background:var(--card);border-radius:4px;break-inside:avoid}
@@ -120,11 +119,10 @@ std::string section(const std::string& title, const std::string& body) {
 
 std::string note(const std::string& text) { return fmt::format("<p class=\"note\">{}</p>\n", escape(text)); }
 
-std::string figure(std::string_view png, const std::string& caption, bool pixelated) {
+std::string figure(std::string_view png, const std::string& caption) {
   const std::string text = escape(caption);
-  return fmt::format(
-      "<figure><img{} alt=\"{}\" src=\"data:image/png;base64,{}\"/><figcaption>{}</figcaption></figure>\n",
-      pixelated ? " class=\"px\"" : "", text, base64(png), text);
+  return fmt::format("<figure><img alt=\"{}\" src=\"data:image/png;base64,{}\"/><figcaption>{}</figcaption></figure>\n",
+                     text, base64(png), text);
 }
 
 std::string folded(const std::string& title, const std::string& body) {

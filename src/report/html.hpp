@@ -13,8 +13,8 @@ std::string base64(std::string_view bytes);
 std::string page(const std::string& title, const std::string& body);
 std::string section(const std::string& title, const std::string& body);  // empty when the body is
 std::string note(const std::string& text);                               // a small paragraph; `text` is escaped
-// A picture with its caption; `png` holds the file's bytes. `pixelated` keeps the corners of magnified pixels.
-std::string figure(std::string_view png, const std::string& caption, bool pixelated = false);
+// A picture with its caption; `png` holds the file's bytes.
+std::string figure(std::string_view png, const std::string& caption);
 std::string folded(const std::string& title, const std::string& body);  // opened by a click
 
 }  // namespace ddls

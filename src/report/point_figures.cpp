@@ -11,8 +11,11 @@ namespace ddls {
 namespace {
 
 constexpr double panel_side = 380, left = 44, top = 30, bottom = 30, gap = 14;
-constexpr int64_t columns_at_most = 3, drawn_points = 10'000;
+constexpr int64_t drawn_points = 10'000;
 constexpr Colour edge{0.55, 0.58, 0.62, 1}, faint{0.45, 0.48, 0.53, 0.16};
+
+// At most three in a row; four stand two by two.
+size_t columns_of(size_t count) { return count == 4 ? 2 : std::min<size_t>(count, 3); }
 
 struct PanelPlace {
   Box box;
@@ -42,7 +45,7 @@ struct Layout {
   std::vector<PanelPlace> places;
 
   Layout(size_t count, const Window& window) : canvas(make(count)) {
-    const size_t columns = std::min<size_t>(count, columns_at_most);
+    const size_t columns = columns_of(count);
     for (size_t i = 0; i < count; ++i) {
       const double column = static_cast<double>(i % columns), row = static_cast<double>(i / columns);
       places.push_back(
@@ -53,7 +56,7 @@ struct Layout {
 
  private:
   static Canvas make(size_t count) {
-    const size_t columns = std::min<size_t>(count, columns_at_most), rows = (count + columns - 1) / columns;
+    const size_t columns = columns_of(count), rows = (count + columns - 1) / columns;
     return Canvas(static_cast<double>(columns) * (panel_side + left + gap),
                   static_cast<double>(rows) * (panel_side + top + bottom), 1.6);
   }

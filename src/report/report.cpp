@@ -62,7 +62,7 @@ std::string results(const RunData& run) {
 std::string wall_of(const std::vector<Picture>& pictures) {
   std::string wide, narrow;
   for (const Picture& picture : pictures) {
-    (picture.wide ? wide : narrow) += figure(picture.png, picture.caption, picture.pixelated);
+    (picture.wide ? wide : narrow) += figure(picture.png, picture.caption);
   }
   return wide + (narrow.empty() ? narrow : "<div class=\"wall\">\n" + narrow + "</div>\n");
 }

@@ -63,7 +63,7 @@ std::string headline(const RunData& run) {
   for (const Metric& metric : all_metrics()) {
     if (!metric.main || metric.better == Better::like_real) continue;
     const std::string next = sentence(metric, run);
-    if (!next.empty()) text += (text.empty() ? "" : " ") + next;
+    if (!next.empty()) text += (text.empty() ? "" : "\n") + next;
   }
   return text;
 }

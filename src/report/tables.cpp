@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <set>
 
 #include "report/html.hpp"
 #include "report/metrics.hpp"
 #include "report/palette.hpp"
 #include "report/records.hpp"
+#include "report/svg_axis.hpp"
 
 namespace ddls {
 namespace {
@@ -32,19 +35,20 @@ std::string cell(const Metric& metric, const Json& metrics, bool best) {
                      escape(value.text));
 }
 
-// The best value as written, so that rows that look alike are marked alike; empty where nothing is to compare.
+// The best value as written, so that rows that look alike are marked alike; empty where the methods do not differ.
 std::string best_text(const Metric& metric, const RunData& run) {
-  const MethodRun* best = nullptr;
-  int64_t compared = 0;
+  if (metric.better == Better::like_real) return {};
+  std::optional<double> best;
+  std::set<std::string> texts;
+  std::string best_written;
   for (const MethodRun& method : run.methods) {
     const auto value = metric_value(metric, metrics_of_method(method));
     if (!value) continue;
-    ++compared;
-    const double old = best ? *metric_value(metric, metrics_of_method(*best)) : *value;
-    if (!best || (metric.better == Better::higher ? *value > old : *value < old)) best = &method;
+    const std::string text = metric_text(metric, metrics_of_method(method)).text;
+    texts.insert(text);
+    if (!best || (metric.better == Better::higher ? *value > *best : *value < *best)) best = value, best_written = text;
   }
-  const bool comparable = compared > 1 && metric.better != Better::like_real;
-  return comparable ? metric_text(metric, metrics_of_method(*best)).text : std::string();
+  return texts.size() > 1 ? best_written : std::string();
 }
 
 struct SamplerColumn {
@@ -67,7 +71,7 @@ std::string sampler_cell(const MethodRun& method, const char* key) {
   if (!value) return "<td class=\"na\">–</td>";
   const bool whole = std::floor(*value) == *value && std::abs(*value) < 1e15;
   return whole ? fmt::format("<td>{:.0f}</td>", *value)
-               : fmt::format("<td title=\"{}\">{:.4g}</td>", at_path(method.summary, key).dump(), *value);
+               : fmt::format("<td title=\"{}\">{}</td>", at_path(method.summary, key).dump(), short_number(*value));
 }
 
 std::string table_of(const std::string& head, const std::string& rows) {

@@ -9,7 +9,7 @@
 #include "base/stop_signal.hpp"
 #include "dist/failure.hpp"
 #include "models/state.hpp"
-#include "mpi/mpi_main.hpp"
+#include "mpi/world.hpp"
 #include "train/gan_training.hpp"
 #include "train/ratio_fit.hpp"
 #include "train/ratio_refine.hpp"
