@@ -41,7 +41,7 @@ void Classifier::save_torchscript(const std::filesystem::path& file) const {
     std::replace(name.begin(), name.end(), '.', '_');
     script.register_parameter(name, item.value().detach().cpu().clone().contiguous(), false);
   }
-  std::string body = "def forward(self, images):\n  h = torch.pixel_unshuffle(images.to(torch.float) / 127.5 - 1.0, 2)\n";
+  std::string body = "def forward(self, images):\n  h = torch.pixel_unshuffle(images / 127.5 - 1.0, 2)\n";
   for (size_t i = 0; i < convolutions_.size(); ++i) {
     if (i > 0) body += "  h = torch.max_pool2d(h, [2, 2])\n";
     body += fmt::format("  h = torch.relu(torch.conv2d(h, self.{0}_weight, self.{0}_bias, [1, 1], [1, 1]))\n", convolutions_[i]);

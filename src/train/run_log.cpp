@@ -31,6 +31,7 @@ void RunLog::picture(const std::string& tag, int64_t step, const at::Tensor& ima
   const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(images.size(0)))));
   const at::Tensor grid = image_grid(quantise(images.cpu()), columns);
   const std::string bytes = encode_png(grid);
+  make_folder((folder_ / png).parent_path());
   write_file(folder_ / png, bytes);
   if (events_) events_->image(tag, bytes, grid.size(1), grid.size(2), grid.size(0), step);
 }

@@ -10,6 +10,7 @@
 #include "dist/failure.hpp"
 #include "models/state.hpp"
 #include "mpi/world.hpp"
+#include "tensor/noise.hpp"
 #include "train/gan_training.hpp"
 #include "train/ratio_fit.hpp"
 #include "train/ratio_refine.hpp"
