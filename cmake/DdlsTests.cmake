@@ -1,6 +1,6 @@
 # What a test that runs under mpirun needs on small and root-only machines.
 set(DDLS_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-  OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1)
+  OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1)
 
 # ddls_unit_test(FOLDER): tests/unit/FOLDER/*_test.cpp against the library of that folder, one process.
 function(ddls_unit_test folder)

@@ -15,7 +15,7 @@ ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, c
   if (batch % plan.shards != 0)
     all_fail(Exit::config, "{} = {} cannot be cut into {} equal shards ({}); change one of them", batch_key, batch, plan.shards,
          plan.exact ? "train.shards" : "one per rank");
-  if (plan.exact && comm.ranks() > plan.shards)
+  if (plan.exact && comm.ranks() > plan.shards && comm.rank() == 0)
     log::warning("train.shards = {}: only that many of the {} ranks have work in training", plan.shards, comm.ranks());
   const int64_t size = batch / plan.shards;
   for (const Block& block : BlockPlan{batch, size}.blocks_of(comm.rank(), comm.ranks())) plan.mine.push_back(block.ids);
@@ -51,6 +51,13 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
   }
   reducer_->add_scalars(sums);
   reducer_->finish(plan_.shards);
+
+  if (!checked_gradients_ && !plan_.mine.empty()) {
+    checked_gradients_ = true;
+    const std::vector<std::string> missing = reducer_->without_gradient();
+    if (!missing.empty() && comm_.root())
+      log::warning("no gradient reaches {}: these parameters do not learn", fmt::join(missing, ", "));
+  }
 
   torch::NoGradGuard no_grad;
   adam_.step(flat_.values(), flat_.gradients(), learning_rate(config_, step, total_steps_));

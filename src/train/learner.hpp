@@ -58,6 +58,7 @@ class Learner {
   Adam adam_;
   at::Tensor ema_;
   std::unique_ptr<GradientReducer> reducer_;
+  bool checked_gradients_ = false;
 };
 
 }  // namespace ddls

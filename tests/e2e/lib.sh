@@ -2,10 +2,10 @@
 set -euo pipefail
 binary=$1
 scratch=$2
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 rm -rf "$scratch"
 mkdir -p "$scratch"
 cd "$scratch"
-here=$(dirname "${BASH_SOURCE[0]}")
 python3 "$here/make_images.py" "$scratch/data"
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
