@@ -21,6 +21,7 @@ void print(const std::string& text) {
 
 void run_pipeline(const CommandLine& line, Communicator& comm) {
   Run run = open_run(line, comm);
+  check_evaluation(run);
   const TrainedTarget trained = train_stage(run);
   sample_stage(run, trained);
   evaluate_stage(run);

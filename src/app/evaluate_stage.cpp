@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "models/classifier.hpp"
 #include "tensor/npz.hpp"
 #include "train/classifier_fit.hpp"
 #include "version.hpp"
@@ -85,6 +86,21 @@ Json method_record(Run& run, const std::string& name) {
 }
 
 }  // namespace
+
+void check_evaluation(const Run& run) {
+  if (!run.train.images()) return;
+  run.comm.together([&] {
+    const SampleShape shape = sample_shape(run.train);
+    if (!run.config.evaluate.extractor.empty()) {
+      load_extractor(run.config.evaluate.extractor, shape, run.comm.topology().device);
+      return;
+    }
+    if (run.train.classes() == 0)
+      fail(Exit::config, "evaluate.extractor is not given, and '{}' has no labels to train a classifier on; name a TorchScript extractor",
+           run.train.name);
+    Classifier(shape, run.config.model.classifier_widths, run.train.classes());
+  });
+}
 
 void evaluate_stage(Run& run) {
   const Stopwatch watch;

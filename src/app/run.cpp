@@ -7,6 +7,8 @@
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
+#include "models/factory.hpp"
+#include "train/gan_training.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -76,7 +78,11 @@ Run open_run(const CommandLine& line, Communicator& comm) {
     return std::move(*made);
   }();
   Run run{std::move(config), folder, line.resume, comm, std::move(run_log), std::move(train), std::move(test)};
-  comm.together([&] { run.reference(); });
+  comm.together([&] {   // what would fail later fails now
+    run.reference();
+    for (const Role role : {Role::generator, Role::discriminator, Role::ratio})
+      make_network(run.config.model, role, sample_shape(run.train), run.config.seed);
+  });
   comm.on_root([&] {
     write_file(folder / "run.json", provenance(run));
     if (run.resume == Resume::never) fs::remove(folder / "seconds.json");

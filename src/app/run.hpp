@@ -42,6 +42,8 @@ TrainedTarget train_stage(Run& run);
 TrainedTarget load_target(Run& run, const std::string& checkpoint);   // "": the run's newest
 
 void sample_stage(Run& run, const TrainedTarget& trained);
+// Throws what evaluate_stage would find missing (extractor, labels), before the work starts.
+void check_evaluation(const Run& run);
 void evaluate_stage(Run& run);   // writes report.json
 void report_stage(Run& run);     // pictures, report.html, and a summary on the terminal
 
