@@ -14,9 +14,12 @@ struct Names {
 
 void add_common(CLI::App& app, CommandLine& line, Names& names) {
   app.add_option("--config", line.config_file, "configuration (YAML)");
-  app.add_option("--set", line.overrides, "path.to.key=value; repeatable, the last wins")->allow_extra_args(false)->take_all();
+  app.add_option("--set", line.overrides, "path.to.key=value; repeatable, the last wins")
+      ->allow_extra_args(false)
+      ->take_all();
   app.add_option("--out", line.out, "run directory (default: runs/<name>)");
-  app.add_option("--resume", names.resume, "auto, never or require")->check(CLI::IsMember({"auto", "never", "require"}));
+  app.add_option("--resume", names.resume, "auto, never or require")
+      ->check(CLI::IsMember({"auto", "never", "require"}));
   app.add_option("--device", line.device, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--seed", names.seed, "the same as --set seed=N");
   app.add_option("--log-level", names.level, "debug, info, warning, error or off");
@@ -29,8 +32,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   CommandLine& line = parsed.line;
   Names names;
 
-  CLI::App app{"ddls_dist: GANs trained over MPI ranks and sampled by Langevin chains in latent space.\n"
-               "Without a command it runs the whole pipeline: train, sample, evaluate, report."};
+  CLI::App app{
+      "ddls_dist: GANs trained over MPI ranks and sampled by Langevin chains in latent space.\n"
+      "Without a command it runs the whole pipeline: train, sample, evaluate, report."};
   app.name("ddls_dist");
   app.set_version_flag("--version", fmt::format("ddls_dist {} ({})", version::project, version::git_commit));
   app.require_subcommand(0, 1);
@@ -66,11 +70,14 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     fail(Exit::usage, "{} (ddls_dist --help lists commands and options)", error.what());
   }
 
-  line.resume = names.resume == "never" ? Resume::never : names.resume == "require" ? Resume::require : Resume::automatic;
+  line.resume = names.resume == "never"     ? Resume::never
+                : names.resume == "require" ? Resume::require
+                                            : Resume::automatic;
   line.level = log::level_from_name(names.level);
   if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
   const bool needs_config = line.command != Command::info && line.command != Command::config && line.fake.empty();
-  if (needs_config && line.config_file.empty()) fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
+  if (needs_config && line.config_file.empty())
+    fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
   if (line.fake.empty() != line.real.empty()) fail(Exit::usage, "evaluate: --fake and --real belong together");
   return parsed;
 }

@@ -15,13 +15,13 @@ struct CommandLine {
   Command command = Command::pipeline;
   std::string config_file;
   std::vector<std::string> overrides;
-  std::string out;                     // empty: output.directory, or runs/<name>
+  std::string out;  // empty: output.directory, or runs/<name>
   Resume resume = Resume::automatic;
   std::string device = "auto";
   log::Level level = log::Level::info;
-  std::string checkpoint;              // sample
-  std::string fake, real, extractor, metrics = "fid,is";   // evaluate
-  std::string json;                    // evaluate, info
+  std::string checkpoint;                                 // sample
+  std::string fake, real, extractor, metrics = "fid,is";  // evaluate
+  std::string json;                                       // evaluate, info
 };
 
 // Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and succeed.

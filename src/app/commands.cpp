@@ -33,7 +33,7 @@ void run_pipeline(const CommandLine& line, Communicator& comm) {
 int run_command(int argc, char** argv, Environment& environment) {
   const ParsedCommandLine parsed = [&] {
     try {
-      return parse_command_line(argc, argv);   // the same words on every rank, so the same error
+      return parse_command_line(argc, argv);  // the same words on every rank, so the same error
     } catch (const Error& error) {
       throw CollectiveError(error.code(), error.what());
     }
@@ -51,8 +51,12 @@ int run_command(int argc, char** argv, Environment& environment) {
     case Command::config:
       comm.on_root([&] { return print(to_yaml(load_config(line.config_file, line.overrides))), std::string(); });
       break;
-    case Command::info: comm.on_root([&] { return print(info_text(topology, line.json)), std::string(); }); break;
-    case Command::pipeline: run_pipeline(line, comm); break;
+    case Command::info:
+      comm.on_root([&] { return print(info_text(topology, line.json)), std::string(); });
+      break;
+    case Command::pipeline:
+      run_pipeline(line, comm);
+      break;
     case Command::train: {
       Run run = open_run(line, comm);
       train_stage(run);

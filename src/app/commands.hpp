@@ -4,6 +4,6 @@
 
 namespace ddls {
 
-int run_command(int argc, char** argv, Environment& environment);   // the exit code
+int run_command(int argc, char** argv, Environment& environment);  // the exit code
 
 }  // namespace ddls

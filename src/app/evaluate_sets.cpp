@@ -51,8 +51,12 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
   drop_unless("fid", "frechet_distance");
   drop_unless("is", "inception_score");
 
-  Json result{{"schema", 1}, {"version", version::project}, {"git_commit", version::git_commit}, {"ranks", comm.ranks()},
-              {"fake", {{"name", fake.name}, {"count", fake.size()}}}, {"reference", {{"name", real.name}, {"count", real.size()}}}};
+  Json result{{"schema", 1},
+              {"version", version::project},
+              {"git_commit", version::git_commit},
+              {"ranks", comm.ranks()},
+              {"fake", {{"name", fake.name}, {"count", fake.size()}}},
+              {"reference", {{"name", real.name}, {"count", real.size()}}}};
   if (extractor) result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}};
   result["metrics"] = metrics;
   const std::string text = result.dump(2) + "\n";

@@ -68,7 +68,8 @@ Json method_record(Run& run, const std::string& name) {
   record["seconds"] = seconds;
   if (steps == 0) return record;
   record["steps"] = steps;
-  if (seconds > 0) record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
+  if (seconds > 0)
+    record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
   record["temperature"] = manifest["temperature"];
 
   double acceptance = 0;
@@ -76,7 +77,7 @@ Json method_record(Run& run, const std::string& name) {
   const std::string lines = read_file(folder / "chains.jsonl");
   for (size_t at = 0, end = 0; (end = lines.find('\n', at)) != std::string::npos; at = end + 1) {
     const Json line = Json::parse(lines.substr(at, end - at));
-    record["step_size"] = line["step_size"];   // of the last step
+    record["step_size"] = line["step_size"];  // of the last step
     if (!line.contains("acceptance")) continue;
     acceptance += line["acceptance"].get<double>();
     ++records;
@@ -96,7 +97,9 @@ void check_evaluation(const Run& run) {
       return;
     }
     if (run.train.classes() == 0)
-      fail(Exit::config, "evaluate.extractor is not given, and '{}' has no labels to train a classifier on; name a TorchScript extractor",
+      fail(Exit::config,
+           "evaluate.extractor is not given, and '{}' has no labels to train a classifier on; name a TorchScript "
+           "extractor",
            run.train.name);
     Classifier(shape, run.config.model.classifier_widths, run.train.classes());
   });
@@ -136,11 +139,17 @@ void evaluate_stage(Run& run) {
   note_seconds(run, "evaluate", watch.seconds());
 
   run.comm.on_root([&] {
-    Json report{{"schema", 1}, {"name", run.config.name}, {"seed", run.config.seed}, {"ranks", run.comm.ranks()},
+    Json report{{"schema", 1},
+                {"name", run.config.name},
+                {"seed", run.config.seed},
+                {"ranks", run.comm.ranks()},
                 {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"},
-                {"version", version::project}, {"git_commit", version::git_commit}};
+                {"version", version::project},
+                {"git_commit", version::git_commit}};
     report["seconds"] = Json::parse(read_file(run.folder / "seconds.json"));
-    if (extractor) report["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
+    if (extractor)
+      report["extractor"] = {
+          {"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
     report["reference"] = reference_record;
     report["methods"] = methods;
     write_file(run.folder / "report.json", report.dump(2) + "\n");

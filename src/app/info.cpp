@@ -55,7 +55,10 @@ std::string info_text(const Topology& topology, const std::string& json_file) {
 
   std::string text;
   for (const auto& [key, value] : info.items())
-    text += fmt::format("{:<16}{}\n", key, value.is_string() ? value.get<std::string>() : value.is_null() ? "none" : value.dump());
+    text += fmt::format("{:<16}{}\n", key,
+                        value.is_string() ? value.get<std::string>()
+                        : value.is_null() ? "none"
+                                          : value.dump());
   if (found.count == 0 && !found.problem.empty()) text += fmt::format("{:<16}{}\n", "no GPU", found.problem);
   return text + "\n" + topology.table();
 }

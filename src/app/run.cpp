@@ -22,20 +22,22 @@ std::string provenance(const Run& run) {
   char now[32];
   const std::time_t t = std::time(nullptr);
   std::strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&t));
-  const Json record{{"schema", 1},
-                    {"started", now},
-                    {"version", version::project},
-                    {"git_commit", version::git_commit},
-                    {"build", version::build_type},
-                    {"compiler", version::compiler},
-                    {"torch", version::torch},
-                    {"ranks", topology.ranks},
-                    {"transport", name_of(topology.transport)},
-                    {"device", topology.device.is_cuda() ? "cuda" : "cpu"},
-                    {"places", places},
-                    {"seed", run.config.seed},
-                    {"data", {{"train", {{"name", run.train.name}, {"count", run.train.size()}, {"hash", hex64(run.train.digest())}}},
-                              {"test", {{"name", run.test.name}, {"count", run.test.size()}}}}}};
+  const Json record{
+      {"schema", 1},
+      {"started", now},
+      {"version", version::project},
+      {"git_commit", version::git_commit},
+      {"build", version::build_type},
+      {"compiler", version::compiler},
+      {"torch", version::torch},
+      {"ranks", topology.ranks},
+      {"transport", name_of(topology.transport)},
+      {"device", topology.device.is_cuda() ? "cuda" : "cpu"},
+      {"places", places},
+      {"seed", run.config.seed},
+      {"data",
+       {{"train", {{"name", run.train.name}, {"count", run.train.size()}, {"hash", hex64(run.train.digest())}}},
+        {"test", {{"name", run.test.name}, {"count", run.test.size()}}}}}};
   return record.dump(2) + "\n";
 }
 
@@ -49,7 +51,8 @@ fs::path folder_of(const CommandLine& line, const Config& config) {
 const Dataset& Run::reference() const {
   const Dataset& chosen = config.evaluate.reference == "test" ? test : train;
   if (chosen.size() < 2)
-    fail(Exit::config, "evaluate.reference is '{}', but there is no such data; give data.{} or set evaluate.reference=train",
+    fail(Exit::config,
+         "evaluate.reference is '{}', but there is no such data; give data.{} or set evaluate.reference=train",
          config.evaluate.reference, config.evaluate.reference);
   return chosen;
 }
@@ -57,7 +60,7 @@ const Dataset& Run::reference() const {
 Run open_run(const CommandLine& line, Communicator& comm) {
   Config config;
   Dataset train, test;
-  comm.together([&] {   // every rank reads; one speaks
+  comm.together([&] {  // every rank reads; one speaks
     config = load_config(line.config_file, line.overrides);
     train = open_dataset(config.data, Split::train, config.seed);
     test = open_dataset(config.data, Split::test, config.seed);
@@ -78,7 +81,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
     return std::move(*made);
   }();
   Run run{std::move(config), folder, line.resume, comm, std::move(run_log), std::move(train), std::move(test)};
-  comm.together([&] {   // what would fail later fails now
+  comm.together([&] {  // what would fail later fails now
     run.reference();
     for (const Role role : {Role::generator, Role::discriminator, Role::ratio})
       make_network(run.config.model, role, sample_shape(run.train), run.config.seed);

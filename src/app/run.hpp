@@ -23,11 +23,11 @@ struct Run {
   Resume resume = Resume::automatic;
   Communicator& comm;
   RunLog log;
-  Dataset train, test;   // test may be empty
+  Dataset train, test;  // test may be empty
 
   std::filesystem::path samples_of(const std::string& method) const { return folder / "samples" / method; }
   std::filesystem::path checkpoints() const { return folder / "checkpoints" / ""; }
-  const Dataset& reference() const;   // evaluate.reference; throws Error(config) where there is none
+  const Dataset& reference() const;  // evaluate.reference; throws Error(config) where there is none
 };
 
 // Opens the folder, writes config.yaml and run.json, reads the data, and checks that all ranks see the same.
@@ -39,13 +39,13 @@ struct TrainedTarget {
   uint64_t digest = 0;
 };
 TrainedTarget train_stage(Run& run);
-TrainedTarget load_target(Run& run, const std::string& checkpoint);   // "": the run's newest
+TrainedTarget load_target(Run& run, const std::string& checkpoint);  // "": the run's newest
 
 void sample_stage(Run& run, const TrainedTarget& trained);
 // Throws what evaluate_stage would find missing (extractor, labels), before the work starts.
 void check_evaluation(const Run& run);
-void evaluate_stage(Run& run);   // writes report.json
-void report_stage(Run& run);     // pictures, report.html, and a summary on the terminal
+void evaluate_stage(Run& run);  // writes report.json
+void report_stage(Run& run);    // pictures, report.html, and a summary on the terminal
 
 // One number per stage in seconds.json, so that stages run as separate jobs add up in the report.
 void note_seconds(Run& run, const std::string& stage, double seconds);

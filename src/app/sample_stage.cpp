@@ -17,12 +17,9 @@ namespace {
 // All that decides the bytes of a method's samples.
 SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   const SampleConfig& s = run.config.sample;
-  Json key{{"method", method},
-           {"weights", hex64(weights)},
-           {"seed", run.config.seed},
-           {"count", s.count},
-           {"block_size", s.block_size},
-           {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
+  Json key{{"method", method},           {"weights", hex64(weights)},
+           {"seed", run.config.seed},    {"count", s.count},
+           {"block_size", s.block_size}, {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
   if (method == "ddls")
     key["options"] = {s.ddls.steps, s.ddls.step_size, s.ddls.step_size_end, s.ddls.noise_std};
   else if (method == "mala")
@@ -49,11 +46,12 @@ void sample_method(Run& run, const std::string& name, const TrainedTarget& train
   const Stopwatch watch;
   const Noise noise{run.config.seed};
   const Method method = make_method(name, run.config.sample, trained.target, noise);
-  comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");   // adapted on each rank
+  comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");  // adapted on each rank
   const RecordPlan records = plan_records(run.config.sample, method.steps);
   const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks());
   if (comm.root() && plan.blocks() < comm.ranks())
-    log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(), comm.ranks(), plan.block_size);
+    log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(), comm.ranks(),
+                 plan.block_size);
 
   const int64_t per_block = std::max<int64_t>(method.steps, 1);
   Progress progress(name, static_cast<int64_t>(mine.size()) * per_block, 0, comm.root());
@@ -62,13 +60,16 @@ void sample_method(Run& run, const std::string& name, const TrainedTarget& train
     completed = run_blocks(
         method, trained.target, noise, mine, records, store,
         [&](int64_t blocks, int64_t step) {
-          progress.update(blocks * per_block + step, fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
+          progress.update(blocks * per_block + step,
+                          fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
         },
         [] { return stop_signal::requested(); });
   });
-  if (comm.any(!completed)) all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
+  if (comm.any(!completed))
+    all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
   progress.finish();
-  comm.on_root([&] { return store.assemble(method, records.records, records.snapshots, watch.seconds()), std::string(); });
+  comm.on_root(
+      [&] { return store.assemble(method, records.records, records.snapshots, watch.seconds()), std::string(); });
 }
 
 // A few chains at several step sizes, every step kept: what the step size does to a path. Points only.

@@ -42,7 +42,7 @@ void add_modes(Json& metrics, const at::Tensor& points) {
 SetStatistics statistics_of(const MetricContext& context, const at::Tensor& samples, const std::string& what) {
   Communicator& comm = context.comm;
   SetStatistics result;
-  if (!context.extractor) {   // points: cheap, every rank sums all of them
+  if (!context.extractor) {  // points: cheap, every rank sums all of them
     Moments moments(samples.size(1));
     moments.add(samples);
     comm.together([&] { result.gaussian = moments.statistics(what); });

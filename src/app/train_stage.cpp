@@ -26,7 +26,8 @@ TrainedTarget train_stage(Run& run) {
   const Stopwatch watch;
   const TrainConfig& train = run.config.train;
   if (train.ratio.steps == 0 && !gan_loss(train.loss).logit_is_log_ratio)
-    log::warning("train.loss {}: the discriminator's score is no log-ratio; set train.ratio.steps to fit one", train.loss);
+    log::warning("train.loss {}: the discriminator's score is no log-ratio; set train.ratio.steps to fit one",
+                 train.loss);
   const TrainContext context{run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm};
   const TrainedGan gan = train_gan(context);
   NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
@@ -42,7 +43,8 @@ TrainedTarget load_target(Run& run, const std::string& checkpoint) {
     if (!checkpoint.empty()) return checkpoint;
     const auto newest = CheckpointStore(run.checkpoints(), last_phase, 1).newest();
     if (!newest)
-      fail(Exit::missing, "{}: no checkpoint to sample from; run 'ddls_dist train' first, or name one with --checkpoint",
+      fail(Exit::missing,
+           "{}: no checkpoint to sample from; run 'ddls_dist train' first, or name one with --checkpoint",
            run.checkpoints().string());
     return newest->string();
   });

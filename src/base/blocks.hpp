@@ -14,8 +14,8 @@ struct IdRange {
 
 struct Block {
   int64_t index = 0;
-  IdRange ids;      // the ids that count; fewer than block_size in the last block
-  IdRange padded;   // always block_size ids: what is computed, so that every network sees one batch shape
+  IdRange ids;     // the ids that count; fewer than block_size in the last block
+  IdRange padded;  // always block_size ids: what is computed, so that every network sees one batch shape
 };
 
 struct BlockPlan {

@@ -10,13 +10,13 @@ namespace ddls {
 
 enum class Exit : int {
   success = 0,
-  usage = 64,      // the command line
-  data = 65,       // bad data or a damaged file
-  missing = 66,    // an input that is not there
-  internal = 70,   // a bug of ours
-  runtime = 71,    // MPI, NCCL, CUDA, disk
-  stopped = 75,    // stopped by a signal, state saved: start again to go on
-  config = 78,     // bad configuration, or a launcher that does not match
+  usage = 64,     // the command line
+  data = 65,      // bad data or a damaged file
+  missing = 66,   // an input that is not there
+  internal = 70,  // a bug of ours
+  runtime = 71,   // MPI, NCCL, CUDA, disk
+  stopped = 75,   // stopped by a signal, state saved: start again to go on
+  config = 78,    // bad configuration, or a launcher that does not match
 };
 
 // `what()` is the whole message for the user: what is wrong, where (file, key, tensor), what to do.

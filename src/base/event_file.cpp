@@ -37,15 +37,9 @@ std::string varint(uint64_t value) {
   for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
   return bytes + static_cast<char>(value);
 }
-std::string key(int field, int wire_type) {
-  return varint(static_cast<uint64_t>(field << 3 | wire_type));
-}
-std::string integer(int field, int64_t value) {
-  return key(field, 0) + varint(static_cast<uint64_t>(value));
-}
-std::string float64(int field, double value) {
-  return key(field, 1) + little_endian(std::bit_cast<uint64_t>(value));
-}
+std::string key(int field, int wire_type) { return varint(static_cast<uint64_t>(field << 3 | wire_type)); }
+std::string integer(int field, int64_t value) { return key(field, 0) + varint(static_cast<uint64_t>(value)); }
+std::string float64(int field, double value) { return key(field, 1) + little_endian(std::bit_cast<uint64_t>(value)); }
 std::string float32(int field, double value) {
   return key(field, 5) + little_endian(std::bit_cast<uint32_t>(static_cast<float>(value)));
 }
@@ -72,9 +66,7 @@ fs::path new_name(const fs::path& folder, std::string_view suffix) {
   }
 }
 
-uint32_t masked(uint32_t crc) {
-  return std::rotr(crc, 15) + 0xA282EAD8u;
-}
+uint32_t masked(uint32_t crc) { return std::rotr(crc, 15) + 0xA282EAD8u; }
 
 }  // namespace
 
@@ -107,8 +99,8 @@ void EventFile::scalar(std::string_view tag, double value, int64_t step, double 
   add(event(wall_time_s, step, summary(tag, float32(2, value))));
 }
 
-void EventFile::image(std::string_view tag, std::string_view png, int64_t height, int64_t width,
-                      int64_t channels, int64_t step, double wall_time_s) {
+void EventFile::image(std::string_view tag, std::string_view png, int64_t height, int64_t width, int64_t channels,
+                      int64_t step, double wall_time_s) {
   const std::string image = integer(1, height) + integer(2, width) + integer(3, channels) + bytes(4, png);
   add(event(wall_time_s, step, summary(tag, bytes(4, image))));
 }

@@ -20,7 +20,7 @@ class EventFile {
   // FOLDER/events.out.tfevents.TIME.SUFFIX, always a new file; makes the folder. TensorBoard shows all files of a folder
   // as one run.
   EventFile(const fs::path& folder, std::string_view suffix);
-  ~EventFile();   // flushes; an error is logged
+  ~EventFile();  // flushes; an error is logged
 
   void scalar(std::string_view tag, double value, int64_t step, double wall_time_s = unix_time_s());
   void image(std::string_view tag, std::string_view png, int64_t height, int64_t width, int64_t channels, int64_t step,

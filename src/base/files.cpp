@@ -31,8 +31,7 @@ void read_pieces(const fs::path& path, const std::function<void(std::string_view
       const int error = got == 0 ? 0 : errno;
       close(fd);
       if (error == 0) return;
-      fail(error == EISDIR ? Exit::missing : Exit::runtime, "cannot read {}: {}", path.string(),
-           system_text(error));
+      fail(error == EISDIR ? Exit::missing : Exit::runtime, "cannot read {}: {}", path.string(), system_text(error));
     }
   }
 }
@@ -48,9 +47,7 @@ void sync_path(const fs::path& path, int flags, bool optional) {
 
 class Sha256 {
  public:
-  Sha256() {
-    ensure(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "no SHA-256");
-  }
+  Sha256() { ensure(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "no SHA-256"); }
   void add(std::string_view bytes) {
     ensure(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "SHA-256 failed");
   }
@@ -66,9 +63,7 @@ class Sha256 {
 
 }  // namespace
 
-std::string system_text(int error_number) {
-  return std::system_category().message(error_number);
-}
+std::string system_text(int error_number) { return std::system_category().message(error_number); }
 
 std::string read_file(const fs::path& path) {
   std::string bytes;
@@ -110,9 +105,7 @@ void make_folder(const fs::path& path) {
 }
 
 // Some file systems cannot fsync a folder and say EINVAL; there is nothing more to do there.
-void sync_folder(const fs::path& path) {
-  sync_path(path, O_RDONLY | O_DIRECTORY, true);
-}
+void sync_folder(const fs::path& path) { sync_path(path, O_RDONLY | O_DIRECTORY, true); }
 
 AppendFile::AppendFile(fs::path path, Open how) : path_(std::move(path)) {
   const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (how == Open::must_be_new ? O_EXCL : 0);
@@ -136,8 +129,7 @@ void AppendFile::append(std::string_view bytes) {
 }
 
 void AppendFile::truncate(int64_t bytes) {
-  if (ftruncate(fd_, bytes) != 0)
-    fail(Exit::runtime, "cannot truncate {}: {}", path_.string(), system_text(errno));
+  if (ftruncate(fd_, bytes) != 0) fail(Exit::runtime, "cannot truncate {}: {}", path_.string(), system_text(errno));
 }
 
 void AppendFile::close() {
@@ -161,8 +153,6 @@ uint64_t hash64(std::span<const std::byte> bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
-std::string hex64(uint64_t value) {
-  return fmt::format("{:016x}", value);
-}
+std::string hex64(uint64_t value) { return fmt::format("{:016x}", value); }
 
 }  // namespace ddls

@@ -19,21 +19,21 @@ void write_file(const fs::path& path, std::string_view bytes);
 // The same for content produced piecewise: `write` gets the temporary path. The partial file is removed on failure.
 void write_file_by(const fs::path& path, const std::function<void(const fs::path& partial)>& write);
 
-void make_folder(const fs::path& path);   // with parents
-void sync_folder(const fs::path& path);   // fsync of the folder itself
+void make_folder(const fs::path& path);  // with parents
+void sync_folder(const fs::path& path);  // fsync of the folder itself
 
 // A file that grows at its end, unbuffered: what `append` was given is with the system when it returns.
 class AppendFile {
  public:
   enum class Open { append, must_be_new };
   explicit AppendFile(fs::path path, Open how = Open::append);
-  ~AppendFile();   // closes; an error of closing is logged
+  ~AppendFile();  // closes; an error of closing is logged
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
   void append(std::string_view bytes);
   void truncate(int64_t bytes);
-  void close();   // throws what the system reports only now; the file can no longer be used
+  void close();  // throws what the system reports only now; the file can no longer be used
   const fs::path& path() const { return path_; }
 
  private:
@@ -41,11 +41,11 @@ class AppendFile {
   int fd_ = -1;
 };
 
-std::string sha256(std::string_view bytes);              // 64 hexadecimal digits
+std::string sha256(std::string_view bytes);  // 64 hexadecimal digits
 std::string sha256_of_file(const fs::path& path);
-uint64_t hash64(std::span<const std::byte> bytes, uint64_t seed = 0);   // XXH3, for integrity checks and digests
+uint64_t hash64(std::span<const std::byte> bytes, uint64_t seed = 0);  // XXH3, for integrity checks and digests
 inline uint64_t hash64(std::string_view s, uint64_t seed = 0) { return hash64(std::as_bytes(std::span(s)), seed); }
-std::string hex64(uint64_t value);                       // 16 digits
+std::string hex64(uint64_t value);  // 16 digits
 
 // The system's text for an errno value, as used in every message: "No space left on device".
 std::string system_text(int error_number);

@@ -11,9 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // A line without its end was cut by a kill or a full disk.
-int64_t whole_lines(const std::string& text) {
-  return static_cast<int64_t>(text.rfind('\n') + 1);
-}  // npos + 1 is 0
+int64_t whole_lines(const std::string& text) { return static_cast<int64_t>(text.rfind('\n') + 1); }  // npos + 1 is 0
 
 bool is_beyond(const Json& record, std::string_view phase, int64_t step) {
   const auto its_phase = record.find("phase"), its_step = record.find("step");
@@ -23,9 +21,7 @@ bool is_beyond(const Json& record, std::string_view phase, int64_t step) {
 
 }  // namespace
 
-JsonLines::JsonLines(const fs::path& path) : file_(path) {
-  file_.truncate(whole_lines(read_file(path)));
-}
+JsonLines::JsonLines(const fs::path& path) : file_(path) { file_.truncate(whole_lines(read_file(path))); }
 
 void JsonLines::write(const Json& record) {
   // Bytes that are not UTF-8 (file names) are replaced rather than ending the run.

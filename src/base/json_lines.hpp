@@ -12,7 +12,7 @@ namespace ddls {
 
 class JsonLines {
  public:
-  explicit JsonLines(const fs::path& path);   // appends; makes the file where there is none
+  explicit JsonLines(const fs::path& path);  // appends; makes the file where there is none
   // NaN and infinities become null, as JSON has no other word for them.
   void write(const nlohmann::ordered_json& record);
 

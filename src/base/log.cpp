@@ -45,8 +45,7 @@ struct Output {
   void configure(Level level, int rank, int ranks) {
     if (rank != 0 && level == Level::info) level = Level::warning;
     logger = std::make_unique<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_color_sink_st>());
-    logger->set_pattern(ranks > 1 ? fmt::format("%H:%M:%S [rank {}] %^%l%$: %v", rank)
-                                  : "%H:%M:%S %^%l%$: %v");
+    logger->set_pattern(ranks > 1 ? fmt::format("%H:%M:%S [rank {}] %^%l%$: %v", rank) : "%H:%M:%S %^%l%$: %v");
     logger->set_level(spdlog_level(level));
     logger->flush_on(spdlog::level::trace);
   }

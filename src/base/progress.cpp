@@ -15,18 +15,14 @@ namespace {
 constexpr double redraw_s = 0.1;  // on a terminal: often enough to look alive, too seldom to cost
 constexpr int bar_columns = 24;
 
-double seconds(std::chrono::steady_clock::duration d) {
-  return std::chrono::duration<double>(d).count();
-}
+double seconds(std::chrono::steady_clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
 double fraction_of(const ProgressState& s) {
   return s.total > 0 ? std::clamp(static_cast<double>(s.done) / static_cast<double>(s.total), 0.0, 1.0) : 1.0;
 }
 
 // Rounded down: 100% means done.
-int percentage(const ProgressState& s) {
-  return static_cast<int>(std::floor(fraction_of(s) * 100));
-}
+int percentage(const ProgressState& s) { return static_cast<int>(std::floor(fraction_of(s) * 100)); }
 
 double steps_per_second(const ProgressState& s) {
   return s.elapsed_s > 0 ? static_cast<double>(s.done - s.first) / s.elapsed_s : 0;
@@ -38,8 +34,7 @@ std::vector<std::string> facts(const ProgressState& s) {
   const double rate = steps_per_second(s);
   if (rate > 0) {
     out.push_back(rate >= 1 ? fmt::format("{:.1f} steps/s", rate) : fmt::format("{:.1f} s/step", 1 / rate));
-    if (s.done < s.total)
-      out.push_back(duration_text(static_cast<double>(s.total - s.done) / rate) + " left");
+    if (s.done < s.total) out.push_back(duration_text(static_cast<double>(s.total - s.done) / rate) + " left");
   }
   if (s.done >= s.total) out.push_back("took " + duration_text(s.elapsed_s));
   if (!s.note.empty()) out.emplace_back(s.note);
@@ -99,8 +94,7 @@ Progress::~Progress() {
 void Progress::update(int64_t done, std::string_view note) {
   done_ = done;
   if (!visible_ || finished_) return;
-  if (seconds(std::chrono::steady_clock::now() - shown_) >=
-      (terminal_ ? std::min(redraw_s, interval_s_) : interval_s_))
+  if (seconds(std::chrono::steady_clock::now() - shown_) >= (terminal_ ? std::min(redraw_s, interval_s_) : interval_s_))
     show(done, note, false);
 }
 

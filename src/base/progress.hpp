@@ -26,7 +26,7 @@ class Progress {
   int64_t total_, first_, done_ = 0;
   bool visible_, terminal_, finished_ = false;
   double interval_s_;
-  int exceptions_;   // in flight when this was made
+  int exceptions_;  // in flight when this was made
   std::chrono::steady_clock::time_point start_, shown_;
 };
 

@@ -13,9 +13,7 @@ namespace {
 std::atomic<bool> flag{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
-void on_signal(int) {
-  flag.store(true, std::memory_order_relaxed);
-}
+void on_signal(int) { flag.store(true, std::memory_order_relaxed); }
 
 void handle(int signal, int flags) {
   struct sigaction action {};
@@ -34,14 +32,8 @@ void install() {
   handle(SIGINT, SA_RESTART | static_cast<int>(SA_RESETHAND));  // the second one meets the default: the end
 }
 
-bool requested() noexcept {
-  return flag.load(std::memory_order_relaxed);
-}
-void request() noexcept {
-  flag.store(true, std::memory_order_relaxed);
-}
-void reset() noexcept {
-  flag.store(false, std::memory_order_relaxed);
-}
+bool requested() noexcept { return flag.load(std::memory_order_relaxed); }
+void request() noexcept { flag.store(true, std::memory_order_relaxed); }
+void reset() noexcept { flag.store(false, std::memory_order_relaxed); }
 
 }  // namespace ddls::stop_signal

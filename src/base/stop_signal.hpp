@@ -6,7 +6,7 @@ namespace ddls::stop_signal {
 
 void install();
 bool requested() noexcept;
-void request() noexcept;   // as if a signal had come (tests)
-void reset() noexcept;     // tests
+void request() noexcept;  // as if a signal had come (tests)
+void reset() noexcept;    // tests
 
 }  // namespace ddls::stop_signal

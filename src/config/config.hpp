@@ -30,28 +30,28 @@ struct ModelConfig {
 
 struct AdamConfig {
   double lr = 1e-4, beta1 = 0.5, beta2 = 0.999;
-  std::string schedule = "constant";   // constant | linear | cosine
-  double constant_until = 0;           // share of the steps before the schedule begins to fall
-  double final_share = 0;              // of lr, where the schedule ends
+  std::string schedule = "constant";  // constant | linear | cosine
+  double constant_until = 0;          // share of the steps before the schedule begins to fall
+  double final_share = 0;             // of lr, where the schedule ends
 };
 
 // Maximum-likelihood refinement of the fitted ratio, generator frozen: r ascends mean r(x) - mean r(G(z)) over persistent
 // Langevin chains of its own energy (algorithm.md, section 5, mode `ebm`).
 struct RefineConfig {
-  int64_t steps = 0;                   // 0: none
-  int64_t batch = 64;                  // reals, and chains moved, per step
-  int64_t chains = 512;                // persistent chains, moved in turn
+  int64_t steps = 0;     // 0: none
+  int64_t batch = 64;    // reals, and chains moved, per step
+  int64_t chains = 512;  // persistent chains, moved in turn
   int64_t chain_steps = 4;
-  double step_size = 0.05;             // epsilon of the chains
-  double refresh = 0.1;                // share of chains that start anew from the prior when their turn comes
+  double step_size = 0.05;  // epsilon of the chains
+  double refresh = 0.1;     // share of chains that start anew from the prior when their turn comes
   AdamConfig adam{2e-4, 0.5, 0.99, "linear"};
 };
 
 // The density-ratio discriminator: fitted by the logistic loss with the generator frozen (algorithm.md, section 2).
 struct RatioConfig {
-  int64_t steps = 0;                   // 0: the training discriminator is used as it is
+  int64_t steps = 0;  // 0: the training discriminator is used as it is
   int64_t batch = 512;
-  double instance_noise = 0;           // sd of noise on reals and fakes alike; evaluated on clean images
+  double instance_noise = 0;  // sd of noise on reals and fakes alike; evaluated on clean images
   double ema_decay = 0;
   AdamConfig adam{1e-3, 0.9, 0.999, "cosine"};
   RefineConfig refine;
@@ -67,7 +67,7 @@ struct TrainConfig {
   int64_t batch = 256;
   int64_t shards = 4;
   std::string loss = "non_saturating";
-  int64_t discriminator_steps = 1;     // per generator step
+  int64_t discriminator_steps = 1;  // per generator step
   double r1_weight = 0;
   int64_t r1_every = 1;
   AdamConfig generator, discriminator;
@@ -77,11 +77,11 @@ struct TrainConfig {
   ClassifierConfig classifier;
 };
 
-struct UlaConfig {                     // sample.ddls: Algorithm 1 of the paper
+struct UlaConfig {  // sample.ddls: Algorithm 1 of the paper
   int64_t steps = 1000;
-  double step_size = 0.01;             // epsilon
-  double step_size_end = 0;            // 0: constant; else geometric from step_size to this
-  double noise_std = 1;                // multiple of sqrt(epsilon); T = noise_std^2
+  double step_size = 0.01;   // epsilon
+  double step_size_end = 0;  // 0: constant; else geometric from step_size to this
+  double noise_std = 1;      // multiple of sqrt(epsilon); T = noise_std^2
 };
 
 struct MalaConfig {
@@ -96,23 +96,23 @@ struct SampleConfig {
   std::vector<std::string> methods{"generator", "ddls", "mala"};
   int64_t count = 10'000;
   int64_t block_size = 500;
-  int64_t record_every = 10;           // steps between two records of the curves
-  int64_t snapshot_every = 0;          // steps between two stored sample sets (FD and IS curves); 0: none
-  int64_t trajectories = 16;           // chains whose every record is kept for the figures
-  std::vector<double> sweep;           // step sizes of the trajectory figure
+  int64_t record_every = 10;   // steps between two records of the curves
+  int64_t snapshot_every = 0;  // steps between two stored sample sets (FD and IS curves); 0: none
+  int64_t trajectories = 16;   // chains whose every record is kept for the figures
+  std::vector<double> sweep;   // step sizes of the trajectory figure
   UlaConfig ddls;
   MalaConfig mala;
 };
 
 struct EvaluateConfig {
-  std::string extractor;               // TorchScript; empty: points as they are, or a classifier trained in the run
-  std::string reference = "test";      // train | test
-  int64_t reference_count = 0;         // 0: all
+  std::string extractor;           // TorchScript; empty: points as they are, or a classifier trained in the run
+  std::string reference = "test";  // train | test
+  int64_t reference_count = 0;     // 0: all
   int64_t batch = 250;
 };
 
 struct OutputConfig {
-  std::string directory;               // empty: runs/<name>
+  std::string directory;  // empty: runs/<name>
   bool tensorboard = true;
 };
 

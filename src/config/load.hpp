@@ -10,7 +10,7 @@
 
 namespace ddls {
 
-void bind(Section& root, Config& config);   // bind.cpp: every key of the program
+void bind(Section& root, Config& config);  // bind.cpp: every key of the program
 
 // Rules that join several keys, or that a range cannot say. `keys`: the one complained about, then its partners; the
 // problem is placed at the first of them that was set.
@@ -18,7 +18,7 @@ struct Conflict {
   std::vector<std::string> keys;
   std::string message;
 };
-std::vector<Conflict> check(const Config& config);   // check.cpp
+std::vector<Conflict> check(const Config& config);  // check.cpp
 
 // `file` may be empty: the defaults. `base:` chains are followed (relative to the file that names them; a cycle is an
 // error), the nearer file wins, then `overrides` in order. Checks single values (bind.cpp) and combinations (check.cpp).

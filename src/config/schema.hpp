@@ -24,7 +24,7 @@ struct Allowed {
   std::optional<double> min = {}, max = {};
   bool min_open = false, max_open = false;
   std::vector<std::string> words = {};
-  bool path = false;   // a text that names a file or folder; made absolute, from the folder of the file it stands in
+  bool path = false;  // a text that names a file or folder; made absolute, from the folder of the file it stands in
 };
 Allowed any_value();
 Allowed at_least(double min);
@@ -42,7 +42,7 @@ struct Field {
   std::string name, doc;
   FieldPointer target;
   Allowed allowed;
-  std::string place;   // where the value was set last ("a.yaml:12:3", "--set x=1"); empty: the default
+  std::string place;  // where the value was set last ("a.yaml:12:3", "--set x=1"); empty: the default
 };
 
 // "an integer >= 1", "one of: mlp, dcgan", "a list of numbers > 0"
@@ -68,7 +68,7 @@ class Section {
 
 // A complaint is one line: "configs/a.yaml:12:3: train.stesp: unknown key; did you mean 'steps'?".
 struct ConfigProblem {
-  std::string place, key, message;   // the key is empty where the whole file is meant
+  std::string place, key, message;  // the key is empty where the whole file is meant
   std::string text() const;
 };
 

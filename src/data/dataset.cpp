@@ -44,9 +44,7 @@ std::string folder_name(const fs::path& folder) {
 }
 
 // Another seed for the second draw; fixed, so that training and test set are the same in every run of a seed.
-uint64_t toy_seed(Split split, uint64_t seed) {
-  return split == Split::train ? seed : hash64("test set", seed);
-}
+uint64_t toy_seed(Split split, uint64_t seed) { return split == Split::train ? seed : hash64("test set", seed); }
 
 Dataset open_idx(const Source& source, Split split) {
   Dataset set;
@@ -69,8 +67,7 @@ Dataset from_folder(const fs::path& path, const ImageFolderOptions& options) {
 }
 
 bool skip_damaged(const std::string& word) {
-  if (word != "fatal" && word != "skip")
-    fail(Exit::config, "data.damaged is 'fatal' or 'skip', not '{}'", word);
+  if (word != "fatal" && word != "skip") fail(Exit::config, "data.damaged is 'fatal' or 'skip', not '{}'", word);
   return word == "skip";
 }
 
@@ -87,9 +84,7 @@ void conform(Dataset& set, const DataConfig& config) {
 
 }  // namespace
 
-int64_t Dataset::classes() const {
-  return labels.defined() && size() > 0 ? labels.max().item<int64_t>() + 1 : 0;
-}
+int64_t Dataset::classes() const { return labels.defined() && size() > 0 ? labels.max().item<int64_t>() + 1 : 0; }
 
 uint64_t Dataset::digest() const {
   uint64_t digest = 0;
@@ -105,8 +100,7 @@ uint64_t Dataset::digest() const {
 Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
   const bool toy = config.kind == "gaussians25" || config.kind == "swiss_roll";
   if (toy) {
-    if (config.kind == "swiss_roll")
-      return {"swiss roll", swiss_roll(config.points, toy_seed(split, seed)), {}, 0};
+    if (config.kind == "swiss_roll") return {"swiss roll", swiss_roll(config.points, toy_seed(split, seed)), {}, 0};
     return {"25 Gaussians", gaussians25(config.points, toy_seed(split, seed)), {}, 0};
   }
   const Source source = source_of(config, split);

@@ -17,12 +17,8 @@ struct Ticket {
   bool operator<(const Ticket& other) const { return lot != other.lot ? lot < other.lot : id < other.id; }
 };
 
-uint32_t low(uint64_t v) {
-  return static_cast<uint32_t>(v);
-}
-uint32_t high(uint64_t v) {
-  return static_cast<uint32_t>(v >> 32);
-}
+uint32_t low(uint64_t v) { return static_cast<uint32_t>(v); }
+uint32_t high(uint64_t v) { return static_cast<uint32_t>(v >> 32); }
 
 // Words (0, 1) of Philox keyed by (seed, stream) with counter (0, id, epoch).
 uint64_t draw_lot(uint64_t seed, uint64_t id, uint64_t epoch) {
@@ -38,8 +34,7 @@ const at::Tensor& EpochOrder::permutation(int64_t epoch) {
   if (epoch == cached_epoch_) return cached_;
   std::vector<Ticket> tickets(static_cast<size_t>(size_));
   for (int64_t id = 0; id < size_; ++id) {
-    tickets[static_cast<size_t>(id)] = {
-        draw_lot(seed_, static_cast<uint64_t>(id), static_cast<uint64_t>(epoch)), id};
+    tickets[static_cast<size_t>(id)] = {draw_lot(seed_, static_cast<uint64_t>(id), static_cast<uint64_t>(epoch)), id};
   }
   std::ranges::sort(tickets, std::less<>());
   cached_ = at::empty({size_}, at::kLong);

@@ -31,8 +31,7 @@ Taps area_taps(int64_t output, double scale, int64_t from) {
 
 // The two nearest pixel centres; at the border the outermost pixel alone.
 Taps linear_taps(int64_t output, double scale, int64_t from) {
-  const double x =
-      std::clamp((static_cast<double>(output) + 0.5) * scale - 0.5, 0.0, static_cast<double>(from - 1));
+  const double x = std::clamp((static_cast<double>(output) + 0.5) * scale - 0.5, 0.0, static_cast<double>(from - 1));
   Taps taps{std::min(static_cast<int64_t>(x), std::max<int64_t>(from - 2, 0)), {}};
   const double right = x - static_cast<double>(taps.first);
   taps.weights.push_back(static_cast<float>(1 - right));
@@ -43,8 +42,7 @@ Taps linear_taps(int64_t output, double scale, int64_t from) {
 std::vector<Taps> all_taps(int64_t from, int64_t to) {
   const double scale = static_cast<double>(from) / static_cast<double>(to);
   std::vector<Taps> taps;
-  for (int64_t i = 0; i < to; ++i)
-    taps.push_back(from > to ? area_taps(i, scale, from) : linear_taps(i, scale, from));
+  for (int64_t i = 0; i < to; ++i) taps.push_back(from > to ? area_taps(i, scale, from) : linear_taps(i, scale, from));
   return taps;
 }
 
@@ -67,8 +65,7 @@ at::Tensor fit_image(const at::Tensor& image, int64_t size) {
       for (int64_t x = 0; x < size; ++x) {
         const Taps& t = taps[static_cast<size_t>(x)];
         float sum = 0;
-        for (size_t k = 0; k < t.weights.size(); ++k)
-          sum += t.weights[k] * in[t.first + static_cast<int64_t>(k)];
+        for (size_t k = 0; k < t.weights.size(); ++k) sum += t.weights[k] * in[t.first + static_cast<int64_t>(k)];
         narrowed[static_cast<size_t>(y * size + x)] = sum;
       }
     }

@@ -44,8 +44,7 @@ class Source {
       const int n = gzread(file_.get(), static_cast<char*>(target) + done, piece);
       int code = Z_OK;
       const char* reason = gzerror(file_.get(), &code);
-      if (n < 0 || code == Z_BUF_ERROR)
-        fail(Exit::data, "'{}' is damaged or truncated: {}", path_.string(), reason);
+      if (n < 0 || code == Z_BUF_ERROR) fail(Exit::data, "'{}' is damaged or truncated: {}", path_.string(), reason);
       if (n == 0) break;
       done += static_cast<size_t>(n);
     }
@@ -54,8 +53,7 @@ class Source {
 
   uint32_t big_endian() {
     unsigned char b[4];
-    if (read(b, sizeof b) != sizeof b)
-      fail(Exit::data, "'{}' is truncated within its header", path_.string());
+    if (read(b, sizeof b) != sizeof b) fail(Exit::data, "'{}' is truncated within its header", path_.string());
     return uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3];
   }
 
@@ -72,23 +70,21 @@ at::Tensor read_idx(const fs::path& path, uint32_t dimensions, const char* what)
   Source source(path);
   const uint32_t magic = source.big_endian();
   if (magic != magic_ubyte + dimensions) {
-    fail(Exit::data, "'{}' holds no idx {}: its magic is {:#010x}, expected {:#010x}", path.string(), what,
-         magic, magic_ubyte + dimensions);
+    fail(Exit::data, "'{}' holds no idx {}: its magic is {:#010x}, expected {:#010x}", path.string(), what, magic,
+         magic_ubyte + dimensions);
   }
   std::vector<int64_t> sizes;
   uint64_t bytes = 1;
   for (uint32_t i = 0; i < dimensions; ++i) {
     const uint32_t n = source.big_endian();
     if (n == 0 || __builtin_mul_overflow(bytes, uint64_t{n}, &bytes) || bytes > source.most_bytes()) {
-      fail(Exit::data, "'{}' is damaged or truncated: its header claims more or less than it can hold",
-           path.string());
+      fail(Exit::data, "'{}' is damaged or truncated: its header claims more or less than it can hold", path.string());
     }
     sizes.push_back(n);
   }
   at::Tensor tensor = at::empty(sizes, at::kByte);
   const size_t got = source.read(tensor.mutable_data_ptr<uint8_t>(), bytes);
-  if (got != bytes)
-    fail(Exit::data, "'{}' is truncated: {} of {} bytes of {}", path.string(), got, bytes, what);
+  if (got != bytes) fail(Exit::data, "'{}' is truncated: {} of {} bytes of {}", path.string(), got, bytes, what);
   char beyond = 0;
   if (source.read(&beyond, 1) != 0) fail(Exit::data, "'{}' has bytes behind its {}", path.string(), what);
   return tensor;
@@ -96,12 +92,8 @@ at::Tensor read_idx(const fs::path& path, uint32_t dimensions, const char* what)
 
 }  // namespace
 
-at::Tensor read_idx_images(const fs::path& path) {
-  return read_idx(path, 3, "images").unsqueeze(1);
-}
+at::Tensor read_idx_images(const fs::path& path) { return read_idx(path, 3, "images").unsqueeze(1); }
 
-at::Tensor read_idx_labels(const fs::path& path) {
-  return read_idx(path, 1, "labels").to(at::kLong);
-}
+at::Tensor read_idx_labels(const fs::path& path) { return read_idx(path, 1, "labels").to(at::kLong); }
 
 }  // namespace ddls

@@ -25,9 +25,7 @@ struct LabelledFile {
   int64_t label = -1;
 };
 
-bool hidden(const fs::path& path) {
-  return path.filename().string().starts_with('.');
-}
+bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
 bool is_image(const fs::directory_entry& entry) {
   std::string extension = entry.path().extension().string();
@@ -39,8 +37,7 @@ bool is_image(const fs::directory_entry& entry) {
 
 std::vector<fs::path> images_below(const fs::path& folder) {
   std::vector<fs::path> files;
-  for (const auto& entry :
-       fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
     if (is_image(entry)) files.push_back(entry.path());
   }
   std::ranges::sort(files);
@@ -59,8 +56,8 @@ std::vector<LabelledFile> list_files(const fs::path& folder) {
   std::ranges::sort(classes);
   std::vector<LabelledFile> files;
   if (!flat.empty() && !classes.empty()) {
-    fail(Exit::data, "'{}' holds images and the folder '{}'; use images alone or one folder per class",
-         folder.string(), classes.front().filename().string());
+    fail(Exit::data, "'{}' holds images and the folder '{}'; use images alone or one folder per class", folder.string(),
+         classes.front().filename().string());
   }
   for (const fs::path& path : flat) files.push_back({path, -1});
   for (size_t label = 0; label < classes.size(); ++label) {
@@ -82,8 +79,7 @@ class Decoder {
     size_t first = 0;
     while (first < files_.size() && !decode(first)) ++first;
     if (first == files_.size()) {
-      fail(Exit::data, "all {} images of '{}' are damaged", files_.size(),
-           files_[0].path.parent_path().string());
+      fail(Exit::data, "all {} images of '{}' are damaged", files_.size(), files_[0].path.parent_path().string());
     }
     next_ = first + 1;
     const size_t threads = std::min(files_.size(), static_cast<size_t>(std::max(at::get_num_threads(), 1)));
@@ -133,16 +129,16 @@ class Decoder {
 
   void place(size_t index, const at::Tensor& image, const fs::path& path) {
     if (!images_.defined()) {  // the first good file, before there are threads
-      images_ = at::empty({static_cast<int64_t>(files_.size()), image.size(0), image.size(1), image.size(2)},
-                          at::kByte);
+      images_ =
+          at::empty({static_cast<int64_t>(files_.size()), image.size(0), image.size(1), image.size(2)}, at::kByte);
     }
     if (image.size(0) != images_.size(1)) {
-      fail(Exit::data, "'{}' has {} channels, the images before it {}; set data.channels to 1 or 3",
-           path.string(), image.size(0), images_.size(1));
+      fail(Exit::data, "'{}' has {} channels, the images before it {}; set data.channels to 1 or 3", path.string(),
+           image.size(0), images_.size(1));
     }
     if (image.size(1) != images_.size(2) || image.size(2) != images_.size(3)) {
-      fail(Exit::data, "'{}' has {} x {} pixels, the images before it {} x {}; set data.image_size",
-           path.string(), image.size(2), image.size(1), images_.size(3), images_.size(2));
+      fail(Exit::data, "'{}' has {} x {} pixels, the images before it {} x {}; set data.image_size", path.string(),
+           image.size(2), image.size(1), images_.size(3), images_.size(2));
     }
     const auto bytes = static_cast<size_t>(image.numel());
     std::copy_n(image.const_data_ptr<uint8_t>(), bytes, images_.mutable_data_ptr<uint8_t>() + index * bytes);
@@ -181,8 +177,7 @@ ImageFolder read_image_folder(const fs::path& folder, const ImageFolderOptions& 
   result.images = result.damaged == 0 ? decoder.images() : decoder.images().index_select(0, at::tensor(kept));
   if (files[0].label >= 0) result.labels = at::tensor(labels);
   if (result.damaged > 0) {
-    log::warning("'{}': {} of {} images are damaged and left out", folder.string(), result.damaged,
-                 files.size());
+    log::warning("'{}': {} of {} images are damaged and left out", folder.string(), result.damaged, files.size());
   }
   return result;
 }

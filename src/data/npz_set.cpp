@@ -17,8 +17,8 @@ at::Tensor samples_of(const at::Tensor& array, const fs::path& path) {
     return array.permute({0, 3, 1, 2}).contiguous();
   }
   if (array.dim() != 2 || dtype != at::kFloat) {
-    fail(Exit::data, "'{}': arr_0 is {} {}, expected uint8 [N, H, W, 1 or 3] or float32 [N, d]",
-         path.string(), c10::toString(dtype), fmt::format("[{}]", fmt::join(array.sizes(), ", ")));
+    fail(Exit::data, "'{}': arr_0 is {} {}, expected uint8 [N, H, W, 1 or 3] or float32 [N, d]", path.string(),
+         c10::toString(dtype), fmt::format("[{}]", fmt::join(array.sizes(), ", ")));
   }
   if (!at::isfinite(array).all().item<bool>()) {
     fail(Exit::data, "'{}': arr_0 holds values that are not finite", path.string());
@@ -28,8 +28,7 @@ at::Tensor samples_of(const at::Tensor& array, const fs::path& path) {
 
 at::Tensor labels_of(const at::Tensor& array, int64_t count, const fs::path& path) {
   const auto dtype = array.scalar_type();
-  if (array.dim() != 1 || array.size(0) != count ||
-      (dtype != at::kLong && dtype != at::kInt && dtype != at::kByte)) {
+  if (array.dim() != 1 || array.size(0) != count || (dtype != at::kLong && dtype != at::kInt && dtype != at::kByte)) {
     fail(Exit::data, "'{}': arr_1 is {} {}, expected one int64 label for each of {} samples", path.string(),
          c10::toString(dtype), fmt::format("[{}]", fmt::join(array.sizes(), ", ")), count);
   }

@@ -16,9 +16,7 @@ constexpr int64_t modes_per_axis = 5, modes = modes_per_axis * modes_per_axis;
 // `step` of the noise tells the draws of one point apart.
 constexpr int64_t draw_place = 0, draw_spread = 1;
 
-double centre(int64_t index) {
-  return 2.0 * static_cast<double>(index - modes_per_axis / 2);
-}
+double centre(int64_t index) { return 2.0 * static_cast<double>(index - modes_per_axis / 2); }
 
 }  // namespace
 

@@ -20,8 +20,8 @@ class DualAveraging {
     log_averaged_ = weight * log_step_ + (1 - weight) * log_averaged_;
   }
 
-  double step() const { return std::exp(log_step_); }                 // to use next while warming up
-  double averaged_step() const { return std::exp(log_averaged_); }    // to freeze afterwards
+  double step() const { return std::exp(log_step_); }               // to use next while warming up
+  double averaged_step() const { return std::exp(log_averaged_); }  // to freeze afterwards
 
  private:
   double target_, mu_, log_step_, log_averaged_ = 0, mean_error_ = 0;

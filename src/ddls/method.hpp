@@ -18,18 +18,18 @@ namespace ddls {
 // One block of chains. `now` is the evaluation at `z`, carried so that a step costs one new gradient.
 struct Chains {
   IdRange ids;
-  at::Tensor z;                // [n, k]
+  at::Tensor z;  // [n, k]
   Evaluation now;
-  at::Tensor acceptance;       // [n] acceptance probability of the last step; undefined where nothing can be rejected
+  at::Tensor acceptance;  // [n] acceptance probability of the last step; undefined where nothing can be rejected
 };
 
 struct Method {
   std::string name;
   int64_t steps = 0;
-  double temperature = 1;                                        // of the law that the kernel targets, s^2 / (2a)
-  bool metropolis = false;                                       // can reject: acceptance is worth reporting
-  std::function<double(int64_t step)> step_size;                 // for the records
-  std::function<void(Chains&, int64_t step)> advance;            // step = 0, 1, ...
+  double temperature = 1;                              // of the law that the kernel targets, s^2 / (2a)
+  bool metropolis = false;                             // can reject: acceptance is worth reporting
+  std::function<double(int64_t step)> step_size;       // for the records
+  std::function<void(Chains&, int64_t step)> advance;  // step = 0, 1, ...
 };
 
 // z ~ p0 for the given ids, on the target's device, evaluated.

@@ -24,7 +24,8 @@ Json manifest_of(const fs::path& folder) {
 
 at::Tensor need(const SafeTensors& file, const std::string& name, const fs::path& path) {
   const auto found = file.tensors.find(name);
-  if (found == file.tensors.end()) fail(Exit::data, "{}: no tensor '{}'; delete the file and start again", path.string(), name);
+  if (found == file.tensors.end())
+    fail(Exit::data, "{}: no tensor '{}'; delete the file and start again", path.string(), name);
   return found->second;
 }
 
@@ -58,7 +59,7 @@ bool SampleStore::finished() const {
 
 void SampleStore::prepare() {
   make_folder(folder_ / "blocks");
-  for (const auto& entry : fs::directory_iterator(folder_))   // samples and pictures of another key
+  for (const auto& entry : fs::directory_iterator(folder_))  // samples and pictures of another key
     if (entry.path().filename() != "blocks") fs::remove_all(entry.path());
 }
 
@@ -119,7 +120,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
 
   at::Tensor sums = at::zeros({static_cast<int64_t>(record_steps.size()), curve_columns}, at::kDouble);
   std::vector<at::Tensor> path_latents, path_samples;
-  for (int64_t i = 0; i < blocks; ++i) {   // in block order: the same bytes whoever made the blocks
+  for (int64_t i = 0; i < blocks; ++i) {  // in block order: the same bytes whoever made the blocks
     const SafeTensors file = read(i);
     sums += need(file, "curves", block_path(i));
     const at::Tensor latents = need(file, "trajectory_latents", block_path(i));
@@ -128,10 +129,9 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
     path_samples.push_back(need(file, "trajectory_samples", block_path(i)));
   }
   if (!path_latents.empty()) {
-    write_npz(folder_ / "trajectories.npz",
-              {{"latents", at::cat(path_latents, 1)},
-               {"samples", at::cat(path_samples, 1)},
-               {"steps", at::tensor(record_steps, at::kLong)}});
+    write_npz(folder_ / "trajectories.npz", {{"latents", at::cat(path_latents, 1)},
+                                             {"samples", at::cat(path_samples, 1)},
+                                             {"steps", at::tensor(record_steps, at::kLong)}});
     files.emplace_back("trajectories.npz");
   }
 
@@ -142,7 +142,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
     for (int64_t c = 0; c < curve_columns; ++c) {
       const std::string name = curve_names[c];
       if (name == "acceptance" && !method.metropolis) continue;
-      if ((name == "acceptance" || name == "jump2") && record_steps[r] == 0) continue;   // nothing happened yet
+      if ((name == "acceptance" || name == "jump2") && record_steps[r] == 0) continue;  // nothing happened yet
       const double value = sums.index({static_cast<int64_t>(r), c}).item<double>();
       line[name] = name == "nonfinite" ? Json(static_cast<int64_t>(value)) : Json(value / count);
     }
@@ -151,8 +151,13 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
   write_file(folder_ / "chains.jsonl", lines);
   files.emplace_back("chains.jsonl");
 
-  Json manifest{{"schema", 1}, {"method", method.name}, {"count", plan_.count}, {"steps", method.steps},
-                {"temperature", method.temperature}, {"seconds", seconds}, {"key", key_.text}};
+  Json manifest{{"schema", 1},
+                {"method", method.name},
+                {"count", plan_.count},
+                {"steps", method.steps},
+                {"temperature", method.temperature},
+                {"seconds", seconds},
+                {"key", key_.text}};
   for (const std::string& file : files) manifest["files"][file] = sha256_of_file(folder_ / file);
   write_file(folder_ / manifest_name, manifest.dump(2) + "\n");
   fs::remove_all(folder_ / "blocks");

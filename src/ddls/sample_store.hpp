@@ -20,32 +20,32 @@ inline constexpr int64_t curve_columns = 8;
 
 // What one block leaves. Only ids that count (no padding). Samples are uint8 images or float32 points.
 struct BlockResult {
-  at::Tensor latents;                   // [n, k] float32
-  at::Tensor samples;                   // [n, ...]
-  at::Tensor curves;                    // [records, curve_columns] float64 sums over the n chains
-  at::Tensor snapshots;                 // [snapshots, n, ...]; empty where none are asked for
-  at::Tensor trajectory_latents;        // [records, t, k]: the first chains of the run; t = 0 in most blocks
-  at::Tensor trajectory_samples;        // [records, t, ...]
+  at::Tensor latents;             // [n, k] float32
+  at::Tensor samples;             // [n, ...]
+  at::Tensor curves;              // [records, curve_columns] float64 sums over the n chains
+  at::Tensor snapshots;           // [snapshots, n, ...]; empty where none are asked for
+  at::Tensor trajectory_latents;  // [records, t, k]: the first chains of the run; t = 0 in most blocks
+  at::Tensor trajectory_samples;  // [records, t, ...]
 };
 
 // What decides the bytes of a block: a folder made under another key is started anew.
 struct SampleKey {
-  std::string text;                     // weights' hash, seed, method options, counts, as one line of JSON
+  std::string text;  // weights' hash, seed, method options, counts, as one line of JSON
 };
 
 class SampleStore {
  public:
   SampleStore(std::filesystem::path folder, SampleKey key, BlockPlan plan);
 
-  bool finished() const;                              // assembled under this key, and its files verify
+  bool finished() const;  // assembled under this key, and its files verify
   // Removes what another key left. One process, before any other uses the folder.
   void prepare();
-  bool has(const Block& block) const;                 // present under this key, and it verifies
+  bool has(const Block& block) const;  // present under this key, and it verifies
   void write(const Block& block, const BlockResult& result);
   // One process, when every block is there. `record_steps` and `snapshot_steps` name the rows of curves and snapshots.
   // `seconds`: what the sampling took, for the manifest. Writes samples.npz, latents.npz, trajectories.npz, snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json.
-  void assemble(const Method& method, const std::vector<int64_t>& record_steps, const std::vector<int64_t>& snapshot_steps,
-                double seconds);
+  void assemble(const Method& method, const std::vector<int64_t>& record_steps,
+                const std::vector<int64_t>& snapshot_steps, double seconds);
 
   const std::filesystem::path& folder() const { return folder_; }
 

@@ -31,10 +31,12 @@ at::Tensor stored(const at::Tensor& samples) {
 // Sums over the first n chains of what happened in the steps since the last record.
 struct Since {
   int64_t steps = 0;
-  at::Tensor acceptance, jump2;   // float64 scalars
+  at::Tensor acceptance, jump2;  // float64 scalars
 };
 
-at::Tensor sum_of(const at::Tensor& per_chain, int64_t n) { return per_chain.narrow(0, 0, n).to(at::kDouble).cpu().sum(); }
+at::Tensor sum_of(const at::Tensor& per_chain, int64_t n) {
+  return per_chain.narrow(0, 0, n).to(at::kDouble).cpu().sum();
+}
 
 at::Tensor column_sums(const Chains& chains, const Since& since, int64_t n) {
   const auto sum = [n](const at::Tensor& per_chain) { return sum_of(per_chain, n); };
@@ -44,7 +46,8 @@ at::Tensor column_sums(const Chains& chains, const Since& since, int64_t n) {
   const at::Tensor u = energy(chains.now);
   const at::Tensor gradient = energy_gradient(chains.z, chains.now);
   return at::stack({sum(u), sum(chains.now.log_ratio), sum(-chains.now.log_prior), sum(gradient.norm(2, 1)),
-                    sum(chains.z.square().mean(1)), mean(since.acceptance), mean(since.jump2), sum(at::isfinite(u).logical_not())});
+                    sum(chains.z.square().mean(1)), mean(since.acceptance), mean(since.jump2),
+                    sum(at::isfinite(u).logical_not())});
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace ddls {
 // Which steps are recorded (curves, trajectories) and stored whole (snapshots). Step 0 is the start, step N the end.
 struct RecordPlan {
   std::vector<int64_t> records, snapshots;
-  int64_t trajectories = 0;   // chains 0 .. t-1 keep all their records
+  int64_t trajectories = 0;  // chains 0 .. t-1 keep all their records
 };
 RecordPlan plan_records(const SampleConfig& config, int64_t steps);
 

@@ -14,15 +14,15 @@ namespace ddls {
 
 // Per chain, at one z. Everything float32, detached.
 struct Evaluation {
-  at::Tensor log_prior;            // [n], up to a constant
-  at::Tensor log_ratio;            // [n]
-  at::Tensor grad_log_ratio;       // [n, k], with respect to z
+  at::Tensor log_prior;       // [n], up to a constant
+  at::Tensor log_ratio;       // [n]
+  at::Tensor grad_log_ratio;  // [n, k], with respect to z
 };
 
 struct Target {
   int64_t latent_dim = 0;
   c10::Device device{c10::DeviceType::CPU};
-  std::function<at::Tensor(const at::Tensor& z)> decode;          // [n, k] -> samples as the generator gives them
+  std::function<at::Tensor(const at::Tensor& z)> decode;  // [n, k] -> samples as the generator gives them
   std::function<Evaluation(const at::Tensor& z)> evaluate;
 };
 

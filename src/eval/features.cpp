@@ -8,7 +8,8 @@
 namespace ddls {
 
 Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sample_shape, c10::Device device) {
-  if (!fs::exists(file)) fail(Exit::missing, "{}: there is no such feature extractor (evaluate.extractor)", file.string());
+  if (!fs::exists(file))
+    fail(Exit::missing, "{}: there is no such feature extractor (evaluate.extractor)", file.string());
   Extractor extractor;
   extractor.name = file.stem().string();
   extractor.sha256 = sha256_of_file(file);
@@ -23,14 +24,15 @@ Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sampl
     std::vector<int64_t> sizes{2};
     sizes.insert(sizes.end(), sample_shape.begin(), sample_shape.end());
     const Features probe = extractor.extract(at::zeros(sizes, at::kByte));
-    if (probe.features.dim() != 2 || probe.features.size(0) != 2 || probe.logits.dim() != 2 || probe.logits.size(0) != 2)
+    if (probe.features.dim() != 2 || probe.features.size(0) != 2 || probe.logits.dim() != 2 ||
+        probe.logits.size(0) != 2)
       fail(Exit::data, "{}: the extractor must return features [N, F] and logits [N, C]", file.string());
     extractor.features = probe.features.size(1);
     extractor.classes = probe.logits.size(1);
   } catch (const c10::Error& error) {
     fail(Exit::data, "{}: not a usable feature extractor (TorchScript, forward(uint8 NCHW) -> (features, logits)): {}",
          file.string(), error.what_without_backtrace());
-  } catch (const std::exception& error) {   // TorchScript throws its own types for run-time errors
+  } catch (const std::exception& error) {  // TorchScript throws its own types for run-time errors
     if (dynamic_cast<const Error*>(&error)) throw;
     fail(Exit::data, "{}: the extractor fails on images of this data set: {}", file.string(), error.what());
   }

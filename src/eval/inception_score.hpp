@@ -10,15 +10,15 @@
 namespace ddls {
 
 struct MeanStd {
-  double mean = 0, std = 0;   // std over splits, divisor: the number of splits
+  double mean = 0, std = 0;  // std over splits, divisor: the number of splits
 };
 
 class InceptionScore {
  public:
   static constexpr int64_t splits = 10;
-  InceptionScore(int64_t classes, int64_t count);          // count: of the whole set
-  void add(const at::Tensor& logits, IdRange ids);         // [n, C], rows of these ids
-  at::Tensor& sums() { return sums_; }                     // [splits, 2 + C]: n, sum p log p, sum p
+  InceptionScore(int64_t classes, int64_t count);   // count: of the whole set
+  void add(const at::Tensor& logits, IdRange ids);  // [n, C], rows of these ids
+  at::Tensor& sums() { return sums_; }              // [splits, 2 + C]: n, sum p log p, sum p
   MeanStd score() const;
 
  private:

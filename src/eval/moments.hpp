@@ -9,16 +9,16 @@ namespace ddls {
 
 struct GaussianStatistics {
   int64_t count = 0;
-  at::Tensor mean;         // [F] float64
-  at::Tensor covariance;   // [F, F] float64, divisor count - 1
+  at::Tensor mean;        // [F] float64
+  at::Tensor covariance;  // [F, F] float64, divisor count - 1
 };
 
 // n, sum f, sum f f^T over rows.
 class Moments {
  public:
   explicit Moments(int64_t features);
-  void add(const at::Tensor& features);     // [n, F], any floating dtype
-  at::Tensor& sums() { return sums_; }      // [1 + F + F*F] float64: the message of the all-reduce
+  void add(const at::Tensor& features);  // [n, F], any floating dtype
+  at::Tensor& sums() { return sums_; }   // [1 + F + F*F] float64: the message of the all-reduce
   // Throws Error(data) for fewer than 2 rows, or features that are not finite. `what` names the set.
   GaussianStatistics statistics(const std::string& what) const;
 

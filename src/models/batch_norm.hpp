@@ -10,7 +10,7 @@ namespace ddls {
 class BatchNorm : public torch::nn::Module {
  public:
   explicit BatchNorm(int64_t features, double eps = 1e-5);
-  at::Tensor forward(const at::Tensor& x);   // [n, features] or [n, features, H, W]
+  at::Tensor forward(const at::Tensor& x);  // [n, features] or [n, features, H, W]
 
   // Between begin and end, training-mode forwards add their batch statistics; end writes the averages to the buffers.
   void begin_measuring();
@@ -21,7 +21,7 @@ class BatchNorm : public torch::nn::Module {
   at::Tensor weight_, bias_, mean_, variance_;
   bool measuring_ = false;
   int64_t batches_ = 0;
-  at::Tensor mean_sum_, variance_sum_;   // float64
+  at::Tensor mean_sum_, variance_sum_;  // float64
 };
 
 // Runs the network in training mode over `batches` (a callback that gives input batch i) and fixes the statistics of all

@@ -18,7 +18,8 @@ Classifier::Classifier(const SampleShape& image, const std::vector<int64_t>& wid
     register_module(convolutions_.back(), torch::nn::Conv2d(torch::nn::Conv2dOptions(from, widths[i], 3).padding(1)));
     from = widths[i];
   }
-  if (height < 1 || width < 1) fail(Exit::config, "model.classifier_widths: too many widths for images of {} x {}", image[1], image[2]);
+  if (height < 1 || width < 1)
+    fail(Exit::config, "model.classifier_widths: too many widths for images of {} x {}", image[1], image[2]);
   register_module("hidden", torch::nn::Linear(from * height * width, widths.back()));
   register_module("classes", torch::nn::Linear(widths.back(), classes));
 }
@@ -44,7 +45,8 @@ void Classifier::save_torchscript(const std::filesystem::path& file) const {
   std::string body = "def forward(self, images):\n  h = torch.pixel_unshuffle(images / 127.5 - 1.0, 2)\n";
   for (size_t i = 0; i < convolutions_.size(); ++i) {
     if (i > 0) body += "  h = torch.max_pool2d(h, [2, 2])\n";
-    body += fmt::format("  h = torch.relu(torch.conv2d(h, self.{0}_weight, self.{0}_bias, [1, 1], [1, 1]))\n", convolutions_[i]);
+    body += fmt::format("  h = torch.relu(torch.conv2d(h, self.{0}_weight, self.{0}_bias, [1, 1], [1, 1]))\n",
+                        convolutions_[i]);
   }
   body +=
       "  features = torch.relu(torch.linear(h.flatten(1), self.hidden_weight, self.hidden_bias))\n"

@@ -34,7 +34,8 @@ class Generator : public Network {
     for (size_t i = 0; i < widths.size(); ++i) {
       norms_.push_back(register_module("norm" + std::to_string(i), std::make_shared<BatchNorm>(widths[i])));
       if (i + 1 == widths.size()) break;
-      const auto options = torch::nn::ConvTranspose2dOptions(widths[i], widths[i + 1], 4).stride(2).padding(1).bias(false);
+      const auto options =
+          torch::nn::ConvTranspose2dOptions(widths[i], widths[i + 1], 4).stride(2).padding(1).bias(false);
       ups_.push_back(register_module("up" + std::to_string(i), torch::nn::ConvTranspose2d(options)));
     }
     last_ = register_module("last", convolution(widths.back(), 4 * image[0], 3, 1));
@@ -63,8 +64,8 @@ class Discriminator : public Network {
     const int64_t side = smallest_side(image, widths.size());
     int64_t from = 4 * image[0];
     for (size_t i = 0; i < widths.size(); ++i) {
-      downs_.push_back(register_module("down" + std::to_string(i),
-                                       i == 0 ? convolution(from, widths[i], 3, 1) : convolution(from, widths[i], 4, 2)));
+      downs_.push_back(register_module("down" + std::to_string(i), i == 0 ? convolution(from, widths[i], 3, 1)
+                                                                          : convolution(from, widths[i], 4, 2)));
       from = widths[i];
     }
     int64_t features = from * side * side;

@@ -37,7 +37,7 @@ NetworkPtr make_network(const ModelConfig& config, Role role, const SampleShape&
   }
   if (config.architecture == "dcgan") {
     NetworkPtr network = make_dcgan_network(config, role, sample_shape);
-    if (role == Role::ratio)   // a plain classifier: N(0, 0.02) would start it too flat to learn under instance noise
+    if (role == Role::ratio)  // a plain classifier: N(0, 0.02) would start it too flat to learn under instance noise
       initialise_he(*network, 0.2, 0.5, seed, role_key);
     else
       initialise_normal(*network, 0.02, seed, role_key);

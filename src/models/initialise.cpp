@@ -12,7 +12,7 @@ void initialise_uniform_fan_in(Network& network, uint64_t seed, int64_t key) {
   torch::NoGradGuard no_grad;
   int64_t index = 0;
   double bound = 1;
-  for (at::Tensor& p : network.parameters()) {   // a layer's weight comes before its bias
+  for (at::Tensor& p : network.parameters()) {  // a layer's weight comes before its bias
     if (p.dim() > 1) bound = 1 / std::sqrt(static_cast<double>(p.numel() / p.size(0)));
     const at::Tensor u = Noise{seed}.uniform({index, index + 1}, p.numel(), key, Stream::init).view(p.sizes());
     p.copy_((u * 2 - 1) * bound);

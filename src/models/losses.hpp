@@ -9,10 +9,10 @@ namespace ddls {
 struct GanLoss {
   at::Tensor (*discriminator)(const at::Tensor& real_logits, const at::Tensor& fake_logits);
   at::Tensor (*generator)(const at::Tensor& fake_logits);
-  bool logit_is_log_ratio;   // at the optimum: true for the logistic losses
+  bool logit_is_log_ratio;  // at the optimum: true for the logistic losses
 };
 
-GanLoss gan_loss(const std::string& name);   // throws Error(config)
+GanLoss gan_loss(const std::string& name);  // throws Error(config)
 
 // softplus(-d(x)) + softplus(d(x~)): at its optimum d = log p_data - log p_generator.
 at::Tensor logistic_loss(const at::Tensor& real_logits, const at::Tensor& fake_logits);

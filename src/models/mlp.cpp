@@ -34,7 +34,7 @@ class MlpDiscriminator : public Network {
  public:
   MlpDiscriminator(int64_t inputs, const std::vector<int64_t>& widths, const std::vector<double>& frequencies) {
     const auto count = static_cast<int64_t>(frequencies.size());
-    if (count > 0)   // a constant of the architecture, not of the weights: no buffer, but it must follow the device
+    if (count > 0)  // a constant of the architecture, not of the weights: no buffer, but it must follow the device
       frequencies_ = torch::tensor(frequencies, torch::kDouble).to(torch::kFloat).view({1, 1, count});
     body_ = register_module("body", std::make_shared<Mlp>(inputs * (1 + 2 * count), widths, 1));
   }
@@ -56,7 +56,8 @@ NetworkPtr make_mlp(int64_t inputs, const std::vector<int64_t>& widths, int64_t 
   return std::make_shared<Mlp>(inputs, widths, outputs);
 }
 
-NetworkPtr make_mlp_discriminator(int64_t inputs, const std::vector<int64_t>& widths, const std::vector<double>& frequencies) {
+NetworkPtr make_mlp_discriminator(int64_t inputs, const std::vector<int64_t>& widths,
+                                  const std::vector<double>& frequencies) {
   return std::make_shared<MlpDiscriminator>(inputs, widths, frequencies);
 }
 

@@ -15,6 +15,6 @@ class Network : public torch::nn::Module {
 };
 
 using NetworkPtr = std::shared_ptr<Network>;
-using SampleShape = std::vector<int64_t>;   // of one sample: {2}, {1, 28, 28}
+using SampleShape = std::vector<int64_t>;  // of one sample: {2}, {1, 28, 28}
 
 }  // namespace ddls

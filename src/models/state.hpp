@@ -7,7 +7,7 @@
 
 namespace ddls {
 
-NamedTensors state_of(const torch::nn::Module& network);   // CPU copies
+NamedTensors state_of(const torch::nn::Module& network);  // CPU copies
 // Throws Error(data) naming `source` and the first tensor that is missing, left over, or of another shape.
 void load_state(torch::nn::Module& network, const NamedTensors& state, const std::string& source);
 uint64_t digest_of(const torch::nn::Module& network);

@@ -22,7 +22,9 @@ void Adam::step(at::Tensor& parameters, const at::Tensor& gradients, double lr) 
 }
 
 NamedTensors Adam::state() const {
-  return {{"first_moment", first_.cpu().clone()}, {"second_moment", second_.cpu().clone()}, {"steps", steps_.cpu().clone()}};
+  return {{"first_moment", first_.cpu().clone()},
+          {"second_moment", second_.cpu().clone()},
+          {"steps", steps_.cpu().clone()}};
 }
 
 void Adam::load(const NamedTensors& state, const std::string& source) {
@@ -39,7 +41,8 @@ void Adam::load(const NamedTensors& state, const std::string& source) {
 
 double learning_rate(const AdamConfig& config, int64_t step, int64_t total) {
   const double share = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(total, 1));
-  const double done = std::max(0.0, share - config.constant_until) / (1 - config.constant_until);   // of the falling part
+  const double done =
+      std::max(0.0, share - config.constant_until) / (1 - config.constant_until);  // of the falling part
   double left = 1;
   if (config.schedule == "linear") left = 1 - done;
   if (config.schedule == "cosine") left = 0.5 * (1 + std::cos(std::numbers::pi * done));

@@ -14,7 +14,7 @@ class Adam {
   // Updates `parameters` in place; `lr` from learning_rate().
   void step(at::Tensor& parameters, const at::Tensor& gradients, double lr);
 
-  NamedTensors state() const;                               // CPU copies
+  NamedTensors state() const;  // CPU copies
   void load(const NamedTensors& state, const std::string& source);
 
  private:

@@ -57,22 +57,18 @@ std::string encode_png(const at::Tensor& image) {
   return encode_png_pixels(image.cpu().permute({1, 2, 0}).contiguous());
 }
 
-void write_png(const fs::path& path, const at::Tensor& image) {
-  write_file(path, encode_png(image));
-}
+void write_png(const fs::path& path, const at::Tensor& image) { write_file(path, encode_png(image)); }
 
 at::Tensor with_channels(const at::Tensor& images, int64_t channels) {
   const int64_t present = images.size(-3);
-  ensure((channels == 1 || channels == 3) && (present == 1 || present == 3), "{} channels from {}", channels,
-         present);
+  ensure((channels == 1 || channels == 3) && (present == 1 || present == 3), "{} channels from {}", channels, present);
   if (present == channels) return images;
   const at::Tensor dense = images.contiguous();
   std::vector<int64_t> sizes = dense.sizes().vec();
   sizes[sizes.size() - 3] = channels;
   at::Tensor result = at::empty(sizes, at::kByte);
   const auto plane = static_cast<size_t>(dense.size(-1) * dense.size(-2));
-  const size_t count =
-      plane == 0 ? 0 : static_cast<size_t>(dense.numel()) / (plane * static_cast<size_t>(present));
+  const size_t count = plane == 0 ? 0 : static_cast<size_t>(dense.numel()) / (plane * static_cast<size_t>(present));
   const uint8_t* in = dense.const_data_ptr<uint8_t>();
   uint8_t* out = result.mutable_data_ptr<uint8_t>();
   for (size_t i = 0; i < count; ++i) {
@@ -88,17 +84,14 @@ at::Tensor with_channels(const at::Tensor& images, int64_t channels) {
 }
 
 at::Tensor image_grid(const at::Tensor& images, int64_t columns, int64_t gap, uint8_t shade) {
-  ensure(
-      images.dim() == 4 && images.scalar_type() == at::kByte && images.size(0) > 0 && columns > 0 && gap >= 0,
-      "an image grid needs uint8 [N, C, H, W] and a column");
+  ensure(images.dim() == 4 && images.scalar_type() == at::kByte && images.size(0) > 0 && columns > 0 && gap >= 0,
+         "an image grid needs uint8 [N, C, H, W] and a column");
   const int64_t n = images.size(0), height = images.size(2), width = images.size(3);
   const int64_t rows = (n + columns - 1) / columns;
   at::Tensor grid = at::full({images.size(1), rows * (height + gap) - gap, columns * (width + gap) - gap},
                              at::Scalar(static_cast<int64_t>(shade)), at::kByte);
   for (int64_t i = 0; i < n; ++i) {
-    grid.narrow(1, i / columns * (height + gap), height)
-        .narrow(2, i % columns * (width + gap), width)
-        .copy_(images[i]);
+    grid.narrow(1, i / columns * (height + gap), height).narrow(2, i % columns * (width + gap), width).copy_(images[i]);
   }
   return grid;
 }
@@ -107,8 +100,6 @@ at::Tensor quantise(const at::Tensor& images) {
   return images.to(at::kFloat).mul(127.5).add(128).floor().clamp(0, 255).to(at::kByte);
 }
 
-at::Tensor dequantise(const at::Tensor& images_u8) {
-  return images_u8.to(at::kFloat).div(127.5).sub(1);
-}
+at::Tensor dequantise(const at::Tensor& images_u8) { return images_u8.to(at::kFloat).div(127.5).sub(1); }
 
 }  // namespace ddls

@@ -28,12 +28,12 @@ bool harmless(const std::string& warning) {
   return warning.find("extraneous bytes before marker 0xd9") != std::string::npos;
 }
 
-void decompress(void* handle, std::string_view bytes, const JpegHeader& header, int format,
-                at::Tensor& pixels, const std::string& name) {
+void decompress(void* handle, std::string_view bytes, const JpegHeader& header, int format, at::Tensor& pixels,
+                const std::string& name) {
   const auto run = [&](int flags) {
     return tjDecompress2(handle, reinterpret_cast<const unsigned char*>(bytes.data()),
-                         static_cast<unsigned long>(bytes.size()), pixels.mutable_data_ptr<uint8_t>(),
-                         header.width, 0, header.height, format, flags) == 0;
+                         static_cast<unsigned long>(bytes.size()), pixels.mutable_data_ptr<uint8_t>(), header.width, 0,
+                         header.height, format, flags) == 0;
   };
   if (run(TJFLAG_STOPONWARNING)) return;
   if (!harmless(tjGetErrorStr2(handle))) damaged(handle, name);
@@ -56,17 +56,15 @@ at::Tensor without_inks(const at::Tensor& pixels) {
 
 }  // namespace
 
-bool looks_like_jpeg(std::string_view bytes) {
-  return bytes.starts_with("\xFF\xD8\xFF");
-}
+bool looks_like_jpeg(std::string_view bytes) { return bytes.starts_with("\xFF\xD8\xFF"); }
 
 at::Tensor decode_jpeg(std::string_view bytes, const std::string& name) {
   const Decompressor handle(tjInitDecompress());
   ensure(handle != nullptr, "libturbojpeg does not start");
   JpegHeader header;
   if (tjDecompressHeader3(handle.get(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                          static_cast<unsigned long>(bytes.size()), &header.width, &header.height,
-                          &header.subsampling, &header.colour_space) != 0) {
+                          static_cast<unsigned long>(bytes.size()), &header.width, &header.height, &header.subsampling,
+                          &header.colour_space) != 0) {
     damaged(handle.get(), name);
   }
   check_image_size(static_cast<uint64_t>(header.width), static_cast<uint64_t>(header.height), name);

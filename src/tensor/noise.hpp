@@ -11,19 +11,19 @@
 namespace ddls {
 
 enum class Stream : uint32_t {
-  prior,            // z_0 of chain id
-  langevin,         // n of (chain, step)
-  accept,           // u of (chain, step)
-  train_latent_d,   // z of the discriminator step: id = sample of the global batch
+  prior,           // z_0 of chain id
+  langevin,        // n of (chain, step)
+  accept,          // u of (chain, step)
+  train_latent_d,  // z of the discriminator step: id = sample of the global batch
   train_latent_g,
   ratio_latent,
   instance_noise_real,
   instance_noise_fake,
   data_toy,
   data_order,
-  statistics,       // prior draws on which batch-norm statistics are taken
-  init,             // id = index of the parameter
-  refresh,          // does chain id start anew at this step
+  statistics,  // prior draws on which batch-norm statistics are taken
+  init,        // id = index of the parameter
+  refresh,     // does chain id start anew at this step
 };
 
 struct Noise {
@@ -31,7 +31,7 @@ struct Noise {
 
   // float32 [ids.size(), dim], CPU.
   at::Tensor normal(IdRange ids, int64_t dim, int64_t step, Stream stream) const;
-  at::Tensor uniform(IdRange ids, int64_t dim, int64_t step, Stream stream) const;   // in (0, 1)
+  at::Tensor uniform(IdRange ids, int64_t dim, int64_t step, Stream stream) const;  // in (0, 1)
 };
 
 }  // namespace ddls

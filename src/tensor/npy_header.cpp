@@ -67,9 +67,7 @@ class Literal {
     skip_space();
     if (position_ != text_.size()) broken();
   }
-  [[noreturn]] void broken() const {
-    fail(Exit::data, "{}: damaged .npy header near character {}", where_, position_);
-  }
+  [[noreturn]] void broken() const { fail(Exit::data, "{}: damaged .npy header near character {}", where_, position_); }
 
  private:
   void skip_space() {
@@ -84,8 +82,7 @@ at::ScalarType dtype_of(std::string_view text, const std::string& where) {
   for (const NamedType& type : types) {
     if (type.text == text) return type.dtype;
   }
-  fail(Exit::data, "{}: dtype '{}' is not supported; save it as uint8, int32, int64, float32 or float64",
-       where, text);
+  fail(Exit::data, "{}: dtype '{}' is not supported; save it as uint8, int32, int64, float32 or float64", where, text);
 }
 
 std::vector<int64_t> shape_of(Literal& literal) {
@@ -153,8 +150,7 @@ size_t npy_header_bytes(std::string_view prefix, const std::string& where) {
   if (version < 1 || version > 3) fail(Exit::data, "{}: .npy version {} is not supported", where, version);
   const size_t length_bytes = version == 1 ? 2 : 4;
   size_t length = 0;
-  for (size_t i = 0; i < length_bytes; ++i)
-    length |= size_t{static_cast<unsigned char>(prefix[8 + i])} << (8 * i);
+  for (size_t i = 0; i < length_bytes; ++i) length |= size_t{static_cast<unsigned char>(prefix[8 + i])} << (8 * i);
   if (length > longest_header) fail(Exit::data, "{}: damaged .npy header ({} bytes long)", where, length);
   return std::max(8 + length_bytes + length, npy_prefix_bytes);
 }

@@ -27,8 +27,7 @@ void check_chunks(std::string_view bytes, const std::string& name) {
     const size_t length = big_endian(bytes, at);
     if (length > bytes.size() - at - frame) fail(Exit::data, "'{}': truncated PNG", name);
     const std::string_view typed = bytes.substr(at + 4, 4 + length);
-    const auto crc =
-        crc32_z(crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(typed.data()), typed.size());
+    const auto crc = crc32_z(crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(typed.data()), typed.size());
     if (crc != big_endian(bytes, at + 8 + length)) {
       fail(Exit::data, "'{}': damaged PNG (checksum of a chunk at byte {})", name, at);
     }
@@ -58,9 +57,7 @@ at::Tensor over_black(const at::Tensor& pixels) {
 
 }  // namespace
 
-bool looks_like_png(std::string_view bytes) {
-  return bytes.starts_with(signature);
-}
+bool looks_like_png(std::string_view bytes) { return bytes.starts_with(signature); }
 
 at::Tensor decode_png(std::string_view bytes, const std::string& name) {
   check_chunks(bytes, name);
@@ -90,8 +87,7 @@ std::string encode_png_pixels(const at::Tensor& pixels) {
   std::string png(bytes, '\0');
   const int written =
       png_image_write_to_memory(&image, png.data(), &bytes, 0, pixels.const_data_ptr<uint8_t>(), 0, nullptr);
-  ensure(written != 0, "libpng cannot write a {} x {} image: {}", pixels.size(1), pixels.size(0),
-         image.message);
+  ensure(written != 0, "libpng cannot write a {} x {} image: {}", pixels.size(1), pixels.size(0), image.message);
   png.resize(bytes);
   return png;
 }

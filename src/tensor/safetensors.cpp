@@ -63,8 +63,7 @@ class Reader {
     check_hash(result.metadata);
     for (const Extent& e : extents) {
       at::Tensor tensor = at::empty(e.sizes, e.dtype);
-      if (tensor.nbytes() > 0)
-        std::memcpy(tensor.mutable_data_ptr(), data_.data() + e.begin, tensor.nbytes());
+      if (tensor.nbytes() > 0) std::memcpy(tensor.mutable_data_ptr(), data_.data() + e.begin, tensor.nbytes());
       result.tensors[e.name] = std::move(tensor);
     }
     return result;
@@ -88,8 +87,7 @@ class Reader {
     const std::string_view text = std::string_view(bytes_).substr(length_field_bytes, length);
     data_ = std::string_view(bytes_).substr(length_field_bytes + length);
     if (!text.starts_with('{')) damaged("the header does not begin with '{{'");
-    std::vector<std::set<std::string>>
-        keys;  // of the objects that are open: JSON allows a key twice, we do not
+    std::vector<std::set<std::string>> keys;  // of the objects that are open: JSON allows a key twice, we do not
     const auto unique_keys = [&](int, Json::parse_event_t event, Json& parsed) {
       if (event == Json::parse_event_t::object_start) keys.emplace_back();
       if (event == Json::parse_event_t::object_end) keys.pop_back();
@@ -124,8 +122,7 @@ class Reader {
   }
 
   Extent extent(const std::string& name, const Json& value) const {
-    if (!value.is_object() || value.size() != 3)
-      damaged("tensor '{}' is not described as the format says", name);
+    if (!value.is_object() || value.size() != 3) damaged("tensor '{}' is not described as the format says", name);
     if (!value.contains("dtype") || !value["dtype"].is_string()) damaged("tensor '{}' has no dtype", name);
     const std::string dtype = value["dtype"].get<std::string>();
     const auto type = std::ranges::find(types, dtype, &NamedType::text);
@@ -150,8 +147,7 @@ class Reader {
     if (e.begin > e.end || e.end > data_.size()) {
       damaged("tensor '{}' lies at {} to {} of {} bytes of data", name, e.begin, e.end, data_.size());
     }
-    if (e.end - e.begin != bytes)
-      damaged("tensor '{}' needs {} bytes and has {}", name, bytes, e.end - e.begin);
+    if (e.end - e.begin != bytes) damaged("tensor '{}' needs {} bytes and has {}", name, bytes, e.end - e.begin);
     return e;
   }
 
@@ -162,8 +158,7 @@ class Reader {
     });
     uint64_t end = 0;
     for (const Extent& e : extents) {
-      if (e.begin != end)
-        damaged("tensor '{}' begins at {} instead of {} (overlap or hole)", e.name, e.begin, end);
+      if (e.begin != end) damaged("tensor '{}' begins at {} instead of {} (overlap or hole)", e.name, e.begin, end);
       end = e.end;
     }
     if (end != data_.size()) damaged("{} bytes of data, but its tensors take {}", data_.size(), end);
@@ -189,17 +184,14 @@ std::string_view dtype_text(const std::string& name, at::ScalarType dtype) {
 
 }  // namespace
 
-SafeTensors read_safetensors(const fs::path& path) {
-  return Reader(path).read();
-}
+SafeTensors read_safetensors(const fs::path& path) { return Reader(path).read(); }
 
 void write_safetensors(const fs::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata) {
   // Widest elements first, so that every tensor is aligned to its own element.
   std::vector<std::string> order;
   for (const auto& [name, tensor] : tensors) order.push_back(name);
-  std::ranges::stable_sort(order, std::greater<>(),
-                           [&](const std::string& n) { return tensors.at(n).element_size(); });
+  std::ranges::stable_sort(order, std::greater<>(), [&](const std::string& n) { return tensors.at(n).element_size(); });
 
   Json header = Json::object();
   std::string data;

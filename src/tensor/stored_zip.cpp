@@ -63,9 +63,7 @@ void StoredZip::put(std::span<const std::byte> bytes) {
   }
 }
 
-void StoredZip::put(const std::string& text) {
-  put(std::as_bytes(std::span(text)));
-}
+void StoredZip::put(const std::string& text) { put(std::as_bytes(std::span(text))); }
 
 void StoredZip::begin(const std::string& name, uint64_t bytes) {
   entries_.push_back({name, position_, bytes, 0, static_cast<uint32_t>(crc32_z(0, nullptr, 0))});
@@ -92,18 +90,16 @@ void StoredZip::begin(const std::string& name, uint64_t bytes) {
 void StoredZip::write(std::span<const std::byte> bytes) {
   if (bytes.empty()) return;  // zlib takes a null pointer as "begin a new checksum"
   Entry& entry = entries_.back();
-  ensure(entry.written + bytes.size() <= entry.bytes, "zip entry '{}' gets more than its {} bytes",
-         entry.name, entry.bytes);
-  entry.crc =
-      static_cast<uint32_t>(crc32_z(entry.crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  ensure(entry.written + bytes.size() <= entry.bytes, "zip entry '{}' gets more than its {} bytes", entry.name,
+         entry.bytes);
+  entry.crc = static_cast<uint32_t>(crc32_z(entry.crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
   put(bytes);
   entry.written += bytes.size();
 }
 
 void StoredZip::end() {
   const Entry& entry = entries_.back();
-  ensure(entry.written == entry.bytes, "zip entry '{}' got {} of {} bytes", entry.name, entry.written,
-         entry.bytes);
+  ensure(entry.written == entry.bytes, "zip entry '{}' got {} of {} bytes", entry.name, entry.written, entry.bytes);
   const std::string crc = Record().u32(entry.crc).bytes();
   if (::pwrite(file_, crc.data(), crc.size(), static_cast<off_t>(entry.offset + crc_offset)) != 4) {
     system_failure("cannot write");

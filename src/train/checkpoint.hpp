@@ -13,14 +13,14 @@
 namespace ddls {
 
 struct Checkpoint {
-  std::map<std::string, NamedTensors> tensors;   // "generator" -> generator.safetensors
-  nlohmann::ordered_json state;                  // state.json: step, configuration key, ...
+  std::map<std::string, NamedTensors> tensors;  // "generator" -> generator.safetensors
+  nlohmann::ordered_json state;                 // state.json: step, configuration key, ...
 };
 
 void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
 // Throws Error(missing/data) naming the file that is not there or does not verify.
 Checkpoint read_checkpoint(const std::filesystem::path& folder);
-void verify_checkpoint(const std::filesystem::path& folder);   // throws the same
+void verify_checkpoint(const std::filesystem::path& folder);  // throws the same
 
 // The checkpoints of one phase in a run: PREFIX-00012000.
 class CheckpointStore {
@@ -28,13 +28,13 @@ class CheckpointStore {
   CheckpointStore(std::filesystem::path folder, std::string prefix, int64_t keep);
 
   std::filesystem::path path_of(int64_t step) const;
-  void save(int64_t step, const Checkpoint& checkpoint);              // then removes all but the newest `keep`
+  void save(int64_t step, const Checkpoint& checkpoint);  // then removes all but the newest `keep`
   // The newest one that verifies; damaged ones are passed over with a warning that names them.
   std::optional<std::filesystem::path> newest() const;
   void clear() const;
 
  private:
-  std::vector<int64_t> steps() const;   // ascending
+  std::vector<int64_t> steps() const;  // ascending
 
   std::filesystem::path folder_;
   std::string prefix_;

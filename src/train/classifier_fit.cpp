@@ -16,7 +16,7 @@
 namespace ddls {
 namespace {
 
-constexpr int64_t classifier_init_key = 100;   // beside the roles of models/factory
+constexpr int64_t classifier_init_key = 100;  // beside the roles of models/factory
 
 }  // namespace
 
@@ -25,8 +25,10 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
   const ClassifierConfig& options = config.train.classifier;
   const Dataset& data = context.data;
   if (data.classes() == 0)
-    all_fail(Exit::config, "no evaluate.extractor is given and '{}' has no labels to train a classifier on; name a TorchScript extractor",
-         data.name);
+    all_fail(
+        Exit::config,
+        "no evaluate.extractor is given and '{}' has no labels to train a classifier on; name a TorchScript extractor",
+        data.name);
   const c10::Device device = context.comm.topology().device;
   const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
   EpochOrder order(config.seed + 2, data.size());

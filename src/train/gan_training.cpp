@@ -28,9 +28,11 @@ at::Tensor r1_penalty(const at::Tensor& real, const at::Tensor& real_logits, dou
 void measure_generator(Network& generator, const Config& config, c10::Device device) {
   constexpr int64_t batches = 16, batch = 256;
   const Noise noise{config.seed};
-  measure_statistics(generator, [&](const at::Tensor& z) { return generator.forward(z); }, batches, [&](int64_t i) {
-    return noise.normal({i * batch, (i + 1) * batch}, config.model.latent_dim, 0, Stream::statistics).to(device);
-  });
+  measure_statistics(
+      generator, [&](const at::Tensor& z) { return generator.forward(z); }, batches,
+      [&](int64_t i) {
+        return noise.normal({i * batch, (i + 1) * batch}, config.model.latent_dim, 0, Stream::statistics).to(device);
+      });
 }
 
 struct GanTrainer {
@@ -51,7 +53,8 @@ struct GanTrainer {
         shape(sample_shape(c.data)),
         plan(plan_shards(train.batch, train.shards, c.comm, "train.batch")),
         generator(on_device(Role::generator), train.generator, train.steps, train.ema_decay, plan, c.comm),
-        discriminator(on_device(Role::discriminator), train.discriminator, train.steps * train.discriminator_steps, 0, plan, c.comm),
+        discriminator(on_device(Role::discriminator), train.discriminator, train.steps * train.discriminator_steps, 0,
+                      plan, c.comm),
         loss(gan_loss(train.loss)),
         noise{c.config.seed},
         order(c.config.seed, c.data.size()) {}
@@ -84,10 +87,10 @@ struct GanTrainer {
       const at::Tensor fake_logits = discriminator.network().forward(fake);
       const at::Tensor adversarial = loss.discriminator(real_logits, fake_logits);
       at::Tensor total = adversarial;
-      if (penalised)   // applied every r1_every steps, at that multiple of its weight
+      if (penalised)  // applied every r1_every steps, at that multiple of its weight
         total = total + r1_penalty(real, real_logits, train.r1_weight * static_cast<double>(train.r1_every));
-      return Learner::ShardLoss{total,
-                                {adversarial.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
+      return Learner::ShardLoss{
+          total, {adversarial.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
     });
   }
 
@@ -102,7 +105,8 @@ struct GanTrainer {
 
   std::vector<double> step(int64_t step) {
     std::vector<double> watched;
-    for (int64_t i = 0; i < train.discriminator_steps; ++i) watched = discriminator_step(step * train.discriminator_steps + i);
+    for (int64_t i = 0; i < train.discriminator_steps; ++i)
+      watched = discriminator_step(step * train.discriminator_steps + i);
     const std::vector<double> g = generator_step(step);
     watched.insert(watched.begin() + 1, g.front());
     return watched;
@@ -122,7 +126,8 @@ struct GanTrainer {
     load_state(generator.network(), c.tensors.at("generator"), source + "/generator.safetensors");
     load_state(discriminator.network(), c.tensors.at("discriminator"), source + "/discriminator.safetensors");
     generator.load_optimizer_state(c.tensors.at("optimizer_generator"), source + "/optimizer_generator.safetensors");
-    discriminator.load_optimizer_state(c.tensors.at("optimizer_discriminator"), source + "/optimizer_discriminator.safetensors");
+    discriminator.load_optimizer_state(c.tensors.at("optimizer_discriminator"),
+                                       source + "/optimizer_discriminator.safetensors");
   }
 
   // A generator of its own, so that nothing done to it touches training.
@@ -135,7 +140,7 @@ struct GanTrainer {
   void picture(int64_t done) const {
     if (!context.log.root() || train.grid_every == 0 || done % train.grid_every != 0) return;
     torch::NoGradGuard no_grad;
-    const at::Tensor images = averaged()->forward(latents({0, grid_images}, 0, Stream::prior));   // batch statistics
+    const at::Tensor images = averaged()->forward(latents({0, grid_images}, 0, Stream::prior));  // batch statistics
     if (images.dim() == 4) context.log.picture("generator", done, images, fmt::format("grids/step-{:08}.png", done));
   }
 };
@@ -147,8 +152,9 @@ SampleShape sample_shape(const Dataset& data) { return data.samples.sizes().slic
 TrainedGan train_gan(const TrainContext& context) {
   GanTrainer trainer(context);
   const TrainConfig& train = context.config.train;
-  log::info("generator {} parameters, discriminator {}; batch {} in {} shards", parameter_count(trainer.generator.network()),
-            parameter_count(trainer.discriminator.network()), train.batch, trainer.plan.shards);
+  log::info("generator {} parameters, discriminator {}; batch {} in {} shards",
+            parameter_count(trainer.generator.network()), parameter_count(trainer.discriminator.network()), train.batch,
+            trainer.plan.shards);
 
   Phase phase;
   phase.name = "gan";
@@ -176,8 +182,8 @@ TrainedGan train_gan(const TrainContext& context) {
   return gan;
 }
 
-TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint, const std::string& source,
-                    c10::Device device) {
+TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint,
+                    const std::string& source, c10::Device device) {
   TrainedGan gan;
   gan.generator = make_network(config.model, Role::generator, shape, config.seed);
   gan.discriminator = make_network(config.model, Role::discriminator, shape, config.seed);

@@ -26,8 +26,8 @@ struct TrainedGan {
 TrainedGan train_gan(const TrainContext& context);
 
 // From a checkpoint of the GAN phase: what train_gan would return at that step.
-TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint, const std::string& source,
-                    c10::Device device);
+TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint,
+                    const std::string& source, c10::Device device);
 
 SampleShape sample_shape(const Dataset& data);
 

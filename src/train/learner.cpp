@@ -13,8 +13,8 @@ namespace ddls {
 ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, const char* batch_key) {
   ShardPlan plan{batch, shards > 0 ? shards : comm.ranks(), shards > 0, {}};
   if (batch % plan.shards != 0)
-    all_fail(Exit::config, "{} = {} cannot be cut into {} equal shards ({}); change one of them", batch_key, batch, plan.shards,
-         plan.exact ? "train.shards" : "one per rank");
+    all_fail(Exit::config, "{} = {} cannot be cut into {} equal shards ({}); change one of them", batch_key, batch,
+             plan.shards, plan.exact ? "train.shards" : "one per rank");
   if (plan.exact && comm.ranks() > plan.shards && comm.rank() == 0)
     log::warning("train.shards = {}: only that many of the {} ranks have work in training", plan.shards, comm.ranks());
   const int64_t size = batch / plan.shards;
@@ -43,7 +43,8 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
   std::vector<double> sums(watched, 0.0);
   for (size_t i = 0; i < plan_.mine.size(); ++i) {
     const ShardLoss result = shard_loss(plan_.mine[i]);
-    ensure(result.watched.size() == watched, "a shard watches {} scalars, {} were announced", result.watched.size(), watched);
+    ensure(result.watched.size() == watched, "a shard watches {} scalars, {} were announced", result.watched.size(),
+           watched);
     for (size_t k = 0; k < watched; ++k) sums[k] += result.watched[k];
     if (!plan_.exact && i + 1 == plan_.mine.size()) reducer_->arm();
     result.loss.backward();
@@ -61,7 +62,7 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
 
   torch::NoGradGuard no_grad;
   adam_.step(flat_.values(), flat_.gradients(), learning_rate(config_, step, total_steps_));
-  if (ema_.defined()) {   // a short memory at first, so that the initial weights are forgotten
+  if (ema_.defined()) {  // a short memory at first, so that the initial weights are forgotten
     const double warm = static_cast<double>(step + 1) / static_cast<double>(step + 10);
     ema_.lerp_(flat_.values(), 1 - std::min(ema_decay_, warm));
   }
@@ -97,7 +98,8 @@ void Learner::load_optimizer_state(const NamedTensors& state, const std::string&
   adam_.load(state, source);
   if (!ema_.defined()) return;
   const auto found = state.find("ema");
-  if (found == state.end() || found->second.sizes() != ema_.sizes()) fail(Exit::data, "{}: no moving average of this model", source);
+  if (found == state.end() || found->second.sizes() != ema_.sizes())
+    fail(Exit::data, "{}: no moving average of this model", source);
   ema_.copy_(found->second);
 }
 

@@ -18,7 +18,7 @@ namespace ddls {
 struct ShardPlan {
   int64_t batch = 0, shards = 0;
   bool exact = true;
-  std::vector<IdRange> mine;   // ids within the global batch
+  std::vector<IdRange> mine;  // ids within the global batch
 };
 // Throws Error(config) if the batch cannot be cut evenly. Warns where ranks outnumber shards (they idle in training).
 ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, const char* batch_key);
@@ -38,13 +38,13 @@ class Learner {
   std::vector<double> update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss);
 
   Network& network() { return *network_; }
-  void set_trainable(bool trainable);           // requires_grad of all parameters
+  void set_trainable(bool trainable);  // requires_grad of all parameters
   const at::Tensor& ema() const { return ema_; }
   // Copies the moving average (the weights themselves without one) into `other`, a network of the same architecture.
   void copy_average_to(Network& other) const;
   uint64_t digest() const { return flat_.digest(); }
 
-  NamedTensors optimizer_state() const;         // Adam's moments, and the flat average under "ema"
+  NamedTensors optimizer_state() const;  // Adam's moments, and the flat average under "ema"
   void load_optimizer_state(const NamedTensors& state, const std::string& source);
 
  private:

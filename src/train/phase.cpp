@@ -38,7 +38,8 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
   });
   if (folder.empty()) {
     if (resume == Resume::require)
-      all_fail(Exit::missing, "--resume require: there is no checkpoint of phase {} ({})", phase.name, store.path_of(0).parent_path().string());
+      all_fail(Exit::missing, "--resume require: there is no checkpoint of phase {} ({})", phase.name,
+               store.path_of(0).parent_path().string());
     return 0;
   }
   int64_t step = 0;
@@ -46,8 +47,9 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
     const Checkpoint checkpoint = read_checkpoint(folder);
     const std::string key = checkpoint.state.value("key", "");
     if (key != phase.key)
-      fail(Exit::config, "{} was made with another configuration ({}); use --resume never to start anew, or another --out",
-           folder, first_difference(key, phase.key));
+      fail(Exit::config,
+           "{} was made with another configuration ({}); use --resume never to start anew, or another --out", folder,
+           first_difference(key, phase.key));
     phase.restore(checkpoint, folder);
     step = checkpoint.state.value("step", int64_t{0});
   });
@@ -86,8 +88,10 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
     const int64_t done = step + 1;
     ++window_steps;
     if (!std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }))
-      all_fail(Exit::config, "{}: a loss is not finite at step {}; the last good checkpoint is of step {}. A smaller learning rate helps",
-           phase.name, done, saved_at);
+      all_fail(
+          Exit::config,
+          "{}: a loss is not finite at step {}; the last good checkpoint is of step {}. A smaller learning rate helps",
+          phase.name, done, saved_at);
     if (phase.after_step) phase.after_step(done);
 
     if (done % phase.log_every == 0 || done == phase.steps) {
@@ -116,7 +120,8 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
       save(done);
       saved_at = done;
     }
-    if (stop) all_fail(Exit::stopped, "{}: stopped by a signal after step {}; saved, start again to go on", phase.name, done);
+    if (stop)
+      all_fail(Exit::stopped, "{}: stopped by a signal after step {}; saved, start again to go on", phase.name, done);
   }
   progress.finish();
 }

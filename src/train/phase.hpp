@@ -15,22 +15,23 @@ namespace ddls {
 enum class Resume { automatic, never, require };
 
 struct Phase {
-  std::string name;                 // "gan"
-  std::string checkpoint_prefix;    // "step"
-  std::string key;                  // what decides the weights, as text; a checkpoint of another key is refused
+  std::string name;               // "gan"
+  std::string checkpoint_prefix;  // "step"
+  std::string key;                // what decides the weights, as text; a checkpoint of another key is refused
   int64_t steps = 0, samples_per_step = 0;
-  int64_t log_every = 100, checkpoint_every = 0, keep_checkpoints = 2;   // checkpoint_every 0: only at the end
+  int64_t log_every = 100, checkpoint_every = 0, keep_checkpoints = 2;  // checkpoint_every 0: only at the end
 
-  std::vector<std::string> watched;                               // names of what `step` returns
-  std::function<std::vector<double>(int64_t step)> step;          // **collective**; one optimiser step
-  std::function<void(int64_t done)> after_step;                   // optional; pictures
-  std::function<Checkpoint()> save;                               // called on rank 0
-  std::function<void(const Checkpoint&, const std::string& source)> restore;   // called on every rank
-  std::function<uint64_t()> digest;                               // of the weights: replicas must agree when saved
+  std::vector<std::string> watched;                                           // names of what `step` returns
+  std::function<std::vector<double>(int64_t step)> step;                      // **collective**; one optimiser step
+  std::function<void(int64_t done)> after_step;                               // optional; pictures
+  std::function<Checkpoint()> save;                                           // called on rank 0
+  std::function<void(const Checkpoint&, const std::string& source)> restore;  // called on every rank
+  std::function<uint64_t()> digest;  // of the weights: replicas must agree when saved
 };
 
 // **Collective.** Runs the phase to its end, from its newest checkpoint unless `resume` is never. A value that is not
 // finite ends it with CollectiveError(config), a signal saves and ends it with CollectiveError(stopped).
-void run_phase(const Phase& phase, const std::filesystem::path& checkpoints, Resume resume, RunLog& log, Communicator& comm);
+void run_phase(const Phase& phase, const std::filesystem::path& checkpoints, Resume resume, RunLog& log,
+               Communicator& comm);
 
 }  // namespace ddls

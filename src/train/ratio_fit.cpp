@@ -22,7 +22,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   const SampleShape shape = sample_shape(context.data);
   const int64_t numel = c10::multiply_integers(shape);
   const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
-  EpochOrder order(config.seed + 1, context.data.size());   // another order than the adversarial phase had
+  EpochOrder order(config.seed + 1, context.data.size());  // another order than the adversarial phase had
 
   const auto make = [&] {
     NetworkPtr network = make_network(config.model, Role::ratio, shape, config.seed);
@@ -49,17 +49,19 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   phase.watched = {"loss", "real_logit", "fake_logit"};
   phase.step = [&](int64_t step) {
     return learner.update(step, 3, [&](IdRange shard) {
-      const at::Tensor real = network_input(context.data, order.ids(step * ratio.batch + shard.begin, shard.size())).to(device);
+      const at::Tensor real =
+          network_input(context.data, order.ids(step * ratio.batch + shard.begin, shard.size())).to(device);
       at::Tensor fake;
       {
         torch::NoGradGuard no_grad;
         fake = generator->forward(noise.normal(shard, config.model.latent_dim, step, Stream::ratio_latent).to(device));
-        if (context.data.images()) fake = dequantise(quantise(fake));   // as the reals are: no hint beside the picture
+        if (context.data.images()) fake = dequantise(quantise(fake));  // as the reals are: no hint beside the picture
       }
       const at::Tensor real_logits = learner.network().forward(noised(real, shard, step, Stream::instance_noise_real));
       const at::Tensor fake_logits = learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake));
       const at::Tensor loss = logistic_loss(real_logits, fake_logits);
-      return Learner::ShardLoss{loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
+      return Learner::ShardLoss{
+          loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
     });
   };
   const auto averaged = [&] {

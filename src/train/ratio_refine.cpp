@@ -15,7 +15,7 @@
 namespace ddls {
 namespace {
 
-constexpr uint64_t chain_key = 0x726566696E65ULL;   // the chains' noise is not that of the chains that are sampled later
+constexpr uint64_t chain_key = 0x726566696E65ULL;  // the chains' noise is not that of the chains that are sampled later
 
 struct Refinement {
   const TrainContext& context;
@@ -28,7 +28,7 @@ struct Refinement {
   Noise noise;
   Method chain;
   EpochOrder order;
-  at::Tensor states;   // [chains, k], the same on every rank
+  at::Tensor states;  // [chains, k], the same on every rank
 
   Refinement(const TrainContext& c, const NetworkPtr& g, const NetworkPtr& start)
       : context(c),
@@ -76,10 +76,11 @@ struct Refinement {
           network_input(context.data, order.ids(step * refine.batch + shard.begin, shard.size())).to(device);
       const at::Tensor real_logits = network->forward(real);
       at::Tensor made = target.decode(chains.z);
-      if (context.data.images()) made = dequantise(quantise(made));   // as the reals are
+      if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
       const at::Tensor chain_logits = network->forward(made);
       const at::Tensor loss = chain_logits.mean() - real_logits.mean();
-      return Learner::ShardLoss{loss, {loss.item<double>(), real_logits.mean().item<double>(), chain_logits.mean().item<double>()}};
+      return Learner::ShardLoss{
+          loss, {loss.item<double>(), real_logits.mean().item<double>(), chain_logits.mean().item<double>()}};
     });
     // Each row comes from one rank, zeros from the others: the sum is exact.
     context.comm.all_reduce(moved);

@@ -9,8 +9,8 @@
 namespace ddls {
 
 std::string gan_key(const Config& config, uint64_t data_digest);
-std::string ratio_key(const Config& config, uint64_t data_digest);        // the generator's digest stands beside it
-std::string refine_key(const Config& config, uint64_t data_digest);       // likewise, with the ratio's
+std::string ratio_key(const Config& config, uint64_t data_digest);   // the generator's digest stands beside it
+std::string refine_key(const Config& config, uint64_t data_digest);  // likewise, with the ratio's
 std::string classifier_key(const Config& config, uint64_t data_digest);
 
 }  // namespace ddls

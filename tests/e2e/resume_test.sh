@@ -3,7 +3,7 @@
 source "$(dirname "$0")/lib.sh"
 
 # Long enough to be hit in every stage.
-sed -i 's/steps: 12$/steps: 60/; s/checkpoint_every: 4/checkpoint_every: 7/; s/count: 50/count: 200/; s/ddls: {steps: 6/ddls: {steps: 30/' small.yaml
+sed -i 's/steps: 12$/steps: 60/; s/checkpoint_every: 4/checkpoint_every: 7/; s/count: 50/count: 200/; s/ratio: {steps: 8/ratio: {steps: 60/; s/ddls: {steps: 6/ddls: {steps: 150/' small.yaml
 on 2 --config small.yaml --out whole >out 2>err || { cat err >&2; fail "undisturbed run"; }
 hashes whole >whole.hashes
 
@@ -27,7 +27,8 @@ disturb() {
   wait_for 60 exists "$pattern"
   start=$SECONDS
   if [[ $signal == KILL ]]; then
-    victim=$(pgrep -P "$launcher" -x ddls_dist | tail -1)
+    wait_for 10 pgrep -P "$launcher" -x "$(basename "$binary")" >/dev/null
+    victim=$(pgrep -P "$launcher" -x "$(basename "$binary")" | tail -1)
     kill -KILL "$victim"
   else
     kill "-$signal" "$launcher"
@@ -40,10 +41,10 @@ disturb() {
 disturb KILL 'cut/checkpoints/step-00000007' 137
 disturb USR1 'cut/checkpoints/step-00000021' 75
 grep -q 'stopped by a signal' err || fail "nobody said that the run was stopped"
-disturb KILL 'cut/checkpoints/step-0000004*' 137 0
-disturb KILL 'cut/checkpoints/ratio-00000007' 137 0
-disturb USR1 'cut/samples/ddls/blocks/block-000002.safetensors' 75 0
-disturb KILL 'cut/samples/*/blocks/block-00001*.safetensors' 137 0
+disturb KILL 'cut/checkpoints/step-00000042' 137
+disturb KILL 'cut/checkpoints/ratio-000000[1-4]*' 137
+disturb USR1 'cut/samples/ddls/blocks/block-000002.safetensors' 75
+disturb KILL 'cut/samples/ddls/blocks/block-00000[6-9].safetensors' 137
 on 2 --config small.yaml --out cut >out 2>err || { cat err >&2; fail "the last start"; }
 hashes cut >cut.hashes
 cmp whole.hashes cut.hashes || fail "other bytes than the undisturbed run"

@@ -22,9 +22,9 @@ void step_mala(Chains& chains, int64_t step, double eps, const Target& target, c
   const Evaluation there = target.evaluate(proposal);
 
   const at::Tensor both = g + energy_gradient(proposal, there);
-  const at::Tensor log_a = energy(chains.now) - energy(there) + (n * both).sum(1) * (std::sqrt(eps) / 2) -
-                           both.square().sum(1) * (eps / 8);
-  const at::Tensor finite = at::isfinite(log_a);   // a non-finite energy or gradient anywhere: reject
+  const at::Tensor log_a =
+      energy(chains.now) - energy(there) + (n * both).sum(1) * (std::sqrt(eps) / 2) - both.square().sum(1) * (eps / 8);
+  const at::Tensor finite = at::isfinite(log_a);  // a non-finite energy or gradient anywhere: reject
   chains.acceptance = at::where(finite, log_a.clamp_max(0).exp(), at::zeros_like(log_a));
   const at::Tensor accept = u < chains.acceptance;
   const at::Tensor rows = accept.unsqueeze(1);
@@ -36,7 +36,7 @@ void step_mala(Chains& chains, int64_t step, double eps, const Target& target, c
 
 // Warm-up on the chains of the first block. They are thrown away, so the pilot's ids may be used again.
 double adapted_step_size(const MalaConfig& config, int64_t pilot_chains, const Target& target, const Noise& noise) {
-  const Noise pilot_noise{noise.seed ^ 0x70696C6F74ULL};   // its own key: the production chains are independent of it
+  const Noise pilot_noise{noise.seed ^ 0x70696C6F74ULL};  // its own key: the production chains are independent of it
   Chains chains = start_chains({0, pilot_chains}, target, pilot_noise);
   DualAveraging averaging(std::sqrt(config.step_sizes.front()), config.target_acceptance);
   for (int64_t step = 0; step < config.warmup; ++step) {
@@ -56,8 +56,9 @@ Method mala(const MalaConfig& config, const Target& target, const Noise& noise) 
   if (config.adapt && config.warmup > 0) cycle = {adapted_step_size(config, pilot_chains, target, noise)};
   // Every step of the cycle leaves the target invariant, and the order is fixed, so the whole does.
   auto step_size = [cycle](int64_t step) { return cycle[static_cast<size_t>(step) % cycle.size()]; };
-  return {"mala", config.steps, 1.0, true, step_size,
-          [=](Chains& chains, int64_t step) { step_mala(chains, step, step_size(step), target, noise); }};
+  return {"mala",    config.steps,
+          1.0,       true,
+          step_size, [=](Chains& chains, int64_t step) { step_mala(chains, step, step_size(step), target, noise); }};
 }
 
 }  // namespace ddls

@@ -84,7 +84,9 @@ TEST(Mala, AcceptanceSatisfiesDetailedBalance) {
   const at::Tensor n = noise.normal({0, 1000}, 1, 0, Stream::langevin).to(at::kDouble);
   const auto drift = [&](const at::Tensor& x) { return x - 3 * x * (eps / 2); };
   const at::Tensor proposal = drift(z) + n * std::sqrt(eps);
-  const auto log_q = [&](const at::Tensor& to, const at::Tensor& from) { return -(to - drift(from)).square() / (2 * eps); };
+  const auto log_q = [&](const at::Tensor& to, const at::Tensor& from) {
+    return -(to - drift(from)).square() / (2 * eps);
+  };
   const auto log_pi = [&](const at::Tensor& x) { return -1.5 * x.square(); };
   const at::Tensor expected =
       (log_pi(proposal) + log_q(z, proposal) - log_pi(z) - log_q(proposal, z)).clamp_max(0).exp().squeeze(1);
@@ -103,7 +105,7 @@ TEST(Mala, RejectedChainsStayAndKeepTheirEvaluation) {
     const at::Tensor before = chains.z.clone();
     method.advance(chains, step);
     rejected_some |= (chains.z == before).any().item<bool>();
-    const Evaluation again = target.evaluate(chains.z);   // the cached one is never stale
+    const Evaluation again = target.evaluate(chains.z);  // the cached one is never stale
     EXPECT_TRUE(at::equal(chains.now.log_ratio, again.log_ratio));
     EXPECT_TRUE(at::equal(chains.now.grad_log_ratio, again.grad_log_ratio));
   }
@@ -113,7 +115,7 @@ TEST(Mala, RejectedChainsStayAndKeepTheirEvaluation) {
 TEST(Mala, NonFiniteProposalsAreRejected) {
   Target target = gaussian_target({1.0});
   const auto plain = target.evaluate;
-  target.evaluate = [plain](const at::Tensor& z) {   // a cliff: nothing is finite beyond |z| = 1
+  target.evaluate = [plain](const at::Tensor& z) {  // a cliff: nothing is finite beyond |z| = 1
     Evaluation e = plain(z);
     const at::Tensor beyond = z.abs() > 1;
     e.log_ratio.masked_fill_(beyond.squeeze(1), NAN);

@@ -18,7 +18,7 @@ struct Fixture : ::testing::Test {
   Target target = gaussian_target({2.0, 2.0});
   Noise noise{11};
   SampleConfig config;
-  BlockPlan plan{25, 10};   // the last block is short
+  BlockPlan plan{25, 10};  // the last block is short
 
   void SetUp() override {
     fs::remove_all(folder);
@@ -33,8 +33,8 @@ struct Fixture : ::testing::Test {
   Method method() const { return make_method("ddls", config, target, noise); }
   void sample(SampleStore& store, std::vector<Block> blocks) {
     const Method m = method();
-    EXPECT_TRUE(run_blocks(m, target, noise, blocks, plan_records(config, m.steps), store, [](int64_t, int64_t) {},
-                           [] { return false; }));
+    EXPECT_TRUE(run_blocks(
+        m, target, noise, blocks, plan_records(config, m.steps), store, [](int64_t, int64_t) {}, [] { return false; }));
   }
   void assemble(SampleStore& store) {
     const RecordPlan records = plan_records(config, config.ddls.steps);
@@ -92,7 +92,8 @@ TEST_F(Sampler, GoesOnFromFinishedBlocksWithTheSameBytes) {
   sample(cut, plan.blocks_of(1, 2));
   sample(cut, plan.blocks_of(0, 2));
   assemble(cut);
-  for (const char* file : {"samples.npz", "latents.npz", "trajectories.npz", "chains.jsonl", "snapshots/step-000005.npz"})
+  for (const char* file :
+       {"samples.npz", "latents.npz", "trajectories.npz", "chains.jsonl", "snapshots/step-000005.npz"})
     EXPECT_EQ(sha256_of_file(folder / "whole" / file), sha256_of_file(folder / "cut" / file)) << file;
 }
 
@@ -134,8 +135,9 @@ TEST_F(Sampler, StopsBetweenBlocks) {
   store.prepare();
   const Method m = method();
   int asked = 0;
-  EXPECT_FALSE(run_blocks(m, target, noise, plan.blocks_of(0, 1), plan_records(config, m.steps), store,
-                          [](int64_t, int64_t) {}, [&] { return ++asked > 1; }));
+  EXPECT_FALSE(run_blocks(
+      m, target, noise, plan.blocks_of(0, 1), plan_records(config, m.steps), store, [](int64_t, int64_t) {},
+      [&] { return ++asked > 1; }));
   EXPECT_TRUE(store.has(plan.block(0)));
   EXPECT_FALSE(store.has(plan.block(1)));
 }

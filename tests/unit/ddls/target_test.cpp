@@ -30,7 +30,8 @@ std::vector<Case> cases() {
 
 TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
   for (const Case& c : cases()) {
-    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 1), r = make_network(c.model, Role::ratio, c.shape, 1);
+    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 1),
+                     r = make_network(c.model, Role::ratio, c.shape, 1);
     const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
     const at::Tensor z = Noise{3}.normal({0, 7}, c.model.latent_dim, 0, Stream::prior);
     const Evaluation e = target.evaluate(z);
@@ -44,7 +45,8 @@ TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
 // Directional derivatives in float64 by central differences, through every architecture.
 TEST(Target, GradientAgreesWithFiniteDifferences) {
   for (const Case& c : cases()) {
-    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 2), r = make_network(c.model, Role::ratio, c.shape, 2);
+    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 2),
+                     r = make_network(c.model, Role::ratio, c.shape, 2);
     g->to(at::kDouble);
     r->to(at::kDouble);
     const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
@@ -61,7 +63,8 @@ TEST(Target, GradientAgreesWithFiniteDifferences) {
 
 TEST(Target, NothingButZGetsAGradientAndNothingMoves) {
   for (const Case& c : cases()) {
-    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 1), r = make_network(c.model, Role::ratio, c.shape, 1);
+    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 1),
+                     r = make_network(c.model, Role::ratio, c.shape, 1);
     const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
     const at::Tensor z = Noise{3}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
     const Evaluation first = target.evaluate(z);

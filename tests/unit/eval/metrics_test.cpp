@@ -26,7 +26,8 @@ TEST(Frechet, ClosedFormsOfGaussians) {
 TEST(Frechet, CorrelatedAndRankDeficient) {
   // Covariances a a^T and b b^T of rank one: Tr (S1 S2)^(1/2) = |a.b|.
   const at::Tensor a = at::tensor({1.0, 2.0, 3.0}), b = at::tensor({2.0, -1.0, 1.0});
-  const GaussianStatistics x{10, at::zeros({3}, at::kDouble), at::outer(a, a)}, y{10, at::zeros({3}, at::kDouble), at::outer(b, b)};
+  const GaussianStatistics x{10, at::zeros({3}, at::kDouble), at::outer(a, a)},
+      y{10, at::zeros({3}, at::kDouble), at::outer(b, b)};
   EXPECT_NEAR(frechet_distance(x, y), 14 + 6 - 2 * 3, 1e-6);
   // Invariant under a rotation of both.
   const at::Tensor q = std::get<0>(at::linalg_qr(Noise{1}.normal({0, 3}, 3, 0, Stream::prior).to(at::kDouble)));
@@ -70,12 +71,13 @@ TEST(InceptionScore, UniformAndOneHot) {
 }
 
 TEST(InceptionScore, SplitsAreContiguousWhoeverAddsThem) {
-  const at::Tensor logits = Noise{3}.normal({0, 57}, 6, 0, Stream::prior) * 2;   // 57 does not divide by 10
+  const at::Tensor logits = Noise{3}.normal({0, 57}, 6, 0, Stream::prior) * 2;  // 57 does not divide by 10
   InceptionScore whole(6, 57), parts(6, 57);
   whole.add(logits, {0, 57});
-  for (const IdRange ids : {IdRange{30, 57}, IdRange{0, 13}, IdRange{13, 30}}) parts.add(logits.narrow(0, ids.begin, ids.size()), ids);
+  for (const IdRange ids : {IdRange{30, 57}, IdRange{0, 13}, IdRange{13, 30}})
+    parts.add(logits.narrow(0, ids.begin, ids.size()), ids);
   EXPECT_NEAR(whole.score().mean, parts.score().mean, 1e-12);
-  double mean = 0;   // straight from the definition
+  double mean = 0;  // straight from the definition
   for (int64_t i = 0; i < 10; ++i) {
     const int64_t from = i * 57 / 10, to = (i + 1) * 57 / 10;
     const at::Tensor p = at::softmax(logits.narrow(0, from, to - from).to(at::kDouble), 1), q = p.mean(0, true);

@@ -39,21 +39,25 @@ TEST(Factory, ShapesAndParameterCounts) {
   EXPECT_EQ(parameter_count(*d), 4 * 8 * 9 + 8 + 8 * 16 * 16 + 16 + 16 * 49 + 1);
   const NetworkPtr rgb = make_network(dcgan(), Role::generator, {3, 32, 32}, 1);
   EXPECT_EQ(rgb->forward(latents(2, 8)).sizes(), (std::vector<int64_t>{2, 3, 32, 32}));
-  ModelConfig paper;   // the public reproduction's 2-256-256-256-2 and 2-512-512-512-1
+  ModelConfig paper;  // the public reproduction's 2-256-256-256-2 and 2-512-512-512-1
   paper.generator_widths = {256, 256, 256};
   paper.discriminator_widths = {512, 512, 512};
-  EXPECT_EQ(parameter_count(*make_network(paper, Role::generator, {2}, 1)), 2 * 256 + 256 + 2 * (256 * 256 + 256) + 256 * 2 + 2);
-  EXPECT_EQ(parameter_count(*make_network(paper, Role::discriminator, {2}, 1)), 2 * 512 + 512 + 2 * (512 * 512 + 512) + 512 + 1);
+  EXPECT_EQ(parameter_count(*make_network(paper, Role::generator, {2}, 1)),
+            2 * 256 + 256 + 2 * (256 * 256 + 256) + 256 * 2 + 2);
+  EXPECT_EQ(parameter_count(*make_network(paper, Role::discriminator, {2}, 1)),
+            2 * 512 + 512 + 2 * (512 * 512 + 512) + 512 + 1);
 }
 
 TEST(Factory, RefusesWhatDoesNotFit) {
   EXPECT_THROW(make_network(dcgan(), Role::generator, {2}, 1), Error);
-  EXPECT_THROW(make_network(dcgan(), Role::generator, {1, 30, 30}, 1), Error);   // 30 cannot be halved twice
+  EXPECT_THROW(make_network(dcgan(), Role::generator, {1, 30, 30}, 1), Error);  // 30 cannot be halved twice
   EXPECT_THROW(make_network(ModelConfig{}, Role::generator, {1, 28, 28}, 1), Error);
 }
 
 TEST(Factory, WeightsDependOnSeedAndRoleAlone) {
-  const auto digest = [](Role role, uint64_t seed) { return digest_of(*make_network(dcgan(), role, {1, 28, 28}, seed)); };
+  const auto digest = [](Role role, uint64_t seed) {
+    return digest_of(*make_network(dcgan(), role, {1, 28, 28}, seed));
+  };
   EXPECT_EQ(digest(Role::generator, 1), digest(Role::generator, 1));
   EXPECT_NE(digest(Role::generator, 1), digest(Role::generator, 2));
   const NetworkPtr d = make_network(dcgan(), Role::discriminator, {1, 28, 28}, 1);
@@ -77,7 +81,8 @@ TEST(BatchNorm, AgreesWithTorchInTrainingAndGradient) {
 TEST(BatchNorm, MeasuredStatisticsAreThoseOfTheDraws) {
   const NetworkPtr g = make_network(dcgan(), Role::generator, {1, 28, 28}, 1);
   const at::Tensor z = latents(64, 8);
-  measure_statistics(*g, [&](const at::Tensor& b) { return g->forward(b); }, 2, [&](int64_t i) { return z.narrow(0, i * 32, 32); });
+  measure_statistics(
+      *g, [&](const at::Tensor& b) { return g->forward(b); }, 2, [&](int64_t i) { return z.narrow(0, i * 32, 32); });
   EXPECT_FALSE(g->is_training());
   const at::Tensor h = torch::linear(z, g->named_parameters()["linear.weight"]).view({64, 7, 7, 16}).to(at::kDouble);
   const at::Tensor first = h.narrow(0, 0, 32), second = h.narrow(0, 32, 32);
@@ -93,7 +98,8 @@ TEST(BatchNorm, MeasuredStatisticsAreThoseOfTheDraws) {
 }
 
 TEST(State, RoundTripsAndNamesWhatDoesNotFit) {
-  const NetworkPtr a = make_network(dcgan(), Role::generator, {1, 28, 28}, 1), b = make_network(dcgan(), Role::generator, {1, 28, 28}, 2);
+  const NetworkPtr a = make_network(dcgan(), Role::generator, {1, 28, 28}, 1),
+                   b = make_network(dcgan(), Role::generator, {1, 28, 28}, 2);
   load_state(*b, state_of(*a), "a");
   EXPECT_EQ(digest_of(*a), digest_of(*b));
   NamedTensors state = state_of(*a);

@@ -29,7 +29,7 @@ TEST(Noise, NormalMoments) {
   EXPECT_NEAR(n.mean().item<double>(), 0, 5 / std::sqrt(count));
   EXPECT_NEAR(n.square().mean().item<double>(), 1, 5 * std::sqrt(2 / count));
   EXPECT_NEAR(n.pow(4).mean().item<double>(), 3, 5 * std::sqrt(96 / count));
-  const at::Tensor covariance = at::cov(n.t());   // columns are independent
+  const at::Tensor covariance = at::cov(n.t());  // columns are independent
   EXPECT_LT((covariance - at::eye(4, at::kDouble)).abs().max().item<double>(), 5 * std::sqrt(2.0 / (1 << 18)));
   EXPECT_TRUE(at::isfinite(n).all().item<bool>());
 }

@@ -60,7 +60,7 @@ TEST_F(Checkpoints, DamageIsFoundAndTheOneBeforeIsUsed) {
 TEST_F(Checkpoints, PartialFoldersAreNotCheckpoints) {
   store.save(1, sample(1));
   fs::create_directories(folder / "step-00000002.partial");
-  fs::create_directories(store.path_of(3));   // no manifest: the writer died before the end
+  fs::create_directories(store.path_of(3));  // no manifest: the writer died before the end
   EXPECT_EQ(*store.newest(), store.path_of(1));
   fs::remove(store.path_of(1) / "net.safetensors");
   EXPECT_FALSE(store.newest());
