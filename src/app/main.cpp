@@ -1,4 +1,3 @@
-
 #include "app/commands.hpp"
 #include "base/log.hpp"
 #include "base/stop_signal.hpp"

@@ -9,7 +9,7 @@ namespace ddls {
 
 struct DataConfig {
   std::string kind = "gaussians25";
-  std::string train, test;                // files or folders; relative ones are resolved where they are read
+  std::string train, test;                // files or folders; made absolute when the configuration is read
   std::string train_labels, test_labels;  // idx only
   int64_t points = 100'000;               // 2-D toy data: size of the training set
   int64_t image_size = 0;                 // 0: as stored, all alike

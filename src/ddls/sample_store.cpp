@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
