@@ -1,10 +1,11 @@
 # Where an installed program finds its libraries: those outside the checkout by this, the wheel's by DDLS_RUN_PATH.
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 
-# One static library per folder of src/, one precompiled header shared by all that use Torch.
+# One static library per folder of src/, one precompiled header shared by all that use Torch: the tensor functions alone.
+# (With torch/torch.h in it, even an empty file takes 8 s to compile: its inline functions instantiate templates anew.)
 file(WRITE ${CMAKE_BINARY_DIR}/generated/pch.cpp "")
 add_library(ddls_pch STATIC ${CMAKE_BINARY_DIR}/generated/pch.cpp)
-target_precompile_headers(ddls_pch PRIVATE <torch/torch.h>)
+target_precompile_headers(ddls_pch PRIVATE <ATen/ATen.h>)
 target_compile_options(ddls_pch PRIVATE -fpch-preprocess)
 target_include_directories(ddls_pch PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(ddls_pch PRIVATE ddls_log_libraries torch_wheel ddls_warnings)
@@ -16,11 +17,6 @@ function(ddls_library name)
   foreach(file IN LISTS arg_EXCLUDE)
     list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${file})
   endforeach()
-  if(NOT sources)  # a folder that is still headers only
-    add_library(ddls_${name} INTERFACE)
-    target_link_libraries(ddls_${name} INTERFACE ddls_log_libraries ${arg_LINK})
-    return()
-  endif()
   add_library(ddls_${name} STATIC ${sources})
   target_include_directories(ddls_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
   target_link_libraries(ddls_${name} PUBLIC ddls_log_libraries ${arg_LINK} PRIVATE ddls_warnings)

@@ -72,17 +72,18 @@ Json method_record(Run& run, const std::string& name) {
     record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
   record["temperature"] = manifest["temperature"];
 
-  double acceptance = 0;
-  int64_t records = 0;
+  double accepted = 0;  // a record is the mean over the steps since the one before
+  int64_t last = 0;
   const std::string lines = read_file(folder / "chains.jsonl");
   for (size_t at = 0, end = 0; (end = lines.find('\n', at)) != std::string::npos; at = end + 1) {
     const Json line = Json::parse(lines.substr(at, end - at));
     record["step_size"] = line["step_size"];  // of the last step
     if (!line.contains("acceptance")) continue;
-    acceptance += line["acceptance"].get<double>();
-    ++records;
+    const auto step = line["step"].get<int64_t>();
+    accepted += line["acceptance"].get<double>() * static_cast<double>(step - last);
+    last = step;
   }
-  if (records > 0) record["acceptance"] = acceptance / static_cast<double>(records);
+  if (last > 0) record["acceptance"] = accepted / static_cast<double>(last);
   return record;
 }
 

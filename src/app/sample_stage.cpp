@@ -77,7 +77,13 @@ void sweep(Run& run, const TrainedTarget& trained) {
   if (run.config.sample.sweep.empty() || run.train.images()) return;
   run.comm.on_root([&] {
     constexpr int64_t chains = 8, most_steps = 200;
-    make_folder(run.folder / "samples" / "sweep");
+    const fs::path folder = run.folder / "samples" / "sweep";
+    const Json key{{"weights", hex64(trained.digest)}, {"seed", run.config.seed}, {"step_sizes", run.config.sample.sweep},
+                   {"steps", std::min(run.config.sample.ddls.steps, most_steps)}};
+    const std::string key_text = key.dump() + "\n";
+    if (fs::exists(folder / "key.json") && read_file(folder / "key.json") == key_text) return std::string();
+    fs::remove_all(folder);
+    make_folder(folder);
     const Noise noise{run.config.seed};
     for (size_t i = 0; i < run.config.sample.sweep.size(); ++i) {
       SampleConfig options = run.config.sample;
@@ -89,11 +95,12 @@ void sweep(Run& run, const TrainedTarget& trained) {
       const Method method = make_method("ddls", options, trained.target, noise);
       const RecordPlan plan{plan_records(options, method.steps).records, {}, chains};
       const BlockResult result = run_block(method, trained.target, noise, BlockPlan{chains, chains}.block(0), plan);
-      write_npz(run.folder / "samples" / "sweep" / fmt::format("step-size-{}.npz", i),
+      write_npz(folder / fmt::format("step-size-{}.npz", i),
                 {{"latents", result.trajectory_latents},
                  {"samples", result.trajectory_samples},
                  {"step_size", at::full({1}, options.ddls.step_size, at::kDouble)}});
     }
+    write_file(folder / "key.json", key_text);
     return std::string();
   });
 }

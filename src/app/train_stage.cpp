@@ -4,7 +4,7 @@
 #include "base/log.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
-#include "models/losses.hpp"
+#include "models/network.hpp"
 #include "models/state.hpp"
 #include "train/gan_training.hpp"
 #include "train/ratio_fit.hpp"
@@ -25,9 +25,6 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
 TrainedTarget train_stage(Run& run) {
   const Stopwatch watch;
   const TrainConfig& train = run.config.train;
-  if (train.ratio.steps == 0 && !gan_loss(train.loss).logit_is_log_ratio)
-    log::warning("train.loss {}: the discriminator's score is no log-ratio; set train.ratio.steps to fit one",
-                 train.loss);
   const TrainContext context{run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm};
   const TrainedGan gan = train_gan(context);
   NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;

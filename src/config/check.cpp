@@ -41,6 +41,17 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
   not_empty(m.classifier_widths, "model.classifier_widths");
 }
 
+// Of the losses only the logistic ones make the discriminator's logit a log-ratio (algorithm.md, section 2).
+void check_ratio(const Config& c, std::vector<Conflict>& out) {
+  const bool logistic = c.train.loss == "non_saturating" || c.train.loss == "minimax";
+  const bool langevin = std::any_of(c.sample.methods.begin(), c.sample.methods.end(),
+                                    [](const std::string& method) { return method != "generator"; });
+  if (!logistic && c.train.ratio.steps == 0 && langevin)
+    out.push_back({{"train.ratio.steps", "train.loss"},
+                   fmt::format("a {} score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it",
+                               c.train.loss)});
+}
+
 void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
   const auto divisible = [&](int64_t batch, const char* key) {
     if (t.shards > 0 && batch % t.shards != 0)
@@ -83,6 +94,7 @@ std::vector<Conflict> check(const Config& c) {
   check_data(c, out);
   check_model(c.model, out);
   check_train(c.train, out);
+  check_ratio(c, out);
   check_sample(c.sample, out);
   return out;
 }

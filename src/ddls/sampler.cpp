@@ -1,7 +1,6 @@
 #include "ddls/sampler.hpp"
 
 #include <ATen/ATen.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
@@ -96,8 +95,8 @@ BlockResult run_block(const Method& method, const Target& target, const Noise& n
 
   const int64_t lost = at::isfinite(chains.z).all(1).logical_not().sum().item<int64_t>();
   if (lost > 0)
-    fail(Exit::config, "{}: {} of {} chains of block {} left the finite numbers; make sample.{}.step_size smaller",
-         method.name, lost, chains.z.size(0), block.index, method.name);
+    fail(Exit::config, "{}: {} of {} chains of block {} left the finite numbers: its step size is too large",
+         method.name, lost, chains.z.size(0), block.index);
 
   BlockResult result;
   result.latents = chains.z.narrow(0, 0, n).cpu().contiguous();

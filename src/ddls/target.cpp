@@ -1,6 +1,9 @@
 #include "ddls/target.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "models/network.hpp"
 
 namespace ddls {
 namespace {
@@ -19,7 +22,7 @@ Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c
   target.latent_dim = latent_dim;
   target.device = device;
   target.decode = [generator](const at::Tensor& z) {
-    torch::NoGradGuard no_grad;
+    at::NoGradGuard no_grad;
     return generator->forward(z);
   };
   target.evaluate = [generator, ratio](const at::Tensor& z) {

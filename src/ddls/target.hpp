@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 
 namespace ddls {
 

@@ -17,7 +17,7 @@ Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sampl
     auto module = std::make_shared<torch::jit::Module>(torch::jit::load(file.string(), device));
     module->eval();
     extractor.extract = [module, device](const at::Tensor& images_u8) {
-      torch::NoGradGuard no_grad;
+      at::NoGradGuard no_grad;
       const auto outputs = module->forward({images_u8.to(device)}).toTuple();
       return Features{outputs->elements().at(0).toTensor(), outputs->elements().at(1).toTensor()};
     };

@@ -1,6 +1,6 @@
 #include "eval/moments.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "base/error.hpp"
 

@@ -1,16 +1,16 @@
 #include "models/batch_norm.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "base/error.hpp"
 
 namespace ddls {
 
 BatchNorm::BatchNorm(int64_t features, double eps) : eps_(eps) {
-  weight_ = register_parameter("weight", torch::ones({features}));
-  bias_ = register_parameter("bias", torch::zeros({features}));
-  mean_ = register_buffer("mean", torch::zeros({features}));
-  variance_ = register_buffer("variance", torch::ones({features}));
+  weight_ = register_parameter("weight", at::ones({features}));
+  bias_ = register_parameter("bias", at::zeros({features}));
+  mean_ = register_buffer("mean", at::zeros({features}));
+  variance_ = register_buffer("variance", at::ones({features}));
 }
 
 at::Tensor BatchNorm::forward(const at::Tensor& x) {
@@ -46,7 +46,7 @@ void measure_statistics(torch::nn::Module& network, const std::function<at::Tens
   for (const auto& module : network.modules())
     if (auto* layer = module->as<BatchNorm>()) layers.push_back(layer);
   if (!layers.empty()) {
-    torch::NoGradGuard no_grad;
+    at::NoGradGuard no_grad;
     network.train();
     for (BatchNorm* layer : layers) layer->begin_measuring();
     for (int64_t i = 0; i < batches; ++i) forward(batch(i));

@@ -1,7 +1,9 @@
 #include "models/classifier.hpp"
 
+#include <ATen/ATen.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 #include <torch/script.h>
-#include <torch/torch.h>
 
 #include "base/error.hpp"
 
@@ -24,15 +26,15 @@ Classifier::Classifier(const SampleShape& image, const std::vector<int64_t>& wid
   register_module("classes", torch::nn::Linear(widths.back(), classes));
 }
 
-at::Tensor Classifier::forward(const at::Tensor& images) {
+at::Tensor Classifier::forward(const at::Tensor& images, const at::Tensor&) {
   const auto p = named_parameters();
-  at::Tensor h = torch::pixel_unshuffle(images, 2);
+  at::Tensor h = at::pixel_unshuffle(images, 2);
   for (size_t i = 0; i < convolutions_.size(); ++i) {
-    if (i > 0) h = torch::max_pool2d(h, 2);
-    h = torch::relu(torch::conv2d(h, p[convolutions_[i] + ".weight"], p[convolutions_[i] + ".bias"], 1, 1));
+    if (i > 0) h = at::max_pool2d(h, 2);
+    h = at::relu(at::conv2d(h, p[convolutions_[i] + ".weight"], p[convolutions_[i] + ".bias"], 1, 1));
   }
-  h = torch::relu(torch::linear(h.flatten(1), p["hidden.weight"], p["hidden.bias"]));
-  return torch::linear(h, p["classes.weight"], p["classes.bias"]);
+  h = at::relu(at::linear(h.flatten(1), p["hidden.weight"], p["hidden.bias"]));
+  return at::linear(h, p["classes.weight"], p["classes.bias"]);
 }
 
 void Classifier::save_torchscript(const std::filesystem::path& file) const {

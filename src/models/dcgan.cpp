@@ -1,9 +1,12 @@
 #include "models/dcgan.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 
 #include "base/error.hpp"
 #include "models/batch_norm.hpp"
+#include "models/network.hpp"
 
 namespace ddls {
 namespace {
@@ -42,12 +45,12 @@ class Generator : public Network {
     use_channels_last(*this);
   }
 
-  at::Tensor forward(const at::Tensor& z) override {
+  at::Tensor forward(const at::Tensor& z, const at::Tensor&) override {
     // The linear layer's outputs are read as [side, side, width]: channels-last without a copy.
     at::Tensor h = linear_(z).view({z.size(0), side_, side_, first_width_}).permute({0, 3, 1, 2});
-    h = torch::relu(norms_.front()->forward(h));
-    for (size_t i = 0; i < ups_.size(); ++i) h = torch::relu(norms_[i + 1]->forward(ups_[i](h)));
-    return torch::tanh(torch::pixel_shuffle(last_(h), 2));
+    h = at::relu(norms_.front()->forward(h));
+    for (size_t i = 0; i < ups_.size(); ++i) h = at::relu(norms_[i + 1]->forward(ups_[i](h)));
+    return at::tanh(at::pixel_shuffle(last_(h), 2));
   }
 
  private:
@@ -77,11 +80,11 @@ class Discriminator : public Network {
     use_channels_last(*this);
   }
 
-  at::Tensor forward(const at::Tensor& x) override {
-    at::Tensor h = torch::pixel_unshuffle(x, 2).contiguous(at::MemoryFormat::ChannelsLast);
-    for (auto& down : downs_) h = torch::leaky_relu(down(h), 0.2);
+  at::Tensor forward(const at::Tensor& x, const at::Tensor&) override {
+    at::Tensor h = at::pixel_unshuffle(x, 2).contiguous(at::MemoryFormat::ChannelsLast);
+    for (auto& down : downs_) h = at::leaky_relu(down(h), 0.2);
     h = h.permute({0, 2, 3, 1}).flatten(1);
-    if (!hidden_.is_empty()) h = torch::leaky_relu(hidden_(h), 0.2);
+    if (!hidden_.is_empty()) h = at::leaky_relu(hidden_(h), 0.2);
     return logit_(h).squeeze(1);
   }
 

@@ -3,7 +3,7 @@
 // convolution at the image itself, these have depth-to-space and space-to-depth by 2 around a 3x3 convolution: the same
 // reach, and 1.5 to 2.5 times as fast on a CPU for one-channel images. Activations and weights are channels-last.
 // Each width halves or doubles the side once: a side of 28 with two widths starts from 7 x 7.
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 
 namespace ddls {
 

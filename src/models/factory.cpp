@@ -4,6 +4,7 @@
 #include "models/dcgan.hpp"
 #include "models/initialise.hpp"
 #include "models/mlp.hpp"
+#include "models/network.hpp"
 
 namespace ddls {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "config/config.hpp"
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 
 namespace ddls {
 

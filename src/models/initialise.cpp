@@ -1,15 +1,16 @@
 #include "models/initialise.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <cmath>
 
+#include "models/network.hpp"
 #include "tensor/noise.hpp"
 
 namespace ddls {
 
 void initialise_uniform_fan_in(Network& network, uint64_t seed, int64_t key) {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   int64_t index = 0;
   double bound = 1;
   for (at::Tensor& p : network.parameters()) {  // a layer's weight comes before its bias
@@ -25,7 +26,7 @@ namespace {
 // Weights N(0, sd(parameter)^2), biases 0; gains of batch norms stay 1.
 template <typename Deviation>
 void initialise_gaussian(Network& network, uint64_t seed, int64_t key, Deviation deviation) {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   int64_t index = 0;
   for (auto& named : network.named_parameters()) {
     at::Tensor& p = named.value();
@@ -55,7 +56,7 @@ void initialise_he(Network& network, double slope, double last_gain, uint64_t se
 
 void initialise_mlp(Network& network, uint64_t seed, int64_t key) {
   initialise_he(network, 0, std::sqrt(0.5), seed, key);
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   int64_t index = 0;
   for (at::Tensor& p : network.parameters()) {
     if (p.dim() == 1) {

@@ -3,7 +3,7 @@
 // Parameters of one dimension keep what their layer gave them (biases 0, batch-norm gains 1) unless said.
 #include <cstdint>
 
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 
 namespace ddls {
 

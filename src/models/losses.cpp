@@ -12,11 +12,11 @@ at::Tensor logistic_loss(const at::Tensor& real, const at::Tensor& fake) {
 
 GanLoss gan_loss(const std::string& name) {
   using T = const at::Tensor&;
-  if (name == "non_saturating") return {logistic_loss, [](T fake) { return at::softplus(-fake).mean(); }, true};
-  if (name == "minimax") return {logistic_loss, [](T fake) { return -at::softplus(fake).mean(); }, true};
+  if (name == "non_saturating") return {logistic_loss, [](T fake) { return at::softplus(-fake).mean(); }};
+  if (name == "minimax") return {logistic_loss, [](T fake) { return -at::softplus(fake).mean(); }};
   if (name == "hinge")
     return {[](T real, T fake) { return at::relu(1 - real).mean() + at::relu(1 + fake).mean(); },
-            [](T fake) { return -fake.mean(); }, false};
+            [](T fake) { return -fake.mean(); }};
   fail(Exit::config, "train.loss: there is no '{}'", name);
 }
 

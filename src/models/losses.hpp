@@ -9,7 +9,6 @@ namespace ddls {
 struct GanLoss {
   at::Tensor (*discriminator)(const at::Tensor& real_logits, const at::Tensor& fake_logits);
   at::Tensor (*generator)(const at::Tensor& fake_logits);
-  bool logit_is_log_ratio;  // at the optimum: true for the logistic losses
 };
 
 GanLoss gan_loss(const std::string& name);  // throws Error(config)

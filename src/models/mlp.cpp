@@ -1,6 +1,9 @@
 #include "models/mlp.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/modules/linear.h>
+
+#include "models/network.hpp"
 
 namespace ddls {
 namespace {
@@ -16,9 +19,9 @@ class Mlp : public Network {
     add_layer(from, outputs);
   }
 
-  at::Tensor forward(const at::Tensor& input) override {
+  at::Tensor forward(const at::Tensor& input, const at::Tensor&) override {
     at::Tensor h = input;
-    for (size_t i = 0; i + 1 < layers_.size(); ++i) h = torch::relu(layers_[i](h));
+    for (size_t i = 0; i + 1 < layers_.size(); ++i) h = at::relu(layers_[i](h));
     return layers_.back()(h);
   }
 
@@ -35,14 +38,14 @@ class MlpDiscriminator : public Network {
   MlpDiscriminator(int64_t inputs, const std::vector<int64_t>& widths, const std::vector<double>& frequencies) {
     const auto count = static_cast<int64_t>(frequencies.size());
     if (count > 0)  // a constant of the architecture, not of the weights: no buffer, but it must follow the device
-      frequencies_ = torch::tensor(frequencies, torch::kDouble).to(torch::kFloat).view({1, 1, count});
+      frequencies_ = at::tensor(frequencies, at::kDouble).to(at::kFloat).view({1, 1, count});
     body_ = register_module("body", std::make_shared<Mlp>(inputs * (1 + 2 * count), widths, 1));
   }
 
-  at::Tensor forward(const at::Tensor& x) override {
-    if (!frequencies_.defined()) return body_->forward(x).squeeze(1);
+  at::Tensor forward(const at::Tensor& x, const at::Tensor&) override {
+    if (!frequencies_.defined()) return body_->forward(x, {}).squeeze(1);
     const at::Tensor phase = (x.unsqueeze(2) * frequencies_.to(x.options())).flatten(1);
-    return body_->forward(torch::cat({x, phase.sin(), phase.cos()}, 1)).squeeze(1);
+    return body_->forward(at::cat({x, phase.sin(), phase.cos()}, 1), {}).squeeze(1);
   }
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
 // ReLU multilayer perceptron: linear layers of the given widths, ReLU between them. The 2-D networks of the paper's first
 // experiment.
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 
 namespace ddls {
 

@@ -1,20 +1,16 @@
 #pragma once
 // The one interface of a generator, discriminator or classifier body: tensors in, tensor out. Samples are points [n, d] or
-// images [n, C, H, W] in [-1, 1]; latents are [n, k]; discriminators give raw logits [n].
+// images [n, C, H, W] in [-1, 1]; latents are [n, k]; discriminators give raw logits [n]. `labels` ([n] int64) are for
+// conditional networks and undefined for all others.
 #include <torch/nn/module.h>
 
-#include <cstdint>
-#include <memory>
-#include <vector>
+#include "models/network_fwd.hpp"
 
 namespace ddls {
 
 class Network : public torch::nn::Module {
  public:
-  virtual at::Tensor forward(const at::Tensor& input) = 0;
+  virtual at::Tensor forward(const at::Tensor& input, const at::Tensor& labels = {}) = 0;
 };
-
-using NetworkPtr = std::shared_ptr<Network>;
-using SampleShape = std::vector<int64_t>;  // of one sample: {2}, {1, 28, 28}
 
 }  // namespace ddls

@@ -1,22 +1,23 @@
 #include "models/state.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "models/network.hpp"
 
 namespace ddls {
 namespace {
 
 template <typename Visit>
-void for_each_tensor(const torch::nn::Module& network, Visit visit) {
+void for_each_tensor(const Network& network, Visit visit) {
   for (const auto& item : network.named_parameters()) visit(item.key(), item.value());
   for (const auto& item : network.named_buffers()) visit(item.key(), item.value());
 }
 
 }  // namespace
 
-NamedTensors state_of(const torch::nn::Module& network) {
+NamedTensors state_of(const Network& network) {
   NamedTensors state;
   for_each_tensor(network, [&](const std::string& name, const at::Tensor& t) {
     state[name] = t.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
@@ -24,8 +25,8 @@ NamedTensors state_of(const torch::nn::Module& network) {
   return state;
 }
 
-void load_state(torch::nn::Module& network, const NamedTensors& state, const std::string& source) {
-  torch::NoGradGuard no_grad;
+void load_state(Network& network, const NamedTensors& state, const std::string& source) {
+  at::NoGradGuard no_grad;
   size_t used = 0;
   for_each_tensor(network, [&](const std::string& name, const at::Tensor& t) {
     const auto found = state.find(name);
@@ -44,7 +45,7 @@ void load_state(torch::nn::Module& network, const NamedTensors& state, const std
     if (!known.contains(name)) fail(Exit::data, "{}: tensor '{}' is not part of the model", source, name);
 }
 
-uint64_t digest_of(const torch::nn::Module& network) {
+uint64_t digest_of(const Network& network) {
   uint64_t digest = 0;
   for (const auto& [name, t] : state_of(network)) {
     digest = hash64(name, digest);

@@ -2,14 +2,14 @@
 // Weights and buffers of a network under their module names, and back.
 #include <string>
 
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls {
 
-NamedTensors state_of(const torch::nn::Module& network);  // CPU copies
+NamedTensors state_of(const Network& network);  // CPU copies
 // Throws Error(data) naming `source` and the first tensor that is missing, left over, or of another shape.
-void load_state(torch::nn::Module& network, const NamedTensors& state, const std::string& source);
-uint64_t digest_of(const torch::nn::Module& network);
+void load_state(Network& network, const NamedTensors& state, const std::string& source);
+uint64_t digest_of(const Network& network);
 
 }  // namespace ddls

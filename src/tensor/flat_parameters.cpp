@@ -26,9 +26,9 @@ bool begins_at(const at::Tensor& tensor, const at::Tensor& buffer, int64_t offse
 }  // namespace
 
 FlatParameters::FlatParameters(torch::nn::Module& module) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const auto parameters = module.named_parameters();
-  auto options = torch::TensorOptions().dtype(torch::kFloat32);
+  auto options = at::TensorOptions().dtype(at::kFloat);
   if (!parameters.is_empty()) options = parameters[0].value().options();
   const int64_t step = alignment_bytes / static_cast<int64_t>(options.dtype().itemsize());
   int64_t total = 0;
@@ -40,8 +40,8 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
     total += (parameter.numel() + step - 1) / step * step;
   }
   options = options.requires_grad(false);
-  values_ = torch::zeros({total}, options);
-  gradients_ = torch::zeros({total}, options);
+  values_ = at::zeros({total}, options);
+  gradients_ = at::zeros({total}, options);
   for (ParameterSlice& slice : slices_) {
     const at::Tensor view = dense_view(values_, slice.parameter, slice.offset);
     view.copy_(slice.parameter);
@@ -51,7 +51,7 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
 }
 
 void FlatParameters::zero_gradients() {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   gradients_.zero_();
 }
 
@@ -65,7 +65,7 @@ void FlatParameters::check_views() const {
 }
 
 uint64_t FlatParameters::digest() const {
-  const at::Tensor host = values_.to(torch::kCPU);
+  const at::Tensor host = values_.to(at::kCPU);
   return hash64({static_cast<const std::byte*>(host.data_ptr()), host.nbytes()});
 }
 

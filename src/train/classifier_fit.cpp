@@ -1,6 +1,6 @@
 #include "train/classifier_fit.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -53,7 +53,7 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
       const at::Tensor ids = order.ids(step * options.batch + shard.begin, shard.size());
       const at::Tensor labels = data.labels.index_select(0, ids).to(device);
       const at::Tensor logits = classifier->forward(network_input(data, ids).to(device));
-      const at::Tensor loss = torch::cross_entropy_loss(logits, labels);
+      const at::Tensor loss = at::cross_entropy_loss(logits, labels);
       const double accuracy = (logits.argmax(1) == labels).to(at::kDouble).mean().item<double>();
       return Learner::ShardLoss{loss, {loss.item<double>(), accuracy}};
     });

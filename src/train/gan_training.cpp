@@ -1,12 +1,14 @@
 #include "train/gan_training.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "models/batch_norm.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
+#include "models/network.hpp"
 #include "models/state.hpp"
 #include "tensor/noise.hpp"
 #include "train/learner.hpp"
@@ -79,7 +81,7 @@ struct GanTrainer {
           network_input(context.data, order.ids(d_step * train.batch + shard.begin, shard.size())).to(device);
       at::Tensor fake;
       {
-        torch::NoGradGuard no_grad;
+        at::NoGradGuard no_grad;
         fake = generator.network().forward(latents(shard, d_step, Stream::train_latent_d));
       }
       if (penalised) real.requires_grad_(true);
@@ -139,7 +141,7 @@ struct GanTrainer {
 
   void picture(int64_t done) const {
     if (!context.log.root() || train.grid_every == 0 || done % train.grid_every != 0) return;
-    torch::NoGradGuard no_grad;
+    at::NoGradGuard no_grad;
     const at::Tensor images = averaged()->forward(latents({0, grid_images}, 0, Stream::prior));  // batch statistics
     if (images.dim() == 4) context.log.picture("generator", done, images, fmt::format("grids/step-{:08}.png", done));
   }
@@ -173,13 +175,7 @@ TrainedGan train_gan(const TrainContext& context) {
   phase.digest = [&] { return trainer.generator.digest() ^ (trainer.discriminator.digest() << 1); };
   run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
 
-  TrainedGan gan;
-  gan.generator = trainer.averaged();
-  measure_generator(*gan.generator, context.config, trainer.device);
-  gan.discriminator = trainer.on_device(Role::discriminator);
-  load_state(*gan.discriminator, state_of(trainer.discriminator.network()), "training");
-  gan.discriminator->eval();
-  return gan;
+  return load_gan(context.config, trainer.shape, trainer.checkpoint(), "training", trainer.device);
 }
 
 TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint,

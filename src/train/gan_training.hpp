@@ -4,7 +4,7 @@
 
 #include "config/config.hpp"
 #include "data/dataset.hpp"
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 #include "train/phase.hpp"
 
 namespace ddls {

@@ -1,12 +1,13 @@
 #include "train/learner.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "dist/failure.hpp"
+#include "models/network.hpp"
 
 namespace ddls {
 
@@ -60,7 +61,7 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
       log::warning("no gradient reaches {}: these parameters do not learn", fmt::join(missing, ", "));
   }
 
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   adam_.step(flat_.values(), flat_.gradients(), learning_rate(config_, step, total_steps_));
   if (ema_.defined()) {  // a short memory at first, so that the initial weights are forgotten
     const double warm = static_cast<double>(step + 1) / static_cast<double>(step + 10);
@@ -79,7 +80,7 @@ void Learner::set_trainable(bool trainable) {
 }
 
 void Learner::copy_average_to(Network& other) const {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   const at::Tensor& source = ema_.defined() ? ema_ : flat_.values();
   const auto parameters = other.named_parameters();
   for (const ParameterSlice& slice : flat_.slices()) {

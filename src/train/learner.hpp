@@ -10,7 +10,7 @@
 
 #include "base/blocks.hpp"
 #include "dist/gradient_reducer.hpp"
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 #include "tensor/adam.hpp"
 
 namespace ddls {

@@ -1,12 +1,13 @@
 #include "train/ratio_fit.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
+#include "models/network.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
@@ -53,7 +54,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
           network_input(context.data, order.ids(step * ratio.batch + shard.begin, shard.size())).to(device);
       at::Tensor fake;
       {
-        torch::NoGradGuard no_grad;
+        at::NoGradGuard no_grad;
         fake = generator->forward(noise.normal(shard, config.model.latent_dim, step, Stream::ratio_latent).to(device));
         if (context.data.images()) fake = dequantise(quantise(fake));  // as the reals are: no hint beside the picture
       }

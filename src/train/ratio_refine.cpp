@@ -1,12 +1,13 @@
 #include "train/ratio_refine.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "ddls/method.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
+#include "models/network.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "train/learner.hpp"

@@ -2,7 +2,7 @@
 #include "dist/communicator.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <numeric>
 #include <stdexcept>
@@ -19,7 +19,7 @@ using at::ScalarType;
 const ScalarType types[] = {at::kByte, at::kInt, at::kLong, at::kFloat, at::kDouble};
 
 at::Tensor ramp(int64_t numel, ScalarType type, int64_t scale) {
-  return (torch::arange(numel, torch::kLong) % 7 * scale).to(type);
+  return (at::arange(numel, at::kLong) % 7 * scale).to(type);
 }
 
 int64_t sum_of_ranks_plus_one(int ranks) { return int64_t{ranks} * (ranks + 1) / 2; }
@@ -62,9 +62,9 @@ TEST(Communicator, MeanIsForFloatingPoint) {
 }
 
 TEST(Communicator, RefusesWhatItCannotSend) {
-  at::Tensor strided = torch::zeros({4, 4}).t();
+  at::Tensor strided = at::zeros({4, 4}).t();
   EXPECT_THROW(world().all_reduce(strided), Error);
-  at::Tensor half = torch::zeros({4}, at::kBFloat16);
+  at::Tensor half = at::zeros({4}, at::kBFloat16);
   EXPECT_THROW(world().all_reduce(half), Error);
 }
 
@@ -83,14 +83,14 @@ TEST(Communicator, BroadcastFromEveryRoot) {
 void check_gather(Communicator& comm, ScalarType type, bool reversed, int root) {
   const auto rows_of = [&](int rank) { return reversed ? comm.ranks() - 1 - rank : rank; };
   const auto block = [&](int rank) {
-    return (torch::arange(rows_of(rank) * 6, torch::kLong) + 40 * rank).to(type).reshape({rows_of(rank), 2, 3});
+    return (at::arange(rows_of(rank) * 6, at::kLong) + 40 * rank).to(type).reshape({rows_of(rank), 2, 3});
   };
   const auto got = comm.gather_rows(block(comm.rank()), root);
   EXPECT_EQ(got.has_value(), comm.rank() == root);
   if (!got) return;
   std::vector<at::Tensor> all;
   for (int rank = 0; rank < comm.ranks(); ++rank) all.push_back(block(rank));
-  expect_equal(*got, torch::cat(all), "gather");
+  expect_equal(*got, at::cat(all), "gather");
 }
 
 TEST(Communicator, GatherRows) {
@@ -106,15 +106,15 @@ TEST(Communicator, GatherRows) {
 }
 
 TEST(Communicator, GatherOfNothing) {
-  const auto got = world().gather_rows(torch::zeros({0, 5}));
+  const auto got = world().gather_rows(at::zeros({0, 5}));
   EXPECT_EQ(got.has_value(), world().root());
-  EXPECT_EQ(got.value_or(torch::zeros({0, 5})).sizes(), (std::vector<int64_t>{0, 5}));
+  EXPECT_EQ(got.value_or(at::zeros({0, 5})).sizes(), (std::vector<int64_t>{0, 5}));
 }
 
 TEST(Communicator, GatherRefusesRowsOfAnotherSize) {
   if (world().ranks() == 1) GTEST_SKIP();
   const int64_t width = world().rank() == world().ranks() - 1 ? 4 : 3;
-  EXPECT_THROW(world().gather_rows(torch::zeros({2, width})), CollectiveError);
+  EXPECT_THROW(world().gather_rows(at::zeros({2, width})), CollectiveError);
 }
 
 TEST(Communicator, Any) {

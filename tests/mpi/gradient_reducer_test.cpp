@@ -1,7 +1,8 @@
 #include "dist/gradient_reducer.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/modules/linear.h>
 
 #include <cmath>
 #include <limits>
@@ -14,28 +15,28 @@ namespace ddls {
 namespace {
 
 struct Net : torch::nn::Module {
-  torch::Tensor a = register_parameter("a", torch::zeros({3, 5}));
-  torch::Tensor b = register_parameter("b", torch::zeros({17}));
-  torch::Tensor c = register_parameter("c", torch::zeros({2, 2}));
-  torch::Tensor unused = register_parameter("unused", torch::zeros({4}));
+  at::Tensor a = register_parameter("a", at::zeros({3, 5}));
+  at::Tensor b = register_parameter("b", at::zeros({17}));
+  at::Tensor c = register_parameter("c", at::zeros({2, 2}));
+  at::Tensor unused = register_parameter("unused", at::zeros({4}));
 };
 
 // Gradients of the loss are exactly these tensors, for shard s.
 struct ShardGradients {
-  torch::Tensor a, b, c;
+  at::Tensor a, b, c;
 };
 
 ShardGradients integers(int64_t shard) {
-  return {torch::full({3, 5}, static_cast<double>(shard + 1)),
-          torch::arange(17, torch::kFloat) * static_cast<double>(shard), torch::full({2, 2}, -3.0)};
+  return {at::full({3, 5}, static_cast<double>(shard + 1)),
+          at::arange(17, at::kFloat) * static_cast<double>(shard), at::full({2, 2}, -3.0)};
 }
 
 ShardGradients random_floats(int64_t shard) {
   auto generator = at::detail::createCPUGenerator(static_cast<uint64_t>(77 + shard));
-  return {torch::randn({3, 5}, generator) * 10, torch::randn({17}, generator) * 1e-3, torch::randn({2, 2}, generator)};
+  return {at::randn({3, 5}, generator) * 10, at::randn({17}, generator) * 1e-3, at::randn({2, 2}, generator)};
 }
 
-torch::Tensor loss_of(Net& net, const ShardGradients& g) {
+at::Tensor loss_of(Net& net, const ShardGradients& g) {
   return (net.a * g.a).sum() + (net.b * g.b).sum() + (net.c * g.c).sum();
 }
 
@@ -68,10 +69,10 @@ TEST(GradientReducer, IntegerGradientsAreExactInBothModes) {
     GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
     for (int repeat = 0; repeat < 2; ++repeat) {  // 4 shards: mean of powers of two stays exact; np 3 is uneven
       step(net, reducer, 4, integers, world().rank(), [](int64_t s) { return static_cast<int>(s) % world().ranks(); });
-      EXPECT_TRUE(at::equal(net.a.grad(), torch::full({3, 5}, 2.5))) << net.a.grad();
-      EXPECT_TRUE(at::equal(net.b.grad(), torch::arange(17, torch::kFloat) * 1.5)) << net.b.grad();
-      EXPECT_TRUE(at::equal(net.c.grad(), torch::full({2, 2}, -3.0))) << net.c.grad();
-      EXPECT_TRUE(at::equal(net.unused.grad(), torch::zeros({4})));
+      EXPECT_TRUE(at::equal(net.a.grad(), at::full({3, 5}, 2.5))) << net.a.grad();
+      EXPECT_TRUE(at::equal(net.b.grad(), at::arange(17, at::kFloat) * 1.5)) << net.b.grad();
+      EXPECT_TRUE(at::equal(net.c.grad(), at::full({2, 2}, -3.0))) << net.c.grad();
+      EXPECT_TRUE(at::equal(net.unused.grad(), at::zeros({4})));
       EXPECT_EQ(reducer.scalars().size(), 2U);
       EXPECT_EQ(reducer.scalars().at(0), 6);
       EXPECT_NEAR(reducer.scalars().at(1), 0.6, 1e-11);
@@ -109,7 +110,7 @@ TEST(GradientReducer, ExactModeIsTheMeanToItsGrid) {
   FlatParameters flat(net);
   GradientReducer reducer(flat, world());
   step(net, reducer, 3, random_floats, world().rank(), [](int64_t s) { return static_cast<int>(s) % world().ranks(); });
-  const torch::Tensor mean = (random_floats(0).a + random_floats(1).a + random_floats(2).a) / 3;
+  const at::Tensor mean = (random_floats(0).a + random_floats(1).a + random_floats(2).a) / 3;
   EXPECT_LT((net.a.grad() - mean).abs().max().item<float>(), 1e-5);
 }
 
@@ -119,7 +120,7 @@ TEST(GradientReducer, FewerShardsThanRanks) {
     FlatParameters flat(net);
     GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
     step(net, reducer, 1, integers, world().rank(), [](int64_t) { return world().ranks() - 1; });
-    EXPECT_TRUE(at::equal(net.a.grad(), torch::ones({3, 5})));
+    EXPECT_TRUE(at::equal(net.a.grad(), at::ones({3, 5})));
     EXPECT_EQ(reducer.scalars(), (std::vector<double>{0, 0}));
   }
 }
@@ -195,7 +196,7 @@ TEST(GradientReducer, AFrozenNetworkDoesNotFire) {
   const auto freeze = [&](bool frozen) {
     for (auto& parameter : d->parameters()) parameter.requires_grad_(!frozen);
   };
-  const torch::Tensor z = torch::ones({2, 3});
+  const at::Tensor z = at::ones({2, 3});
   reducer_d.begin();
   freeze(true);
   reducer_g.begin();

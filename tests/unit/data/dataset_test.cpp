@@ -1,6 +1,6 @@
 #include "data/dataset.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "data/toy.hpp"
 #include "scratch_folder.hpp"
@@ -15,7 +15,7 @@ using test::put_bytes;
 using test::ScratchFolder;
 using test::thrown_by;
 
-at::Tensor images_nhwc() { return torch::arange(2 * 4 * 4 * 3, torch::kUInt8).reshape({2, 4, 4, 3}); }
+at::Tensor images_nhwc() { return at::arange(2 * 4 * 4 * 3, at::kByte).reshape({2, 4, 4, 3}); }
 
 DataConfig config_of(const std::string& kind, const std::string& train = "", const std::string& test = "") {
   DataConfig config;
@@ -85,7 +85,7 @@ TEST(OpenDataset, absent_paths_name_the_key) {
 
 TEST(OpenDataset, folder_named_after_its_data_set) {
   const ScratchFolder folder;
-  put_bytes(folder / "cats/train/a.png", encode_png(torch::full({3, 2, 2}, 8, torch::kUInt8)));
+  put_bytes(folder / "cats/train/a.png", encode_png(at::full({3, 2, 2}, 8, at::kByte)));
   put_bytes(folder / "cats/train/b.png", "damaged");
   DataConfig config = config_of("images", (folder / "cats/train/").string());
   EXPECT_EQ(thrown_by([&] { open_dataset(config, Split::train, 1); }).code, Exit::data);
@@ -98,13 +98,13 @@ TEST(OpenDataset, folder_named_after_its_data_set) {
 
 TEST(OpenSet, npz_images_points_and_labels) {
   const ScratchFolder folder;
-  write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", torch::tensor({4, 0}, torch::kInt64)}});
+  write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({4, 0}, at::kLong)}});
   const Dataset images = open_set(folder / "a.npz");
   EXPECT_EQ(images.name, "a");
   EXPECT_TRUE(images.samples.is_contiguous());
   EXPECT_TRUE(at::equal(images.samples, images_nhwc().permute({0, 3, 1, 2})));
   EXPECT_EQ(images.classes(), 5);
-  const at::Tensor points = torch::tensor({{1.0F, 2.0F}, {3.0F, -4.0F}});
+  const at::Tensor points = at::tensor({1.0F, 2.0F, 3.0F, -4.0F}).view({2, 2});
   write_npz(folder / "b.npz", {{"arr_0", points}});
   EXPECT_TRUE(at::equal(open_set(folder / "b.npz").samples, points));
 }
@@ -117,36 +117,36 @@ TEST(OpenSet, npz_that_are_no_sets) {
     EXPECT_EQ(thrown.code, Exit::data);
     EXPECT_TRUE(contains(thrown.message, part)) << thrown.message;
   };
-  const at::Tensor points = torch::zeros({2, 2});
+  const at::Tensor points = at::zeros({2, 2});
   refused({{"mu", points}, {"sigma", points}}, "holds: mu, sigma");
-  refused({{"arr_0", points.to(torch::kFloat64)}}, "arr_0 is Double [2, 2]");
-  refused({{"arr_0", torch::zeros({2, 3, 4, 4}, torch::kUInt8)}, {"arr_1", torch::zeros({2}, torch::kInt64)}},
+  refused({{"arr_0", points.to(at::kDouble)}}, "arr_0 is Double [2, 2]");
+  refused({{"arr_0", at::zeros({2, 3, 4, 4}, at::kByte)}, {"arr_1", at::zeros({2}, at::kLong)}},
           "Byte [2, 3, 4, 4]");  // NCHW
-  refused({{"arr_0", torch::zeros({0, 2})}}, "arr_0 is empty");
+  refused({{"arr_0", at::zeros({0, 2})}}, "arr_0 is empty");
   refused({{"arr_0", points / 0}}, "not finite");
-  refused({{"arr_0", points}, {"arr_1", torch::zeros({3}, torch::kInt64)}}, "arr_1 is Long [3]");
-  refused({{"arr_0", points}, {"arr_1", torch::zeros({2})}}, "arr_1 is Float [2]");
-  refused({{"arr_0", points}, {"arr_1", torch::full({2}, -1, torch::kInt64)}}, "negative");
+  refused({{"arr_0", points}, {"arr_1", at::zeros({3}, at::kLong)}}, "arr_1 is Long [3]");
+  refused({{"arr_0", points}, {"arr_1", at::zeros({2})}}, "arr_1 is Float [2]");
+  refused({{"arr_0", points}, {"arr_1", at::full({2}, -1, at::kLong)}}, "negative");
 }
 
 TEST(OpenSet, folders) {
   const ScratchFolder folder;
   std::filesystem::create_directories(folder / "run/samples/ddls");
   write_npz(folder / "run/samples/ddls/samples.npz", {{"arr_0", images_nhwc()}});
-  put_bytes(folder / "run/samples/ddls/grid.png", encode_png(torch::zeros({3, 2, 2}, torch::kUInt8)));
+  put_bytes(folder / "run/samples/ddls/grid.png", encode_png(at::zeros({3, 2, 2}, at::kByte)));
   const Dataset samples = open_set(folder / "run/samples/ddls");
   EXPECT_EQ(samples.size(), 2);
   EXPECT_EQ(samples.name, "ddls");
-  put_bytes(folder / "images/a.png", encode_png(torch::full({1, 2, 2}, 9, torch::kUInt8)));
+  put_bytes(folder / "images/a.png", encode_png(at::full({1, 2, 2}, 9, at::kByte)));
   const Dataset images = open_set(folder / "images");
   EXPECT_EQ(images.name, "images");
-  EXPECT_TRUE(at::equal(images.samples, torch::full({1, 1, 2, 2}, 9, torch::kUInt8)));
+  EXPECT_TRUE(at::equal(images.samples, at::full({1, 1, 2, 2}, 9, at::kByte)));
   EXPECT_EQ(thrown_by([&] { open_set(folder / "none"); }).code, Exit::missing);
   EXPECT_EQ(thrown_by([&] { open_set(folder / "images", "ignore"); }).code, Exit::config);
 }
 
 TEST(Dataset, digest_sees_values_labels_and_shape) {
-  const Dataset a{"a", torch::arange(4, torch::kFloat32).reshape({2, 2}), {}, 0};
+  const Dataset a{"a", at::arange(4, at::kFloat).reshape({2, 2}), {}, 0};
   Dataset b = a;
   b.name = "b";
   EXPECT_EQ(a.digest(), b.digest());
@@ -154,7 +154,7 @@ TEST(Dataset, digest_sees_values_labels_and_shape) {
   EXPECT_NE(a.digest(), b.digest());
   b.samples = a.samples.clone();
   EXPECT_EQ(a.digest(), b.digest());
-  b.labels = torch::zeros({2}, torch::kInt64);
+  b.labels = at::zeros({2}, at::kLong);
   EXPECT_NE(a.digest(), b.digest());
   b = a;
   b.samples = a.samples.flip(0);
@@ -162,13 +162,13 @@ TEST(Dataset, digest_sees_values_labels_and_shape) {
 }
 
 TEST(NetworkInput, rows_by_id_and_images_scaled) {
-  const at::Tensor ids = torch::tensor({2, 0, 2}, torch::kInt64);
-  const Dataset points{"p", torch::arange(6, torch::kFloat32).reshape({3, 2}), {}, 0};
+  const at::Tensor ids = at::tensor({2, 0, 2}, at::kLong);
+  const Dataset points{"p", at::arange(6, at::kFloat).reshape({3, 2}), {}, 0};
   EXPECT_TRUE(at::equal(network_input(points, ids), points.samples.index_select(0, ids)));
-  const Dataset images{"i", torch::tensor({0, 100, 255}, torch::kInt32).to(torch::kUInt8).reshape({3, 1, 1, 1}), {}, 0};
+  const Dataset images{"i", at::tensor({0, 100, 255}, at::kInt).to(at::kByte).reshape({3, 1, 1, 1}), {}, 0};
   const at::Tensor input = network_input(images, ids);
-  EXPECT_EQ(input.scalar_type(), torch::kFloat32);
-  EXPECT_TRUE(at::equal(input.flatten(), torch::tensor({1.0F, -1.0F, 1.0F})));
+  EXPECT_EQ(input.scalar_type(), at::kFloat);
+  EXPECT_TRUE(at::equal(input.flatten(), at::tensor({1.0F, -1.0F, 1.0F})));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "data/dataset.hpp"
 #include "scratch_folder.hpp"
@@ -9,13 +9,13 @@ namespace {
 TEST(EpochOrder, every_id_once_per_epoch) {
   EpochOrder order(1, 101);
   const at::Tensor ids = order.ids(0, 303);
-  EXPECT_EQ(ids.scalar_type(), torch::kInt64);
+  EXPECT_EQ(ids.scalar_type(), at::kLong);
   for (int64_t epoch = 0; epoch < 3; ++epoch) {
     const at::Tensor sorted = std::get<0>(ids.narrow(0, epoch * 101, 101).sort());
-    EXPECT_TRUE(at::equal(sorted, torch::arange(101)));
+    EXPECT_TRUE(at::equal(sorted, at::arange(101)));
   }
   EXPECT_FALSE(at::equal(ids.narrow(0, 0, 101), ids.narrow(0, 101, 101)));
-  EXPECT_FALSE(at::equal(ids.narrow(0, 0, 101), torch::arange(101)));
+  EXPECT_FALSE(at::equal(ids.narrow(0, 0, 101), at::arange(101)));
 }
 
 TEST(EpochOrder, any_position_can_be_asked_for_in_any_order) {

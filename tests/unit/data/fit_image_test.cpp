@@ -1,6 +1,6 @@
 #include "data/fit_image.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <gtest/gtest.h>
 
@@ -8,11 +8,11 @@ namespace ddls {
 namespace {
 
 at::Tensor image_of(std::vector<int> values, std::vector<int64_t> sizes) {
-  return torch::tensor(values, torch::kInt32).to(torch::kUInt8).reshape(sizes);
+  return at::tensor(values, at::kInt).to(at::kByte).reshape(sizes);
 }
 
 TEST(FitImage, the_same_size_is_the_centre_square_unchanged) {
-  const at::Tensor image = torch::arange(2 * 5 * 9, torch::kInt32).to(torch::kUInt8).reshape({2, 5, 9});
+  const at::Tensor image = at::arange(2 * 5 * 9, at::kInt).to(at::kByte).reshape({2, 5, 9});
   EXPECT_TRUE(at::equal(fit_image(image, 5), image.narrow(2, 2, 5)));
   EXPECT_TRUE(at::equal(fit_image(image.transpose(1, 2), 5), image.transpose(1, 2).narrow(1, 2, 5)));
 }
@@ -33,14 +33,14 @@ TEST(FitImage, larger_by_lines_between_centres) {
 }
 
 TEST(FitImage, a_constant_stays_constant_at_every_size) {
-  const at::Tensor white = torch::full({3, 37, 50}, 255, torch::kUInt8);
+  const at::Tensor white = at::full({3, 37, 50}, 255, at::kByte);
   for (const int64_t size : {1, 2, 17, 32, 36, 37, 38, 64}) {
-    EXPECT_TRUE(at::equal(fit_image(white, size), torch::full({3, size, size}, 255, torch::kUInt8))) << size;
+    EXPECT_TRUE(at::equal(fit_image(white, size), at::full({3, size, size}, 255, at::kByte))) << size;
   }
 }
 
 TEST(FitImage, channels_do_not_mix) {
-  const at::Tensor image = torch::stack({torch::full({6, 6}, 10), torch::full({6, 6}, 200)}).to(torch::kUInt8);
+  const at::Tensor image = at::stack({at::full({6, 6}, 10), at::full({6, 6}, 200)}).to(at::kByte);
   const at::Tensor fitted = fit_image(image, 4);
   EXPECT_TRUE(fitted[0].eq(10).all().item<bool>());
   EXPECT_TRUE(fitted[1].eq(200).all().item<bool>());

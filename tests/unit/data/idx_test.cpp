@@ -1,6 +1,6 @@
 #include "data/idx.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 #include <zlib.h>
 
 #include "scratch_folder.hpp"
@@ -39,12 +39,12 @@ TEST(Idx, images_and_labels_plain_and_compressed) {
   put_gzip(folder / "images.gz", two_images());
   put_bytes(folder / "labels", three_labels());
   put_gzip(folder / "labels.gz", three_labels());
-  const at::Tensor images = torch::arange(12, torch::kUInt8).reshape({2, 1, 2, 3});
-  const at::Tensor labels = torch::tensor({int64_t{7}, int64_t{0}, int64_t{255}});
+  const at::Tensor images = at::arange(12, at::kByte).reshape({2, 1, 2, 3});
+  const at::Tensor labels = at::tensor({int64_t{7}, int64_t{0}, int64_t{255}});
   for (const char* end : {"", ".gz"}) {
     EXPECT_TRUE(at::equal(read_idx_images(folder / (std::string("images") + end)), images));
     const at::Tensor read = read_idx_labels(folder / (std::string("labels") + end));
-    EXPECT_EQ(read.scalar_type(), torch::kInt64);
+    EXPECT_EQ(read.scalar_type(), at::kLong);
     EXPECT_TRUE(at::equal(read, labels));
   }
 }

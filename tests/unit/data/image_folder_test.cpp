@@ -1,7 +1,7 @@
 #include "data/image_folder.hpp"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
@@ -16,11 +16,11 @@ using test::ScratchFolder;
 using test::thrown_by;
 
 void put_image(const std::filesystem::path& path, int64_t shade, std::vector<int64_t> sizes = {1, 4, 4}) {
-  put_bytes(path, encode_png(torch::full(sizes, shade, torch::kUInt8)));
+  put_bytes(path, encode_png(at::full(sizes, shade, at::kByte)));
 }
 
 std::vector<int64_t> shades(const ImageFolder& folder) {
-  const at::Tensor first = folder.images.flatten(1).select(1, 0).to(torch::kInt64).contiguous();
+  const at::Tensor first = folder.images.flatten(1).select(1, 0).to(at::kLong).contiguous();
   return {first.data_ptr<int64_t>(), first.data_ptr<int64_t>() + first.numel()};
 }
 
@@ -59,7 +59,7 @@ TEST(ImageFolder, class_folders_give_labels) {
     const Threads guard(threads);
     const ImageFolder read = read_image_folder(folder.path(), {});
     EXPECT_EQ(shades(read), (std::vector<int64_t>{1, 2, 3, 4}));
-    EXPECT_TRUE(at::equal(read.labels, torch::tensor({0, 0, 1, 2}, torch::kInt64)));
+    EXPECT_TRUE(at::equal(read.labels, at::tensor({0, 0, 1, 2}, at::kLong)));
   }
 }
 
@@ -111,7 +111,7 @@ TEST(ImageFolder, damaged_files_end_the_run_or_are_left_out) {
   const ImageFolder rest = read_image_folder(folder.path(), {0, 0, true});
   EXPECT_EQ(rest.damaged, 2);
   EXPECT_EQ(shades(rest), (std::vector<int64_t>{2, 4, 1, 5}));
-  EXPECT_TRUE(at::equal(rest.labels, torch::tensor({0, 0, 1, 1}, torch::kInt64)));
+  EXPECT_TRUE(at::equal(rest.labels, at::tensor({0, 0, 1, 1}, at::kLong)));
 }
 
 TEST(ImageFolder, nothing_but_damaged_files_is_an_error) {

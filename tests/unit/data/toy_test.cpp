@@ -1,7 +1,7 @@
 #include "data/toy.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <numbers>
 
@@ -23,13 +23,13 @@ TEST(Gaussians25, centres) {
 TEST(Gaussians25, every_mode_gets_its_share_and_the_spread_is_right) {
   const at::Tensor points = gaussians25(count, 3);
   ASSERT_EQ(points.sizes(), (std::vector<int64_t>{count, 2}));
-  EXPECT_EQ(points.scalar_type(), torch::kFloat32);
+  EXPECT_EQ(points.scalar_type(), at::kFloat);
   const at::Tensor distances = at::cdist(points, gaussians25_centres());
   const at::Tensor mode = distances.argmin(1);
-  const at::Tensor shares = at::bincount(mode, {}, 25).to(torch::kFloat64);
+  const at::Tensor shares = at::bincount(mode, {}, 25).to(at::kDouble);
   const double expected = count / 25.0, sd = std::sqrt(expected * 24 / 25);
   EXPECT_LT((shares - expected).abs().max().item<double>(), 4 * sd);
-  const at::Tensor off = (points - gaussians25_centres().index_select(0, mode)).to(torch::kFloat64) * 2.828;
+  const at::Tensor off = (points - gaussians25_centres().index_select(0, mode)).to(at::kDouble) * 2.828;
   EXPECT_LT(off.mean(0).abs().max().item<double>(), 4 * 0.05 / std::sqrt(count));
   for (const int64_t axis : {0, 1}) {
     EXPECT_NEAR(off.select(1, axis).std().item<double>(), 0.05, 4 * 0.05 / std::sqrt(2.0 * count));
@@ -49,8 +49,8 @@ TEST(Toy, a_point_depends_on_seed_and_id_alone) {
 }
 
 TEST(SwissRoll, points_lie_about_the_spiral) {
-  const at::Tensor points = swiss_roll(count, 3).to(torch::kFloat64) * 7.5;
-  const at::Tensor t = at::linspace(1.5 * std::numbers::pi, 4.5 * std::numbers::pi, 4000, torch::kFloat64);
+  const at::Tensor points = swiss_roll(count, 3).to(at::kDouble) * 7.5;
+  const at::Tensor t = at::linspace(1.5 * std::numbers::pi, 4.5 * std::numbers::pi, 4000, at::kDouble);
   const at::Tensor spiral = at::stack({t * t.cos(), t * t.sin()}, 1);
   double sum = 0, furthest = 0;
   for (const at::Tensor& piece : points.split(1000)) {

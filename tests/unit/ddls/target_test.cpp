@@ -1,10 +1,11 @@
 #include "ddls/target.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "config/config.hpp"
 #include "models/factory.hpp"
+#include "models/network.hpp"
 #include "tensor/noise.hpp"
 
 namespace ddls {
@@ -35,7 +36,7 @@ TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
     const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
     const at::Tensor z = Noise{3}.normal({0, 7}, c.model.latent_dim, 0, Stream::prior);
     const Evaluation e = target.evaluate(z);
-    torch::NoGradGuard no_grad;
+    at::NoGradGuard no_grad;
     EXPECT_TRUE(at::allclose(energy(e), 0.5 * z.square().sum(1) - r->forward(g->forward(z)), 1e-5, 1e-6)) << c.name;
     // What is decoded is what was scored.
     EXPECT_TRUE(at::equal(r->forward(target.decode(z)), e.log_ratio)) << c.name;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/modules/batchnorm.h>
 
 #include "base/error.hpp"
 #include "models/batch_norm.hpp"
@@ -8,6 +9,7 @@
 #include "models/factory.hpp"
 #include "models/initialise.hpp"
 #include "models/losses.hpp"
+#include "models/network.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
@@ -84,13 +86,13 @@ TEST(BatchNorm, MeasuredStatisticsAreThoseOfTheDraws) {
   measure_statistics(
       *g, [&](const at::Tensor& b) { return g->forward(b); }, 2, [&](int64_t i) { return z.narrow(0, i * 32, 32); });
   EXPECT_FALSE(g->is_training());
-  const at::Tensor h = torch::linear(z, g->named_parameters()["linear.weight"]).view({64, 7, 7, 16}).to(at::kDouble);
+  const at::Tensor h = at::linear(z, g->named_parameters()["linear.weight"]).view({64, 7, 7, 16}).to(at::kDouble);
   const at::Tensor first = h.narrow(0, 0, 32), second = h.narrow(0, 32, 32);
   EXPECT_TRUE(at::allclose(g->named_buffers()["norm0.mean"].to(at::kDouble), h.mean({0, 1, 2}), 1e-5, 1e-6));
   EXPECT_TRUE(at::allclose(g->named_buffers()["norm0.variance"].to(at::kDouble),
                            (first.var({0, 1, 2}, false) + second.var({0, 1, 2}, false)) / 2, 1e-5, 1e-8));
   // In eval mode an image depends on its own latent alone.
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   const at::Tensor whole = g->forward(z);
   at::Tensor changed = z.clone();
   changed.narrow(0, 1, 63).zero_();
@@ -125,7 +127,7 @@ TEST(Classifier, TorchScriptComputesTheSame) {
   const std::string file = ::testing::TempDir() + "classifier_test.pt";
   c.save_torchscript(file);
   torch::jit::Module script = torch::jit::load(file);
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   const at::Tensor u8 = (Noise{1}.uniform({0, 5}, 784, 0, Stream::prior) * 255).to(at::kByte).view({5, 1, 28, 28});
   const auto outputs = script.forward({u8}).toTuple();
   EXPECT_EQ(outputs->elements()[0].toTensor().sizes(), (std::vector<int64_t>{5, 16}));

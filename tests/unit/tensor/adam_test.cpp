@@ -1,7 +1,8 @@
 #include "tensor/adam.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/optim/adam.h>
 
 #include "base/error.hpp"
 
@@ -10,7 +11,7 @@ namespace {
 
 TEST(Adam, AgreesWithTorchOptim) {
   const AdamConfig config{1e-2, 0.5, 0.9};
-  at::Tensor ours = torch::linspace(-1, 1, 100), theirs = ours.clone().requires_grad_(true);
+  at::Tensor ours = at::linspace(-1, 1, 100), theirs = ours.clone().requires_grad_(true);
   Adam adam(config, ours);
   torch::optim::Adam reference({theirs}, torch::optim::AdamOptions(1e-2).betas({0.5, 0.9}));
   for (int step = 0; step < 20; ++step) {
@@ -24,7 +25,7 @@ TEST(Adam, AgreesWithTorchOptim) {
 
 TEST(Adam, StateRoundTripGivesTheSameBits) {
   const AdamConfig config{1e-2, 0.5, 0.9};
-  at::Tensor a = torch::ones({64}), b;
+  at::Tensor a = at::ones({64}), b;
   Adam first(config, a);
   for (int i = 0; i < 3; ++i) first.step(a, a * 2, 1e-2);
   b = a.clone();
@@ -33,7 +34,7 @@ TEST(Adam, StateRoundTripGivesTheSameBits) {
   first.step(a, a * 3, 1e-2);
   second.step(b, b * 3, 1e-2);
   EXPECT_TRUE(at::equal(a, b));
-  EXPECT_THROW(Adam(config, torch::ones({3})).load(first.state(), "saved"), Error);
+  EXPECT_THROW(Adam(config, at::ones({3})).load(first.state(), "saved"), Error);
 }
 
 TEST(Schedule, FallsToZero) {

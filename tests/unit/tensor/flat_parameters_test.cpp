@@ -1,7 +1,10 @@
 #include "tensor/flat_parameters.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 
 #include "base/error.hpp"
 
@@ -10,16 +13,16 @@ namespace {
 
 struct Net : torch::nn::Module {
   Net() {
-    torch::manual_seed(3);
+    at::manual_seed(3);
     conv = register_module("conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 5, 3).padding(1)));
     linear = register_module("linear", torch::nn::Linear(5, 1));
   }
-  torch::Tensor forward(const torch::Tensor& x) { return linear(torch::relu(conv(x)).mean({2, 3})); }
+  at::Tensor forward(const at::Tensor& x) { return linear(at::relu(conv(x)).mean({2, 3})); }
   torch::nn::Conv2d conv{nullptr};
   torch::nn::Linear linear{nullptr};
 };
 
-torch::Tensor input() { return torch::linspace(-1, 1, 2 * 3 * 4 * 4).reshape({2, 3, 4, 4}); }
+at::Tensor input() { return at::linspace(-1, 1, 2 * 3 * 4 * 4).reshape({2, 3, 4, 4}); }
 
 std::string error_of(const FlatParameters& flat) {
   try {
@@ -55,7 +58,7 @@ TEST(FlatParameters, BackwardAccumulatesIntoTheBuffer) {
     net.forward(input()).sum().backward();
     EXPECT_EQ(error_of(flat), "");
     for (const ParameterSlice& slice : flat.slices()) {
-      const torch::Tensor wanted = same.named_parameters().find(slice.name)->grad();
+      const at::Tensor wanted = same.named_parameters().find(slice.name)->grad();
       EXPECT_TRUE(at::equal(slice.parameter.grad(), wanted)) << slice.name;
     }
   }
@@ -66,16 +69,16 @@ TEST(FlatParameters, WritingTheBufferMovesTheNetwork) {
   Net net;
   FlatParameters flat(net);
   flat.values().fill_(0.5);
-  EXPECT_TRUE(at::equal(net.linear->weight, torch::full({1, 5}, 0.5)));
+  EXPECT_TRUE(at::equal(net.linear->weight, at::full({1, 5}, 0.5)));
 }
 
 TEST(FlatParameters, KeepsChannelsLast) {
   Net net, same;
   for (auto& parameter : net.conv->parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
   }
   FlatParameters flat(net);
-  EXPECT_TRUE(net.conv->weight.is_contiguous(torch::MemoryFormat::ChannelsLast));
+  EXPECT_TRUE(net.conv->weight.is_contiguous(at::MemoryFormat::ChannelsLast));
   EXPECT_TRUE(at::equal(net.conv->weight, same.conv->weight));
   net.forward(input()).sum().backward();
   EXPECT_EQ(error_of(flat), "");
@@ -98,7 +101,7 @@ TEST(FlatParameters, NoticesAGraphOfGradients) {
 TEST(FlatParameters, NoticesAConvertedModule) {
   Net net;
   FlatParameters flat(net);
-  net.linear->to(torch::kDouble);
+  net.linear->to(at::kDouble);
   EXPECT_NE(error_of(flat).find("parameter linear.weight"), std::string::npos) << error_of(flat);
 }
 

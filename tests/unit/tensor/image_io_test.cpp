@@ -1,7 +1,7 @@
 #include "tensor/image_io.hpp"
 
 #include <png.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 #include <turbojpeg.h>
 
 #include <random>
@@ -19,7 +19,7 @@ using test::thrown_by;
 
 at::Tensor random_image(int64_t channels, int64_t height, int64_t width) {
   std::mt19937 engine(7);
-  at::Tensor image = torch::empty({channels, height, width}, torch::kUInt8);
+  at::Tensor image = at::empty({channels, height, width}, at::kByte);
   for (int64_t i = 0; i < image.numel(); ++i) image.data_ptr<uint8_t>()[i] = static_cast<uint8_t>(engine());
   return image;
 }
@@ -72,7 +72,7 @@ std::vector<uint8_t> repeated(const std::vector<uint8_t>& pixel, int count) {
 void expect_colour(const at::Tensor& image, const std::vector<int>& colour, int tolerance) {
   ASSERT_EQ(image.size(0), static_cast<int64_t>(colour.size()));
   for (size_t c = 0; c < colour.size(); ++c) {
-    const at::Tensor off = (image[static_cast<int64_t>(c)].to(torch::kInt32) - colour[c]).abs();
+    const at::Tensor off = (image[static_cast<int64_t>(c)].to(at::kInt) - colour[c]).abs();
     EXPECT_LE(off.max().item<int>(), tolerance) << "channel " << c;
   }
 }
@@ -91,17 +91,17 @@ TEST(Png, round_trip_is_exact) {
 
 TEST(Png, alpha_lies_over_black) {
   const std::string grey = png_of<uint8_t>(PNG_COLOR_TYPE_GRAY_ALPHA, 8, {200, 255, 200, 0, 200, 128});
-  EXPECT_TRUE(at::equal(decode_image(grey, 0, "g").flatten(), torch::tensor({200, 0, 100}, torch::kUInt8)));
+  EXPECT_TRUE(at::equal(decode_image(grey, 0, "g").flatten(), at::tensor({200, 0, 100}, at::kByte)));
   const std::string colour = png_of<uint8_t>(PNG_COLOR_TYPE_RGB_ALPHA, 8, {10, 20, 255, 255, 10, 20, 255, 51});
   EXPECT_TRUE(at::equal(decode_image(colour, 0, "c"),
-                        torch::tensor({10, 2, 20, 4, 255, 51}, torch::kUInt8).reshape({3, 1, 2})));
+                        at::tensor({10, 2, 20, 4, 255, 51}, at::kByte).reshape({3, 1, 2})));
 }
 
 TEST(Png, sixteen_bits_become_eight_without_a_brightness_curve) {
   const std::string grey = png_of<uint16_t>(PNG_COLOR_TYPE_GRAY, 16, {0, 257, 128 * 257, 65535, 100 * 257 + 3});
-  EXPECT_TRUE(at::equal(decode_image(grey, 0, "g").flatten(), torch::tensor({0, 1, 128, 255, 100}, torch::kUInt8)));
+  EXPECT_TRUE(at::equal(decode_image(grey, 0, "g").flatten(), at::tensor({0, 1, 128, 255, 100}, at::kByte)));
   const std::string colour = png_of<uint16_t>(PNG_COLOR_TYPE_RGB, 16, {257, 2 * 257, 200 * 257});
-  EXPECT_TRUE(at::equal(decode_image(colour, 0, "c").flatten(), torch::tensor({1, 2, 200}, torch::kUInt8)));
+  EXPECT_TRUE(at::equal(decode_image(colour, 0, "c").flatten(), at::tensor({1, 2, 200}, at::kByte)));
 }
 
 TEST(Png, every_truncation_and_every_flipped_bit_is_noticed) {
@@ -166,29 +166,29 @@ TEST(ReadImage, missing_and_unknown_files) {
 }
 
 TEST(WithChannels, grey_is_repeated_and_colour_becomes_luma) {
-  const at::Tensor grey = torch::tensor({0, 100, 255, 7}, torch::kUInt8).reshape({2, 1, 1, 2});
+  const at::Tensor grey = at::tensor({0, 100, 255, 7}, at::kByte).reshape({2, 1, 1, 2});
   EXPECT_TRUE(at::equal(with_channels(grey, 3), grey.expand({2, 3, 1, 2})));
   EXPECT_TRUE(at::equal(with_channels(with_channels(grey, 3), 1), grey));
-  const at::Tensor red_green_blue = (torch::eye(3) * 255).to(torch::kUInt8).reshape({3, 1, 3});
-  EXPECT_TRUE(at::equal(with_channels(red_green_blue, 1).flatten(), torch::tensor({76, 150, 29}, torch::kUInt8)));
+  const at::Tensor red_green_blue = (at::eye(3) * 255).to(at::kByte).reshape({3, 1, 3});
+  EXPECT_TRUE(at::equal(with_channels(red_green_blue, 1).flatten(), at::tensor({76, 150, 29}, at::kByte)));
 }
 
 TEST(ImageGrid, layout) {
-  const at::Tensor images = torch::tensor({1, 2, 3, 4, 5, 6}, torch::kUInt8).reshape({3, 1, 1, 2});
-  const at::Tensor expected = torch::tensor({{1, 2, 9, 3, 4}, {9, 9, 9, 9, 9}, {5, 6, 9, 9, 9}}, torch::kUInt8);
+  const at::Tensor images = at::tensor({1, 2, 3, 4, 5, 6}, at::kByte).reshape({3, 1, 1, 2});
+  const at::Tensor expected = at::tensor({1, 2, 9, 3, 4, 9, 9, 9, 9, 9, 5, 6, 9, 9, 9}, at::kByte).view({3, 5});
   EXPECT_TRUE(at::equal(image_grid(images, 2, 1, 9), expected.unsqueeze(0)));
   EXPECT_TRUE(at::equal(image_grid(images, 3, 0), images.flatten().reshape({1, 1, 6})));
 }
 
 TEST(Quantise, table) {
-  const at::Tensor x = torch::tensor({-1.0F, 0.0F, 1.0F, -3.0F, 3.0F, 0.0039F, -0.0040F, 0.5F});
-  EXPECT_TRUE(at::equal(quantise(x), torch::tensor({0, 128, 255, 0, 255, 128, 127, 191}, torch::kUInt8)));
+  const at::Tensor x = at::tensor({-1.0F, 0.0F, 1.0F, -3.0F, 3.0F, 0.0039F, -0.0040F, 0.5F});
+  EXPECT_TRUE(at::equal(quantise(x), at::tensor({0, 128, 255, 0, 255, 128, 127, 191}, at::kByte)));
 }
 
 TEST(Quantise, undoes_dequantise_for_every_value) {
-  const at::Tensor all = torch::arange(256, torch::kInt32).to(torch::kUInt8);
+  const at::Tensor all = at::arange(256, at::kInt).to(at::kByte);
   const at::Tensor x = dequantise(all);
-  EXPECT_EQ(x.scalar_type(), torch::kFloat32);
+  EXPECT_EQ(x.scalar_type(), at::kFloat);
   EXPECT_EQ(x[0].item<float>(), -1.0F);
   EXPECT_EQ(x[255].item<float>(), 1.0F);
   EXPECT_TRUE(at::equal(quantise(x), all));

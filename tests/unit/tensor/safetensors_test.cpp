@@ -1,6 +1,6 @@
 #include "tensor/safetensors.hpp"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "base/files.hpp"
 #include "scratch_folder.hpp"
@@ -28,14 +28,14 @@ Thrown read_of(const std::string& bytes) {
 
 TEST(SafeTensors, round_trip) {
   const ScratchFolder folder;
-  const NamedTensors tensors{{"bool", torch::tensor({true, false, true})},
-                             {"bytes", torch::arange(5, torch::kUInt8)},
-                             {"double", torch::tensor(0.1, torch::kFloat64)},
-                             {"half", torch::tensor({1.5F, -2.0F}).to(torch::kHalf)},
-                             {"bf16", torch::tensor({1.5F, -2.0F}).to(torch::kBFloat16)},
-                             {"long", torch::tensor({int64_t{1} << 50})},
-                             {"none", torch::zeros({0, 3})},
-                             {"turned", torch::arange(6, torch::kFloat32).reshape({2, 3}).t()}};
+  const NamedTensors tensors{{"bool", at::tensor({true, false, true})},
+                             {"bytes", at::arange(5, at::kByte)},
+                             {"double", at::tensor(0.1, at::kDouble)},
+                             {"half", at::tensor({1.5F, -2.0F}).to(at::kHalf)},
+                             {"bf16", at::tensor({1.5F, -2.0F}).to(at::kBFloat16)},
+                             {"long", at::tensor({int64_t{1} << 50})},
+                             {"none", at::zeros({0, 3})},
+                             {"turned", at::arange(6, at::kFloat).reshape({2, 3}).t()}};
   write_safetensors(folder / "a", tensors, {{"step", "12"}, {"text", "quote \" and \\"}});
   const SafeTensors back = read_safetensors(folder / "a");
   ASSERT_EQ(back.tensors.size(), tensors.size());
@@ -55,7 +55,7 @@ TEST(SafeTensors, round_trip) {
 
 TEST(SafeTensors, exact_bytes) {
   const ScratchFolder folder;
-  write_safetensors(folder / "a", {{"b", torch::tensor({1}, torch::kUInt8)}, {"w", torch::tensor({1.0F})}});
+  write_safetensors(folder / "a", {{"b", at::tensor({1}, at::kByte)}, {"w", at::tensor({1.0F})}});
   const std::string data("\x00\x00\x80\x3F\x01", 5);  // wide elements first
   std::string header = R"({"__metadata__":{"xxh3":")" + hex64(hash64(data)) +
                        R"("},"b":{"data_offsets":[4,5],"dtype":"U8","shape":[1]},)"
@@ -68,7 +68,7 @@ TEST(SafeTensors, reads_a_file_without_metadata) {
   const ScratchFolder folder;
   put_bytes(folder / "a",
             file_of(R"({"x":{"dtype":"I16","shape":[2],"data_offsets":[0,4]}} )", {"\x01\x00\xFF\xFF", 4}));
-  EXPECT_TRUE(at::equal(read_safetensors(folder / "a").tensors.at("x"), torch::tensor({1, -1}, torch::kInt16)));
+  EXPECT_TRUE(at::equal(read_safetensors(folder / "a").tensors.at("x"), at::tensor({1, -1}, at::kShort)));
   put_bytes(folder / "none", file_of("{}", ""));
   EXPECT_TRUE(read_safetensors(folder / "none").tensors.empty());
 }
@@ -76,7 +76,7 @@ TEST(SafeTensors, reads_a_file_without_metadata) {
 TEST(SafeTensors, missing_truncated_and_altered_files) {
   const ScratchFolder folder;
   EXPECT_EQ(thrown_by([&] { read_safetensors(folder / "none"); }).code, Exit::missing);
-  write_safetensors(folder / "a", {{"x", torch::arange(4)}});
+  write_safetensors(folder / "a", {{"x", at::arange(4)}});
   const std::string bytes = get_bytes(folder / "a");
   for (size_t length = 0; length < bytes.size(); ++length) {
     EXPECT_EQ(read_of(bytes.substr(0, length)).code, Exit::data) << length;
