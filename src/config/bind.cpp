@@ -38,15 +38,19 @@ void bind_adam(Section& s, AdamConfig& c) {
   s.value("constant_until", &c.constant_until, "share of the steps before linear or cosine begins to fall",
           at_least_below(0, 1));
   s.value("final_share", &c.final_share, "share of lr at which linear or cosine ends", between(0, 1));
+  s.value("warmup", &c.warmup, "first steps, over which the learning rate rises from 0", at_least(0));
 }
 
 void bind_refine(Section& s, RefineConfig& c) {
   s.value("steps", &c.steps, "updates; 0: no refinement", at_least(0));
   s.value("batch", &c.batch, "reals, and chains moved, per update", at_least(1));
   s.value("chains", &c.chains, "persistent chains, moved in turn", at_least(1));
-  s.value("chain_steps", &c.chain_steps, "Langevin steps of a chain per update", at_least(1));
+  s.value("chain_steps", &c.chain_steps, "Langevin steps of a chain per update; 0: prior draws weighted by e^r",
+          at_least(0));
   s.value("step_size", &c.step_size, "epsilon of those steps", above(0));
   s.value("refresh", &c.refresh, "share of chains that start anew when their turn comes", between(0, 1));
+  s.value("penalty", &c.penalty, "weight of the mean square of the ratio over reals and chains", at_least(0));
+  s.value("ema_decay", &c.ema_decay, "moving average of the weights; 0: none", at_least_below(0, 1));
   bind_adam(s.section("adam", "its optimiser"), c.adam);
 }
 
@@ -65,23 +69,45 @@ void bind_classifier(Section& s, ClassifierConfig& c) {
   bind_adam(s.section("adam", "its optimiser"), c.adam);
 }
 
+void bind_train_ddls(Section& s, TrainDdlsConfig& c) {
+  s.value("mode", &c.mode, "which updates see refined latents; docs/training.md says what each optimises",
+          one_of({"off", "generator", "negatives", "both", "port"}));
+  s.value("from_step", &c.from_step, "generator updates before refinement begins", at_least(0));
+  s.value("steps", &c.steps, "Langevin steps per refinement", at_least(1));
+  s.value("step_size", &c.step_size, "epsilon of those steps", above(0));
+  s.value("noise_std", &c.noise_std, "multiple of sqrt(epsilon)", at_least(0));
+  s.value("persistent", &c.persistent, "chains go on from where they were; else from a prior draw each time");
+  s.value("chains", &c.chains, "persistent: how many chains", at_least(1));
+  s.value("refresh", &c.refresh, "persistent: share that starts anew when their turn comes", between(0, 1));
+  s.value("penalty", &c.penalty, "negatives, both: weight of the mean square of the score", at_least(0));
+}
+
 void bind_train(Section& s, TrainConfig& c) {
   s.value("steps", &c.steps, "generator updates", at_least(0));
   s.value("batch", &c.batch, "samples per update, over all ranks", at_least(1));
+  s.value("generator_batch", &c.generator_batch, "samples per generator update; 0: as batch", at_least(0));
   s.value("shards", &c.shards,
           "parts of a batch, dealt to ranks: bits do not depend on the rank count; 0: one per rank, overlapped",
           at_least(0));
-  s.value("loss", &c.loss, "loss of the GAN", one_of({"non_saturating", "minimax", "hinge"}));
+  s.value("loss", &c.loss, "loss of the GAN", 
+          one_of({"non_saturating", "minimax", "hinge", "wasserstein", "least_squares"}));
   s.value("discriminator_steps", &c.discriminator_steps, "discriminator updates per generator update", at_least(1));
   s.value("r1_weight", &c.r1_weight, "weight of the gradient penalty on reals (R1)", at_least(0));
   s.value("r1_every", &c.r1_every, "discriminator updates between two penalties", at_least(1));
+  s.value("gp_weight", &c.gp_weight, "weight of the gradient penalty between reals and fakes (WGAN-GP)", at_least(0));
   s.value("ema_decay", &c.ema_decay, "moving average of the generator's weights; 0: none", at_least_below(0, 1));
+  s.value("ema_start", &c.ema_start, "updates before the average begins; till then it is the weights", at_least(0));
+  s.value("precision", &c.precision, "bfloat16: autocast, weights stay float32", one_of({"float32", "bfloat16"}));
+  s.value("batch_norm", &c.batch_norm, "statistics of a training batch: of its shard, or of all ranks together",
+          one_of({"shard", "global"}));
   s.value("log_every", &c.log_every, "steps between two records", at_least(1));
   s.value("checkpoint_every", &c.checkpoint_every, "steps between two checkpoints", at_least(1));
   s.value("keep_checkpoints", &c.keep_checkpoints, "how many of the newest are kept", at_least(1));
+  s.value("keep_every", &c.keep_every, "besides, those of every so many steps stay for good; 0: none", at_least(0));
   s.value("grid_every", &c.grid_every, "steps between two grids of samples; 0: none", at_least(0));
   bind_adam(s.section("generator", "optimiser of the generator"), c.generator);
   bind_adam(s.section("discriminator", "optimiser of the discriminator"), c.discriminator);
+  bind_train_ddls(s.section("ddls", "training with refined latents"), c.ddls);
   bind_ratio(s.section("ratio", "the density-ratio discriminator, fitted when the generator is done"), c.ratio);
   bind_classifier(s.section("classifier", "the classifier whose features and classes the metrics use"), c.classifier);
 }

@@ -33,6 +33,7 @@ struct AdamConfig {
   std::string schedule = "constant";  // constant | linear | cosine
   double constant_until = 0;          // share of the steps before the schedule begins to fall
   double final_share = 0;             // of lr, where the schedule ends
+  int64_t warmup = 0;                 // first steps, over which lr rises from 0
 };
 
 // Maximum-likelihood refinement of the fitted ratio, generator frozen: r ascends mean r(x) - mean r(G(z)) over persistent
@@ -41,9 +42,11 @@ struct RefineConfig {
   int64_t steps = 0;     // 0: none
   int64_t batch = 64;    // reals, and chains moved, per step
   int64_t chains = 512;  // persistent chains, moved in turn
-  int64_t chain_steps = 4;
+  int64_t chain_steps = 4;  // 0: no chains, prior draws weighted by e^r
   double step_size = 0.05;  // epsilon of the chains
   double refresh = 0.1;     // share of chains that start anew from the prior when their turn comes
+  double penalty = 0;       // weight of the mean square of r over reals and chains
+  double ema_decay = 0;
   AdamConfig adam{2e-4, 0.5, 0.99, "linear"};
 };
 
@@ -62,17 +65,36 @@ struct ClassifierConfig {
   AdamConfig adam{1e-3, 0.9, 0.999, "cosine"};
 };
 
+// Training with refined latents (algorithm.md, section 5, the table of modes; docs/training.md says what each optimises).
+struct TrainDdlsConfig {
+  std::string mode = "off";  // off | generator | negatives | both | port
+  int64_t from_step = 0;     // generator updates before refinement begins
+  int64_t steps = 10;        // Langevin steps per refinement
+  double step_size = 0.01;
+  double noise_std = 1;
+  bool persistent = false;  // chains go on from where they were; else each starts at its prior draw
+  int64_t chains = 4096;    // persistent: how many
+  double refresh = 0.05;    // persistent: share that starts anew when their turn comes
+  double penalty = 0.1;     // negatives, both: weight of the mean square of d
+};
+
 struct TrainConfig {
   int64_t steps = 10'000;
   int64_t batch = 256;
+  int64_t generator_batch = 0;  // 0: as batch
   int64_t shards = 4;
   std::string loss = "non_saturating";
   int64_t discriminator_steps = 1;  // per generator step
   double r1_weight = 0;
   int64_t r1_every = 1;
+  double gp_weight = 0;
   AdamConfig generator, discriminator;
   double ema_decay = 0;
-  int64_t log_every = 100, checkpoint_every = 1000, keep_checkpoints = 2, grid_every = 0;
+  int64_t ema_start = 0;
+  std::string precision = "float32";  // float32 | bfloat16
+  std::string batch_norm = "shard";   // shard | global
+  int64_t log_every = 100, checkpoint_every = 1000, keep_checkpoints = 2, keep_every = 0, grid_every = 0;
+  TrainDdlsConfig ddls;
   RatioConfig ratio;
   ClassifierConfig classifier;
 };

@@ -23,6 +23,7 @@ enum class Stream : uint32_t {
   data_order,
   statistics,  // prior draws on which batch-norm statistics are taken
   init,        // id = index of the parameter
+  interpolation,  // u of the gradient penalty between reals and fakes
   refresh,     // does chain id start anew at this step
 };
 

@@ -30,7 +30,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
     network->to(device);
     return network;
   };
-  Learner learner(make(), ratio.adam, ratio.steps, ratio.ema_decay, plan, context.comm);
+  Learner learner(make(), ratio.adam, ratio.steps, Average{ratio.ema_decay}, plan, context.comm);
 
   const auto noised = [&](at::Tensor samples, IdRange ids, int64_t step, Stream stream) {
     if (ratio.instance_noise == 0) return samples;

@@ -1,0 +1,87 @@
+#include "train/latent_refiner.hpp"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "ddls/method.hpp"
+#include "models/batch_norm.hpp"
+#include "models/network.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr uint64_t chain_key = 0x747261696EULL;  // chains of training share no noise with those that are sampled later
+
+// Both networks in eval mode for a scope; parameters keep requires_grad (the chain differentiates by z alone).
+class EvalMode {
+ public:
+  EvalMode(Network& a, Network& b) : a_(a), b_(b), a_trains_(a.is_training()), b_trains_(b.is_training()) {
+    a_.eval();
+    b_.eval();
+  }
+  ~EvalMode() {
+    a_.train(a_trains_);
+    b_.train(b_trains_);
+  }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  Network &a_, &b_;
+  bool a_trains_, b_trains_;
+};
+
+}  // namespace
+
+LatentRefiner::LatentRefiner(const TrainDdlsConfig& config, const LatentSource& source, Network& generator,
+                             Network& discriminator, int64_t batch)
+    : config_(config), source_(source), generator_(generator), discriminator_(discriminator), batch_(batch) {
+  source_.noise.seed ^= chain_key;
+  if (config.persistent)
+    chains_.emplace(config.chains, batch, source.latent_dim, config.refresh, source_.noise, source.device);
+}
+
+void LatentRefiner::begin(int64_t step) {
+  const EvalMode mode(generator_, discriminator_);
+  measure_statistics(generator_, 1, [&](int64_t) {
+    generator_.forward(source_.latents({0, batch_}, step, Stream::statistics),
+                       source_.labels({0, batch_}, step, Stream::statistics));
+  });
+}
+
+LabelledLatents LatentRefiner::refine(IdRange shard, int64_t step) {
+  const EvalMode mode(generator_, discriminator_);
+  // A persistent chain keeps its label: label of (chain, step 0).
+  const IdRange ids = chains_ ? chains_->turn(shard, step) : shard;
+  const at::Tensor labels = source_.labels(ids, chains_ ? 0 : step, Stream::prior);
+  Target target;
+  target.latent_dim = source_.latent_dim;
+  target.device = source_.device;
+  target.evaluate = [&](const at::Tensor& z) {
+    const at::Tensor leaf = z.detach().requires_grad_(true);
+    const at::Tensor logits = discriminator_.forward(generator_.forward(leaf, labels), labels);
+    const at::Tensor gradient = torch::autograd::grad({logits.sum()}, {leaf}).front();
+    return Evaluation{-0.5 * z.square().sum(1), logits.detach(), gradient};
+  };
+  const Method kernel = ula({.steps = config_.steps, .step_size = config_.step_size, .noise_std = config_.noise_std},
+                            target, source_.noise);
+  Chains moving;
+  moving.ids = ids;
+  moving.z = chains_ ? chains_->take_up(ids, step) : source_.latents(shard, step, Stream::prior);
+  moving.now = target.evaluate(moving.z);
+  for (int64_t i = 0; i < config_.steps; ++i) kernel.advance(moving, step * config_.steps + i);
+  if (chains_) chains_->put_back(ids, moving.z);
+  return {moving.z.detach(), labels};
+}
+
+void LatentRefiner::end(Communicator& comm, int64_t step) {
+  if (chains_) chains_->exchange(comm, step);
+}
+
+NamedTensors LatentRefiner::state() const { return chains_ ? chains_->state() : NamedTensors{}; }
+
+void LatentRefiner::load(const NamedTensors& state, const std::string& source) {
+  if (chains_) chains_->load(state, source);
+}
+
+}  // namespace ddls
