@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "data/loader.hpp"
 #include "models/batch_norm.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
@@ -46,7 +47,7 @@ struct GanTrainer {
   Learner generator, discriminator;
   GanLoss loss;
   Noise noise;
-  EpochOrder order;
+  Loader loader;
 
   explicit GanTrainer(const TrainContext& c)
       : context(c),
@@ -59,7 +60,7 @@ struct GanTrainer {
                       plan, c.comm),
         loss(gan_loss(train.loss)),
         noise{c.config.seed},
-        order(c.config.seed, c.data.size()) {}
+        loader(c.data, c.config.seed, train.batch, plan.mine, loader_options(c.config.data, c.config.seed)) {}
 
   NetworkPtr on_device(Role role) const {
     NetworkPtr network = make_network(context.config.model, role, shape, context.config.seed);
@@ -77,8 +78,7 @@ struct GanTrainer {
     const bool penalised = train.r1_weight > 0 && d_step % train.r1_every == 0;
     discriminator.set_trainable(true);
     return discriminator.update(d_step, 3, [&](IdRange shard) {
-      at::Tensor real =
-          network_input(context.data, order.ids(d_step * train.batch + shard.begin, shard.size())).to(device);
+      at::Tensor real = loader.batch(d_step * train.batch + shard.begin, shard.size()).input.to(device);
       at::Tensor fake;
       {
         at::NoGradGuard no_grad;
@@ -149,7 +149,7 @@ struct GanTrainer {
 
 }  // namespace
 
-SampleShape sample_shape(const Dataset& data) { return data.samples.sizes().slice(1).vec(); }
+SampleShape sample_shape(const Dataset& data) { return data.shape(); }
 
 TrainedGan train_gan(const TrainContext& context) {
   GanTrainer trainer(context);

@@ -167,7 +167,7 @@ TEST(Check, Data) {
   config.data.kind = "npz";
   config.data.channels = 2;
   EXPECT_EQ(conflicts_of(config),
-            "data.train_labels: only for data.kind idx, but it is npz\ndata.channels: expected 0, 1 or 3, got 2\n");
+            "data.train_labels: only for data.kind idx and npy, but it is npz\ndata.channels: expected 0, 1 or 3, got 2\n");
   config = Config{};
   config.model.architecture = "dcgan";
   EXPECT_EQ(conflicts_of(config),

@@ -146,7 +146,7 @@ TEST(OpenSet, folders) {
 }
 
 TEST(Dataset, digest_sees_values_labels_and_shape) {
-  const Dataset a{"a", at::arange(4, at::kFloat).reshape({2, 2}), {}, 0};
+  const Dataset a{"a", at::arange(4, at::kFloat).reshape({2, 2}), {}};
   Dataset b = a;
   b.name = "b";
   EXPECT_EQ(a.digest(), b.digest());
@@ -163,9 +163,9 @@ TEST(Dataset, digest_sees_values_labels_and_shape) {
 
 TEST(NetworkInput, rows_by_id_and_images_scaled) {
   const at::Tensor ids = at::tensor({2, 0, 2}, at::kLong);
-  const Dataset points{"p", at::arange(6, at::kFloat).reshape({3, 2}), {}, 0};
+  const Dataset points{"p", at::arange(6, at::kFloat).reshape({3, 2}), {}};
   EXPECT_TRUE(at::equal(network_input(points, ids), points.samples.index_select(0, ids)));
-  const Dataset images{"i", at::tensor({0, 100, 255}, at::kInt).to(at::kByte).reshape({3, 1, 1, 1}), {}, 0};
+  const Dataset images{"i", at::tensor({0, 100, 255}, at::kInt).to(at::kByte).reshape({3, 1, 1, 1}), {}};
   const at::Tensor input = network_input(images, ids);
   EXPECT_EQ(input.scalar_type(), at::kFloat);
   EXPECT_TRUE(at::equal(input.flatten(), at::tensor({1.0F, -1.0F, 1.0F})));
