@@ -109,6 +109,32 @@ TEST(OpenSet, npz_images_points_and_labels) {
   EXPECT_TRUE(at::equal(open_set(folder / "b.npz").samples, points));
 }
 
+TEST(OpenDataset, npy_with_and_without_labels) {
+  const ScratchFolder folder;
+  const auto npy = [&](const std::string& name, const std::string& descr, const std::string& shape,
+                       const std::string& bytes) {
+    std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }";
+    header.resize(117, ' ');
+    put_bytes(folder / name, std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + "\n" + bytes);
+  };
+  npy("x.npy", "|u1", "(2, 1, 2, 3)", "abcdefghijkl");
+  npy("y.npy", "<i8", "(2,)", std::string("\x05\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0", 16));
+  npy("z.npy", "<i8", "(1,)", std::string(8, '\0'));
+  DataConfig config = config_of("npy", folder / "x.npy");
+  const Dataset plain = open_dataset(config, Split::train, 1);
+  EXPECT_EQ(plain.name, "x");
+  EXPECT_TRUE(at::equal(
+      plain.samples,
+      at::tensor({'a', 'd', 'b', 'e', 'c', 'f', 'g', 'j', 'h', 'k', 'i', 'l'}, at::kByte).view({2, 3, 1, 2})));
+  EXPECT_FALSE(plain.labels.defined());
+  config.train_labels = folder / "y.npy";
+  EXPECT_EQ(open_dataset(config, Split::train, 1).classes(), 6);
+  config.train_labels = folder / "z.npy";
+  const auto thrown = thrown_by([&] { open_dataset(config, Split::train, 1); });
+  EXPECT_EQ(thrown.code, Exit::data);
+  EXPECT_TRUE(contains(thrown.message, "z.npy' is Long [1]")) << thrown.message;
+}
+
 TEST(OpenSet, npz_that_are_no_sets) {
   const ScratchFolder folder;
   const auto refused = [&](const NamedTensors& arrays, const std::string& part) {
