@@ -6,15 +6,28 @@ namespace ddls {
 namespace {
 
 void bind_data(Section& s, DataConfig& c) {
-  s.value("kind", &c.kind, "what the data are", one_of({"gaussians25", "swiss_roll", "idx", "images", "npz"}));
-  s.value("train", &c.train, "training set: an idx image file, a folder of images or an .npz", a_path());
+  s.value("kind", &c.kind, "what the data are",
+          one_of({"gaussians25", "swiss_roll", "idx", "cifar10", "images", "npz", "npy", "tar"}));
+  s.value("train", &c.train,
+          "training set: an idx image file, the folder of CIFAR-10's .bin files, a folder of images, an .npz or .npy, "
+          "a tar "
+          "archive (also ARCHIVE.tar/folder/inside) or a folder of them",
+          a_path());
   s.value("test", &c.test, "test set, of the same kind", a_path());
-  s.value("train_labels", &c.train_labels, "idx only: labels of the training set", a_path());
-  s.value("test_labels", &c.test_labels, "idx only: labels of the test set", a_path());
+  s.value("train_labels", &c.train_labels, "idx and npy: labels of the training set", a_path());
+  s.value("test_labels", &c.test_labels, "idx and npy: labels of the test set", a_path());
   s.value("points", &c.points, "toy data: size of the training set", at_least(1));
   s.value("image_size", &c.image_size, "images are cropped and scaled to this; 0: as stored", at_least(0));
   s.value("channels", &c.channels, "1: grey, 3: colour; 0: as stored", between(0, 3));
   s.value("damaged", &c.damaged, "what a damaged image file does", one_of({"fatal", "skip"}));
+  s.value("on_demand", &c.on_demand, "images: decode them when they are needed, not all at opening (tar always does)");
+  s.value("crop", &c.crop, "square that is cut out in training, of images decoded on demand",
+          one_of({"center", "random"}));
+  s.value("flip", &c.flip, "mirror half of the training images, chosen anew each time");
+  s.value("dequantise", &c.dequantise, "training images as u/128 - 1 + U(0, 1/128), not u/127.5 - 1");
+  s.value("loader_threads", &c.loader_threads,
+          "threads per rank that decode on-demand images ahead; 0: none, the training thread decodes", at_least(0));
+  s.value("lookahead", &c.lookahead, "batches that they decode ahead", at_least(1));
 }
 
 void bind_model(Section& s, ModelConfig& c) {

@@ -21,10 +21,20 @@ void check_data(const Config& c, std::vector<Conflict>& out) {
   if (!toy && d.test.empty() && c.evaluate.reference == "test")
     out.push_back({{"data.test", "evaluate.reference", "data.kind"},
                    "needed for evaluate.reference test; name a test set, or set evaluate.reference to train"});
-  if (d.kind != "idx" && !d.train_labels.empty())
-    out.push_back({{"data.train_labels"}, "only for data.kind idx, but it is " + d.kind});
-  if (d.kind != "idx" && !d.test_labels.empty())
-    out.push_back({{"data.test_labels"}, "only for data.kind idx, but it is " + d.kind});
+  const bool label_files = d.kind == "idx" || d.kind == "npy";
+  if (!label_files && !d.train_labels.empty())
+    out.push_back({{"data.train_labels"}, "only for data.kind idx and npy, but it is " + d.kind});
+  if (!label_files && !d.test_labels.empty())
+    out.push_back({{"data.test_labels"}, "only for data.kind idx and npy, but it is " + d.kind});
+  if (d.on_demand && d.kind != "images" && d.kind != "tar")
+    out.push_back({{"data.on_demand", "data.kind"}, "only for data.kind images and tar, but it is " + d.kind});
+  if (d.crop == "random" && !d.on_demand && d.kind != "tar")
+    out.push_back({{"data.crop", "data.on_demand"},
+                   "random crops need images decoded on demand: data.kind tar, or images with data.on_demand"});
+  if (d.crop == "random" && d.image_size == 0)
+    out.push_back({{"data.crop", "data.image_size"}, "crops are made to data.image_size, which is not given"});
+  if (toy && d.flip) out.push_back({{"data.flip", "data.kind"}, "points cannot be mirrored"});
+  if (toy && d.dequantise) out.push_back({{"data.dequantise", "data.kind"}, "points are not quantised"});
   if (d.channels == 2) out.push_back({{"data.channels"}, "expected 0, 1 or 3, got 2"});
   if (toy && c.model.architecture == "dcgan")
     out.push_back({{"model.architecture", "data.kind"},

@@ -10,11 +10,17 @@ namespace ddls {
 struct DataConfig {
   std::string kind = "gaussians25";
   std::string train, test;                // files or folders; made absolute when the configuration is read
-  std::string train_labels, test_labels;  // idx only
+  std::string train_labels, test_labels;  // idx and npy
   int64_t points = 100'000;               // 2-D toy data: size of the training set
   int64_t image_size = 0;                 // 0: as stored, all alike
   int64_t channels = 0;                   // 0: as stored
   std::string damaged = "fatal";
+  bool on_demand = false;       // images: decode when needed, not all at opening; tar always does
+  std::string crop = "center";  // center | random, of images decoded on demand
+  bool flip = false;            // mirror half of the training images, chosen anew each time
+  bool dequantise = false;      // training images as u/128 - 1 + U(0, 1/128), not u/127.5 - 1
+  int64_t loader_threads = 2;   // per rank, for images decoded on demand; 0: the training thread decodes
+  int64_t lookahead = 4;        // batches decoded ahead
 };
 
 struct ModelConfig {

@@ -32,7 +32,8 @@ GanTrainer::GanTrainer(const TrainContext& context)
                      plan_, context.comm),
       loss_(gan_loss(train_.loss)),
       source_(latent_source(context.config, device_)),
-      order_(context.config.seed, context.data.size()),
+      loader_(context.data, context.config.seed, train_.batch, plan_.mine,
+              loader_options(context.config.data, context.config.seed)),
       bfloat16_(train_.precision == "bfloat16") {
   if (train_.batch_norm == "global") {
     synchronise_batch_norm(generator(), cross_rank_sum(context.comm));
@@ -59,11 +60,6 @@ LabelledLatents GanTrainer::draw(bool refined, IdRange shard, int64_t step, Stre
   return {source_.latents(shard, step, stream), source_.labels(shard, step, stream)};
 }
 
-at::Tensor GanTrainer::labels_of(const at::Tensor& ids) const {
-  if (source_.classes == 0) return {};
-  return context_.data.labels.index_select(0, ids).to(device_);
-}
-
 // The loss of an energy model's negatives is linear, with a penalty that keeps the scores from running away: its gradient
 // is that of the likelihood of p_g e^d. `port` keeps the GAN's loss, as the public port does.
 at::Tensor GanTrainer::adversarial_loss(bool refined, const at::Tensor& real_logits,
@@ -75,9 +71,10 @@ at::Tensor GanTrainer::adversarial_loss(bool refined, const at::Tensor& real_log
 
 Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, bool refined) {
   const bool penalised = train_.r1_weight > 0 && step % train_.r1_every == 0;
-  const at::Tensor ids = order_.ids(step * train_.batch + shard.begin, shard.size());
-  at::Tensor real = network_input(context_.data, ids).to(device_);
-  const at::Tensor real_labels = labels_of(ids);
+  const LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
+  seconds_waited_ += batch.seconds_waited;
+  at::Tensor real = batch.input.to(device_);
+  const at::Tensor real_labels = source_.classes > 0 ? batch.labels.to(device_) : at::Tensor();
   const LabelledLatents z = draw(refined, shard, step, Stream::train_latent_d);
   at::Tensor fake, real_logits, fake_logits;
   {
@@ -144,11 +141,15 @@ std::vector<double> GanTrainer::step(int64_t step) {
   return watched;
 }
 
-std::vector<NamedValue> GanTrainer::details() const {
+std::vector<NamedValue> GanTrainer::details() {
   std::vector<NamedValue> values{{"gradient_norm_d", discriminator_.gradient_norm()},
                                  {"gradient_norm_g", generator_.gradient_norm()}};
   const std::vector<double> sigmas = spectral_norms(discriminator_.network());
   if (!sigmas.empty()) values.push_back({"spectral_norm_d", *std::max_element(sigmas.begin(), sigmas.end())});
+  at::Tensor waited = at::full({1}, seconds_waited_, at::kDouble);
+  context_.comm.all_reduce(waited, Reduce::max);  // of the rank that waited longest
+  values.push_back({"seconds_waited_for_data", waited.item<double>()});
+  seconds_waited_ = 0;
   return values;
 }
 

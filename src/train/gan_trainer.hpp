@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "data/loader.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "train/gan_training.hpp"
@@ -18,7 +19,8 @@ class GanTrainer {
 
   std::vector<double> step(int64_t step);  // **collective**; the values named by `watched`
   static std::vector<std::string> watched() { return {"loss_d", "loss_g", "real_logit", "fake_logit"}; }
-  std::vector<NamedValue> details() const;  // norms of the last step's gradients, largest spectral norm
+  // Norms of the last step's gradients, the largest spectral norm, seconds waited for data since the last call. **Collective.**
+  std::vector<NamedValue> details();
   uint64_t digest() const { return generator_.digest() ^ (discriminator_.digest() << 1); }
 
   Checkpoint checkpoint() const;
@@ -35,7 +37,6 @@ class GanTrainer {
   NetworkPtr on_device(Role role) const;
   bool refines(int64_t generator_step, const char* what) const;
   LabelledLatents draw(bool refined, IdRange shard, int64_t step, Stream stream);
-  at::Tensor labels_of(const at::Tensor& ids) const;
   at::Tensor adversarial_loss(bool refined, const at::Tensor& real_logits, const at::Tensor& fake_logits) const;
   Learner::ShardLoss discriminator_loss(IdRange shard, int64_t step, bool refined);
   Learner::ShardLoss generator_loss(IdRange shard, int64_t step, bool refined);
@@ -50,7 +51,8 @@ class GanTrainer {
   Learner generator_, discriminator_;
   GanLoss loss_;
   LatentSource source_;
-  EpochOrder order_;
+  Loader loader_;
+  double seconds_waited_ = 0;  // for data, since the last record
   bool bfloat16_;
   std::optional<LatentRefiner> refiner_;
 };

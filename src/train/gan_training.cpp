@@ -39,7 +39,7 @@ void picture(const TrainContext& context, GanTrainer& trainer, int64_t done) {
 
 }  // namespace
 
-SampleShape sample_shape(const Dataset& data) { return data.samples.sizes().slice(1).vec(); }
+SampleShape sample_shape(const Dataset& data) { return data.shape(); }
 
 TrainedGan train_gan(const TrainContext& context) {
   GanTrainer trainer(context);

@@ -23,7 +23,7 @@ struct Phase {
 
   std::vector<std::string> watched;                                           // names of what `step` returns
   std::function<std::vector<double>(int64_t step)> step;                      // **collective**; one optimiser step
-  std::function<std::vector<NamedValue>()> details;  // optional; further values for a record, the same on every rank
+  std::function<std::vector<NamedValue>()> details;  // optional, **collective**; further values for a record
   std::function<void(int64_t done)> after_step;                               // optional; pictures
   std::function<Checkpoint()> save;                                           // called on rank 0
   std::function<void(const Checkpoint&, const std::string& source)> restore;  // called on every rank

@@ -42,6 +42,9 @@ std::string gan_key(const Config& config, uint64_t data_digest) {
   relevant.train.grid_every = defaults.grid_every;
   relevant.train.ratio = defaults.ratio;
   relevant.train.classifier = defaults.classifier;
+  relevant.data.crop = config.data.crop;
+  relevant.data.flip = config.data.flip;
+  relevant.data.dequantise = config.data.dequantise;
   relevant.model = model_with(config.model, &ModelConfig::generator_widths, &ModelConfig::discriminator_widths);
   return text(data_digest, relevant);
 }
