@@ -24,6 +24,10 @@ enum class Stream : uint32_t {
   statistics,  // prior draws on which batch-norm statistics are taken
   init,        // id = index of the parameter
   refresh,     // does chain id start anew at this step
+  momentum,    // of (chain, step)
+  jitter,      // of the step size at a step; id 0
+  projection,  // directions of the diagnostics
+  start,       // what a method adds to a chain's start
 };
 
 struct Noise {
