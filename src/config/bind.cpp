@@ -138,18 +138,47 @@ void bind_mala(Section& s, MalaConfig& c) {
   s.value("adapt", &c.adapt, "adapt a single step size during the warm-up, then freeze it");
   s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
   s.value("warmup", &c.warmup, "steps of adaptation", at_least(0));
+  s.value("pilot_chains", &c.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+}
+
+void bind_hmc(Section& s, HmcConfig& c) {
+  s.value("steps", &c.steps, "steps", at_least(0));
+  s.value("leapfrog_steps", &c.leapfrog_steps, "leapfrog steps (gradients) per step", at_least(1));
+  s.value("step_size", &c.step_size, "size of a leapfrog step (or where its adaptation starts)", above(0));
+  s.value("jitter", &c.jitter, "the size varies from step to step by up to this share of itself", at_least_below(0, 1));
+  s.value("temperature", &c.temperature, "of the law exp(-E/T)", above(0));
+  s.value("adapt", &c.adapt, "adapt the step size during the warm-up, then freeze it");
+  s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
+  s.value("warmup", &c.warmup, "steps of adaptation", at_least(0));
+  s.value("pilot_chains", &c.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+}
+
+void bind_underdamped(Section& s, UnderdampedConfig& c) {
+  s.value("steps", &c.steps, "steps", at_least(0));
+  s.value("step_size", &c.step_size, "time step h", above(0));
+  s.value("friction", &c.friction, "gamma: momenta are forgotten at this rate", above(0));
+  s.value("temperature", &c.temperature, "of the law exp(-E/T)", above(0));
+  s.value("splitting", &c.splitting, "order of the parts of a step", one_of({"obabo", "baoab"}));
+  s.value("adjust", &c.adjust, "obabo: a Metropolis test in every step, which makes it exact");
 }
 
 void bind_sample(Section& s, SampleConfig& c) {
-  s.value("methods", &c.methods, "samplers to run, on the same latents", one_of({"generator", "ddls", "mala"}));
+  s.value("methods", &c.methods, "samplers to run, on the same latents",
+          one_of({"generator", "ddls", "mala", "hmc", "underdamped"}));
   s.value("count", &c.count, "samples (chains) per method", at_least(1));
   s.value("block_size", &c.block_size, "chains computed as one batch", at_least(1));
   s.value("record_every", &c.record_every, "steps between two records of the curves", at_least(1));
   s.value("snapshot_every", &c.snapshot_every, "steps between two stored sample sets; 0: none", at_least(0));
   s.value("trajectories", &c.trajectories, "chains whose every record is kept for the figures", at_least(0));
+  s.value("diagnosed_chains", &c.diagnosed_chains, "chains from whose records R-hat and ESS are computed; 0: none",
+          at_least(0));
+  s.value("checkpoint_every", &c.checkpoint_every,
+          "steps between two saves of an unfinished block: what a kill can lose; 0: the block", at_least(0));
   s.value("sweep", &c.sweep, "step sizes of the trajectory figure", above(0));
   bind_ula(s.section("ddls", "unadjusted Langevin: Algorithm 1"), c.ddls);
   bind_mala(s.section("mala", "Metropolis-adjusted Langevin"), c.mala);
+  bind_hmc(s.section("hmc", "Hamiltonian Monte Carlo"), c.hmc);
+  bind_underdamped(s.section("underdamped", "Langevin dynamics with momenta"), c.underdamped);
 }
 
 void bind_evaluate(Section& s, EvaluateConfig& c) {

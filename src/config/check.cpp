@@ -99,6 +99,8 @@ void check_sample(const SampleConfig& s, std::vector<Conflict>& out) {
   if (s.mala.step_sizes.empty()) out.push_back({{"sample.mala.step_sizes"}, "expected at least one step size"});
   if (s.mala.adapt && s.mala.step_sizes.size() > 1)
     out.push_back({{"sample.mala.adapt", "sample.mala.step_sizes"}, "one step size can be adapted, not several"});
+  if (s.underdamped.adjust && s.underdamped.splitting == "baoab")
+    out.push_back({{"sample.underdamped.adjust", "sample.underdamped.splitting"}, "only obabo can be adjusted"});
   if (s.ddls.step_size_end > s.ddls.step_size)
     out.push_back({{"sample.ddls.step_size_end", "sample.ddls.step_size"},
                    fmt::format("{} is more than sample.ddls.step_size ({}); step sizes only fall", s.ddls.step_size_end,

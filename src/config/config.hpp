@@ -118,18 +118,45 @@ struct MalaConfig {
   bool adapt = true;                     // a single step size is adapted, then frozen
   double target_acceptance = 0.574;
   int64_t warmup = 200;
+  int64_t pilot_chains = 512;  // chains of the warm-up, apart from those that are kept
+};
+
+struct HmcConfig {
+  int64_t steps = 200;
+  int64_t leapfrog_steps = 5;  // gradients per step
+  double step_size = 0.1;      // h, or where its adaptation starts
+  double jitter = 0.1;         // h varies by this share of itself, step by step
+  double temperature = 1;
+  bool adapt = true;
+  double target_acceptance = 0.651;
+  int64_t warmup = 100;
+  int64_t pilot_chains = 512;
+};
+
+struct UnderdampedConfig {
+  int64_t steps = 1000;
+  double step_size = 0.1;  // h
+  double friction = 1;     // gamma
+  double temperature = 1;
+  std::string splitting = "obabo";  // obabo | baoab
+  bool adjust = false;              // Metropolis test on the inner step: exact
 };
 
 struct SampleConfig {
   std::vector<std::string> methods{"generator", "ddls", "mala"};
   int64_t count = 10'000;
   int64_t block_size = 500;
-  int64_t record_every = 10;   // steps between two records of the curves
-  int64_t snapshot_every = 0;  // steps between two stored sample sets (FD and IS curves); 0: none
-  int64_t trajectories = 16;   // chains whose every record is kept for the figures
-  std::vector<double> sweep;   // step sizes of the trajectory figure
+  int64_t record_every = 10;       // steps between two records of the curves
+  int64_t snapshot_every = 0;      // steps between two stored sample sets (FD and IS curves); 0: none
+  int64_t trajectories = 16;       // chains whose every record is kept for the figures
+  int64_t diagnosed_chains = 256;  // chains whose scalars are kept at every record, for R-hat and ESS
+  int64_t checkpoint_every =
+      0;                      // steps after which the state of a block is saved; 0: blocks are saved when they are done
+  std::vector<double> sweep;  // step sizes of the trajectory figure
   UlaConfig ddls;
   MalaConfig mala;
+  HmcConfig hmc;
+  UnderdampedConfig underdamped;
 };
 
 struct EvaluateConfig {
