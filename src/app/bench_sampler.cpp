@@ -39,13 +39,14 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
   generator->to(device);
   discriminator->to(device);
   const Noise noise{config.seed};
-  const LatentSource source{noise, config.model.latent_dim, config.model.classes, device};
+  const LatentSource source = latent_source(config, device);
   measure_statistics(*generator, 4, [&](int64_t i) {
     const IdRange ids{i * 64, (i + 1) * 64};
     generator->forward(source.latents(ids, 0, Stream::statistics), source.labels(ids, 0, Stream::statistics));
   });
 
-  const Target target = make_target(generator, discriminator, config.model.latent_dim, device);
+  const Target target = make_target(generator, discriminator, config.model.latent_dim, device,
+                                    prior_from_name(config.model.prior));
   const Method method = make_method("ddls", config.sample, target, noise);
   const int64_t batch = config.sample.block_size;
   const int64_t first = comm.rank() * batch;

@@ -33,6 +33,7 @@ void bind_data(Section& s, DataConfig& c) {
 void bind_model(Section& s, ModelConfig& c) {
   s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan"}));
   s.value("latent_dim", &c.latent_dim, "dimension of z", at_least(1));
+  s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2", one_of({"normal", "uniform", "truncated_normal"}));
   s.value("generator_widths", &c.generator_widths, "hidden widths (mlp) or channels (dcgan)", at_least(1));
   s.value("discriminator_widths", &c.discriminator_widths, "the same for the training discriminator", at_least(1));
   s.value("ratio_widths", &c.ratio_widths, "the same for the density-ratio discriminator", at_least(1));

@@ -26,6 +26,7 @@ struct DataConfig {
 struct ModelConfig {
   std::string architecture = "mlp";
   int64_t latent_dim = 2;
+  std::string prior = "normal";  // of z: normal | uniform | truncated_normal
   std::vector<int64_t> generator_widths{128, 128, 128};
   std::vector<int64_t> discriminator_widths{128, 128, 128};
   std::vector<int64_t> ratio_widths{256, 256, 256};

@@ -14,10 +14,6 @@
 
 namespace ddls {
 
-LatentSource latent_source(const Config& config, c10::Device device) {
-  return {Noise{config.seed}, config.model.latent_dim, config.model.classes, device};
-}
-
 GanTrainer::GanTrainer(const TrainContext& context)
     : context_(context),
       train_(context.config.train),

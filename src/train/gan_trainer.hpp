@@ -57,6 +57,4 @@ class GanTrainer {
   std::optional<LatentRefiner> refiner_;
 };
 
-LatentSource latent_source(const Config& config, c10::Device device);
-
 }  // namespace ddls

@@ -1,7 +1,6 @@
 #include "train/latent_refiner.hpp"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include "ddls/method.hpp"
 #include "models/batch_norm.hpp"
@@ -54,24 +53,21 @@ LabelledLatents LatentRefiner::refine(IdRange shard, int64_t step) {
   // A persistent chain keeps its label: label of (chain, step 0).
   const IdRange ids = chains_ ? chains_->turn(shard, step) : shard;
   const at::Tensor labels = source_.labels(ids, chains_ ? 0 : step, Stream::prior);
-  Target target;
-  target.latent_dim = source_.latent_dim;
-  target.device = source_.device;
-  target.evaluate = [&](const at::Tensor& z) {
-    const at::Tensor leaf = z.detach().requires_grad_(true);
-    const at::Tensor logits = discriminator_.forward(generator_.forward(leaf, labels), labels);
-    const at::Tensor gradient = torch::autograd::grad({logits.sum()}, {leaf}).front();
-    return Evaluation{-0.5 * z.square().sum(1), logits.detach(), gradient};
-  };
+  const Target target = make_target(
+      [&](const at::Tensor& z, const at::Tensor& y) { return generator_.forward(z, y); },
+      [&](const at::Tensor& x, const at::Tensor& y) { return discriminator_.forward(x, y); }, source_.latent_dim,
+      source_.device, source_.prior);
   const Method kernel = ula({.steps = config_.steps, .step_size = config_.step_size, .noise_std = config_.noise_std},
                             target, source_.noise);
   Chains moving;
   moving.ids = ids;
-  moving.z = chains_ ? chains_->take_up(ids, step) : source_.latents(shard, step, Stream::prior);
-  moving.now = target.evaluate(moving.z);
+  moving.labels = labels;
+  moving.z = chains_ ? chains_->take_up(ids, step)
+                     : source_.noise.normal(ids, source_.latent_dim, step, Stream::prior).to(source_.device);
+  moving.now = target.evaluate(moving.z, labels);
   for (int64_t i = 0; i < config_.steps; ++i) kernel.advance(moving, step * config_.steps + i);
   if (chains_) chains_->put_back(ids, moving.z);
-  return {moving.z.detach(), labels};
+  return {latent_of(source_.prior, moving.z), labels};
 }
 
 void LatentRefiner::end(Communicator& comm, int64_t step) {

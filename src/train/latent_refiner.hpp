@@ -11,11 +11,6 @@
 
 namespace ddls {
 
-struct LabelledLatents {
-  at::Tensor latents;  // [n, k]
-  at::Tensor labels;   // [n], undefined without classes
-};
-
 class LatentRefiner {
  public:
   // The networks must outlive it. `batch`: latents of one step, over all ranks.

@@ -4,12 +4,14 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "data/loader.hpp"
 #include "ddls/method.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
+#include "train/latents.hpp"
 #include "train/learner.hpp"
 #include "train/persistent_chains.hpp"
 #include "train/training_key.hpp"
@@ -28,8 +30,9 @@ struct Refinement {
   Learner learner;
   Target target;
   Noise noise;
+  LatentSource source;
   Method kernel;
-  EpochOrder order;
+  Loader loader;
   PersistentChains chains;
 
   Refinement(const TrainContext& c, const NetworkPtr& g, const NetworkPtr& start)
@@ -40,10 +43,13 @@ struct Refinement {
         generator(g),
         network(copy_of(start)),
         learner(network, refine.adam, refine.steps, Average{refine.ema_decay}, plan, c.comm),
-        target(make_target(generator, network, c.config.model.latent_dim, device)),
+        target(make_target(generator, network, c.config.model.latent_dim, device,
+                           prior_from_name(c.config.model.prior))),
         noise{c.config.seed ^ chain_key},
+        source(latent_source(c.config, device)),
         kernel(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
-        order(c.config.seed + 3, c.data.size()),
+        loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
+               {{}, c.config.data.loader_threads, c.config.data.lookahead}),
         chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh, noise, device) {}
 
   NetworkPtr copy_of(const NetworkPtr& start) const {
@@ -59,29 +65,33 @@ struct Refinement {
     return average;
   }
 
-  // Latents of the model p_g e^r: where chains are now, after some steps; or prior draws, to be weighted.
-  at::Tensor negatives(IdRange shard, int64_t step) {
+  // Samples of the model p_g e^r, in the coordinates of chains: where chains are now, after some steps; or prior draws, to
+  // be weighted.
+  LabelledLatents negatives(IdRange shard, int64_t step) {
     if (refine.chain_steps == 0)
-      return noise.normal(shard, target.latent_dim, step, Stream::ratio_latent).to(device);
+      return {noise.normal(shard, target.latent_dim, step, Stream::ratio_latent).to(device),
+              source.labels(shard, step, Stream::ratio_latent)};
     learner.set_trainable(false);
     Chains moving;
     moving.ids = chains.turn(shard, step);
     moving.z = chains.take_up(moving.ids, step);
-    moving.now = target.evaluate(moving.z);
+    moving.labels = source.labels(moving.ids, 0, Stream::prior);  // a chain keeps its label
+    moving.now = target.evaluate(moving.z, moving.labels);
     for (int64_t i = 0; i < refine.chain_steps; ++i) kernel.advance(moving, step * refine.chain_steps + i);
     chains.put_back(moving.ids, moving.z);
     learner.set_trainable(true);
-    return moving.z;
+    return {moving.z, moving.labels};
   }
 
   std::vector<double> step(int64_t step) {
     const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
-      at::Tensor made = target.decode(negatives(shard, step));
+      const LabelledLatents z = negatives(shard, step);
+      at::Tensor made = target.decode(z.latents, z.labels);
       if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
-      const at::Tensor real =
-          network_input(context.data, order.ids(step * refine.batch + shard.begin, shard.size())).to(device);
-      const at::Tensor real_logits = network->forward(real);
-      const at::Tensor chain_logits = network->forward(made);
+      const LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
+      const at::Tensor real_labels = source.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      const at::Tensor real_logits = network->forward(batch.input.to(device), real_labels);
+      const at::Tensor chain_logits = network->forward(made, z.labels);
       const at::Tensor model_term = refine.chain_steps == 0 ? chain_logits.exp() : chain_logits;
       at::Tensor loss = model_term.mean() - real_logits.mean();
       if (refine.penalty > 0)
