@@ -24,6 +24,7 @@ enum class Stream : uint32_t {
   statistics,  // prior draws on which batch-norm statistics are taken
   init,        // id = index of the parameter
   refresh,     // does chain id start anew at this step
+  dropout,     // id = layer and sample of the global batch, step = update and forward
 };
 
 struct Noise {
