@@ -31,10 +31,12 @@ void bind_data(Section& s, DataConfig& c) {
 }
 
 void bind_model(Section& s, ModelConfig& c) {
-  s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan"}));
+  s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan"}));
   s.value("latent_dim", &c.latent_dim, "dimension of z", at_least(1));
-  s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2", one_of({"normal", "uniform", "truncated_normal"}));
-  s.value("generator_widths", &c.generator_widths, "hidden widths (mlp) or channels (dcgan)", at_least(1));
+  s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2",
+          one_of({"normal", "uniform", "truncated_normal"}));
+  s.value("generator_widths", &c.generator_widths, 
+          "hidden widths (mlp) or channels; residual networks: bottom, then blocks", at_least(1));
   s.value("discriminator_widths", &c.discriminator_widths, "the same for the training discriminator", at_least(1));
   s.value("ratio_widths", &c.ratio_widths, "the same for the density-ratio discriminator", at_least(1));
   s.value("ratio_hidden", &c.ratio_hidden, "dcgan: width of a linear layer before the ratio's logit; 0: none",
@@ -42,6 +44,15 @@ void bind_model(Section& s, ModelConfig& c) {
   s.value("ratio_frequencies", &c.ratio_frequencies,
           "mlp: sin(f x), cos(f x) of each coordinate as further inputs of the ratio", above(0));
   s.value("classifier_widths", &c.classifier_widths, "the same for the feature classifier", at_least(1));
+  s.value("discriminator_downsamplings", &c.discriminator_downsamplings,
+          "residual networks: how many of the first discriminator blocks halve the side", at_least(1));
+  s.value("classes", &c.classes, "classes of a conditional GAN; 0: unconditional", at_least(0));
+  s.value("leaky_slope", &c.leaky_slope, "sn_dcgan, mlp_cgan: slope of leaky ReLU below 0", at_least_below(0, 1));
+  s.value("embedding_dim", &c.embedding_dim, "mlp_cgan, biggan: length of a class's vector", at_least(1));
+  s.value("dropout", &c.dropout, "mlp_cgan: share of hidden units the discriminator drops in training",
+          at_least_below(0, 1));
+  s.value("attention_side", &c.attention_side,
+          "biggan: self-attention after the first block whose maps have this side; 0: none", at_least(0));
 }
 
 void bind_adam(Section& s, AdamConfig& c) {

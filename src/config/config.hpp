@@ -33,6 +33,12 @@ struct ModelConfig {
   int64_t ratio_hidden = 0;               // dcgan: a linear layer before the logit; 0: none
   std::vector<double> ratio_frequencies;  // mlp: sin(f x) and cos(f x) of every coordinate join the inputs
   std::vector<int64_t> classifier_widths{32, 64, 128};
+  int64_t discriminator_downsamplings = 2;  // residual networks: the first so many blocks halve the side
+  int64_t classes = 0;                      // of a conditional GAN; 0: unconditional
+  double leaky_slope = 0.2;                 // sn_dcgan, mlp_cgan
+  int64_t embedding_dim = 128;              // of a class: mlp_cgan, biggan
+  double dropout = 0;                       // mlp_cgan: share of hidden units dropped in training
+  int64_t attention_side = 0;               // biggan: self-attention where the maps have this side; 0: none
 };
 
 struct AdamConfig {
