@@ -120,6 +120,8 @@ void bind_train(Section& s, TrainConfig& c) {
   s.value("r1_weight", &c.r1_weight, "weight of the gradient penalty on reals (R1)", at_least(0));
   s.value("r1_every", &c.r1_every, "discriminator updates between two penalties", at_least(1));
   s.value("gp_weight", &c.gp_weight, "weight of the gradient penalty between reals and fakes (WGAN-GP)", at_least(0));
+  s.value("orthogonal_weight", &c.orthogonal_weight, "weight of BigGAN's orthogonal regularisation of both networks",
+          at_least(0));
   s.value("ema_decay", &c.ema_decay, "moving average of the generator's weights; 0: none", at_least_below(0, 1));
   s.value("ema_start", &c.ema_start, "updates before the average begins; till then it is the weights", at_least(0));
   s.value("precision", &c.precision, "bfloat16: autocast, weights stay float32", one_of({"float32", "bfloat16"}));

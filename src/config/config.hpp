@@ -101,6 +101,7 @@ struct TrainConfig {
   double r1_weight = 0;
   int64_t r1_every = 1;
   double gp_weight = 0;
+  double orthogonal_weight = 0;
   AdamConfig generator, discriminator;
   double ema_decay = 0;
   int64_t ema_start = 0;

@@ -6,6 +6,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "data/loader.hpp"
+#include "models/dropout.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/network.hpp"
@@ -17,12 +18,18 @@
 #include "train/training_key.hpp"
 
 namespace ddls {
+namespace {
+
+constexpr uint64_t ratio_key_word = 0x726174696FULL;  // of dropout: other masks than the adversarial phase had
+
+}  // namespace
+
 NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   const Config& config = context.config;
   const RatioConfig& ratio = config.train.ratio;
   const c10::Device device = context.comm.topology().device;
   const Noise noise{config.seed};
-  const LatentSource source = latent_source(config, device);
+  const LatentSource latents = latent_source(config, device);
   const SampleShape shape = sample_shape(context.data);
   const int64_t numel = c10::multiply_integers(shape);
   const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
@@ -57,14 +64,15 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
     return learner.update(step, 3, [&](IdRange shard) {
       const LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
       const at::Tensor real = batch.input.to(device);
-      const at::Tensor real_labels = source.classes > 0 ? batch.labels.to(device) : at::Tensor();
-      const at::Tensor fake_labels = source.labels(shard, step, Stream::ratio_latent);
+      const at::Tensor real_labels = latents.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      const at::Tensor fake_labels = latents.labels(shard, step, Stream::ratio_latent);
       at::Tensor fake;
       {
         at::NoGradGuard no_grad;
-        fake = generator->forward(source.latents(shard, step, Stream::ratio_latent), fake_labels);
+        fake = generator->forward(latents.latents(shard, step, Stream::ratio_latent), fake_labels);
         if (context.data.images()) fake = dequantise(quantise(fake));  // as the reals are: no hint beside the picture
       }
+      key_dropout(learner.network(), config.seed ^ ratio_key_word, step, shard.begin);
       const at::Tensor real_logits = learner.network().forward(noised(real, shard, step, Stream::instance_noise_real), real_labels);
       const at::Tensor fake_logits = learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake), fake_labels);
       const at::Tensor loss = logistic_loss(real_logits, fake_logits);

@@ -7,6 +7,7 @@
 #include "data/loader.hpp"
 #include "ddls/method.hpp"
 #include "dist/failure.hpp"
+#include "models/dropout.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "models/state.hpp"
@@ -90,6 +91,7 @@ struct Refinement {
       if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
       const LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
       const at::Tensor real_labels = source.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      key_dropout(*network, noise.seed, step, shard.begin);
       const at::Tensor real_logits = network->forward(batch.input.to(device), real_labels);
       const at::Tensor chain_logits = network->forward(made, z.labels);
       const at::Tensor model_term = refine.chain_steps == 0 ? chain_logits.exp() : chain_logits;
