@@ -40,11 +40,11 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
     if (fake.images() != real.images()) fail(Exit::data, "--fake and --real: one holds images, the other points");
     if (!fake.images()) return;
     if (line.extractor.empty()) fail(Exit::usage, "evaluate: images need --extractor E.pt");
-    extractor = load_extractor(line.extractor, fake.samples.sizes().slice(1).vec(), comm.topology().device);
+    extractor = load_extractor(line.extractor, fake.shape(), comm.topology().device);
   });
   const MetricContext context{comm, extractor ? &*extractor : nullptr};
-  const SetStatistics reference = statistics_of(context, real.samples, real.name);
-  Json metrics = metrics_of(context, fake.samples, reference, fake.name);
+  const SetStatistics reference = statistics_of(context, real.rows(0, real.size()), real.name);
+  Json metrics = metrics_of(context, fake.rows(0, fake.size()), reference, fake.name);
   const auto drop_unless = [&](const char* word, const char* key) {
     if (std::find(wanted.begin(), wanted.end(), word) == wanted.end()) metrics.erase(key);
   };

@@ -34,8 +34,8 @@ at::Tensor read_samples(Run& run, const fs::path& file) {
   return samples;
 }
 
-at::Tensor first_rows(const at::Tensor& samples, int64_t count) {
-  return count > 0 && count < samples.size(0) ? samples.narrow(0, 0, count) : samples;
+at::Tensor first_rows(const Dataset& data, int64_t count) {
+  return data.rows(0, count > 0 ? std::min(count, data.size()) : data.size());
 }
 
 // FD and IS against the step, from the stored snapshots.
@@ -71,6 +71,8 @@ Json method_record(Run& run, const std::string& name) {
   if (seconds > 0)
     record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
   record["temperature"] = manifest["temperature"];
+  record["restarts"] = manifest["restarts"];
+  record.update(manifest["diagnostics"]);  // rhat, ess_per_chain, and what they were computed from
 
   double accepted = 0;  // a record is the mean over the steps since the one before
   int64_t last = 0;
@@ -117,14 +119,14 @@ void evaluate_stage(Run& run) {
   const MetricContext context{run.comm, extractor ? &*extractor : nullptr, run.config.evaluate.batch,
                               run.config.data.kind == "gaussians25"};
 
-  const at::Tensor reference_samples = first_rows(reference_data.samples, run.config.evaluate.reference_count);
+  const at::Tensor reference_samples = first_rows(reference_data, run.config.evaluate.reference_count);
   log::info("evaluating against {} ({} samples)", reference_data.name, reference_samples.size(0));
   const SetStatistics reference = statistics_of(context, reference_samples, reference_data.name);
   // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
   const Dataset& others = &reference_data == &run.test ? run.train : run.test;
   Json reference_record{{"name", reference_data.name}, {"count", reference_samples.size(0)}};
   if (others.size() >= 2) {
-    const at::Tensor real = first_rows(others.samples, run.config.sample.count);
+    const at::Tensor real = first_rows(others, run.config.sample.count);
     reference_record["metrics"] = metrics_of(context, real, reference, others.name);
     reference_record["metrics_of"] = fmt::format("{} (first {})", others.name, real.size(0));
   }
@@ -155,7 +157,7 @@ void evaluate_stage(Run& run) {
     report["methods"] = methods;
     write_file(run.folder / "report.json", report.dump(2) + "\n");
     // Real samples beside the generated ones, for the pictures.
-    const at::Tensor real = first_rows(reference_data.samples, run.config.sample.count);
+    const at::Tensor real = first_rows(reference_data, run.config.sample.count);
     write_npz(run.folder / "samples" / "real.npz",
               {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
     return std::string();
