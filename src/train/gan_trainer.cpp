@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "models/batch_norm.hpp"
+#include "models/dropout.hpp"
 #include "models/network.hpp"
 #include "models/spectral_norm.hpp"
 #include "models/state.hpp"
@@ -67,6 +68,7 @@ at::Tensor GanTrainer::adversarial_loss(bool refined, const at::Tensor& real_log
 
 Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, bool refined) {
   const bool penalised = train_.r1_weight > 0 && step % train_.r1_every == 0;
+  key_dropout(discriminator(), context_.config.seed, 2 * step, shard.begin);
   const LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
   seconds_waited_ += batch.seconds_waited;
   at::Tensor real = batch.input.to(device_);
@@ -100,6 +102,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, b
 
 Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, bool refined) {
   const LabelledLatents z = draw(refined, shard, step, Stream::train_latent_g);
+  key_dropout(discriminator(), context_.config.seed, 2 * step + 1, shard.begin);
   const Autocast autocast(bfloat16_, device_);
   const at::Tensor fake = generator().forward(z.latents, z.labels);
   const at::Tensor value = loss_.generator(discriminator().forward(fake, z.labels).to(at::kFloat));

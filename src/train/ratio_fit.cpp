@@ -6,9 +6,11 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "data/loader.hpp"
+#include "models/dropout.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
@@ -54,7 +56,9 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   phase.keep_checkpoints = 1;
   phase.watched = {"loss", "real_logit", "fake_logit"};
   phase.step = [&](int64_t step) {
+    power_iteration(learner.network());
     return learner.update(step, 3, [&](IdRange shard) {
+      key_dropout(learner.network(), config.seed + 1, step, shard.begin);
       const LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
       const at::Tensor real = batch.input.to(device);
       const at::Tensor real_labels = source.classes > 0 ? batch.labels.to(device) : at::Tensor();
@@ -74,7 +78,9 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   };
   const auto averaged = [&] {
     NetworkPtr network = make();
+    load_state(*network, state_of(learner.network()), "training");  // buffers: vectors of the power iteration
     learner.copy_average_to(*network);
+    if (ratio.ema_decay > 0) settle_spectral_norm(*network, 15);
     return network;
   };
   phase.save = [&] {

@@ -9,6 +9,7 @@
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "train/latents.hpp"
@@ -62,6 +63,7 @@ struct Refinement {
   NetworkPtr averaged() const {
     NetworkPtr average = copy_of(network);
     learner.copy_average_to(*average);
+    if (refine.ema_decay > 0) settle_spectral_norm(*average, 15);
     return average;
   }
 
@@ -84,6 +86,7 @@ struct Refinement {
   }
 
   std::vector<double> step(int64_t step) {
+    power_iteration(*network);
     const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
       const LabelledLatents z = negatives(shard, step);
       at::Tensor made = target.decode(z.latents, z.labels);
