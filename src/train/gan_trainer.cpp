@@ -186,12 +186,6 @@ void GanTrainer::restore(const Checkpoint& checkpoint, const std::string& source
   if (refiner_ && train_.ddls.persistent) refiner_->load(tensors.at("chains"), file("chains"));
 }
 
-NetworkPtr GanTrainer::averaged() const {
-  NetworkPtr network = on_device(Role::generator);
-  load_state(*network, state_of(generator_.network()), "training");  // buffers: vectors of the power iteration
-  generator_.copy_average_to(*network);
-  if (train_.ema_decay > 0) settle_spectral_norm(*network, 15);  // u and v belong to the weights, not to their average
-  return network;
-}
+NetworkPtr GanTrainer::averaged() const { return generator_.averaged(on_device(Role::generator)); }
 
 }  // namespace ddls

@@ -10,6 +10,7 @@
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
@@ -61,6 +62,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   phase.keep_checkpoints = 1;
   phase.watched = {"loss", "real_logit", "fake_logit"};
   phase.step = [&](int64_t step) {
+    power_iteration(learner.network());
     return learner.update(step, 3, [&](IdRange shard) {
       const LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
       const at::Tensor real = batch.input.to(device);
@@ -82,7 +84,9 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   };
   const auto averaged = [&] {
     NetworkPtr network = make();
+    load_state(*network, state_of(learner.network()), "training");  // buffers: vectors of the power iteration
     learner.copy_average_to(*network);
+    if (ratio.ema_decay > 0) settle_spectral_norm(*network, 15);
     return network;
   };
   phase.save = [&] {

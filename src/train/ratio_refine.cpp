@@ -10,6 +10,7 @@
 #include "models/dropout.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "train/latents.hpp"
@@ -63,6 +64,7 @@ struct Refinement {
   NetworkPtr averaged() const {
     NetworkPtr average = copy_of(network);
     learner.copy_average_to(*average);
+    if (refine.ema_decay > 0) settle_spectral_norm(*average, 15);
     return average;
   }
 
@@ -85,6 +87,7 @@ struct Refinement {
   }
 
   std::vector<double> step(int64_t step) {
+    power_iteration(*network);
     const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
       const LabelledLatents z = negatives(shard, step);
       at::Tensor made = target.decode(z.latents, z.labels);
