@@ -53,7 +53,7 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
   evaluate->add_option("--real", line.real, "real set");
   evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
-  evaluate->add_option("--metrics", line.metrics, "comma-separated: fid, is");
+  evaluate->add_option("--metrics", line.metrics, "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, intra_fid (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
   command("config", "print the resolved configuration, commented", Command::config);
   command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");

@@ -19,9 +19,9 @@ struct CommandLine {
   Resume resume = Resume::automatic;
   std::string device = "auto";
   log::Level level = log::Level::info;
-  std::string checkpoint;                                 // sample
-  std::string fake, real, extractor, metrics = "fid,is";  // evaluate
-  std::string json;                                       // evaluate, info
+  std::string checkpoint;                      // sample
+  std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
+  std::string json;                            // evaluate, info
 };
 
 // Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and succeed.

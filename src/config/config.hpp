@@ -104,11 +104,24 @@ struct SampleConfig {
   MalaConfig mala;
 };
 
+struct KidConfig {  // defaults: torch-fidelity's
+  int64_t subsets = 100, subset_size = 1000;
+};
+
+struct PrdcConfig {
+  int64_t k = 5;
+  int64_t count = 10'000;  // the first so many images of each set
+};
+
 struct EvaluateConfig {
   std::string extractor;           // TorchScript; empty: points as they are, or a classifier trained in the run
   std::string reference = "test";  // train | test
   int64_t reference_count = 0;     // 0: all
   int64_t batch = 250;
+  std::vector<std::string> metrics{"fid", "is", "kid", "prdc"};
+  std::string cache;  // folder of reference statistics; empty: none
+  KidConfig kid;
+  PrdcConfig prdc;
 };
 
 struct OutputConfig {

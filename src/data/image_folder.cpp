@@ -20,11 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct LabelledFile {
-  fs::path path;
-  int64_t label = -1;
-};
-
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
 bool is_image(const fs::directory_entry& entry) {
@@ -44,7 +39,7 @@ std::vector<fs::path> images_below(const fs::path& folder) {
   return files;
 }
 
-std::vector<LabelledFile> list_files(const fs::path& folder) {
+std::vector<ImageFile> list_files(const fs::path& folder) {
   std::vector<fs::path> flat, classes;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (is_image(entry))
@@ -54,7 +49,7 @@ std::vector<LabelledFile> list_files(const fs::path& folder) {
   }
   std::ranges::sort(flat);
   std::ranges::sort(classes);
-  std::vector<LabelledFile> files;
+  std::vector<ImageFile> files;
   if (!flat.empty() && !classes.empty()) {
     fail(Exit::data, "'{}' holds images and the folder '{}'; use images alone or one folder per class", folder.string(),
          classes.front().filename().string());
@@ -72,7 +67,7 @@ std::vector<LabelledFile> list_files(const fs::path& folder) {
 // Decodes all files in parallel into one tensor, whose shape the first good file decides.
 class Decoder {
  public:
-  Decoder(const std::vector<LabelledFile>& files, const ImageFolderOptions& options)
+  Decoder(const std::vector<ImageFile>& files, const ImageFolderOptions& options)
       : files_(files), options_(options), good_(files.size(), 0), stop_at_(files.size()) {}
 
   void run() {
@@ -145,7 +140,7 @@ class Decoder {
     good_[index] = 1;
   }
 
-  const std::vector<LabelledFile>& files_;
+  const std::vector<ImageFile>& files_;
   const ImageFolderOptions& options_;
   at::Tensor images_;
   std::vector<char> good_;  // not bool: written by several threads
@@ -156,14 +151,17 @@ class Decoder {
 
 }  // namespace
 
-ImageFolder read_image_folder(const fs::path& folder, const ImageFolderOptions& options) {
+std::vector<ImageFile> list_image_files(const fs::path& folder) {
   if (!fs::is_directory(folder)) fail(Exit::missing, "'{}' is not a folder", folder.string());
-  std::vector<LabelledFile> files;
   try {
-    files = list_files(folder);
+    return list_files(folder);
   } catch (const fs::filesystem_error& error) {
     fail(Exit::runtime, "cannot list '{}': {}", folder.string(), error.code().message());
   }
+}
+
+ImageFolder read_image_folder(const fs::path& folder, const ImageFolderOptions& options) {
+  const std::vector<ImageFile> files = list_image_files(folder);
   Decoder decoder(files, options);
   decoder.run();
   std::vector<int64_t> kept, labels;
