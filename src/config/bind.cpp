@@ -132,6 +132,8 @@ void bind_train(Section& s, TrainConfig& c) {
   s.value("keep_checkpoints", &c.keep_checkpoints, "how many of the newest are kept", at_least(1));
   s.value("keep_every", &c.keep_every, "besides, those of every so many steps stay for good; 0: none", at_least(0));
   s.value("grid_every", &c.grid_every, "steps between two grids of samples; 0: none", at_least(0));
+  s.value("evaluate_every", &c.evaluate_every, "steps between two evaluations by FD and IS; 0: none", at_least(0));
+  s.value("evaluate_count", &c.evaluate_count, "samples of such an evaluation", at_least(2));
   bind_adam(s.section("generator", "optimiser of the generator"), c.generator);
   bind_adam(s.section("discriminator", "optimiser of the discriminator"), c.discriminator);
   bind_train_ddls(s.section("ddls", "training with refined latents"), c.ddls);
@@ -201,6 +203,16 @@ void bind_evaluate(Section& s, EvaluateConfig& c) {
   s.value("reference", &c.reference, "the real set that samples are compared with", one_of({"train", "test"}));
   s.value("reference_count", &c.reference_count, "how many of them; 0: all", at_least(0));
   s.value("batch", &c.batch, "samples per pass through the feature network", at_least(1));
+  s.value("metrics", &c.metrics, "what is computed; the last three cost many Fréchet distances",
+          one_of({"fid", "is", "kid", "prdc", "fid_error", "fid_infinity", "intra_fid"}));
+  s.value("cache", &c.cache, "folder that keeps reference statistics between runs; none: they are computed anew",
+          a_path());
+  Section& kid = s.section("kid", "Kernel Inception Distance by subsets");
+  kid.value("subsets", &c.kid.subsets, "random subsets", at_least(1));
+  kid.value("subset_size", &c.kid.subset_size, "images of either set in each, at most the smaller set", at_least(2));
+  Section& prdc = s.section("prdc", "precision, recall, density, coverage");
+  prdc.value("k", &c.prdc.k, "balls reach the k-th neighbour", at_least(1));
+  prdc.value("count", &c.prdc.count, "the first so many images of each set", at_least(2));
 }
 
 void bind_output(Section& s, OutputConfig& c) {

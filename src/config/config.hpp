@@ -108,6 +108,7 @@ struct TrainConfig {
   std::string precision = "float32";  // float32 | bfloat16
   std::string batch_norm = "shard";   // shard | global
   int64_t log_every = 100, checkpoint_every = 1000, keep_checkpoints = 2, keep_every = 0, grid_every = 0;
+  int64_t evaluate_every = 0, evaluate_count = 2000;
   TrainDdlsConfig ddls;
   RatioConfig ratio;
   ClassifierConfig classifier;
@@ -167,11 +168,24 @@ struct SampleConfig {
   UnderdampedConfig underdamped;
 };
 
+struct KidConfig {  // defaults: torch-fidelity's
+  int64_t subsets = 100, subset_size = 1000;
+};
+
+struct PrdcConfig {
+  int64_t k = 5;
+  int64_t count = 10'000;  // the first so many images of each set
+};
+
 struct EvaluateConfig {
   std::string extractor;           // TorchScript; empty: points as they are, or a classifier trained in the run
   std::string reference = "test";  // train | test
   int64_t reference_count = 0;     // 0: all
   int64_t batch = 250;
+  std::vector<std::string> metrics{"fid", "is", "kid", "prdc"};
+  std::string cache;  // folder of reference statistics; empty: none
+  KidConfig kid;
+  PrdcConfig prdc;
 };
 
 struct OutputConfig {

@@ -82,17 +82,10 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
           loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
     });
   };
-  const auto averaged = [&] {
-    NetworkPtr network = make();
-    load_state(*network, state_of(learner.network()), "training");  // buffers: vectors of the power iteration
-    learner.copy_average_to(*network);
-    if (ratio.ema_decay > 0) settle_spectral_norm(*network, 15);
-    return network;
-  };
   phase.save = [&] {
     Checkpoint c;
     c.tensors["generator"] = state_of(*generator);
-    c.tensors["ratio"] = state_of(*averaged());
+    c.tensors["ratio"] = state_of(*learner.averaged(make()));
     c.tensors["ratio_weights"] = state_of(learner.network());
     c.tensors["optimizer_ratio"] = learner.optimizer_state();
     return c;
@@ -105,7 +98,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   log::info("density ratio: {} parameters, batch {}", parameter_count(learner.network()), ratio.batch);
   run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
 
-  NetworkPtr fitted = averaged();
+  NetworkPtr fitted = learner.averaged(make());
   fitted->eval();
   return fitted;
 }

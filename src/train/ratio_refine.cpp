@@ -52,7 +52,8 @@ struct Refinement {
         kernel(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
         loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
                {{}, c.config.data.loader_threads, c.config.data.lookahead}),
-        chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh, noise, device) {}
+        chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,
+               noise, device) {}
 
   NetworkPtr copy_of(const NetworkPtr& start) const {
     NetworkPtr copy = make_network(context.config.model, Role::ratio, sample_shape(context.data), context.config.seed);
@@ -61,12 +62,7 @@ struct Refinement {
     return copy;
   }
 
-  NetworkPtr averaged() const {
-    NetworkPtr average = copy_of(network);
-    learner.copy_average_to(*average);
-    if (refine.ema_decay > 0) settle_spectral_norm(*average, 15);
-    return average;
-  }
+  NetworkPtr averaged() const { return learner.averaged(copy_of(network)); }
 
   // Samples of the model p_g e^r, in the coordinates of chains: where chains are now, after some steps; or prior draws, to
   // be weighted.
