@@ -6,6 +6,7 @@
 #include "app/set_metrics.hpp"
 #include "models/network.hpp"
 #include "tensor/image_io.hpp"
+#include "train/gan_training.hpp"
 #include "train/latents.hpp"
 
 namespace ddls {

@@ -10,7 +10,7 @@
 namespace ddls {
 namespace {
 
-const std::array<Metric, 16> table{{
+const std::array<Metric, 17> table{{
     {"frechet_distance", "", "Fréchet distance", "", Better::lower, 1, -4, true},
     {"inception_score.mean", "inception_score.std", "Inception Score", "", Better::higher, 1, 2, true},
     {"kid.unbiased", "", "KID, all pairs", "10⁻³", Better::lower, 1e3, 3, false},

@@ -78,7 +78,6 @@ struct Refinement {
     moving.now = target.evaluate(moving.z, moving.labels);
     for (int64_t i = 0; i < refine.chain_steps; ++i) kernel.advance(moving, step * refine.chain_steps + i);
     chains.put_back(moving.ids, moving.z);
-    learner.set_trainable(true);
     return {moving.z, moving.labels};
   }
 
@@ -86,6 +85,7 @@ struct Refinement {
     power_iteration(*network);
     const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
       const LabelledLatents z = negatives(shard, step);
+      learner.set_trainable(true);  // the target freezes it
       at::Tensor made = target.decode(z.latents, z.labels);
       if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
       const LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
