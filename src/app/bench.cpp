@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "config/load.hpp"
+#include "dist/failure.hpp"
 #include "tensor/noise.hpp"
 
 namespace ddls {
@@ -48,12 +49,13 @@ double seconds_together(Communicator& comm, const std::function<void()>& work) {
 Dataset synthetic_data(const Config& config, int64_t count) {
   Dataset data;
   data.name = "synthetic";
-  const int64_t size = config.data.image_size;
-  const int64_t channels = config.data.channels > 0 ? config.data.channels : 3;
+  const std::string& kind = config.data.kind;
+  const int64_t size = config.data.image_size > 0 ? config.data.image_size : kind == "cifar10" ? 32 : kind == "idx" ? 28 : 0;
+  const int64_t channels = config.data.channels > 0 ? config.data.channels : kind == "idx" ? 1 : 3;
   const Noise noise{config.seed};
   if (size == 0) {
     if (config.model.architecture != "mlp")
-      fail(Exit::config, "bench: give the side of the images: --set data.image_size=32");
+      all_fail(Exit::config, "bench: give the side of the images: --set data.image_size=32");
     data.samples = noise.normal({0, count}, 2, 0, Stream::data_toy);
     return data;
   }
