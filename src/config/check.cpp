@@ -68,6 +68,17 @@ void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
       out.push_back({{key, "train.shards"}, fmt::format("{} is not a multiple of train.shards ({})", batch, t.shards)});
   };
   divisible(t.batch, "train.batch");
+  divisible(t.generator_batch, "train.generator_batch");
+  if (t.batch_norm == "global" && t.shards != 0)
+    out.push_back({{"train.batch_norm", "train.shards"},
+                   "statistics over all ranks need train.shards 0: one shard per rank, all computed at once"});
+  if (t.loss == "wasserstein" && t.gp_weight == 0)
+    out.push_back({{"train.gp_weight", "train.loss"}, "a wasserstein loss has no bound without its penalty"});
+  if (t.ddls.mode != "off" && t.ddls.persistent && t.ddls.chains % t.batch != 0)
+    out.push_back({{"train.ddls.chains", "train.batch"},
+                   fmt::format("{} is not a multiple of train.batch ({})", t.ddls.chains, t.batch)});
+  if (t.ddls.mode != "off" && t.generator_batch != 0 && t.generator_batch != t.batch)
+    out.push_back({{"train.generator_batch", "train.ddls.mode"}, "refined latents need one batch size for both updates"});
   divisible(t.ratio.batch, "train.ratio.batch");
   divisible(t.ratio.refine.batch, "train.ratio.refine.batch");
   divisible(t.classifier.batch, "train.classifier.batch");
@@ -75,7 +86,7 @@ void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
   if (r.steps > 0 && t.ratio.steps == 0)
     out.push_back(
         {{"train.ratio.refine.steps", "train.ratio.steps"}, "refines a fitted ratio; train.ratio.steps is 0"});
-  if (r.chains % r.batch != 0)
+  if (r.chain_steps > 0 && r.chains % r.batch != 0)
     out.push_back({{"train.ratio.refine.chains", "train.ratio.refine.batch"},
                    fmt::format("{} is not a multiple of train.ratio.refine.batch ({})", r.chains, r.batch)});
 }
@@ -88,6 +99,8 @@ void check_sample(const SampleConfig& s, std::vector<Conflict>& out) {
   if (s.mala.step_sizes.empty()) out.push_back({{"sample.mala.step_sizes"}, "expected at least one step size"});
   if (s.mala.adapt && s.mala.step_sizes.size() > 1)
     out.push_back({{"sample.mala.adapt", "sample.mala.step_sizes"}, "one step size can be adapted, not several"});
+  if (s.underdamped.adjust && s.underdamped.splitting == "baoab")
+    out.push_back({{"sample.underdamped.adjust", "sample.underdamped.splitting"}, "only obabo can be adjusted"});
   if (s.ddls.step_size_end > s.ddls.step_size)
     out.push_back({{"sample.ddls.step_size_end", "sample.ddls.step_size"},
                    fmt::format("{} is more than sample.ddls.step_size ({}); step sizes only fall", s.ddls.step_size_end,

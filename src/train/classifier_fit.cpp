@@ -38,7 +38,7 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
   auto classifier = std::make_shared<Classifier>(sample_shape(data), config.model.classifier_widths, data.classes());
   initialise_uniform_fan_in(*classifier, config.seed, classifier_init_key);
   classifier->to(device);
-  Learner learner(classifier, options.adam, options.steps, 0, plan, context.comm);
+  Learner learner(classifier, options.adam, options.steps, Average{}, plan, context.comm);
 
   Phase phase;
   phase.name = "classifier";

@@ -23,18 +23,18 @@ ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, c
   return plan;
 }
 
-Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, double ema_decay,
-                 const ShardPlan& plan, Communicator& comm)
+Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps,
+                 const Average& average, const ShardPlan& plan, Communicator& comm)
     : network_(std::move(network)),
       config_(config),
       total_steps_(total_steps),
-      ema_decay_(ema_decay),
+      average_(average),
       plan_(plan),
       comm_(comm),
       flat_(*network_),
       adam_(config, flat_.values()) {
   comm_.broadcast(flat_.values());
-  if (ema_decay_ > 0) ema_ = flat_.values().clone();
+  if (average_.decay > 0) ema_ = flat_.values().clone();
   reducer_ = std::make_unique<GradientReducer>(flat_, comm_, ReducerOptions{.exact = plan_.exact});
 }
 
@@ -64,13 +64,16 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
   at::NoGradGuard no_grad;
   adam_.step(flat_.values(), flat_.gradients(), learning_rate(config_, step, total_steps_));
   if (ema_.defined()) {  // a short memory at first, so that the initial weights are forgotten
-    const double warm = static_cast<double>(step + 1) / static_cast<double>(step + 10);
-    ema_.lerp_(flat_.values(), 1 - std::min(ema_decay_, warm));
+    const auto averaged = static_cast<double>(step - average_.start);
+    const double warm = averaged < 0 ? 0 : (averaged + 1) / (averaged + 10);
+    ema_.lerp_(flat_.values(), 1 - std::min(average_.decay, warm));
   }
   std::vector<double> means = reducer_->scalars();
   for (double& mean : means) mean /= static_cast<double>(plan_.shards);
   return means;
 }
+
+double Learner::gradient_norm() const { return flat_.gradients().norm().item<double>(); }
 
 void Learner::set_trainable(bool trainable) {
   for (const ParameterSlice& slice : flat_.slices()) {
