@@ -38,7 +38,7 @@ Json bench_data(const Config& config, const BenchOptions& options, Communicator&
   for (int64_t round = 0; round < options.rounds; ++round) {
     const double cpu_before = cpu_seconds();
     const double seconds = seconds_together(comm, [&] { run(options.steps); });
-    const at::Tensor cpu = at::full({1}, cpu_seconds() - cpu_before, at::kDouble);
+    at::Tensor cpu = at::full({1}, cpu_seconds() - cpu_before, at::kDouble);
     comm.all_reduce(cpu);
     rates.push_back(images / seconds);
     core_rates.push_back(images / cpu.item<double>());
