@@ -23,9 +23,9 @@ struct CommandLine {
   Resume resume = Resume::automatic;
   std::string device = "auto";
   log::Level level = log::Level::info;
-  std::string checkpoint;                                 // sample
-  std::string fake, real, extractor, metrics = "fid,is";  // evaluate
-  std::string bench;                                      // training, sampler, collectives
+  std::string checkpoint;                      // sample
+  std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
+  std::string bench;                           // training, sampler, collectives
   BenchOptions bench_options;
   std::string json;  // evaluate, bench, info
 };

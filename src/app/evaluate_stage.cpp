@@ -16,22 +16,10 @@
 namespace ddls {
 namespace {
 
-// The extractor of the configuration, or the classifier of the run, trained now if it is not there.
-Extractor extractor_of(Run& run) {
-  fs::path file = run.config.evaluate.extractor;
-  if (file.empty()) {
-    file = run.folder / "extractor" / "classifier.pt";
-    fit_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
-  }
-  Extractor extractor;
-  run.comm.together([&] { extractor = load_extractor(file, sample_shape(run.train), run.comm.topology().device); });
-  return extractor;
-}
-
-at::Tensor read_samples(Run& run, const fs::path& file) {
-  at::Tensor samples;
-  run.comm.together([&] { samples = open_set(file.string()).samples; });
-  return samples;
+EvaluationSet read_samples(Run& run, const fs::path& file) {
+  EvaluationSet set;
+  run.comm.together([&] { set = open_evaluation_set(file.string()); });
+  return set;
 }
 
 at::Tensor first_rows(const Dataset& data, int64_t count) {
@@ -39,7 +27,10 @@ at::Tensor first_rows(const Dataset& data, int64_t count) {
 }
 
 // FD and IS against the step, from the stored snapshots.
-Json curve_of(Run& run, const MetricContext& context, const SetStatistics& reference, const fs::path& folder) {
+Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, const fs::path& folder) {
+  EvaluateConfig config = whole.config;
+  std::erase_if(config.metrics, [](const std::string& metric) { return metric != "fid" && metric != "is"; });
+  const MetricContext context{whole.comm, config, whole.extractor, whole.gaussians25};
   Json curve = Json::array();
   if (!fs::is_directory(folder / "snapshots")) return curve;
   std::vector<fs::path> files;
@@ -49,7 +40,7 @@ Json curve_of(Run& run, const MetricContext& context, const SetStatistics& refer
   for (const fs::path& file : files) {
     const std::string stem = file.stem().string();
     Json point{{"step", std::stoll(stem.substr(stem.find('-') + 1))}};
-    point.update(metrics_of(context, read_samples(run, file), reference, file.string()));
+    point.update(metrics_of(context, read_samples(run, file), reference));
     curve.push_back(point);
   }
   return curve;
@@ -91,6 +82,17 @@ Json method_record(Run& run, const std::string& name) {
 
 }  // namespace
 
+Extractor extractor_of(Run& run) {
+  fs::path file = run.config.evaluate.extractor;
+  if (file.empty()) {
+    file = run.folder / "extractor" / "classifier.pt";
+    fit_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
+  }
+  Extractor extractor;
+  run.comm.together([&] { extractor = load_extractor(file, sample_shape(run.train), run.comm.topology().device); });
+  return extractor;
+}
+
 void check_evaluation(const Run& run) {
   if (!run.train.images()) return;
   run.comm.together([&] {
@@ -116,25 +118,25 @@ void evaluate_stage(Run& run) {
   const Dataset& reference_data = run.reference();
   std::optional<Extractor> extractor;
   if (run.train.images()) extractor = extractor_of(run);
-  const MetricContext context{run.comm, extractor ? &*extractor : nullptr, run.config.evaluate.batch,
+  const MetricContext context{run.comm, run.config.evaluate, extractor ? &*extractor : nullptr,
                               run.config.data.kind == "gaussians25"};
 
-  const at::Tensor reference_samples = first_rows(reference_data, run.config.evaluate.reference_count);
-  log::info("evaluating against {} ({} samples)", reference_data.name, reference_samples.size(0));
-  const SetStatistics reference = statistics_of(context, reference_samples, reference_data.name);
+  const EvaluationSet reference_set = set_of(reference_data, run.config.evaluate.reference_count);
+  log::info("evaluating against {} ({} samples)", reference_set.name, reference_set.count);
+  const Reference reference = prepare_reference(context, reference_set);
   // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
   const Dataset& others = &reference_data == &run.test ? run.train : run.test;
-  Json reference_record{{"name", reference_data.name}, {"count", reference_samples.size(0)}};
+  Json reference_record{{"name", reference_set.name}, {"count", reference_set.count}};
   if (others.size() >= 2) {
-    const at::Tensor real = first_rows(others, run.config.sample.count);
-    reference_record["metrics"] = metrics_of(context, real, reference, others.name);
-    reference_record["metrics_of"] = fmt::format("{} (first {})", others.name, real.size(0));
+    const EvaluationSet real = set_of(others, run.config.sample.count);
+    reference_record["metrics"] = metrics_of(context, real, reference);
+    reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
   }
 
   Json methods = Json::object();
   for (const std::string& name : run.config.sample.methods) {
     Json record = method_record(run, name);
-    record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference, name);
+    record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
     Json curve = curve_of(run, context, reference, run.samples_of(name));
     if (!curve.empty()) record["curve"] = std::move(curve);
     methods[name] = std::move(record);
@@ -154,6 +156,7 @@ void evaluate_stage(Run& run) {
       report["extractor"] = {
           {"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
     report["reference"] = reference_record;
+    report["protocol"] = protocol_of(context);
     report["methods"] = methods;
     write_file(run.folder / "report.json", report.dump(2) + "\n");
     // Real samples beside the generated ones, for the pictures.

@@ -31,10 +31,12 @@ void bind_data(Section& s, DataConfig& c) {
 }
 
 void bind_model(Section& s, ModelConfig& c) {
-  s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan"}));
+  s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan"}));
   s.value("latent_dim", &c.latent_dim, "dimension of z", at_least(1));
-  s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2", one_of({"normal", "uniform", "truncated_normal"}));
-  s.value("generator_widths", &c.generator_widths, "hidden widths (mlp) or channels (dcgan)", at_least(1));
+  s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2",
+          one_of({"normal", "uniform", "truncated_normal"}));
+  s.value("generator_widths", &c.generator_widths, 
+          "hidden widths (mlp) or channels; residual networks: bottom, then blocks", at_least(1));
   s.value("discriminator_widths", &c.discriminator_widths, "the same for the training discriminator", at_least(1));
   s.value("ratio_widths", &c.ratio_widths, "the same for the density-ratio discriminator", at_least(1));
   s.value("ratio_hidden", &c.ratio_hidden, "dcgan: width of a linear layer before the ratio's logit; 0: none",
@@ -42,6 +44,15 @@ void bind_model(Section& s, ModelConfig& c) {
   s.value("ratio_frequencies", &c.ratio_frequencies,
           "mlp: sin(f x), cos(f x) of each coordinate as further inputs of the ratio", above(0));
   s.value("classifier_widths", &c.classifier_widths, "the same for the feature classifier", at_least(1));
+  s.value("discriminator_downsamplings", &c.discriminator_downsamplings,
+          "residual networks: how many of the first discriminator blocks halve the side", at_least(1));
+  s.value("classes", &c.classes, "classes of a conditional GAN; 0: unconditional", at_least(0));
+  s.value("leaky_slope", &c.leaky_slope, "sn_dcgan, mlp_cgan: slope of leaky ReLU below 0", at_least_below(0, 1));
+  s.value("embedding_dim", &c.embedding_dim, "mlp_cgan, biggan: length of a class's vector", at_least(1));
+  s.value("dropout", &c.dropout, "mlp_cgan: share of hidden units the discriminator drops in training",
+          at_least_below(0, 1));
+  s.value("attention_side", &c.attention_side,
+          "biggan: self-attention after the first block whose maps have this side; 0: none", at_least(0));
 }
 
 void bind_adam(Section& s, AdamConfig& c) {
@@ -109,6 +120,8 @@ void bind_train(Section& s, TrainConfig& c) {
   s.value("r1_weight", &c.r1_weight, "weight of the gradient penalty on reals (R1)", at_least(0));
   s.value("r1_every", &c.r1_every, "discriminator updates between two penalties", at_least(1));
   s.value("gp_weight", &c.gp_weight, "weight of the gradient penalty between reals and fakes (WGAN-GP)", at_least(0));
+  s.value("orthogonal_weight", &c.orthogonal_weight, "weight of BigGAN's orthogonal regularisation of both networks",
+          at_least(0));
   s.value("ema_decay", &c.ema_decay, "moving average of the generator's weights; 0: none", at_least_below(0, 1));
   s.value("ema_start", &c.ema_start, "updates before the average begins; till then it is the weights", at_least(0));
   s.value("precision", &c.precision, "bfloat16: autocast, weights stay float32", one_of({"float32", "bfloat16"}));
@@ -119,6 +132,8 @@ void bind_train(Section& s, TrainConfig& c) {
   s.value("keep_checkpoints", &c.keep_checkpoints, "how many of the newest are kept", at_least(1));
   s.value("keep_every", &c.keep_every, "besides, those of every so many steps stay for good; 0: none", at_least(0));
   s.value("grid_every", &c.grid_every, "steps between two grids of samples; 0: none", at_least(0));
+  s.value("evaluate_every", &c.evaluate_every, "steps between two evaluations by FD and IS; 0: none", at_least(0));
+  s.value("evaluate_count", &c.evaluate_count, "samples of such an evaluation", at_least(2));
   bind_adam(s.section("generator", "optimiser of the generator"), c.generator);
   bind_adam(s.section("discriminator", "optimiser of the discriminator"), c.discriminator);
   bind_train_ddls(s.section("ddls", "training with refined latents"), c.ddls);
@@ -188,6 +203,16 @@ void bind_evaluate(Section& s, EvaluateConfig& c) {
   s.value("reference", &c.reference, "the real set that samples are compared with", one_of({"train", "test"}));
   s.value("reference_count", &c.reference_count, "how many of them; 0: all", at_least(0));
   s.value("batch", &c.batch, "samples per pass through the feature network", at_least(1));
+  s.value("metrics", &c.metrics, "what is computed; the last three cost many Fréchet distances",
+          one_of({"fid", "is", "kid", "prdc", "fid_error", "fid_infinity", "intra_fid"}));
+  s.value("cache", &c.cache, "folder that keeps reference statistics between runs; none: they are computed anew",
+          a_path());
+  Section& kid = s.section("kid", "Kernel Inception Distance by subsets");
+  kid.value("subsets", &c.kid.subsets, "random subsets", at_least(1));
+  kid.value("subset_size", &c.kid.subset_size, "images of either set in each, at most the smaller set", at_least(2));
+  Section& prdc = s.section("prdc", "precision, recall, density, coverage");
+  prdc.value("k", &c.prdc.k, "balls reach the k-th neighbour", at_least(1));
+  prdc.value("count", &c.prdc.count, "the first so many images of each set", at_least(2));
 }
 
 void bind_output(Section& s, OutputConfig& c) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string_view>
 
 #include "config/load.hpp"
 
@@ -36,9 +37,28 @@ void check_data(const Config& c, std::vector<Conflict>& out) {
   if (toy && d.flip) out.push_back({{"data.flip", "data.kind"}, "points cannot be mirrored"});
   if (toy && d.dequantise) out.push_back({{"data.dequantise", "data.kind"}, "points are not quantised"});
   if (d.channels == 2) out.push_back({{"data.channels"}, "expected 0, 1 or 3, got 2"});
-  if (toy && c.model.architecture == "dcgan")
-    out.push_back({{"model.architecture", "data.kind"},
-                   fmt::format("dcgan makes images, but data.kind {} are points; use mlp", d.kind)});
+  if (toy && c.model.architecture != "mlp")
+    out.push_back(
+        {{"model.architecture", "data.kind"},
+         fmt::format("{} makes images, but data.kind {} are points; use mlp", c.model.architecture, d.kind)});
+}
+
+// Options that only some architectures have; set where they mean nothing, they would be silently without effect.
+void check_architecture_options(const ModelConfig& m, std::vector<Conflict>& out) {
+  const auto only_for = [&](const char* key, bool set, std::initializer_list<std::string_view> architectures) {
+    if (!set || std::find(architectures.begin(), architectures.end(), m.architecture) != architectures.end()) return;
+    out.push_back({{key, "model.architecture"}, fmt::format("only for {}, but model.architecture is {}",
+                                                            fmt::join(architectures, ", "), m.architecture)});
+  };
+  const ModelConfig defaults;
+  only_for("model.classes", m.classes != 0, {"sn_resnet", "biggan", "mlp_cgan"});
+  only_for("model.discriminator_downsamplings",
+           m.discriminator_downsamplings != defaults.discriminator_downsamplings,
+           {"sn_resnet", "wgangp_resnet", "biggan"});
+  only_for("model.leaky_slope", m.leaky_slope != defaults.leaky_slope, {"sn_dcgan", "mlp_cgan"});
+  only_for("model.embedding_dim", m.embedding_dim != defaults.embedding_dim, {"mlp_cgan", "biggan"});
+  only_for("model.dropout", m.dropout != 0, {"mlp_cgan"});
+  only_for("model.attention_side", m.attention_side != 0, {"biggan"});
 }
 
 void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
@@ -49,6 +69,25 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
   not_empty(m.discriminator_widths, "model.discriminator_widths");
   not_empty(m.ratio_widths, "model.ratio_widths");
   not_empty(m.classifier_widths, "model.classifier_widths");
+  check_architecture_options(m, out);
+
+  const bool always_conditional = m.architecture == "biggan" || m.architecture == "mlp_cgan";
+  if (always_conditional && m.classes == 0)
+    out.push_back({{"model.classes", "model.architecture"},
+                   fmt::format("{} is conditional; say how many classes there are", m.architecture)});
+  if (m.classes == 1) out.push_back({{"model.classes"}, "expected 0 or at least 2 classes, got 1"});
+  const auto blocks = static_cast<int64_t>(m.generator_widths.size()) - 1;
+  const bool residual = m.architecture == "sn_resnet" || m.architecture == "wgangp_resnet" || m.architecture == "biggan";
+  if (residual && blocks == 0)
+    out.push_back({{"model.generator_widths", "model.architecture"}, "expected the bottom's width and those of blocks"});
+  if (residual && m.discriminator_downsamplings > static_cast<int64_t>(m.discriminator_widths.size()))
+    out.push_back({{"model.discriminator_downsamplings", "model.discriminator_widths"},
+                   fmt::format("{} blocks cannot halve the side {} times", m.discriminator_widths.size(),
+                               m.discriminator_downsamplings)});
+  if (m.architecture == "biggan" && blocks >= 0 && m.latent_dim % (blocks + 1) != 0)
+    out.push_back({{"model.latent_dim", "model.generator_widths"},
+                   fmt::format("biggan cuts z into {} equal parts, one per width; {} does not divide", blocks + 1,
+                               m.latent_dim)});
 }
 
 // Of the losses only the logistic ones make the discriminator's logit a log-ratio (algorithm.md, section 2).

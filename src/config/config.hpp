@@ -33,6 +33,12 @@ struct ModelConfig {
   int64_t ratio_hidden = 0;               // dcgan: a linear layer before the logit; 0: none
   std::vector<double> ratio_frequencies;  // mlp: sin(f x) and cos(f x) of every coordinate join the inputs
   std::vector<int64_t> classifier_widths{32, 64, 128};
+  int64_t discriminator_downsamplings = 2;  // residual networks: the first so many blocks halve the side
+  int64_t classes = 0;                      // of a conditional GAN; 0: unconditional
+  double leaky_slope = 0.2;                 // sn_dcgan, mlp_cgan
+  int64_t embedding_dim = 128;              // of a class: mlp_cgan, biggan
+  double dropout = 0;                       // mlp_cgan: share of hidden units dropped in training
+  int64_t attention_side = 0;               // biggan: self-attention where the maps have this side; 0: none
 };
 
 struct AdamConfig {
@@ -95,12 +101,14 @@ struct TrainConfig {
   double r1_weight = 0;
   int64_t r1_every = 1;
   double gp_weight = 0;
+  double orthogonal_weight = 0;
   AdamConfig generator, discriminator;
   double ema_decay = 0;
   int64_t ema_start = 0;
   std::string precision = "float32";  // float32 | bfloat16
   std::string batch_norm = "shard";   // shard | global
   int64_t log_every = 100, checkpoint_every = 1000, keep_checkpoints = 2, keep_every = 0, grid_every = 0;
+  int64_t evaluate_every = 0, evaluate_count = 2000;
   TrainDdlsConfig ddls;
   RatioConfig ratio;
   ClassifierConfig classifier;
@@ -160,11 +168,24 @@ struct SampleConfig {
   UnderdampedConfig underdamped;
 };
 
+struct KidConfig {  // defaults: torch-fidelity's
+  int64_t subsets = 100, subset_size = 1000;
+};
+
+struct PrdcConfig {
+  int64_t k = 5;
+  int64_t count = 10'000;  // the first so many images of each set
+};
+
 struct EvaluateConfig {
   std::string extractor;           // TorchScript; empty: points as they are, or a classifier trained in the run
   std::string reference = "test";  // train | test
   int64_t reference_count = 0;     // 0: all
   int64_t batch = 250;
+  std::vector<std::string> metrics{"fid", "is", "kid", "prdc"};
+  std::string cache;  // folder of reference statistics; empty: none
+  KidConfig kid;
+  PrdcConfig prdc;
 };
 
 struct OutputConfig {

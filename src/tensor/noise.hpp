@@ -29,6 +29,7 @@ enum class Stream : uint32_t {
   jitter,      // of the step size at a step; id 0
   projection,  // directions of the diagnostics
   start,       // what a method adds to a chain's start
+  dropout,     // id = layer and sample of the global batch, step = update and forward
 };
 
 struct Noise {

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "models/batch_norm.hpp"
+#include "models/dropout.hpp"
 #include "models/network.hpp"
+#include "models/orthogonal_penalty.hpp"
 #include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "train/autocast.hpp"
@@ -13,6 +15,12 @@
 #include "train/gradient_penalty.hpp"
 
 namespace ddls {
+
+namespace {
+
+constexpr uint64_t generator_step_key = 0x67656EULL;  // the discriminator's dropout differs between the two updates
+
+}  // namespace
 
 GanTrainer::GanTrainer(const TrainContext& context)
     : context_(context),
@@ -72,6 +80,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, b
   at::Tensor real = batch.input.to(device_);
   const at::Tensor real_labels = source_.classes > 0 ? batch.labels.to(device_) : at::Tensor();
   const LabelledLatents z = draw(refined, shard, step, Stream::train_latent_d);
+  key_dropout(discriminator(), source_.noise.seed, step, shard.begin);
   at::Tensor fake, real_logits, fake_logits;
   {
     const Autocast autocast(bfloat16_, device_);
@@ -95,15 +104,22 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, b
     const auto d = [&](const at::Tensor& x) { return discriminator().forward(x, real_labels); };
     total = total + interpolation_penalty(d, real, fake, u) * train_.gp_weight;
   }
+  if (train_.orthogonal_weight > 0) total = total + orthogonal_penalty(discriminator()) * train_.orthogonal_weight;
   return {total, {adversarial.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
 }
 
 Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, bool refined) {
   const LabelledLatents z = draw(refined, shard, step, Stream::train_latent_g);
-  const Autocast autocast(bfloat16_, device_);
-  const at::Tensor fake = generator().forward(z.latents, z.labels);
-  const at::Tensor value = loss_.generator(discriminator().forward(fake, z.labels).to(at::kFloat));
-  return {value, {value.item<double>()}};
+  key_dropout(discriminator(), source_.noise.seed ^ generator_step_key, step, shard.begin);
+  at::Tensor logits;
+  {
+    const Autocast autocast(bfloat16_, device_);
+    logits = discriminator().forward(generator().forward(z.latents, z.labels), z.labels).to(at::kFloat);
+  }
+  const at::Tensor value = loss_.generator(logits);
+  at::Tensor total = value;
+  if (train_.orthogonal_weight > 0) total = total + orthogonal_penalty(generator()) * train_.orthogonal_weight;
+  return {total, {value.item<double>()}};
 }
 
 std::vector<double> GanTrainer::discriminator_step(int64_t step, int64_t generator_step) {
@@ -170,12 +186,6 @@ void GanTrainer::restore(const Checkpoint& checkpoint, const std::string& source
   if (refiner_ && train_.ddls.persistent) refiner_->load(tensors.at("chains"), file("chains"));
 }
 
-NetworkPtr GanTrainer::averaged() const {
-  NetworkPtr network = on_device(Role::generator);
-  load_state(*network, state_of(generator_.network()), "training");  // buffers: vectors of the power iteration
-  generator_.copy_average_to(*network);
-  if (train_.ema_decay > 0) settle_spectral_norm(*network, 15);  // u and v belong to the weights, not to their average
-  return network;
-}
+NetworkPtr GanTrainer::averaged() const { return generator_.averaged(on_device(Role::generator)); }
 
 }  // namespace ddls

@@ -37,6 +37,19 @@ void picture(const TrainContext& context, GanTrainer& trainer, int64_t done) {
   if (made.dim() == 4) context.log.picture("generator", done, made, fmt::format("grids/step-{:08}.png", done));
 }
 
+// FD and IS of the averaged generator, into the log.
+void evaluate(const TrainContext& context, GanTrainer& trainer, int64_t done) {
+  const int64_t every = context.config.train.evaluate_every;
+  if (!context.evaluate || every == 0 || done % every != 0) return;
+  const NetworkPtr generator = trainer.averaged();
+  measure_generator(*generator, context.config, trainer.device());
+  const std::vector<NamedValue> values = context.evaluate(generator);
+  context.comm.on_root([&] { return context.log.record("gan_metrics", done, values), std::string(); });
+  std::string text;
+  for (const NamedValue& value : values) text += fmt::format("  {} {:.4g}", value.name, value.value);
+  log::info("gan: step {}:{}", done, text);
+}
+
 }  // namespace
 
 SampleShape sample_shape(const Dataset& data) { return data.shape(); }
@@ -61,7 +74,10 @@ TrainedGan train_gan(const TrainContext& context) {
   phase.watched = GanTrainer::watched();
   phase.step = [&](int64_t step) { return trainer.step(step); };
   phase.details = [&] { return trainer.details(); };
-  phase.after_step = [&](int64_t done) { picture(context, trainer, done); };
+  phase.after_step = [&](int64_t done) {
+    picture(context, trainer, done);
+    evaluate(context, trainer, done);
+  };
   phase.save = [&] { return trainer.checkpoint(); };
   phase.restore = [&](const Checkpoint& c, const std::string& source) { trainer.restore(c, source); };
   phase.digest = [&] { return trainer.digest(); };

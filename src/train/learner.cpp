@@ -8,6 +8,8 @@
 #include "base/log.hpp"
 #include "dist/failure.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
+#include "models/state.hpp"
 
 namespace ddls {
 
@@ -82,14 +84,17 @@ void Learner::set_trainable(bool trainable) {
   }
 }
 
-void Learner::copy_average_to(Network& other) const {
+NetworkPtr Learner::averaged(NetworkPtr fresh) const {
+  load_state(*fresh, state_of(*network_), "training");
+  if (!ema_.defined()) return fresh;
   at::NoGradGuard no_grad;
-  const at::Tensor& source = ema_.defined() ? ema_ : flat_.values();
-  const auto parameters = other.named_parameters();
+  const auto parameters = fresh->named_parameters();
   for (const ParameterSlice& slice : flat_.slices()) {
     at::Tensor to = parameters[slice.name];
-    to.copy_(source.as_strided(slice.parameter.sizes(), slice.parameter.strides(), slice.offset));
+    to.copy_(ema_.as_strided(slice.parameter.sizes(), slice.parameter.strides(), slice.offset));
   }
+  settle_spectral_norm(*fresh, 15);  // its u and v were those of the weights
+  return fresh;
 }
 
 NamedTensors Learner::optimizer_state() const {

@@ -46,8 +46,8 @@ class Learner {
   Network& network() const { return *network_; }
   void set_trainable(bool trainable);  // requires_grad of all parameters
   const at::Tensor& ema() const { return ema_; }
-  // Copies the moving average (the weights themselves without one) into `other`, a network of the same architecture.
-  void copy_average_to(Network& other) const;
+  // The moving average (the weights themselves without one) in `fresh`, a network of the same architecture.
+  NetworkPtr averaged(NetworkPtr fresh) const;
   uint64_t digest() const { return flat_.digest(); }
   double gradient_norm() const;  // of the last update, after the mean over shards
 

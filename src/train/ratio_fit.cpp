@@ -6,9 +6,11 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "data/loader.hpp"
+#include "models/dropout.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
@@ -17,12 +19,18 @@
 #include "train/training_key.hpp"
 
 namespace ddls {
+namespace {
+
+constexpr uint64_t ratio_key_word = 0x726174696FULL;  // of dropout: other masks than the adversarial phase had
+
+}  // namespace
+
 NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   const Config& config = context.config;
   const RatioConfig& ratio = config.train.ratio;
   const c10::Device device = context.comm.topology().device;
   const Noise noise{config.seed};
-  const LatentSource source = latent_source(config, device);
+  const LatentSource latents = latent_source(config, device);
   const SampleShape shape = sample_shape(context.data);
   const int64_t numel = c10::multiply_integers(shape);
   const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
@@ -54,17 +62,19 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   phase.keep_checkpoints = 1;
   phase.watched = {"loss", "real_logit", "fake_logit"};
   phase.step = [&](int64_t step) {
+    power_iteration(learner.network());
     return learner.update(step, 3, [&](IdRange shard) {
       const LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
       const at::Tensor real = batch.input.to(device);
-      const at::Tensor real_labels = source.classes > 0 ? batch.labels.to(device) : at::Tensor();
-      const at::Tensor fake_labels = source.labels(shard, step, Stream::ratio_latent);
+      const at::Tensor real_labels = latents.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      const at::Tensor fake_labels = latents.labels(shard, step, Stream::ratio_latent);
       at::Tensor fake;
       {
         at::NoGradGuard no_grad;
-        fake = generator->forward(source.latents(shard, step, Stream::ratio_latent), fake_labels);
+        fake = generator->forward(latents.latents(shard, step, Stream::ratio_latent), fake_labels);
         if (context.data.images()) fake = dequantise(quantise(fake));  // as the reals are: no hint beside the picture
       }
+      key_dropout(learner.network(), config.seed ^ ratio_key_word, step, shard.begin);
       const at::Tensor real_logits = learner.network().forward(noised(real, shard, step, Stream::instance_noise_real), real_labels);
       const at::Tensor fake_logits = learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake), fake_labels);
       const at::Tensor loss = logistic_loss(real_logits, fake_logits);
@@ -72,15 +82,10 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
           loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
     });
   };
-  const auto averaged = [&] {
-    NetworkPtr network = make();
-    learner.copy_average_to(*network);
-    return network;
-  };
   phase.save = [&] {
     Checkpoint c;
     c.tensors["generator"] = state_of(*generator);
-    c.tensors["ratio"] = state_of(*averaged());
+    c.tensors["ratio"] = state_of(*learner.averaged(make()));
     c.tensors["ratio_weights"] = state_of(learner.network());
     c.tensors["optimizer_ratio"] = learner.optimizer_state();
     return c;
@@ -93,7 +98,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   log::info("density ratio: {} parameters, batch {}", parameter_count(learner.network()), ratio.batch);
   run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
 
-  NetworkPtr fitted = averaged();
+  NetworkPtr fitted = learner.averaged(make());
   fitted->eval();
   return fitted;
 }

@@ -7,8 +7,10 @@
 #include "data/loader.hpp"
 #include "ddls/method.hpp"
 #include "dist/failure.hpp"
+#include "models/dropout.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "train/latents.hpp"
@@ -50,7 +52,8 @@ struct Refinement {
         kernel(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
         loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
                {{}, c.config.data.loader_threads, c.config.data.lookahead}),
-        chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh, noise, device) {}
+        chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,
+               noise, device) {}
 
   NetworkPtr copy_of(const NetworkPtr& start) const {
     NetworkPtr copy = make_network(context.config.model, Role::ratio, sample_shape(context.data), context.config.seed);
@@ -59,11 +62,7 @@ struct Refinement {
     return copy;
   }
 
-  NetworkPtr averaged() const {
-    NetworkPtr average = copy_of(network);
-    learner.copy_average_to(*average);
-    return average;
-  }
+  NetworkPtr averaged() const { return learner.averaged(copy_of(network)); }
 
   // Samples of the model p_g e^r, in the coordinates of chains: where chains are now, after some steps; or prior draws, to
   // be weighted.
@@ -79,17 +78,19 @@ struct Refinement {
     moving.now = target.evaluate(moving.z, moving.labels);
     for (int64_t i = 0; i < refine.chain_steps; ++i) kernel.advance(moving, step * refine.chain_steps + i);
     chains.put_back(moving.ids, moving.z);
-    learner.set_trainable(true);
     return {moving.z, moving.labels};
   }
 
   std::vector<double> step(int64_t step) {
+    power_iteration(*network);
     const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
       const LabelledLatents z = negatives(shard, step);
+      learner.set_trainable(true);  // the target freezes it
       at::Tensor made = target.decode(z.latents, z.labels);
       if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
       const LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
       const at::Tensor real_labels = source.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      key_dropout(*network, noise.seed, step, shard.begin);
       const at::Tensor real_logits = network->forward(batch.input.to(device), real_labels);
       const at::Tensor chain_logits = network->forward(made, z.labels);
       const at::Tensor model_term = refine.chain_steps == 0 ? chain_logits.exp() : chain_logits;
