@@ -1,6 +1,6 @@
 #pragma once
 // `ddls_dist bench KIND`: how fast a part of the program is on this machine, with synthetic data and initial weights, so that
-// only the configuration is needed. Every bench prints a table and, with --json, writes the same as JSON (interface.md).
+// only the configuration is needed (`data` reads the training set that it names). Every bench prints a table and, with --json, writes the same as JSON (interface.md).
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -20,6 +20,7 @@ void run_bench(const CommandLine& line, Communicator& comm);
 // One file per kind. **Collective**; the result is the same on every rank.
 Json bench_training(const Config& config, const BenchOptions& options, Communicator& comm);
 Json bench_sampler(const Config& config, const BenchOptions& options, Communicator& comm);
+Json bench_data(const Config& config, const BenchOptions& options, Communicator& comm);
 Json bench_collectives(const BenchOptions& options, Communicator& comm);
 
 // Median, least and greatest of a figure over the rounds.

@@ -56,9 +56,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--metrics", line.metrics, "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, intra_fid (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
   CLI::App* bench = command("bench", "measure a part of the program on synthetic data", Command::bench);
-  bench->add_option("what", line.bench, "training, sampler or collectives")
+  bench->add_option("what", line.bench, "training, sampler, data or collectives")
       ->required()
-      ->check(CLI::IsMember({"training", "sampler", "collectives"}));
+      ->check(CLI::IsMember({"training", "sampler", "data", "collectives"}));
   bench->add_option("--warmup", line.bench_options.warmup, "steps before the clock starts")->check(CLI::PositiveNumber);
   bench->add_option("--rounds", line.bench_options.rounds, "how many times it is measured")->check(CLI::PositiveNumber);
   bench->add_option("--steps", line.bench_options.steps, "steps per round")->check(CLI::PositiveNumber);

@@ -11,38 +11,50 @@
 namespace ddls {
 namespace {
 
-// One output pixel is the weighted sum of the input pixels first, first + 1, ...
+// Output pixel i is the sum of weights[i * most + k] times input pixel first[i] + k, for k < count[i].
 struct Taps {
-  int64_t first = 0;
+  int64_t most = 0;
+  std::vector<int64_t> first, count;
   std::vector<float> weights;
+
+  Taps(int64_t outputs, int64_t most_weights)
+      : most(most_weights),
+        first(static_cast<size_t>(outputs)),
+        count(static_cast<size_t>(outputs)),
+        weights(static_cast<size_t>(outputs * most_weights)) {}
+  void add(int64_t output, float weight) {
+    weights[static_cast<size_t>(output * most + count[static_cast<size_t>(output)]++)] = weight;
+  }
 };
 
 // The share of each input pixel in the stretch of input that an output pixel covers.
-Taps area_taps(int64_t output, double scale, int64_t from) {
-  const double begin = static_cast<double>(output) * scale, end = begin + scale;
-  Taps taps{static_cast<int64_t>(begin), {}};
-  const int64_t last = std::min(static_cast<int64_t>(std::ceil(end - 1e-9)), from);
-  for (int64_t i = taps.first; i < last; ++i) {
-    const auto x = static_cast<double>(i);
-    taps.weights.push_back(static_cast<float>((std::min(end, x + 1) - std::max(begin, x)) / scale));
+Taps area_taps(int64_t from, int64_t to) {
+  const double scale = static_cast<double>(from) / static_cast<double>(to);
+  Taps taps(to, static_cast<int64_t>(scale) + 2);
+  for (int64_t i = 0; i < to; ++i) {
+    const double begin = static_cast<double>(i) * scale, end = begin + scale;
+    const int64_t last = std::min(static_cast<int64_t>(std::ceil(end - 1e-9)), from);
+    taps.first[static_cast<size_t>(i)] = static_cast<int64_t>(begin);
+    for (auto p = static_cast<int64_t>(begin); p < last; ++p) {
+      const auto x = static_cast<double>(p);
+      taps.add(i, static_cast<float>((std::min(end, x + 1) - std::max(begin, x)) / scale));
+    }
   }
   return taps;
 }
 
 // The two nearest pixel centres; at the border the outermost pixel alone.
-Taps linear_taps(int64_t output, double scale, int64_t from) {
-  const double x = std::clamp((static_cast<double>(output) + 0.5) * scale - 0.5, 0.0, static_cast<double>(from - 1));
-  Taps taps{std::min(static_cast<int64_t>(x), std::max<int64_t>(from - 2, 0)), {}};
-  const double right = x - static_cast<double>(taps.first);
-  taps.weights.push_back(static_cast<float>(1 - right));
-  if (from > 1) taps.weights.push_back(static_cast<float>(right));
-  return taps;
-}
-
-std::vector<Taps> all_taps(int64_t from, int64_t to) {
+Taps linear_taps(int64_t from, int64_t to) {
   const double scale = static_cast<double>(from) / static_cast<double>(to);
-  std::vector<Taps> taps;
-  for (int64_t i = 0; i < to; ++i) taps.push_back(from > to ? area_taps(i, scale, from) : linear_taps(i, scale, from));
+  Taps taps(to, 2);
+  for (int64_t i = 0; i < to; ++i) {
+    const double x = std::clamp((static_cast<double>(i) + 0.5) * scale - 0.5, 0.0, static_cast<double>(from - 1));
+    const int64_t first = std::min(static_cast<int64_t>(x), std::max<int64_t>(from - 2, 0));
+    const double right = x - static_cast<double>(first);
+    taps.first[static_cast<size_t>(i)] = first;
+    taps.add(i, static_cast<float>(1 - right));
+    if (from > 1) taps.add(i, static_cast<float>(right));
+  }
   return taps;
 }
 
@@ -61,28 +73,25 @@ at::Tensor fit_image(const at::Tensor& image, int64_t size, std::optional<double
   const int64_t width = image.size(2);
   const at::Tensor dense = image.contiguous();
   if (image.size(1) == size && image.size(2) == size) return dense;
-  const std::vector<Taps> taps = all_taps(side, size);
+  const Taps taps = side > size ? area_taps(side, size) : linear_taps(side, size);
   at::Tensor result = at::empty({channels, size, size}, at::kByte);
   const uint8_t* pixels = dense.const_data_ptr<uint8_t>();
   uint8_t* out = result.mutable_data_ptr<uint8_t>();
-  std::vector<float> narrowed(static_cast<size_t>(side * size));  // [side, size]: one channel, scaled in x
+  std::vector<float> row(static_cast<size_t>(side));  // one output row, not yet scaled along it
   for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t y = 0; y < side; ++y) {
-      const uint8_t* in = pixels + (c * image.size(1) + top + y) * width + left;
-      for (int64_t x = 0; x < size; ++x) {
-        const Taps& t = taps[static_cast<size_t>(x)];
-        float sum = 0;
-        for (size_t k = 0; k < t.weights.size(); ++k) sum += t.weights[k] * in[t.first + static_cast<int64_t>(k)];
-        narrowed[static_cast<size_t>(y * size + x)] = sum;
+    for (size_t y = 0; y < static_cast<size_t>(size); ++y) {
+      std::fill(row.begin(), row.end(), 0.0F);
+      for (int64_t k = 0; k < taps.count[y]; ++k) {
+        const uint8_t* in = pixels + (c * image.size(1) + top + taps.first[y] + k) * width + left;
+        const float weight = taps.weights[y * static_cast<size_t>(taps.most) + static_cast<size_t>(k)];
+        for (int64_t x = 0; x < side; ++x) row[static_cast<size_t>(x)] += weight * static_cast<float>(in[x]);
       }
-    }
-    for (const Taps& t : taps) {
-      for (int64_t x = 0; x < size; ++x, ++out) {
+      const float* weights = taps.weights.data();
+      for (size_t x = 0; x < static_cast<size_t>(size); ++x, weights += taps.most) {
+        const float* in = row.data() + taps.first[x];
         float sum = 0;
-        for (size_t k = 0; k < t.weights.size(); ++k) {
-          sum += t.weights[k] * narrowed[static_cast<size_t>((t.first + static_cast<int64_t>(k)) * size + x)];
-        }
-        *out = static_cast<uint8_t>(std::clamp(sum + 0.5F, 0.0F, 255.0F));
+        for (int64_t k = 0; k < taps.count[x]; ++k) sum += weights[k] * in[k];
+        *out++ = static_cast<uint8_t>(std::clamp(sum + 0.5F, 0.0F, 255.0F));
       }
     }
   }

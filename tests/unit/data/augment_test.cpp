@@ -1,6 +1,7 @@
 #include "data/augment.hpp"
 
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 
@@ -48,7 +49,6 @@ TEST(Augment, dequantised_values_stay_in_their_cell_and_fill_it) {
   EXPECT_NEAR(noise.var().item<double>(), 1.0 / 12, 0.006);
   EXPECT_FALSE(at::equal(x, applied({1, false, true}, image, 9)));
   EXPECT_FALSE(at::equal(x, applied({2, false, true}, image, 8)));
-  EXPECT_TRUE(at::equal(applied({1, true, true}, image, 8).sort(2, false).values[0][0], x.sort(2, false).values[0][0]));
 }
 
 TEST(Augment, crops_lie_anywhere) {

@@ -71,10 +71,10 @@ TEST(TarFile, binary_sizes) {
 TEST(TarFile, every_truncation_is_noticed) {
   const ScratchFolder folder;
   const std::string bytes = two_members();
-  for (size_t length = 0; length + 1024 < bytes.size() + 512; length += 64) {
+  for (size_t length = 0; length < bytes.size() - 512; length += 64) {
     const TarIndex index = index_of_bytes(folder, bytes.substr(0, length));
     EXPECT_TRUE(contains(index.damage, "a.tar' is damaged or truncated at byte")) << length << index.damage;
-    EXPECT_EQ(index.members.size(), length < 512 ? 0 : length < 512 * 3 ? 1 : length < 512 * 6 ? 2 : 3) << length;
+    EXPECT_EQ(index.members.size(), (length >= 512) + (length > 1024) + (length >= 2648)) << length;
   }
   EXPECT_EQ(index_of_bytes(folder, bytes.substr(0, bytes.size() - 512)).damage, "");  // one zero block suffices
 }

@@ -178,7 +178,7 @@ TEST(Jpeg, decoded_small_where_less_is_needed) {
       EXPECT_EQ(image.sizes(), (std::vector<int64_t>{format == TJPF_GRAY ? 1 : 3, c.height, c.width}));
       // The same picture: its middle and its corner.
       EXPECT_NEAR(image[0][c.height / 2][c.width / 2].item<int>(), 130, 6) << c.at_least;
-      EXPECT_NEAR(image[0][0][0].item<int>(), 40, 6 + 180 / c.height) << c.at_least;
+      EXPECT_NEAR(image[0][0][0].item<int>(), 40, 6 + static_cast<int>(180 / c.height)) << c.at_least;
     }
   }
   EXPECT_EQ(decode_image(sloped_jpeg(15, 17, TJPF_RGB, TJSAMP_444), 0, "x", 4).sizes(),
