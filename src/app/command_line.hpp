@@ -9,7 +9,11 @@
 
 namespace ddls {
 
-enum class Command { pipeline, train, sample, evaluate, config, info };
+enum class Command { pipeline, train, sample, evaluate, bench, config, info };
+
+struct BenchOptions {
+  int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
+};
 
 struct CommandLine {
   Command command = Command::pipeline;
@@ -21,7 +25,9 @@ struct CommandLine {
   log::Level level = log::Level::info;
   std::string checkpoint;                      // sample
   std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
-  std::string json;                            // evaluate, info
+  std::string bench;                           // training, sampler, collectives
+  BenchOptions bench_options;
+  std::string json;  // evaluate, bench, info
 };
 
 // Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and succeed.

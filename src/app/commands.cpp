@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "app/bench.hpp"
 #include "app/command_line.hpp"
 #include "app/evaluate_sets.hpp"
 #include "app/info.hpp"
@@ -56,6 +57,9 @@ int run_command(int argc, char** argv, Environment& environment) {
       break;
     case Command::pipeline:
       run_pipeline(line, comm);
+      break;
+    case Command::bench:
+      run_bench(line, comm);
       break;
     case Command::train: {
       Run run = open_run(line, comm);

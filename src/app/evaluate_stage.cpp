@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "app/run.hpp"
-#include "app/set_metrics.hpp"
+#include "evaluate/set_metrics.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -34,8 +34,8 @@ EvaluationSet read_samples(Run& run, const fs::path& file) {
   return set;
 }
 
-at::Tensor first_rows(const at::Tensor& samples, int64_t count) {
-  return count > 0 && count < samples.size(0) ? samples.narrow(0, 0, count) : samples;
+at::Tensor first_rows(const Dataset& data, int64_t count) {
+  return data.rows(0, count > 0 ? std::min(count, data.size()) : data.size());
 }
 
 // FD and IS against the step, from the stored snapshots.
@@ -74,6 +74,8 @@ Json method_record(Run& run, const std::string& name) {
   if (seconds > 0)
     record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
   record["temperature"] = manifest["temperature"];
+  record["restarts"] = manifest["restarts"];
+  record.update(manifest["diagnostics"]);  // rhat, ess_per_chain, and what they were computed from
 
   double accepted = 0;  // a record is the mean over the steps since the one before
   int64_t last = 0;
@@ -159,7 +161,7 @@ void evaluate_stage(Run& run) {
     report["methods"] = methods;
     write_file(run.folder / "report.json", report.dump(2) + "\n");
     // Real samples beside the generated ones, for the pictures.
-    const at::Tensor real = first_rows(reference_data.samples, run.config.sample.count);
+    const at::Tensor real = first_rows(reference_data, run.config.sample.count);
     write_npz(run.folder / "samples" / "real.npz",
               {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
     return std::string();

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
+#include "config/load.hpp"
 #include "ddls/sampler.hpp"
 #include "dist/failure.hpp"
 #include "tensor/npz.hpp"
@@ -14,17 +15,26 @@
 namespace ddls {
 namespace {
 
+// Every option of a method, as its section of the configuration: one that is added later cannot be forgotten here.
+std::string options_text(Config config, const std::string& method) {
+  Section root("", "");
+  bind(root, config);
+  for (const auto& section : root.sections()) {
+    if (section->name() != "sample") continue;
+    for (const auto& own : section->sections())
+      if (own->name() == method) return print_yaml(*own, /*comments=*/false);
+  }
+  return {};  // a method without options
+}
+
 // All that decides the bytes of a method's samples.
 SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   const SampleConfig& s = run.config.sample;
   Json key{{"method", method},           {"weights", hex64(weights)},
            {"seed", run.config.seed},    {"count", s.count},
            {"block_size", s.block_size}, {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
-  if (method == "ddls")
-    key["options"] = {s.ddls.steps, s.ddls.step_size, s.ddls.step_size_end, s.ddls.noise_std};
-  else if (method == "mala")
-    key["options"] = {s.mala.steps, s.mala.step_sizes, s.mala.adapt, s.mala.target_acceptance, s.mala.warmup};
-  key["records"] = {s.record_every, s.snapshot_every, s.trajectories};
+  key["options"] = options_text(run.config, method);
+  key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains};
   return {key.dump()};
 }
 
@@ -63,7 +73,7 @@ void sample_method(Run& run, const std::string& name, const TrainedTarget& train
           progress.update(blocks * per_block + step,
                           fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
         },
-        [] { return stop_signal::requested(); });
+        [] { return stop_signal::requested(); }, run.config.sample.checkpoint_every);
   });
   if (comm.any(!completed))
     all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
@@ -78,7 +88,9 @@ void sweep(Run& run, const TrainedTarget& trained) {
   run.comm.on_root([&] {
     constexpr int64_t chains = 8, most_steps = 200;
     const fs::path folder = run.folder / "samples" / "sweep";
-    const Json key{{"weights", hex64(trained.digest)}, {"seed", run.config.seed}, {"step_sizes", run.config.sample.sweep},
+    const Json key{{"weights", hex64(trained.digest)},
+                   {"seed", run.config.seed},
+                   {"step_sizes", run.config.sample.sweep},
                    {"steps", std::min(run.config.sample.ddls.steps, most_steps)}};
     const std::string key_text = key.dump() + "\n";
     if (fs::exists(folder / "key.json") && read_file(folder / "key.json") == key_text) return std::string();
@@ -93,8 +105,8 @@ void sweep(Run& run, const TrainedTarget& trained) {
       options.record_every = 1;
       options.snapshot_every = 0;
       const Method method = make_method("ddls", options, trained.target, noise);
-      const RecordPlan plan{plan_records(options, method.steps).records, {}, chains};
-      const BlockResult result = run_block(method, trained.target, noise, BlockPlan{chains, chains}.block(0), plan);
+      const RecordPlan plan{plan_records(options, method.steps).records, {}, chains, 0};
+      const BlockResult result = *run_block(method, trained.target, noise, BlockPlan{chains, chains}.block(0), plan);
       write_npz(folder / fmt::format("step-size-{}.npz", i),
                 {{"latents", result.trajectory_latents},
                  {"samples", result.trajectory_samples},

@@ -16,7 +16,8 @@ namespace {
 TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkPtr& ratio) {
   TrainedTarget trained;
   trained.digest = digest_of(*generator) ^ (digest_of(*ratio) << 1);
-  trained.target = make_target(generator, ratio, run.config.model.latent_dim, run.comm.topology().device);
+  trained.target = make_target(generator, ratio, run.config.model.latent_dim, run.comm.topology().device,
+                               prior_from_name(run.config.model.prior));
   return trained;
 }
 

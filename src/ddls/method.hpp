@@ -7,33 +7,28 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
-#include "base/blocks.hpp"
 #include "config/config.hpp"
+#include "ddls/chains.hpp"
 #include "ddls/target.hpp"
 #include "tensor/noise.hpp"
 
 namespace ddls {
 
-// One block of chains. `now` is the evaluation at `z`, carried so that a step costs one new gradient.
-struct Chains {
-  IdRange ids;
-  at::Tensor z;  // [n, k]
-  Evaluation now;
-  at::Tensor acceptance;  // [n] acceptance probability of the last step; undefined where nothing can be rejected
-};
-
 struct Method {
   std::string name;
   int64_t steps = 0;
-  double temperature = 1;                              // of the law that the kernel targets, s^2 / (2a)
-  bool metropolis = false;                             // can reject: acceptance is worth reporting
-  std::function<double(int64_t step)> step_size;       // for the records
+  double temperature = 1;                         // of the law that the kernel targets, s^2 / (2a)
+  std::vector<std::string> rates = {};            // the keys of Chains::rates that its steps set
+  std::function<double(int64_t step)> step_size;  // for the records
+  // Fills Chains::extra of chains that have just started; empty: the method carries nothing more.
+  std::function<void(Chains&, int64_t draw)> start = {};
   std::function<void(Chains&, int64_t step)> advance;  // step = 0, 1, ...
 };
 
-// z ~ p0 for the given ids, on the target's device, evaluated.
-Chains start_chains(IdRange ids, const Target& target, const Noise& noise);
+// start_chains and what the method adds.
+Chains start(const Method& method, IdRange ids, const Target& target, const Noise& noise, int64_t draw = 0);
 
 // Throws Error(config) for a name that is not a method. Adaptive methods run their warm-up here, on fixed pilot chains, so
 // every process that calls this gets the same step size.
@@ -43,5 +38,7 @@ Method make_method(const std::string& name, const SampleConfig& config, const Ta
 Method generator_method();
 Method ula(const UlaConfig& config, const Target& target, const Noise& noise);
 Method mala(const MalaConfig& config, const Target& target, const Noise& noise);
+Method hmc(const HmcConfig& config, const Target& target, const Noise& noise);
+Method underdamped(const UnderdampedConfig& config, const Target& target, const Noise& noise);
 
 }  // namespace ddls

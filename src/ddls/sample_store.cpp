@@ -3,11 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
-#include "tensor/npz.hpp"
+#include "ddls/trace_summary.hpp"
 #include "tensor/safetensors.hpp"
 
 namespace ddls {
@@ -36,11 +37,28 @@ std::vector<int64_t> sizes_of_all(const at::Tensor& piece, int64_t count) {
 
 }  // namespace
 
+std::vector<std::string> curve_names(const Method& method) {
+  std::vector<std::string> names{"energy", "log_ratio", "neg_log_prior", "grad_norm", "z_norm2_per_k", "jump2"};
+  names.insert(names.end(), method.rates.begin(), method.rates.end());
+  names.emplace_back("nonfinite");
+  return names;
+}
+
+std::vector<std::string> trace_names() {
+  std::vector<std::string> names{"energy", "log_ratio"};
+  for (int64_t i = 0; i < trace_projections; ++i) names.push_back(fmt::format("projection_{}", i));
+  return names;
+}
+
 SampleStore::SampleStore(fs::path folder, SampleKey key, BlockPlan plan)
     : folder_(std::move(folder)), key_(std::move(key)), plan_(plan) {}
 
 fs::path SampleStore::block_path(int64_t index) const {
   return folder_ / "blocks" / fmt::format("block-{:06}.safetensors", index);
+}
+
+fs::path SampleStore::state_path(int64_t index) const {
+  return folder_ / "blocks" / fmt::format("state-{:06}.safetensors", index);
 }
 
 bool SampleStore::finished() const {
@@ -76,14 +94,32 @@ bool SampleStore::has(const Block& block) const {
 }
 
 void SampleStore::write(const Block& block, const BlockResult& result) {
-  write_safetensors(block_path(block.index),
-                    {{"latents", result.latents},
-                     {"samples", result.samples},
-                     {"curves", result.curves},
-                     {"snapshots", result.snapshots},
-                     {"trajectory_latents", result.trajectory_latents},
-                     {"trajectory_samples", result.trajectory_samples}},
-                    {{"key", key_.text}});
+  NamedTensors tensors{{"latents", result.latents},
+                       {"samples", result.samples},
+                       {"curves", result.curves},
+                       {"snapshots", result.snapshots},
+                       {"trajectory_latents", result.trajectory_latents},
+                       {"trajectory_samples", result.trajectory_samples},
+                       {"traces", result.traces}};
+  if (result.labels.defined()) tensors["labels"] = result.labels;
+  write_safetensors(block_path(block.index), tensors, {{"key", key_.text}});
+  fs::remove(state_path(block.index));
+}
+
+void SampleStore::write_state(const Block& block, const NamedTensors& state) {
+  write_safetensors(state_path(block.index), state, {{"key", key_.text}});
+}
+
+std::optional<NamedTensors> SampleStore::read_state(const Block& block) const {
+  const fs::path path = state_path(block.index);
+  if (!fs::exists(path)) return std::nullopt;
+  try {
+    SafeTensors file = read_safetensors(path);
+    if (file.metadata["key"] == key_.text) return std::move(file.tensors);
+  } catch (const Error& error) {
+    log::warning("{}; the block starts from its first step", error.what());
+  }
+  return std::nullopt;
 }
 
 void SampleStore::assemble(const Method& method, const std::vector<int64_t>& record_steps,
@@ -105,9 +141,14 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
     };
     const auto layout = [](const at::Tensor& t) { return t.dim() == 4 ? t.permute({0, 2, 3, 1}).contiguous() : t; };
     const at::Tensor first = layout(piece(0));
-    NpzWriter writer(folder_ / file, {{"arr_0", first.scalar_type(), sizes_of_all(first, plan_.count)}});
+    const bool labelled = tensor == "samples" && read(0).tensors.contains("labels");
+    std::vector<NpzWriter::Entry> entries{{"arr_0", first.scalar_type(), sizes_of_all(first, plan_.count)}};
+    if (labelled) entries.push_back({"arr_1", at::kLong, {plan_.count}});
+    NpzWriter writer(folder_ / file, entries);
     writer.append(first);
     for (int64_t i = 1; i < blocks; ++i) writer.append(layout(piece(i)));
+    if (labelled)
+      for (int64_t i = 0; i < blocks; ++i) writer.append(need(read(i), "labels", block_path(i)));
     writer.finish();
     files.push_back(file);
   };
@@ -117,11 +158,20 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
   for (size_t s = 0; s < snapshot_steps.size(); ++s)
     write_rows(fmt::format("snapshots/step-{:06}.npz", snapshot_steps[s]), "snapshots", static_cast<int64_t>(s));
 
-  at::Tensor sums = at::zeros({static_cast<int64_t>(record_steps.size()), curve_columns}, at::kDouble);
-  std::vector<at::Tensor> path_latents, path_samples;
+  const std::vector<std::string> names = curve_names(method);
+  const std::set<std::string> of_steps = [&] {  // what a start has none of
+    std::set<std::string> all(method.rates.begin(), method.rates.end());
+    all.insert("jump2");
+    return all;
+  }();
+  at::Tensor sums =
+      at::zeros({static_cast<int64_t>(record_steps.size()), static_cast<int64_t>(names.size())}, at::kDouble);
+  std::vector<at::Tensor> path_latents, path_samples, traces;
   for (int64_t i = 0; i < blocks; ++i) {  // in block order: the same bytes whoever made the blocks
     const SafeTensors file = read(i);
     sums += need(file, "curves", block_path(i));
+    const at::Tensor scalars = need(file, "traces", block_path(i));
+    if (scalars.numel() > 0) traces.push_back(scalars);
     const at::Tensor latents = need(file, "trajectory_latents", block_path(i));
     if (latents.numel() == 0) continue;
     path_latents.push_back(latents);
@@ -134,15 +184,16 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
     files.emplace_back("trajectories.npz");
   }
 
+  int64_t restarts = 0;
   std::string lines;
   const auto count = static_cast<double>(plan_.count);
   for (size_t r = 0; r < record_steps.size(); ++r) {
     Json line{{"step", record_steps[r]}, {"step_size", method.step_size(std::max<int64_t>(record_steps[r] - 1, 0))}};
-    for (int64_t c = 0; c < curve_columns; ++c) {
-      const std::string name = curve_names[c];
-      if (name == "acceptance" && !method.metropolis) continue;
-      if ((name == "acceptance" || name == "jump2") && record_steps[r] == 0) continue;  // nothing happened yet
-      const double value = sums.index({static_cast<int64_t>(r), c}).item<double>();
+    for (size_t c = 0; c < names.size(); ++c) {
+      const std::string& name = names[c];
+      if (record_steps[r] == 0 && of_steps.contains(name)) continue;
+      const double value = sums.index({static_cast<int64_t>(r), static_cast<int64_t>(c)}).item<double>();
+      if (name == "nonfinite") restarts += static_cast<int64_t>(value);
       line[name] = name == "nonfinite" ? Json(static_cast<int64_t>(value)) : Json(value / count);
     }
     lines += line.dump() + "\n";
@@ -156,6 +207,8 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
                 {"steps", method.steps},
                 {"temperature", method.temperature},
                 {"seconds", seconds},
+                {"restarts", restarts},
+                {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
                 {"key", key_.text}};
   for (const std::string& file : files) manifest["files"][file] = sha256_of_file(folder_ / file);
   write_file(folder_ / manifest_name, manifest.dump(2) + "\n");

@@ -5,27 +5,34 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/blocks.hpp"
 #include "ddls/method.hpp"
+#include "tensor/npz.hpp"
 
 namespace ddls {
 
-// Per recorded step, summed over the chains of a block (float64) or of all blocks. The order of the columns.
-inline constexpr const char* curve_names[] = {"energy",        "log_ratio",  "neg_log_prior", "grad_norm",
-                                              "z_norm2_per_k", "acceptance", "jump2",         "nonfinite"};
-inline constexpr int64_t curve_columns = 8;
+// The columns of the curves: per recorded step, summed over the chains of a block (float64) or of all blocks. Values now;
+// then jump2 and the method's rates, means over the steps since the last record; then how many chains started anew.
+std::vector<std::string> curve_names(const Method& method);
+
+// The scalars of a trace: energy, log_ratio, projections of z on fixed random directions.
+inline constexpr int64_t trace_projections = 4;
+std::vector<std::string> trace_names();
 
 // What one block leaves. Only ids that count (no padding). Samples are uint8 images or float32 points.
 struct BlockResult {
   at::Tensor latents;             // [n, k] float32
   at::Tensor samples;             // [n, ...]
-  at::Tensor curves;              // [records, curve_columns] float64 sums over the n chains
+  at::Tensor labels;              // [n] int64; undefined where the networks are not conditional
+  at::Tensor curves;              // [records, curve_names] float64 sums over the n chains
   at::Tensor snapshots;           // [snapshots, n, ...]; empty where none are asked for
   at::Tensor trajectory_latents;  // [records, t, k]: the first chains of the run; t = 0 in most blocks
   at::Tensor trajectory_samples;  // [records, t, ...]
+  at::Tensor traces;              // [records, d, trace_names] float32: the first chains of the run, for the diagnostics
 };
 
 // What decides the bytes of a block: a folder made under another key is started anew.
@@ -40,10 +47,14 @@ class SampleStore {
   bool finished() const;  // assembled under this key, and its files verify
   // Removes what another key left. One process, before any other uses the folder.
   void prepare();
-  bool has(const Block& block) const;  // present under this key, and it verifies
-  void write(const Block& block, const BlockResult& result);
+  bool has(const Block& block) const;                         // present under this key, and it verifies
+  void write(const Block& block, const BlockResult& result);  // and removes its saved state
+  // The state of a block that is not finished, to go on from after a kill; by any rank.
+  void write_state(const Block& block, const NamedTensors& state);
+  std::optional<NamedTensors> read_state(const Block& block) const;  // nothing: none of this key, or damaged (logged)
   // One process, when every block is there. `record_steps` and `snapshot_steps` name the rows of curves and snapshots.
-  // `seconds`: what the sampling took, for the manifest. Writes samples.npz, latents.npz, trajectories.npz, snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json.
+  // `seconds`: what the sampling took, for the manifest. Writes samples.npz, latents.npz, trajectories.npz,
+  // snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json.
   void assemble(const Method& method, const std::vector<int64_t>& record_steps,
                 const std::vector<int64_t>& snapshot_steps, double seconds);
 
@@ -51,6 +62,7 @@ class SampleStore {
 
  private:
   std::filesystem::path block_path(int64_t index) const;
+  std::filesystem::path state_path(int64_t index) const;
 
   std::filesystem::path folder_;
   SampleKey key_;

@@ -2,123 +2,142 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-
 #include "base/error.hpp"
-#include "tensor/image_io.hpp"
+#include "base/log.hpp"
 
 namespace ddls {
 namespace {
 
-// Steps 0, every, 2*every, ..., and the last.
-std::vector<int64_t> every_nth(int64_t steps, int64_t every) {
-  std::vector<int64_t> chosen;
-  for (int64_t step = 0; step < steps; step += every) chosen.push_back(step);
-  chosen.push_back(steps);
-  return chosen;
+constexpr const char* recorder_prefix = "recorder.";
+constexpr const char* extra_prefix = "extra.";
+
+// All that decides how a block goes on.
+NamedTensors state_of(const Chains& chains, const Recorder& recorder, int64_t step, int64_t restarts) {
+  NamedTensors state{{"z", chains.z},
+                     {"log_prior", chains.now.log_prior},
+                     {"log_ratio", chains.now.log_ratio},
+                     {"grad_log_ratio", chains.now.grad_log_ratio},
+                     {"progress", at::tensor({step, restarts}, at::kLong)}};
+  for (const auto& [name, value] : chains.extra) state[extra_prefix + name] = value;
+  for (auto& [name, value] : state) value = value.cpu().contiguous();
+  for (const auto& [name, value] : recorder.save()) state[recorder_prefix + name] = value;
+  return state;
 }
 
-bool contains(const std::vector<int64_t>& steps, int64_t step) {
-  return std::binary_search(steps.begin(), steps.end(), step);
+// The part of `state` whose names start with `prefix`, without it.
+NamedTensors part_of(const NamedTensors& state, const std::string& prefix) {
+  NamedTensors part;
+  for (const auto& [name, value] : state)
+    if (name.starts_with(prefix)) part[name.substr(prefix.size())] = value;
+  return part;
 }
 
-// As stored: images quantised once, points as they are.
-at::Tensor stored(const at::Tensor& samples) {
-  return (samples.dim() == 4 ? quantise(samples) : samples).cpu().contiguous();
+Chains chains_of(const NamedTensors& state, const Block& block, const Target& target) {
+  const auto to = [&](const char* name) { return state.at(name).to(target.device); };
+  Chains chains{.ids = block.padded, .z = to("z"), .now = {to("log_prior"), to("log_ratio"), to("grad_log_ratio")}};
+  if (target.labels_of) chains.labels = target.labels_of(block.padded).to(target.device);
+  for (const auto& [name, value] : part_of(state, extra_prefix)) chains.extra[name] = value.to(target.device);
+  return chains;
 }
 
-// Sums over the first n chains of what happened in the steps since the last record.
-struct Since {
-  int64_t steps = 0;
-  at::Tensor acceptance, jump2;  // float64 scalars
-};
-
-at::Tensor sum_of(const at::Tensor& per_chain, int64_t n) {
-  return per_chain.narrow(0, 0, n).to(at::kDouble).cpu().sum();
+at::Tensor lost_chains(const Chains& chains) {
+  at::Tensor finite = at::isfinite(chains.z)
+                          .all(1)
+                          .logical_and(at::isfinite(chains.now.log_ratio))
+                          .logical_and(at::isfinite(chains.now.log_prior))
+                          .logical_and(at::isfinite(chains.now.grad_log_ratio).all(1));
+  for (const auto& [name, value] : chains.extra)
+    if (value.is_floating_point()) finite = finite.logical_and(at::isfinite(value).flatten(1).all(1));
+  return finite.logical_not();
 }
 
-at::Tensor column_sums(const Chains& chains, const Since& since, int64_t n) {
-  const auto sum = [n](const at::Tensor& per_chain) { return sum_of(per_chain, n); };
-  const auto mean = [&](const at::Tensor& total) {
-    return since.steps > 0 && total.defined() ? total / static_cast<double>(since.steps) : at::zeros({}, at::kDouble);
-  };
-  const at::Tensor u = energy(chains.now);
-  const at::Tensor gradient = energy_gradient(chains.z, chains.now);
-  return at::stack({sum(u), sum(chains.now.log_ratio), sum(-chains.now.log_prior), sum(gradient.norm(2, 1)),
-                    sum(chains.z.square().mean(1)), mean(since.acceptance), mean(since.jump2),
-                    sum(at::isfinite(u).logical_not())});
+// Lost chains start anew at the prior draw of (id, step). Returns their rows.
+std::vector<int64_t> restart_lost(Chains& chains, int64_t step, const Method& method, const Target& target,
+                                  const Noise& noise) {
+  const at::Tensor lost = lost_chains(chains);
+  if (!lost.any().item<bool>()) return {};
+  const Chains fresh = start(method, chains.ids, target, noise, step);
+  move_where(lost, fresh.z, fresh.now, chains);
+  for (auto& [name, value] : chains.extra) {
+    std::vector<int64_t> rows(static_cast<size_t>(value.dim()), 1);
+    rows[0] = -1;
+    value = at::where(lost.view(rows), fresh.extra.at(name), value);
+  }
+  const at::Tensor rows = lost.nonzero().flatten().cpu();
+  return {rows.data_ptr<int64_t>(), rows.data_ptr<int64_t>() + rows.numel()};
 }
 
 }  // namespace
 
-RecordPlan plan_records(const SampleConfig& config, int64_t steps) {
-  RecordPlan plan;
-  plan.records = every_nth(steps, config.record_every);
-  if (config.snapshot_every > 0 && steps > 0) plan.snapshots = every_nth(steps, config.snapshot_every);
-  plan.trajectories = std::min(config.trajectories, config.count);
-  return plan;
-}
+std::optional<BlockResult> run_block(const Method& method, const Target& target, const Noise& noise, const Block& block,
+                                     const RecordPlan& plan, const std::function<void(int64_t step)>& after_step,
+                                     const BlockSurvival& survival) {
+  Recorder recorder(method, target, block, plan);
+  Chains chains;
+  int64_t step = 0, restarts = 0;
 
-BlockResult run_block(const Method& method, const Target& target, const Noise& noise, const Block& block,
-                      const RecordPlan& plan, const std::function<void(int64_t step)>& after_step) {
-  const int64_t n = block.ids.size();
-  const int64_t kept = std::clamp<int64_t>(plan.trajectories - block.ids.begin, 0, n);
-  std::vector<at::Tensor> curves, snapshots, path_latents, path_samples;
-  Since since;
-
-  Chains chains = start_chains(block.padded, target, noise);
-  const auto record = [&](int64_t step) {
-    if (contains(plan.snapshots, step)) snapshots.push_back(stored(target.decode(chains.z).narrow(0, 0, n)));
-    if (!contains(plan.records, step)) return;
-    curves.push_back(column_sums(chains, since, n));
-    since = {};
-    if (kept > 0) {
-      path_latents.push_back(chains.z.narrow(0, 0, kept).cpu());
-      // The whole block is decoded: a network may round differently for another batch size.
-      path_samples.push_back(stored(target.decode(chains.z).narrow(0, 0, kept)));
-    }
+  // Chains of the padding count for nothing.
+  const auto handle_lost = [&](int64_t now) {
+    std::vector<int64_t> ids = restart_lost(chains, now, method, target, noise);
+    for (int64_t& row : ids) row += block.ids.begin;
+    std::erase_if(ids, [&](int64_t id) { return id >= block.ids.end; });
+    const auto counted = static_cast<int64_t>(ids.size());
+    constexpr int64_t named = 8;
+    if (counted > 0)
+      log::warning("{}: {} chains left the finite numbers at step {} and start anew from the prior: {}{}", method.name,
+                   counted, now, fmt::join(ids.begin(), ids.begin() + std::min(named, counted), ", "),
+                   counted > named ? ", ..." : "");
+    restarts += counted;
+    if (restarts > block.ids.size())
+      fail(Exit::config,
+           "{}: chains of block {} left the finite numbers {} times in {} steps (chains: {}): the step size is too "
+           "large, or the networks give values that are not finite",
+           method.name, block.index, restarts, now, block.ids.size());
+    return counted;
   };
 
-  record(0);
-  for (int64_t step = 0; step < method.steps; ++step) {
-    const at::Tensor before = chains.z;
-    method.advance(chains, step);
-    const auto add = [n](at::Tensor& total, const at::Tensor& per_chain) {
-      total = total.defined() ? total + sum_of(per_chain, n) : sum_of(per_chain, n);
-    };
-    ++since.steps;
-    add(since.jump2, (chains.z - before).square().sum(1));
-    if (method.metropolis) add(since.acceptance, chains.acceptance);
-    record(step + 1);
-    if (after_step) after_step(step + 1);
+  if (survival.resume) {
+    chains = chains_of(*survival.resume, block, target);
+    recorder.load(part_of(*survival.resume, recorder_prefix));
+    step = survival.resume->at("progress")[0].item<int64_t>();
+    restarts = survival.resume->at("progress")[1].item<int64_t>();
+  } else {
+    chains = start(method, block.padded, target, noise);
+    if (lost_chains(chains).narrow(0, 0, block.ids.size()).any().item<bool>())
+      fail(Exit::data, "{}: the networks give values that are not finite for prior draws of block {}", method.name,
+           block.index);
+    recorder.observe_start(chains);
   }
 
-  const int64_t lost = at::isfinite(chains.z).all(1).logical_not().sum().item<int64_t>();
-  if (lost > 0)
-    fail(Exit::config, "{}: {} of {} chains of block {} left the finite numbers: its step size is too large",
-         method.name, lost, chains.z.size(0), block.index);
-
-  BlockResult result;
-  result.latents = chains.z.narrow(0, 0, n).cpu().contiguous();
-  result.samples = stored(target.decode(chains.z).narrow(0, 0, n));
-  const auto joined = [](const std::vector<at::Tensor>& parts, const at::Tensor& like) {
-    return parts.empty() ? like.new_empty({0}) : at::stack(parts).contiguous();
-  };
-  result.curves = joined(curves, result.latents);
-  result.snapshots = joined(snapshots, result.samples);
-  result.trajectory_latents = joined(path_latents, result.latents);
-  result.trajectory_samples = joined(path_samples, result.samples);
-  return result;
+  while (step < method.steps) {
+    const at::Tensor before = chains.z;
+    method.advance(chains, step++);
+    recorder.observe(chains, step, before, handle_lost(step));
+    if (after_step) after_step(step);
+    if (survival.every <= 0 || step == method.steps) continue;
+    const bool stopping = survival.stop && survival.stop();
+    if (stopping || step % survival.every == 0) survival.save(state_of(chains, recorder, step, restarts));
+    if (stopping) return std::nullopt;
+  }
+  return recorder.result(chains);
 }
 
 bool run_blocks(const Method& method, const Target& target, const Noise& noise, std::span<const Block> mine,
                 const RecordPlan& plan, SampleStore& store, const SamplerProgress& progress,
-                const std::function<bool()>& stop) {
+                const std::function<bool()>& stop, int64_t checkpoint_every) {
   int64_t done = 0;
   for (const Block& block : mine) {
     if (stop()) return false;
-    if (!store.has(block))
-      store.write(block, run_block(method, target, noise, block, plan, [&](int64_t step) { progress(done, step); }));
+    if (!store.has(block)) {
+      BlockSurvival survival;
+      if (checkpoint_every > 0)
+        survival = {checkpoint_every, [&](const NamedTensors& state) { store.write_state(block, state); },
+                    store.read_state(block), stop};
+      const auto result = run_block(
+          method, target, noise, block, plan, [&](int64_t step) { progress(done, step); }, survival);
+      if (!result) return false;
+      store.write(block, *result);
+    }
     progress(++done, 0);
   }
   return true;

@@ -1,13 +1,15 @@
 #pragma once
 // The density that chains sample: p(z) ~ exp(-E(z)), E(z) = -log p0(z) - r(G(z)), with r the discriminator's estimate of
-// log p_data - p_generator (Che et al., NeurIPS 2020, Theorem 1). A value of two functions, so that tests put densities
-// with known answers in its place.
+// log p_data - p_generator (Che et al., NeurIPS 2020, Theorem 1). A value of a few functions, so that tests put densities
+// with known answers in its place. Chains live in coordinates in which the prior is N(0, I): see prior.hpp.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include <cstdint>
 #include <functional>
 
+#include "base/blocks.hpp"
+#include "ddls/prior.hpp"
 #include "models/network_fwd.hpp"
 
 namespace ddls {
@@ -19,19 +21,42 @@ struct Evaluation {
   at::Tensor grad_log_ratio;  // [n, k], with respect to z
 };
 
+// `labels`: [n] int64 for conditional networks, undefined for all others.
 struct Target {
   int64_t latent_dim = 0;
   c10::Device device{c10::DeviceType::CPU};
-  std::function<at::Tensor(const at::Tensor& z)> decode;  // [n, k] -> samples as the generator gives them
-  std::function<Evaluation(const at::Tensor& z)> evaluate;
+  std::function<at::Tensor(const at::Tensor& z, const at::Tensor& labels)> decode_by;
+  std::function<Evaluation(const at::Tensor& z, const at::Tensor& labels)> evaluate_by;
+  // r alone, for methods that need no gradient. Agrees with evaluate to rounding. Empty: taken from evaluate.
+  std::function<at::Tensor(const at::Tensor& z, const at::Tensor& labels)> log_ratio_by = {};
+  std::function<at::Tensor(IdRange ids)> labels_of = {};  // of chains; empty: unconditional
+  Prior prior = Prior::normal;
+
+  // [n, k] -> samples as the generator gives them.
+  at::Tensor decode(const at::Tensor& z, const at::Tensor& labels = {}) const { return decode_by(z, labels); }
+  Evaluation evaluate(const at::Tensor& z, const at::Tensor& labels = {}) const { return evaluate_by(z, labels); }
+  at::Tensor log_ratio(const at::Tensor& z, const at::Tensor& labels = {}) const {
+    return log_ratio_by ? log_ratio_by(z, labels) : evaluate_by(z, labels).log_ratio;
+  }
 };
 
-inline at::Tensor energy(const Evaluation& e) { return -(e.log_prior + e.log_ratio); }
+// `inverse_temperature` tempers the ratio alone: the law p0 e^{b r}, from the prior (b = 0) to the target (b = 1).
+inline at::Tensor energy(const Evaluation& e, double inverse_temperature = 1) {
+  return -(e.log_prior + e.log_ratio * inverse_temperature);
+}
 // z is the place at which e was evaluated; the prior is N(0, I).
-inline at::Tensor energy_gradient(const at::Tensor& z, const Evaluation& e) { return z - e.grad_log_ratio; }
+inline at::Tensor energy_gradient(const at::Tensor& z, const Evaluation& e, double inverse_temperature = 1) {
+  return z - e.grad_log_ratio * inverse_temperature;
+}
+
+// From functions of the generator's z: `score(z, labels)` must be differentiable with respect to z.
+Target make_target(std::function<at::Tensor(const at::Tensor& z, const at::Tensor& labels)> generate,
+                   std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> score,
+                   int64_t latent_dim, c10::Device device, Prior prior = Prior::normal);
 
 // Puts both networks into eval mode with all parameters frozen and holds on to them. The gradient is taken with respect
 // to z alone.
-Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device);
+Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device,
+                   Prior prior = Prior::normal);
 
 }  // namespace ddls

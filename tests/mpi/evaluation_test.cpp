@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
-#include "app/extract_set.hpp"
-#include "app/pair_metrics.hpp"
-#include "app/set_metrics.hpp"
+#include "evaluate/extract_set.hpp"
+#include "evaluate/pair_metrics.hpp"
+#include "evaluate/set_metrics.hpp"
 #include "base/error.hpp"
 #include "dist/failure.hpp"
 #include "mpi/world.hpp"

@@ -4,7 +4,7 @@
 namespace ddls {
 
 Method generator_method() {
-  return {"generator", 0, 1.0, false, [](int64_t) { return 0.0; }, [](Chains&, int64_t) {}};
+  return {.name = "generator", .step_size = [](int64_t) { return 0.0; }, .advance = [](Chains&, int64_t) {}};
 }
 
 }  // namespace ddls

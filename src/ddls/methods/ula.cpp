@@ -17,11 +17,15 @@ Method ula(const UlaConfig& config, const Target& target, const Noise& noise) {
   };
   auto advance = [=, noise_std = config.noise_std](Chains& chains, int64_t step) {
     const double eps = step_size(step);
-    const at::Tensor n = noise.normal(chains.ids, target.latent_dim, step, Stream::langevin).to(target.device);
+    const at::Tensor n = normal_of(chains, noise, step, Stream::langevin);
     chains.z = chains.z - energy_gradient(chains.z, chains.now) * (eps / 2) + n * (noise_std * std::sqrt(eps));
-    chains.now = target.evaluate(chains.z);
+    chains.now = target.evaluate(chains.z, chains.labels);
   };
-  return {"ddls", config.steps, config.noise_std * config.noise_std, false, step_size, advance};
+  return {.name = "ddls",
+          .steps = config.steps,
+          .temperature = config.noise_std * config.noise_std,
+          .step_size = step_size,
+          .advance = advance};
 }
 
 }  // namespace ddls

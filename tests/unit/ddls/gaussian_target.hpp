@@ -1,22 +1,48 @@
 #pragma once
-// A target with known answers: E(z) = sum_i lambda_i z_i^2 / 2, split as prior N(0, I) and log-ratio
-// -sum (lambda_i - 1) z_i^2 / 2.
+// Targets with known answers.
 #include <ATen/ATen.h>
 
+#include <cmath>
+#include <utility>
+
+#include "ddls/method.hpp"
 #include "ddls/target.hpp"
 
 namespace ddls {
 
-inline Target gaussian_target(std::vector<double> precisions) {
-  const at::Tensor lambda = at::tensor(precisions).to(at::kFloat);
+// E(z) = z'Pz / 2 with a symmetric precision matrix P [k, k], split as prior N(0, I) and log-ratio -z'(P - I)z / 2.
+inline Target gaussian_target(const at::Tensor& precision) {
+  const at::Tensor extra = precision - at::eye(precision.size(0), precision.options());
   Target target;
-  target.latent_dim = lambda.numel();
-  target.decode = [](const at::Tensor& z) { return z; };
-  target.evaluate = [lambda](const at::Tensor& z) {
-    const at::Tensor extra = (lambda - 1) * z;
-    return Evaluation{-0.5 * z.square().sum(1), -0.5 * (extra * z).sum(1), -extra};
+  target.latent_dim = precision.size(0);
+  target.decode_by = [](const at::Tensor& z, const at::Tensor&) { return z; };
+  target.evaluate_by = [extra](const at::Tensor& z, const at::Tensor&) {
+    // Row by row sums: a chain's value must not depend on how many chains there are, as a matrix product's may.
+    const at::Tensor pulled = (z.unsqueeze(1) * extra.to(z.dtype())).sum(2);
+    return Evaluation{-0.5 * z.square().sum(1), -0.5 * (pulled * z).sum(1), -pulled};
   };
   return target;
+}
+
+// E(z) = sum_i lambda_i z_i^2 / 2.
+inline Target gaussian_target(const std::vector<double>& precisions) {
+  return gaussian_target(at::diag(at::tensor(precisions).to(at::kFloat)));
+}
+
+// Two equal Gaussians N(+-(m, 0), s^2 I) in the plane: r(z) = log mixture(z) - log N(z; 0, I), by autograd.
+inline Target mixture_target(double m, double s) {
+  const auto log_ratio = [m, s](const at::Tensor& z, const at::Tensor&) {
+    const at::Tensor x = z.select(1, 0), y = z.select(1, 1);
+    const auto log_density = [&](double centre) { return ((x - centre).square() + y.square()) / (-2 * s * s); };
+    return at::logaddexp(log_density(m), log_density(-m)) + 0.5 * z.square().sum(1);
+  };
+  return make_target([](const at::Tensor& z, const at::Tensor&) { return z; }, log_ratio, 2, at::kCPU);
+}
+
+inline Chains run_chains(const Method& method, const Target& target, const Noise& noise, int64_t count) {
+  Chains chains = start(method, {0, count}, target, noise);
+  for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
+  return chains;
 }
 
 }  // namespace ddls

@@ -15,7 +15,7 @@ namespace {
 struct Fixture : ::testing::Test {
   fs::path folder = fs::path(::testing::TempDir()) /
                     (std::string("ddls_sampler_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
-  Target target = gaussian_target({2.0, 2.0});
+  Target target = gaussian_target(std::vector<double>{2.0, 2.0});
   Noise noise{11};
   SampleConfig config;
   BlockPlan plan{25, 10};  // the last block is short

@@ -1,0 +1,36 @@
+#include "ddls/chains.hpp"
+
+#include <ATen/ATen.h>
+
+namespace ddls {
+
+Chains start_chains(IdRange ids, const Target& target, const Noise& noise, int64_t draw) {
+  Chains chains;
+  chains.ids = ids;
+  chains.z = noise.normal(ids, target.latent_dim, draw, Stream::prior).to(target.device);
+  if (target.labels_of) chains.labels = target.labels_of(ids).to(target.device);
+  chains.now = target.evaluate(chains.z, chains.labels);
+  return chains;
+}
+
+void move_where(const at::Tensor& mask, const at::Tensor& z, const Evaluation& there, Chains& chains) {
+  const at::Tensor rows = mask.unsqueeze(1);
+  chains.z = at::where(rows, z, chains.z);
+  chains.now = {at::where(mask, there.log_prior, chains.now.log_prior),
+                at::where(mask, there.log_ratio, chains.now.log_ratio),
+                at::where(rows, there.grad_log_ratio, chains.now.grad_log_ratio)};
+}
+
+at::Tensor normal_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream) {
+  return noise.normal(chains.ids, chains.z.size(1), step, stream).to(chains.z.device());
+}
+
+at::Tensor uniform_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream) {
+  return noise.uniform(chains.ids, 1, step, stream).to(chains.z.device()).squeeze(1);
+}
+
+at::Tensor acceptance_of(const at::Tensor& log_a) {
+  return at::where(at::isfinite(log_a), log_a.clamp_max(0).exp(), at::zeros_like(log_a));
+}
+
+}  // namespace ddls

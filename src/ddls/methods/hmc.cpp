@@ -1,0 +1,49 @@
+// Hamiltonian Monte Carlo with unit mass (Neal 2011): p ~ N(0, I), L leapfrog steps of size h, accepted with
+// log A = H(z, p) - H(z', p'), else the state is z again with its own evaluation. The step size is jittered by a factor
+// that all chains of a step share: it must not depend on the state. L new gradients per step.
+#include <ATen/ATen.h>
+
+#include "ddls/leapfrog.hpp"
+#include "ddls/method.hpp"
+#include "ddls/pilot.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr double divergence = 1000;  // |dH| beyond this: the integrator has lost the trajectory
+
+void step_hmc(Chains& chains, int64_t step, double h, const HmcConfig& c, const Target& target, const Noise& noise) {
+  const double u = noise.uniform({0, 1}, 1, step, Stream::jitter).item<double>();
+  const double jittered = h * (1 + c.jitter * (2 * u - 1));
+  const Particles from{chains.z, normal_of(chains, noise, step, Stream::momentum), chains.now};
+  const Particles to = leapfrog(from, jittered, c.leapfrog_steps, c.temperature, target, chains.labels);
+  // Sums of large terms: the difference is taken in float64.
+  const at::Tensor log_a =
+      hamiltonian(from, c.temperature).to(at::kDouble) - hamiltonian(to, c.temperature).to(at::kDouble);
+  // H may be finite at a place whose gradient is not; such an evaluation must not enter the chain.
+  const at::Tensor usable = at::isfinite(to.now.grad_log_ratio).all(1);
+  const at::Tensor acceptance = acceptance_of(log_a) * usable;
+  chains.rates["divergent"] = at::isfinite(log_a).logical_not().logical_or(log_a.abs() > divergence);
+  chains.rates["acceptance"] = acceptance;
+  move_where(uniform_of(chains, noise, step, Stream::accept) < acceptance, to.z, to.now, chains);
+}
+
+}  // namespace
+
+Method hmc(const HmcConfig& config, const Target& target, const Noise& noise) {
+  double h = config.step_size;
+  if (config.adapt && config.warmup > 0) {
+    const PilotPlan plan{h, config.target_acceptance, config.warmup, config.pilot_chains};
+    h = adapted_step(plan, target, noise, [&](Chains& chains, int64_t step, double size, const Noise& own) {
+      step_hmc(chains, step, size, config, target, own);
+    });
+  }
+  return {.name = "hmc",
+          .steps = config.steps,
+          .temperature = config.temperature,
+          .rates = {"acceptance", "divergent"},
+          .step_size = [h](int64_t) { return h; },
+          .advance = [=](Chains& chains, int64_t step) { step_hmc(chains, step, h, config, target, noise); }};
+}
+
+}  // namespace ddls

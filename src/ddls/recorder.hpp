@@ -1,0 +1,53 @@
+#pragma once
+// What a block leaves besides its last state: curves, snapshots, trajectories, and traces for the diagnostics. It can be saved
+// between two steps and taken up again.
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "ddls/method.hpp"
+#include "ddls/sample_store.hpp"
+
+namespace ddls {
+
+// Which steps are recorded (curves, trajectories, traces) and stored whole (snapshots). Step 0 is the start, step N the end.
+struct RecordPlan {
+  std::vector<int64_t> records, snapshots;
+  int64_t trajectories = 0;  // chains 0 .. t-1 keep all their records
+  int64_t diagnosed = 0;     // chains 0 .. d-1 keep the scalars of trace_names
+};
+RecordPlan plan_records(const SampleConfig& config, int64_t steps);
+
+// As stored: images quantised once, points as they are. On the CPU.
+at::Tensor stored(const at::Tensor& samples);
+
+class Recorder {
+ public:
+  // Holds references: all four outlive it.
+  Recorder(const Method& method, const Target& target, const Block& block, const RecordPlan& plan);
+
+  void observe_start(const Chains& chains);
+  // After a step (1 ..): `before` is z before it, `restarted` how many of the chains that count started anew in it.
+  void observe(const Chains& chains, int64_t step, const at::Tensor& before, int64_t restarted);
+  BlockResult result(const Chains& chains) const;
+
+  NamedTensors save() const;
+  void load(const NamedTensors& saved);
+
+ private:
+  void record(const Chains& chains, int64_t step);
+  at::Tensor column_sums(const Chains& chains) const;
+
+  const Method& method_;
+  const Target& target_;
+  const RecordPlan& plan_;
+  int64_t count_, kept_, traced_;  // chains of the block that count, keep their trajectory, keep traces
+  at::Tensor projections_;         // [k, projections], columns of unit length
+  // Sums over the chains that count and the steps since the last record: jump2, then the method's rates. float64.
+  at::Tensor since_;
+  int64_t steps_since_ = 0, restarted_since_ = 0;
+  std::vector<at::Tensor> curves_, snapshots_, path_latents_, path_samples_, traces_;
+};
+
+}  // namespace ddls

@@ -1,0 +1,16 @@
+#pragma once
+// The diagnostics of a run's traces as they stand in manifest.json and report.json.
+#include <ATen/core/Tensor.h>
+
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+namespace ddls {
+
+// `traces`: [records, chains, trace_names], or undefined where none were kept; `record_steps`: the step of each record. The
+// first half of the records is left out: chains start from the prior. Gives "rhat" (the largest over the scalars),
+// "ess_per_chain" (the smallest; draws are records) and "diagnosed" (chains, records, the scalars one by one, with the
+// integrated autocorrelation time in steps). What cannot be computed is null with a "why" beside it.
+nlohmann::ordered_json trace_summary(const at::Tensor& traces, const std::vector<int64_t>& record_steps);
+
+}  // namespace ddls

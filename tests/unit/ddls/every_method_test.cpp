@@ -1,0 +1,141 @@
+// What must hold for every method, whatever its kernel: a method that make_method learns belongs in this list.
+#include <gtest/gtest.h>
+
+#include "ddls/method.hpp"
+#include "ddls/sampler.hpp"
+#include "unit/ddls/gaussian_target.hpp"
+
+namespace ddls {
+namespace {
+
+const std::vector<std::string> names{"ddls", "mala", "hmc", "underdamped"};
+
+SampleConfig quick() {
+  SampleConfig c;
+  c.ddls.steps = c.mala.steps = c.hmc.steps = c.underdamped.steps = 12;
+  c.ddls.step_size = 0.1;
+  c.mala.warmup = c.hmc.warmup = 10;
+  c.mala.pilot_chains = c.hmc.pilot_chains = 50;
+  c.underdamped.adjust = true;
+  c.record_every = 3;
+  return c;
+}
+
+// Stiff enough that some proposals are rejected.
+Target stiff() { return gaussian_target(std::vector<double>{1.0, 30.0, 5.0}); }
+
+bool equal(const Chains& a, const Chains& b) {
+  if (a.extra.size() != b.extra.size()) return false;
+  for (const auto& [name, value] : a.extra)
+    if (!at::equal(value, b.extra.at(name))) return false;
+  return at::equal(a.z, b.z) && at::equal(a.now.log_ratio, b.now.log_ratio) &&
+         at::equal(a.now.grad_log_ratio, b.now.grad_log_ratio);
+}
+
+Chains rows(const Chains& chains, int64_t first, int64_t count) {
+  Chains part = chains;
+  part.z = chains.z.narrow(0, first, count);
+  part.now = {chains.now.log_prior.narrow(0, first, count), chains.now.log_ratio.narrow(0, first, count),
+              chains.now.grad_log_ratio.narrow(0, first, count)};
+  for (auto& [name, value] : part.extra) value = value.narrow(0, first, count);
+  return part;
+}
+
+TEST(EveryMethod, CachedEvaluationIsNeverStale) {
+  const Target target = stiff();
+  for (const std::string& name : names) {
+    const Method method = make_method(name, quick(), target, Noise{31});
+    Chains chains = start(method, {0, 200}, target, Noise{31});
+    for (int64_t step = 0; step < method.steps; ++step) {
+      method.advance(chains, step);
+      const Evaluation again = target.evaluate(chains.z);
+      ASSERT_TRUE(at::equal(chains.now.log_prior, again.log_prior)) << name << " step " << step;
+      ASSERT_TRUE(at::equal(chains.now.log_ratio, again.log_ratio)) << name << " step " << step;
+      ASSERT_TRUE(at::equal(chains.now.grad_log_ratio, again.grad_log_ratio)) << name << " step " << step;
+    }
+  }
+}
+
+TEST(EveryMethod, ChainsDoNotDependOnTheirBlock) {
+  const Target target = stiff();
+  for (const std::string& name : names) {
+    const Method method = make_method(name, quick(), target, Noise{32});
+    const auto run = [&](IdRange ids) {
+      Chains chains = start(method, ids, target, Noise{32});
+      for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
+      return chains;
+    };
+    EXPECT_TRUE(equal(rows(run({0, 60}), 20, 20), run({20, 40}))) << name;
+  }
+}
+
+TEST(EveryMethod, SetsTheRatesItNames) {
+  const Target target = stiff();
+  for (const std::string& name : names) {
+    const Method method = make_method(name, quick(), target, Noise{33});
+    Chains chains = start(method, {0, 30}, target, Noise{33});
+    method.advance(chains, 0);
+    EXPECT_EQ(chains.rates.size(), method.rates.size()) << name;
+    for (const std::string& rate : method.rates) {
+      ASSERT_TRUE(chains.rates.contains(rate)) << name;
+      EXPECT_EQ(chains.rates.at(rate).sizes(), (std::vector<int64_t>{30})) << name;
+    }
+  }
+}
+
+// A kill after any save loses nothing that shows: results and records are the same bytes.
+TEST(EveryMethod, GoesOnFromASavedState) {
+  const Target target = stiff();
+  const Noise noise{34};
+  const Block block = BlockPlan{17, 20}.block(0);
+  for (const std::string& name : names) {
+    const Method method = make_method(name, quick(), target, noise);
+    RecordPlan plan = plan_records(quick(), method.steps);
+    plan.snapshots = {0, 5, 12};
+    const BlockResult whole = *run_block(method, target, noise, block, plan);
+    std::vector<NamedTensors> saved;
+    run_block(method, target, noise, block, plan, {},
+              {.every = 4, .save = [&](const NamedTensors& state) { saved.push_back(state); }});
+    ASSERT_EQ(saved.size(), 2U) << name;
+    for (const NamedTensors& state : saved) {
+      const BlockResult again = *run_block(method, target, noise, block, plan, {}, {.resume = state});
+      EXPECT_TRUE(at::equal(whole.latents, again.latents)) << name;
+      EXPECT_TRUE(at::equal(whole.curves, again.curves)) << name;
+      EXPECT_TRUE(at::equal(whole.snapshots, again.snapshots)) << name;
+      EXPECT_TRUE(at::equal(whole.trajectory_latents, again.trajectory_latents)) << name;
+      EXPECT_TRUE(at::equal(whole.traces, again.traces)) << name;
+    }
+  }
+}
+
+TEST(EveryMethod, LostChainsStartAnewAndAreCounted) {
+  // A hole: nothing is finite where the first coordinate is beyond 2.5.
+  Target target = gaussian_target(std::vector<double>{0.2});
+  const auto plain = target.evaluate_by;
+  target.evaluate_by = [plain](const at::Tensor& z, const at::Tensor& labels) {
+    Evaluation e = plain(z, labels);
+    const at::Tensor beyond = z.abs() > 2.5;
+    e.log_ratio = e.log_ratio.masked_fill(beyond.squeeze(1), NAN);
+    e.grad_log_ratio = e.grad_log_ratio.masked_fill(beyond, NAN);
+    return e;
+  };
+  const Noise noise{36};
+  const Block block = BlockPlan{40, 40}.block(0);
+  for (const std::string& name : names) {
+    SampleConfig config = quick();
+    config.underdamped.adjust = false;
+    config.underdamped.step_size = 0.4;
+    config.ddls.step_size = 0.5;
+    const Method method = make_method(name, config, target, noise);
+    const RecordPlan plan = plan_records(config, method.steps);
+    const BlockResult result = *run_block(method, target, noise, block, plan);
+    EXPECT_TRUE(at::isfinite(result.latents).all().item<bool>()) << name;
+    const double restarts = result.curves.select(1, -1).sum().item<double>();
+    const bool can_lose = name == "ddls" || name == "underdamped";  // the others reject what is not finite
+    EXPECT_EQ(restarts > 0, can_lose) << name << " " << restarts;
+    EXPECT_TRUE(at::equal(result.latents, run_block(method, target, noise, block, plan)->latents)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace ddls
