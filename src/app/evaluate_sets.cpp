@@ -4,8 +4,8 @@
 
 #include <optional>
 
-#include "app/evaluation_set.hpp"
-#include "app/set_metrics.hpp"
+#include "evaluate/evaluation_set.hpp"
+#include "evaluate/set_metrics.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "config/load.hpp"

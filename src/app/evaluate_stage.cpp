@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "app/run.hpp"
-#include "app/set_metrics.hpp"
+#include "evaluate/set_metrics.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"

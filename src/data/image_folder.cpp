@@ -19,6 +19,11 @@
 namespace ddls {
 namespace {
 
+struct LabelledFile {
+  fs::path path;
+  int64_t label = -1;
+};
+
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
 bool is_image(const fs::directory_entry& entry) {
@@ -38,7 +43,7 @@ std::vector<fs::path> images_below(const fs::path& folder) {
   return files;
 }
 
-std::vector<ImageFile> list_files(const fs::path& folder) {
+std::vector<LabelledFile> list_files(const fs::path& folder) {
   std::vector<fs::path> flat, classes;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (is_image(entry))
@@ -48,7 +53,7 @@ std::vector<ImageFile> list_files(const fs::path& folder) {
   }
   std::ranges::sort(flat);
   std::ranges::sort(classes);
-  std::vector<ImageFile> files;
+  std::vector<LabelledFile> files;
   if (!flat.empty() && !classes.empty()) {
     fail(Exit::data, "'{}' holds images and the folder '{}'; use images alone or one folder per class", folder.string(),
          classes.front().filename().string());
@@ -66,7 +71,7 @@ std::vector<ImageFile> list_files(const fs::path& folder) {
 // Decodes all files in parallel into one tensor, whose shape the first good file decides.
 class Decoder {
  public:
-  Decoder(const std::vector<ImageFile>& files, const DecodeOptions& options)
+  Decoder(const std::vector<LabelledFile>& files, const DecodeOptions& options)
       : files_(files), options_(options), good_(files.size(), 0), stop_at_(files.size()) {}
 
   void run() {
@@ -139,7 +144,7 @@ class Decoder {
     good_[index] = 1;
   }
 
-  const std::vector<ImageFile>& files_;
+  const std::vector<LabelledFile>& files_;
   const DecodeOptions& options_;
   at::Tensor images_;
   std::vector<char> good_;  // not bool: written by several threads
@@ -148,9 +153,7 @@ class Decoder {
   std::exception_ptr failure_;
 };
 
-}  // namespace
-
-std::vector<ImageFile> list_image_files(const fs::path& folder) {
+std::vector<LabelledFile> files_in(const fs::path& folder) {
   if (!fs::is_directory(folder)) fail(Exit::missing, "'{}' is not a folder", folder.string());
   try {
     return list_files(folder);
@@ -159,12 +162,10 @@ std::vector<ImageFile> list_image_files(const fs::path& folder) {
   }
 }
 
-namespace {
-
 class FolderImages : public ImageSource {
  public:
-  explicit FolderImages(std::vector<ImageFile> files) : files_(std::move(files)) {
-    for (const ImageFile& file : files_) {
+  explicit FolderImages(std::vector<LabelledFile> files) : files_(std::move(files)) {
+    for (const LabelledFile& file : files_) {
       std::error_code error;
       const uint64_t bytes = fs::file_size(file.path, error);
       digest_ = hash64(file.path.filename().string(), digest_ ^ (error ? 0 : bytes));
@@ -176,14 +177,14 @@ class FolderImages : public ImageSource {
   uint64_t digest() const override { return digest_; }
 
  private:
-  std::vector<ImageFile> files_;
+  std::vector<LabelledFile> files_;
   uint64_t digest_ = 0;
 };
 
 }  // namespace
 
 ImageFolder read_image_folder(const fs::path& folder, const DecodeOptions& options) {
-  const std::vector<ImageFile> files = list_image_files(folder);
+  const std::vector<LabelledFile> files = files_in(folder);
   Decoder decoder(files, options);
   decoder.run();
   std::vector<int64_t> kept, labels;
@@ -203,9 +204,9 @@ ImageFolder read_image_folder(const fs::path& folder, const DecodeOptions& optio
 }
 
 FolderSource open_image_folder(const fs::path& folder) {
-  std::vector<ImageFile> files = list_image_files(folder);
+  std::vector<LabelledFile> files = files_in(folder);
   std::vector<int64_t> labels;
-  for (const ImageFile& file : files) labels.push_back(file.label);
+  for (const LabelledFile& file : files) labels.push_back(file.label);
   FolderSource source;
   if (files[0].label >= 0) source.labels = at::tensor(labels);
   source.images = std::make_shared<FolderImages>(std::move(files));

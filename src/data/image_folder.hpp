@@ -16,13 +16,6 @@ struct ImageFolder {
   int64_t damaged = 0;
 };
 
-// The files of a folder in the order that gives them their ids: flat, or class by class. Throws Error: missing, data.
-struct ImageFile {
-  std::filesystem::path path;
-  int64_t label = -1;  // number of the sorted class folder; -1 in a flat folder
-};
-std::vector<ImageFile> list_image_files(const std::filesystem::path& folder);
-
 // Decodes with as many threads as torch uses; the result and the error reported do not depend on their
 // number. Throws Error: missing (no such folder), data (no images, a class without images, a damaged or
 // odd-sized file).

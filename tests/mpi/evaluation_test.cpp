@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
-#include "app/extract_set.hpp"
-#include "app/pair_metrics.hpp"
-#include "app/set_metrics.hpp"
+#include "evaluate/extract_set.hpp"
+#include "evaluate/pair_metrics.hpp"
+#include "evaluate/set_metrics.hpp"
 #include "base/error.hpp"
 #include "dist/failure.hpp"
 #include "mpi/world.hpp"
+#include "scratch_folder.hpp"
+#include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
 
 namespace ddls {
@@ -103,6 +105,59 @@ TEST(Evaluation, EveryPairOfBlocksOnce) {
   }
   const at::Tensor ids = at::tensor({3, 86, 0, 41, 41}, at::kLong);
   EXPECT_TRUE(at::equal(gather_rows_by_id(world(), set, ids).squeeze(1), ids.to(at::kFloat)));
+}
+
+TEST(Evaluation, AFolderOfUnlikeImagesKeepsTheOrderOfItsFiles) {
+  const test::ScratchFolder scratch;
+  for (int64_t i = 0; i < 30; ++i)  // grey among colour, three sizes
+    write_png(scratch.path() / fmt::format("{:02}.png", i),
+              at::full({i % 2 == 0 ? 1 : 3, 4 + i % 3, 5}, i, at::kByte));
+  const EvaluationSet set = open_evaluation_set(scratch.path().string());
+  EXPECT_EQ(set.count, 30);
+  Extractor extractor;
+  extractor.features = 2;
+  extractor.classes = 1;
+  extractor.extract = [](const at::Tensor& images, bool logits) {
+    const at::Tensor value = images.select(1, 0).select(1, 0).select(1, 0).to(at::kFloat).unsqueeze(1);
+    EXPECT_EQ(images.size(0), 4);  // always full batches
+    return Features{at::cat({value, at::full_like(value, static_cast<double>(images.size(2)))}, 1),
+                    logits ? value : at::Tensor()};
+  };
+  ExtractOptions options;
+  options.extractor = &extractor;
+  options.batch = 4;
+  options.keep = 30;
+  const SetFeatures features = extract_set(world(), set, options);
+  const at::Tensor rows = gather_rows_by_id(world(), features.rows, at::arange(30));
+  EXPECT_TRUE(at::equal(rows.select(1, 0), at::arange(30).to(at::kFloat)));
+  EXPECT_TRUE(at::equal(rows.select(1, 1), at::arange(30).remainder(3).to(at::kFloat) + 4));
+  EXPECT_NEAR(features.gaussian.mean[0].item<double>(), 14.5, 1e-12);
+}
+
+TEST(Evaluation, FrechetDistancesOfParts) {
+  EvaluateConfig c = config();
+  c.metrics = {"fid", "fid_error", "fid_infinity", "intra_fid"};
+  const auto labelled = [](int64_t count, uint64_t seed) {
+    EvaluationSet set = points(count, seed, 0);
+    set.labels = at::arange(count).remainder(2);
+    set.labels[0] = 2;  // one sample of a third class: left out
+    return set;
+  };
+  const auto on = [&](Communicator& comm) {
+    const MetricContext context{comm, c};
+    return metrics_of(context, labelled(530, 1), prepare_reference(context, labelled(610, 2)));
+  };
+  Communicator one = alone();
+  const auto expected = on(one), together = on(world());
+  const auto near = [](double a, double b) { EXPECT_NEAR(a, b, 1e-9 * std::abs(a)); };
+  near(expected["frechet_distance_std"], together["frechet_distance_std"]);
+  near(expected["fid_infinity"]["value"], together["fid_infinity"]["value"]);
+  near(expected["intra_fid"]["mean"], together["intra_fid"]["mean"]);
+  EXPECT_EQ(expected["intra_fid"]["left_out"], nlohmann::ordered_json::array({2}));
+  EXPECT_EQ(expected["intra_fid"]["classes"], 2);
+  // Both sets are of one law: what is left of the distance without the first set's bias is far below the distance.
+  EXPECT_LT(expected["fid_infinity"]["value"].get<double>(), 0.8 * expected["frechet_distance"].get<double>());
+  EXPECT_GT(expected["fid_infinity"]["slope"].get<double>(), 0);
 }
 
 TEST(Evaluation, ADamagedImageEndsAllRanksWithItsName) {

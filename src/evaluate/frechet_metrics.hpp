@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "app/extract_set.hpp"
+#include "evaluate/extract_set.hpp"
 #include "eval/frechet.hpp"
 
 namespace ddls {

@@ -1,13 +1,13 @@
-#include "app/set_metrics.hpp"
+#include "evaluate/set_metrics.hpp"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "app/frechet_metrics.hpp"
-#include "app/pair_metrics.hpp"
-#include "app/reference_cache.hpp"
+#include "evaluate/frechet_metrics.hpp"
+#include "evaluate/pair_metrics.hpp"
+#include "evaluate/reference_cache.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "data/toy.hpp"

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "app/evaluation_set.hpp"
+#include "evaluate/evaluation_set.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
 

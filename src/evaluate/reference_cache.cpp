@@ -1,4 +1,4 @@
-#include "app/reference_cache.hpp"
+#include "evaluate/reference_cache.hpp"
 
 #include "base/error.hpp"
 #include "base/files.hpp"

@@ -1,10 +1,10 @@
-#include "app/extract_set.hpp"
+#include "evaluate/extract_set.hpp"
 
 #include <ATen/ATen.h>
 
+#include <chrono>
 #include <future>
 
-#include "app/stopwatch.hpp"
 #include "base/log.hpp"
 
 namespace ddls {
@@ -68,7 +68,7 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
   Moments moments(features);
   std::optional<InceptionScore> score;
   if (options.inception_score) score.emplace(options.extractor->classes, set.count);
-  const Stopwatch watch;
+  const auto start = std::chrono::steady_clock::now();
   comm.together([&] {
     const auto decode = [&](size_t i) {
       return std::async(std::launch::async, [&set, ids = blocks[i].ids] { return set.read(ids); });
@@ -84,9 +84,10 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
       if (blocks[i].ids.begin < result.rows.count) result.rows.own.push_back(block.features);
     }
   });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (options.extractor)
-    log::info("features of {}: {} images in {:.2f} s, {:.2f} images/s", set.name, set.count, watch.seconds(),
-              static_cast<double>(set.count) / watch.seconds());
+    log::info("features of {}: {} images in {:.2f} s, {:.2f} images/s", set.name, set.count, seconds,
+              static_cast<double>(set.count) / seconds);
   if (options.moments) {
     at::Tensor centre = moments.centre().clone();
     comm.broadcast(centre);

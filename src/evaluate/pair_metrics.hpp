@@ -3,7 +3,7 @@
 // rounding of float64 sums; PRDC: exactly). **Collective.**
 #include <ATen/core/Tensor.h>
 
-#include "app/feature_blocks.hpp"
+#include "evaluate/feature_blocks.hpp"
 #include "config/config.hpp"
 #include "eval/inception_score.hpp"
 #include "eval/prdc.hpp"

@@ -1,4 +1,4 @@
-#include "app/frechet_metrics.hpp"
+#include "evaluate/frechet_metrics.hpp"
 
 #include <ATen/ATen.h>
 

@@ -1,4 +1,4 @@
-#include "app/feature_blocks.hpp"
+#include "evaluate/feature_blocks.hpp"
 
 #include <ATen/ATen.h>
 

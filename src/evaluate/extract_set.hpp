@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "app/evaluation_set.hpp"
-#include "app/feature_blocks.hpp"
+#include "evaluate/evaluation_set.hpp"
+#include "evaluate/feature_blocks.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
 #include "eval/inception_score.hpp"

@@ -1,4 +1,4 @@
-#include "app/pair_metrics.hpp"
+#include "evaluate/pair_metrics.hpp"
 
 #include <ATen/ATen.h>
 

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "app/evaluation_set.hpp"
-#include "app/extract_set.hpp"
+#include "evaluate/evaluation_set.hpp"
+#include "evaluate/extract_set.hpp"
 #include "config/config.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# evaluate --fake SET --real SET as a user calls it: every kind of set, every metric, any number of ranks.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# The extractor: the classifier that a pipeline trains for itself.
+on 2 --config small.yaml --out run >/dev/null
+extractor=run/extractor/classifier.pt
+all=fid,is,kid,prdc,fid_error,fid_infinity,intra_fid
+small=(--set evaluate.batch=8 --set evaluate.kid.subset_size=20 --set evaluate.kid.subsets=6 --set evaluate.prdc.k=3)
+
+mkdir -p pictures/a pictures/b
+for i in 1 2 3 4 5 6; do
+  python3 "$here/make_png.py" "pictures/a/$i.png" 8 8
+  python3 "$here/make_png.py" "pictures/b/$i.png" 8 8
+done
+
+for ranks in 1 2 3 4; do
+  on $ranks evaluate --fake run/samples/generator --real run/samples/real.npz --extractor $extractor --metrics $all \
+    "${small[@]}" --json "samples-$ranks.json" >/dev/null
+  on $ranks evaluate --fake pictures --real pictures --extractor $extractor --metrics $all "${small[@]}" \
+    --json "pictures-$ranks.json" >/dev/null
+done
+python3 - <<'PY' || fail "metrics at 1 to 4 ranks"
+import json
+import math
+
+def numbers(value, name=""):
+    if isinstance(value, dict):
+        for key in value:
+            yield from numbers(value[key], f"{name}.{key}")
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from numbers(item, f"{name}[{i}]")
+    else:
+        yield name, value
+
+def load(kind, ranks):
+    with open(f"{kind}-{ranks}.json") as f:
+        return json.load(f)
+
+for kind in ("samples", "pictures"):
+    expected = dict(numbers(load(kind, 1)["metrics"]))
+    trace = 1e-9  # a distance of 0 is rounding of the traces
+    for ranks in (2, 3, 4):
+        got = dict(numbers(load(kind, ranks)["metrics"]))
+        assert got.keys() == expected.keys(), (kind, ranks)
+        for name, value in expected.items():
+            same = math.isclose(value, got[name], rel_tol=1e-9, abs_tol=trace) if isinstance(value, float) else value == got[name]
+            assert same, (kind, ranks, name, value, got[name])
+samples, pictures = load("samples", 1), load("pictures", 1)
+m = samples["metrics"]
+assert m["frechet_distance"] > 0 and m["frechet_distance_std"] > 0 and m["inception_score"]["mean"] >= 1
+assert len(m["fid_infinity"]["sizes"]) == 15 and m["fid_infinity"]["sizes"][-1] == 50
+assert m["intra_fid"] is None and "labels" in m["intra_fid_why"]
+assert set(samples["protocol"]) >= {"quantisation", "resize", "inception_splits", "kid", "prdc"}
+assert len(samples["extractor"]["sha256"]) == 64 and samples["fake"]["count"] == 50
+m = pictures["metrics"]
+assert abs(m["frechet_distance"]) < 1e-6 and m["precision"] == m["recall"] == m["coverage"] == 1
+assert m["intra_fid"]["classes"] == 2 and abs(m["intra_fid"]["mean"]) < 1e-6
+assert m["fid_infinity"] is None and m["frechet_distance_std"] is None  # 12 images
+PY
+
+# Statistics: kept, used again, readable as a set, refused for another extractor.
+for i in 1 2; do
+  on 2 evaluate --fake pictures --real run/samples/real.npz --extractor $extractor --metrics fid \
+    --set evaluate.cache=kept --json kept-$i.json >/dev/null 2>log-$i
+done
+grep -q "statistics of real from" log-2 || fail "the second evaluation did not use the kept statistics"
+grep -q "statistics of real from" log-1 && fail "the first evaluation used statistics that were not there"
+statistics=$(echo kept/*.npz)
+on 1 evaluate --fake pictures --real "$statistics" --extractor $extractor --metrics fid --json kept-3.json >/dev/null
+on 1 evaluate --fake pictures --real "$statistics" --extractor $extractor --json kept-4.json >/dev/null
+python3 - <<'PY' || fail "statistics instead of images"
+import json
+values = [json.load(open(f"kept-{i}.json")) for i in (1, 2, 3, 4)]
+d = [v["metrics"]["frechet_distance"] for v in values]
+assert all(abs(x - d[0]) <= 1e-9 * d[0] for x in d), d
+assert values[2]["reference"]["count"] == 50
+assert values[3]["metrics"]["kid"] is None and "statistics" in values[3]["metrics"]["kid_why"]
+PY
+sed -i 's/"extractor_sha256": "[0-9a-f]/&x/' kept/*.json
+expect 65 2 evaluate --fake pictures --real "$statistics" --extractor $extractor --metrics fid
+says "extractor_sha256"
+expect 65 2 evaluate --fake pictures --real run/samples/real.npz --extractor $extractor --metrics fid --set evaluate.cache=kept
+says "extractor_sha256"
+
+# A damaged image in the middle is named, whoever meets it; one image is no set; a metric must be known.
+head -c 60 pictures/a/5.png >cut && mv cut pictures/a/5.png
+for ranks in 1 3; do
+  expect 65 $ranks evaluate --fake pictures --real run/samples/real.npz --extractor $extractor "${small[@]}"
+  says "a/5.png"
+done
+mkdir one && python3 "$here/make_png.py" one/1.png 8 8
+expect 65 2 evaluate --fake one --real run/samples/real.npz --extractor $extractor
+says "at least 2"
+expect 78 1 evaluate --fake one --real one --extractor $extractor --metrics fid,psnr
