@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "app/run.hpp"
-#include "app/set_metrics.hpp"
+#include "evaluate/set_metrics.hpp"
 #include "models/network.hpp"
 #include "tensor/image_io.hpp"
 #include "train/gan_training.hpp"
