@@ -38,22 +38,21 @@ void check_data(const Config& c, std::vector<Conflict>& out) {
   if (toy && d.dequantise) out.push_back({{"data.dequantise", "data.kind"}, "points are not quantised"});
   if (d.channels == 2) out.push_back({{"data.channels"}, "expected 0, 1 or 3, got 2"});
   if (toy && c.model.architecture != "mlp")
-    out.push_back(
-        {{"model.architecture", "data.kind"},
-         fmt::format("{} makes images, but data.kind {} are points; use mlp", c.model.architecture, d.kind)});
+    out.push_back({{"model.architecture", "data.kind"},
+                   fmt::format("{} makes images, but data.kind {} are points; use mlp", c.model.architecture, d.kind)});
 }
 
 // Options that only some architectures have; set where they mean nothing, they would be silently without effect.
 void check_architecture_options(const ModelConfig& m, std::vector<Conflict>& out) {
   const auto only_for = [&](const char* key, bool set, std::initializer_list<std::string_view> architectures) {
     if (!set || std::find(architectures.begin(), architectures.end(), m.architecture) != architectures.end()) return;
-    out.push_back({{key, "model.architecture"}, fmt::format("only for {}, but model.architecture is {}",
-                                                            fmt::join(architectures, ", "), m.architecture)});
+    out.push_back(
+        {{key, "model.architecture"},
+         fmt::format("only for {}, but model.architecture is {}", fmt::join(architectures, ", "), m.architecture)});
   };
   const ModelConfig defaults;
   only_for("model.classes", m.classes != 0, {"sn_resnet", "biggan", "mlp_cgan"});
-  only_for("model.discriminator_downsamplings",
-           m.discriminator_downsamplings != defaults.discriminator_downsamplings,
+  only_for("model.discriminator_downsamplings", m.discriminator_downsamplings != defaults.discriminator_downsamplings,
            {"sn_resnet", "wgangp_resnet", "biggan"});
   only_for("model.leaky_slope", m.leaky_slope != defaults.leaky_slope, {"sn_dcgan", "mlp_cgan"});
   only_for("model.embedding_dim", m.embedding_dim != defaults.embedding_dim, {"mlp_cgan", "biggan"});
@@ -77,9 +76,11 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
                    fmt::format("{} is conditional; say how many classes there are", m.architecture)});
   if (m.classes == 1) out.push_back({{"model.classes"}, "expected 0 or at least 2 classes, got 1"});
   const auto blocks = static_cast<int64_t>(m.generator_widths.size()) - 1;
-  const bool residual = m.architecture == "sn_resnet" || m.architecture == "wgangp_resnet" || m.architecture == "biggan";
+  const bool residual =
+      m.architecture == "sn_resnet" || m.architecture == "wgangp_resnet" || m.architecture == "biggan";
   if (residual && blocks == 0)
-    out.push_back({{"model.generator_widths", "model.architecture"}, "expected the bottom's width and those of blocks"});
+    out.push_back(
+        {{"model.generator_widths", "model.architecture"}, "expected the bottom's width and those of blocks"});
   if (residual && m.discriminator_downsamplings > static_cast<int64_t>(m.discriminator_widths.size()))
     out.push_back({{"model.discriminator_downsamplings", "model.discriminator_widths"},
                    fmt::format("{} blocks cannot halve the side {} times", m.discriminator_widths.size(),
@@ -117,7 +118,8 @@ void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
     out.push_back({{"train.ddls.chains", "train.batch"},
                    fmt::format("{} is not a multiple of train.batch ({})", t.ddls.chains, t.batch)});
   if (t.ddls.mode != "off" && t.generator_batch != 0 && t.generator_batch != t.batch)
-    out.push_back({{"train.generator_batch", "train.ddls.mode"}, "refined latents need one batch size for both updates"});
+    out.push_back(
+        {{"train.generator_batch", "train.ddls.mode"}, "refined latents need one batch size for both updates"});
   divisible(t.ratio.batch, "train.ratio.batch");
   divisible(t.ratio.refine.batch, "train.ratio.refine.batch");
   divisible(t.classifier.batch, "train.classifier.batch");

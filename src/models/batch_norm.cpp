@@ -55,8 +55,7 @@ at::Tensor BatchNormBase::normalise_globally(const at::Tensor& x, const at::Tens
   const auto [variance, mean] = at::var_mean(wide, all_but_features(x), /*unbiased=*/false);
   const at::Tensor count = at::full({1}, x.numel() / features, x.options().dtype(at::kDouble));
   const at::Tensor mean64 = mean.to(at::kDouble);
-  const at::Tensor total =
-      sum_(at::cat({count, mean64 * count, (variance.to(at::kDouble) + mean64.square()) * count}));
+  const at::Tensor total = sum_(at::cat({count, mean64 * count, (variance.to(at::kDouble) + mean64.square()) * count}));
   const at::Tensor moments = total.narrow(0, 1, 2 * features) / total.narrow(0, 0, 1);
   const at::Tensor all_mean = moments.narrow(0, 0, features);
   const at::Tensor all_variance = (moments.narrow(0, features, features) - all_mean.square()).clamp_min(0);

@@ -81,7 +81,8 @@ void synchronise_batch_norm(torch::nn::Module& network, const CrossRankSum& sum)
 // Runs the network in training mode over `batches` batches and fixes the statistics of all its batch norms by the average
 // over them; leaves the network in eval mode. Does nothing but that for networks without one. Never collective: every rank
 // measures on the same draws. `forward_batch(i)` calls the network on batch i (with labels where it is conditional).
-void measure_statistics(torch::nn::Module& network, int64_t batches, const std::function<void(int64_t i)>& forward_batch);
+void measure_statistics(torch::nn::Module& network, int64_t batches,
+                        const std::function<void(int64_t i)>& forward_batch);
 // The same for networks of one input: `batch(i)` gives input batch i.
 void measure_statistics(torch::nn::Module& network, const std::function<at::Tensor(const at::Tensor&)>& forward,
                         int64_t batches, const std::function<at::Tensor(int64_t)>& batch);

@@ -7,10 +7,10 @@
 namespace ddls {
 
 struct BigGanGeneratorLayout {
-  int64_t latent_dim = 0;        // a multiple of the number of widths
-  std::vector<int64_t> widths;   // bottom, then blocks
+  int64_t latent_dim = 0;       // a multiple of the number of widths
+  std::vector<int64_t> widths;  // bottom, then blocks
   int64_t classes = 0, embedding_dim = 128;
-  int64_t attention_side = 0;    // after the block whose output has this side; 0: none
+  int64_t attention_side = 0;  // after the block whose output has this side; 0: none
 };
 
 // z is cut into one part per width. Linear of the first part to [w0, s, s]; block i under [embedding(label); part i + 1];
@@ -20,7 +20,7 @@ NetworkPtr make_biggan_generator(const BigGanGeneratorLayout& layout, const Samp
 struct BigGanDiscriminatorLayout {
   std::vector<int64_t> widths;
   int64_t downsamplings = 0, classes = 0;
-  int64_t attention_side = 0;    // after the first block whose output has this side
+  int64_t attention_side = 0;  // after the first block whose output has this side
 };
 
 // Blocks, ReLU, global sum, linear plus projection to one raw logit. Modules block0..., attention, logit, label.

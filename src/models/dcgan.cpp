@@ -31,8 +31,8 @@ class Generator : public Network {
     for (size_t i = 0; i < widths.size(); ++i) {
       norms_.push_back(register_module("norm" + std::to_string(i), std::make_shared<BatchNorm>(widths[i])));
       if (i + 1 == widths.size()) break;
-      ups_.push_back(register_module(
-          "up" + std::to_string(i), std::make_shared<TransposedConvolution>(widths[i], widths[i + 1], 4, 2, 1, no_bias)));
+      ups_.push_back(register_module("up" + std::to_string(i), std::make_shared<TransposedConvolution>(
+                                                                   widths[i], widths[i + 1], 4, 2, 1, no_bias)));
     }
     last_ = register_module("last", convolution(widths.back(), 4 * image[0], 3, 1));
   }

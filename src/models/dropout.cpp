@@ -8,7 +8,7 @@
 namespace ddls {
 namespace {
 
-constexpr int64_t max_calls = 16;        // forwards of one network in one update
+constexpr int64_t max_calls = 16;  // forwards of one network in one update
 constexpr int64_t samples_per_layer = int64_t{1} << 40;
 
 }  // namespace
@@ -18,8 +18,8 @@ at::Tensor Dropout::forward(const at::Tensor& x) {
   ensure(keyed_, "a network with dropout is trained without key_dropout()");
   ensure(calls_ < max_calls, "more than {} forwards with one dropout key", max_calls);
   const int64_t first = index_ * samples_per_layer + first_sample_;
-  const at::Tensor draws = Noise{seed_}.uniform({first, first + x.size(0)}, x.size(1), step_ * max_calls + calls_++,
-                                                Stream::dropout);
+  const at::Tensor draws =
+      Noise{seed_}.uniform({first, first + x.size(0)}, x.size(1), step_ * max_calls + calls_++, Stream::dropout);
   return x * (draws >= share_).to(x.options()).div_(1 - share_);
 }
 

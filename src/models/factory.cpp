@@ -117,8 +117,8 @@ NetworkPtr make_initialised(const ModelConfig& config, Role role, const SampleSh
   }
   if (config.architecture == "sn_resnet" || config.architecture == "wgangp_resnet") {
     const bool spectral = config.architecture == "sn_resnet";
-    NetworkPtr network = spectral ? make_sn_resnet_network(config, role, shape)
-                                  : make_wgangp_resnet_network(config, role, shape);
+    NetworkPtr network =
+        spectral ? make_sn_resnet_network(config, role, shape) : make_wgangp_resnet_network(config, role, shape);
     initialise_glorot(*network, seed, key);
     return network;
   }

@@ -13,8 +13,8 @@ int64_t pixels(const SampleShape& image) { return image[0] * image[1] * image[2]
 
 class Generator : public Network {
  public:
-  Generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim, double slope,
-            const SampleShape& image)
+  Generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim,
+            double slope, const SampleShape& image)
       : slope_(slope), image_(image) {
     label_ = register_module("label", std::make_shared<Embedding>(classes, embedding_dim));
     int64_t from = latent_dim + embedding_dim;
@@ -47,8 +47,8 @@ class Generator : public Network {
 
 class Discriminator : public Network {
  public:
-  Discriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim, double slope, double dropout,
-                const SampleShape& image)
+  Discriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim, double slope,
+                double dropout, const SampleShape& image)
       : slope_(slope) {
     label_ = register_module("label", std::make_shared<Embedding>(classes, embedding_dim));
     int64_t from = pixels(image) + embedding_dim;

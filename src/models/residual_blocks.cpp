@@ -3,11 +3,6 @@
 #include <ATen/ATen.h>
 
 namespace ddls {
-namespace {
-
-at::Tensor doubled(const at::Tensor& x) { return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}); }
-
-}  // namespace
 
 GeneratorBlock::GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, bool spectral) {
   const LayerOptions options{.bias = true, .spectral = spectral};
@@ -19,9 +14,9 @@ GeneratorBlock::GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, 
 }
 
 at::Tensor GeneratorBlock::forward(const at::Tensor& x, const at::Tensor& condition) {
-  at::Tensor h = conv1_->forward(doubled(at::relu(norm1_->forward(x, condition))));
+  at::Tensor h = conv1_->forward_doubled(at::relu(norm1_->forward(x, condition)));
   h = conv2_->forward(at::relu(norm2_->forward(h, condition)));
-  return h + shortcut_->forward(doubled(x));
+  return h + shortcut_->forward_doubled(x);
 }
 
 DiscriminatorBlock::DiscriminatorBlock(int64_t from, int64_t to, const DiscriminatorBlockOptions& options)
@@ -36,13 +31,11 @@ DiscriminatorBlock::DiscriminatorBlock(int64_t from, int64_t to, const Discrimin
 
 at::Tensor DiscriminatorBlock::forward(const at::Tensor& x) {
   at::Tensor h = conv1_->forward(options_.first ? x : at::relu(x));
-  h = conv2_->forward(at::relu(h));
-  at::Tensor side = x;
-  if (options_.downsample) h = at::avg_pool2d(h, 2);
-  if (options_.first && options_.downsample) side = at::avg_pool2d(side, 2);
-  if (shortcut_) side = shortcut_->forward(side);
-  if (!options_.first && options_.downsample) side = at::avg_pool2d(side, 2);
-  return h + side;
+  h = options_.downsample ? conv2_->forward_halved(at::relu(h)) : conv2_->forward(at::relu(h));
+  if (!shortcut_) return h + x;
+  if (!options_.downsample) return h + shortcut_->forward(x);
+  // Pooling before a 1x1 convolution or after it is the same; only the published count of multiply-adds differs.
+  return h + (options_.first ? shortcut_->forward(at::avg_pool2d(x, 2)) : shortcut_->forward_halved(x));
 }
 
 }  // namespace ddls

@@ -56,7 +56,8 @@ class Discriminator : public Network {
       from = layout.widths[i];
     }
     logit_ = register_module(
-        "logit", std::make_shared<Dense>(from, 1, LayerOptions{.bias = layout.logit_bias, .spectral = layout.spectral}));
+        "logit",
+        std::make_shared<Dense>(from, 1, LayerOptions{.bias = layout.logit_bias, .spectral = layout.spectral}));
     if (layout.classes > 0)
       label_ = register_module("label", std::make_shared<Embedding>(layout.classes, from, layout.spectral));
   }

@@ -20,9 +20,9 @@ SelfAttention::SelfAttention(int64_t channels, bool spectral) {
 }
 
 at::Tensor SelfAttention::forward(const at::Tensor& x) {
-  const at::Tensor query = query_->forward(x).flatten(2);                      // [n, c/8, HW]
-  const at::Tensor key = at::max_pool2d(key_->forward(x), 2).flatten(2);       // [n, c/8, HW/4]
-  const at::Tensor value = at::max_pool2d(value_->forward(x), 2).flatten(2);   // [n, c/2, HW/4]
+  const at::Tensor query = query_->forward(x).flatten(2);                     // [n, c/8, HW]
+  const at::Tensor key = at::max_pool2d(key_->forward(x), 2).flatten(2);      // [n, c/8, HW/4]
+  const at::Tensor value = at::max_pool2d(value_->forward(x), 2).flatten(2);  // [n, c/2, HW/4]
   const at::Tensor weights = at::softmax(at::bmm(query.transpose(1, 2), key), 2);
   const at::Tensor mixed = at::bmm(value, weights.transpose(1, 2)).view({x.size(0), -1, x.size(2), x.size(3)});
   return x + strength_ * output_->forward(mixed.contiguous(at::MemoryFormat::ChannelsLast));

@@ -1,5 +1,5 @@
 // export_models FOLDER: for every published network a NAME.safetensors in float64 with weights (g.*, d.*), inputs (z,
-// label, image), outputs (out.*) and the gradients (grad.*) of sum(c * D(G(z))). models.py reads them.
+// label), outputs (out.*), the FLOPs of a chain-step and the gradients (grad.*) of sum(c * D(G(z))). models.py reads them.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "models/batch_norm.hpp"
+#include "models/counts.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "models/state.hpp"
@@ -40,6 +41,8 @@ void write(const std::filesystem::path& folder, const std::string& name, const M
   const at::Tensor z = draws({samples, config.latent_dim}, 0);
   const at::Tensor label = config.classes > 0 ? at::arange(samples, at::kLong).remainder(config.classes) : at::Tensor();
   if (label.defined()) out["label"] = label;
+  const at::Tensor one_label = label.defined() ? label.narrow(0, 0, 1) : label;
+  out["flops"] = at::full({1}, chain_step_flops(*g, *d, z.narrow(0, 0, 1), one_label), at::kLong);
   {
     at::NoGradGuard no_grad;
     g->train();

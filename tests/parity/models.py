@@ -245,7 +245,7 @@ def class_norm(classes):
 W64, D64 = [1024, 512, 256, 128, 64], [64, 128, 256, 512, 1024]
 MODELS = {  # generator, discriminator, their parameters
     "sn_resnet32": (lambda: ResnetG([256] * 4, 4, Norm),
-                    lambda: ResnetD([128] * 4, 2, 0, spectral_norm, torch.sum, False), 4276739, 1053056),
+                    lambda: ResnetD([128] * 4, 2, 0, spectral_norm, torch.sum, False), 4276739, None),
     "sn_resnet32_conditional": (lambda: ResnetG([256] * 4, 4, class_norm(10)),
                                 lambda: ResnetD([128] * 4, 2, 10, spectral_norm, torch.sum, True), None, None),
     "sn_resnet64": (lambda: ResnetG(W64, 4, class_norm(10)),
@@ -290,6 +290,23 @@ def load(net, tensors, prefix):
     return found
 
 
+def chain_step_flops(g, d, z, y):
+    """Twice the forward of both networks, 2 per multiply-add of convolutions and linear layers, for one sample."""
+    multiply_adds = []
+
+    def count(module, inputs, output):
+        positions = (inputs[0] if isinstance(module, nn.ConvTranspose2d) else output).shape[2:].numel()
+        multiply_adds.append(module.weight.numel() * positions)
+
+    hooks = [m.register_forward_hook(count) for net in (g, d) for m in net.modules()
+             if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear))]
+    with torch.no_grad():
+        d(g(z, y), y)
+    for hook in hooks:
+        hook.remove()
+    return 4 * sum(multiply_adds)
+
+
 def main():
     exporter, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
@@ -311,6 +328,9 @@ def main():
         z, y = t["z"].clone().requires_grad_(True), t.get("label")
         with torch.no_grad():
             worst = compare(f"{name}: G in eval mode", t["out.g_eval"], g(z, y))
+        flops = chain_step_flops(g, d, z[:1], y if y is None else y[:1])
+        if flops != t["flops"].item():
+            failures.append(f"{name}: {t['flops'].item()} FLOPs per chain-step, here {flops}")
         for module in g.modules():  # batch statistics, but no power iteration
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.train()
@@ -331,7 +351,7 @@ def main():
         for count, published in zip(counts, (g_count, d_count)):
             if published is not None and count != published:
                 failures.append(f"{name}: {count} parameters, published {published}")
-        print(f"{name}: G {counts[0]} parameters, D {counts[1]}; largest relative difference {worst:.1e}, "
+        print(f"{name}: G {counts[0]} parameters, D {counts[1]}, {flops / 1e9:.4g} GFLOP per chain-step; largest relative difference {worst:.1e}, "
               f"float32 {float32:.1e}")
     print("\n".join(failures))
     return bool(failures)

@@ -60,8 +60,8 @@ TEST(Published, SnDcgan32) {
 
 TEST(Published, SnResnet48And64) {
   const Counts stl = count(test::sn_resnet48(), 48);
-  EXPECT_EQ(stl.generator, 129 * 512 * 36 + up_block(512, 256) + up_block(256, 128) + up_block(128, 64) + 128 +
-                               convolution(64, 3, 3));
+  EXPECT_EQ(stl.generator,
+            129 * 512 * 36 + up_block(512, 256) + up_block(256, 128) + up_block(128, 64) + 128 + convolution(64, 3, 3));
   EXPECT_EQ(stl.discriminator, down_block(3, 64, 64, true) + down_block(64, 128, 64, true) +
                                    down_block(128, 256, 128, true) + down_block(256, 512, 256, true) +
                                    down_block(512, 1024, 512, true) + 1025);
@@ -125,7 +125,9 @@ TEST(Architectures, ShapesModesAndLabels) {
 
 TEST(Architectures, WeightsDependOnSeedAndRoleAlone) {
   for (const ModelConfig& config : {test::sn_resnet32(10), test::sn_dcgan32(), test::wgangp_resnet32()}) {
-    const auto digest = [&](Role role, uint64_t seed) { return digest_of(*make_network(config, role, {3, 32, 32}, seed)); };
+    const auto digest = [&](Role role, uint64_t seed) {
+      return digest_of(*make_network(config, role, {3, 32, 32}, seed));
+    };
     EXPECT_EQ(digest(Role::discriminator, 1), digest(Role::discriminator, 1)) << config.architecture;
     EXPECT_NE(digest(Role::discriminator, 1), digest(Role::discriminator, 2)) << config.architecture;
     EXPECT_NE(digest(Role::discriminator, 1), digest(Role::ratio, 1)) << config.architecture;

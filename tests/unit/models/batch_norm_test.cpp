@@ -36,8 +36,8 @@ TEST(BatchNorm, TwoRanksNormaliseByTheGlobalBatch) {
   global.synchronise(with_other(vector_of(theirs)));
   const at::Tensor expected = local.forward(all.to(at::kDouble).to(at::kFloat)).narrow(0, 0, 3);
   const at::Tensor wide = all.to(at::kDouble);
-  const at::Tensor exact = ((wide - wide.mean({0, 2, 3}, true)) /
-                            (wide.var({0, 2, 3}, false, true) + 1e-5).sqrt()).narrow(0, 0, 3);
+  const at::Tensor exact =
+      ((wide - wide.mean({0, 2, 3}, true)) / (wide.var({0, 2, 3}, false, true) + 1e-5).sqrt()).narrow(0, 0, 3);
   EXPECT_TRUE(at::allclose(global.forward(mine), expected, 1e-4, 1e-4));
   EXPECT_LT((global.forward(mine) - exact).abs().max().item<double>(), 1e-4);
   global.synchronise({});

@@ -80,8 +80,8 @@ TEST(BigGan, InitialWeightsAreOrthogonal) {
 }
 
 TEST(OrthogonalPenalty, ValueByHand) {
-  const NetworkPtr d = make_network(test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 0, 4), Role::discriminator,
-                                    {3, 16, 16}, 1);
+  const NetworkPtr d =
+      make_network(test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 0, 4), Role::discriminator, {3, 16, 16}, 1);
   double expected = 0;  // of the matrices with more rows than columns, whose rows cannot be orthogonal
   for (const auto& module : d->modules()) {
     const auto* layer = module->as<Layer>();
@@ -94,8 +94,8 @@ TEST(OrthogonalPenalty, ValueByHand) {
 }
 
 TEST(OrthogonalPenalty, GradientByHand) {
-  const NetworkPtr d = make_network(test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 0, 4), Role::discriminator,
-                                    {3, 16, 16}, 1);
+  const NetworkPtr d =
+      make_network(test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 0, 4), Role::discriminator, {3, 16, 16}, 1);
   d->to(at::kDouble);
   const at::Tensor w = d->named_parameters()["block0.shortcut.weight"];
   const at::Tensor gradient = torch::autograd::grad({orthogonal_penalty(*d)}, {w}).front().flatten(1);
@@ -139,8 +139,8 @@ TEST(Architectures, SecondDerivativesThroughDiscriminators) {
 TEST(MlpCgan, LayersOfTheReproduction) {
   const NetworkPtr g = make_network(test::mnist_cgan(), Role::generator, {1, 28, 28}, 1);
   const NetworkPtr d = make_network(test::mnist_cgan(), Role::discriminator, {1, 28, 28}, 1);
-  EXPECT_EQ(parameter_count(*g), 10 * 16 + 117 * 128 + 129 * 256 + 257 * 512 + 513 * 1024 + 1025 * 784 +
-                                     2 * (256 + 512 + 1024));
+  EXPECT_EQ(parameter_count(*g),
+            10 * 16 + 117 * 128 + 129 * 256 + 257 * 512 + 513 * 1024 + 1025 * 784 + 2 * (256 + 512 + 1024));
   EXPECT_EQ(parameter_count(*d), 10 * 16 + 801 * 512 + 2 * 513 * 512 + 513);
   const at::Tensor y = at::tensor({0, 9}, at::kLong);
   const at::Tensor images = g->forward(draws({2, 100}), y);

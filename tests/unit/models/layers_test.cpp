@@ -149,6 +149,36 @@ TEST(SpectralNorm, SecondDerivatives) {
   EXPECT_NEAR((gradient * direction).sum().item<double>(), (up - down) / (2 * h), 1e-6 * std::abs(up));
 }
 
+// The merged kernels against the plain way, in float64: outputs and gradients.
+TEST(Layers, ChangesOfSideAreMergedExactly) {
+  for (const int64_t kernel : {3, 1}) {
+    Convolution& layer = *keep(std::make_shared<Convolution>(3, 5, kernel, 1, kernel / 2, with_sn));
+    fill(layer, 1);
+    {
+      at::NoGradGuard no_grad;
+      at::Tensor bias = layer.bias();
+      bias.copy_(draws({5}, 2));
+    }
+    layer.to(at::kDouble);
+    const at::Tensor x = draws({2, 3, 6, 4}).to(at::kDouble).requires_grad_(true);
+    const auto compare = [&](const at::Tensor& merged, int64_t count, const at::Tensor& plain) {
+      EXPECT_TRUE(at::allclose(merged, plain, 1e-12, 1e-12)) << kernel;
+      EXPECT_EQ(count, layer.multiply_adds());
+      const at::Tensor weights = draws(plain.sizes(), 9).to(at::kDouble);
+      const std::vector<at::Tensor> leaves{x, layer.raw_weight(), layer.bias()};
+      const auto ours = torch::autograd::grad({(merged * weights).sum()}, leaves);
+      const auto theirs = torch::autograd::grad({(plain * weights).sum()}, leaves);
+      for (size_t i = 0; i < leaves.size(); ++i) EXPECT_TRUE(at::allclose(ours[i], theirs[i], 1e-11, 1e-11)) << i;
+    };
+    const at::Tensor doubled = layer.forward_doubled(x);
+    const int64_t of_doubled = layer.multiply_adds();
+    compare(doubled, of_doubled, layer.forward(at::upsample_nearest2d(x, {12, 8})));
+    const at::Tensor halved = layer.forward_halved(x);
+    const int64_t of_halved = layer.multiply_adds();
+    compare(halved, of_halved, at::avg_pool2d(layer.forward(x), 2));
+  }
+}
+
 TEST(Layers, MultiplyAddsOfOneSample) {
   Convolution& convolution = *keep(std::make_shared<Convolution>(3, 8, 3, 2, 1));
   convolution.forward(at::zeros({5, 3, 8, 8}));
