@@ -15,6 +15,7 @@ COLUMNS = [  # heading, path in metrics, factor, digits
     ("std", ("high_quality_std",), 1, 4),
     ("radial", ("high_quality_radial",), 1, 4),
     ("mass TV", ("mass_total_variation",), 1, 4),
+    ("mass TV, all", ("mass_total_variation_all",), 1, 4),
     ("mass χ²", ("mass_chi2",), 1, 1),
     ("FD", ("frechet_distance",), 1, 4),
     ("IS", ("inception_score", "mean"), 1, 3),

@@ -1,6 +1,7 @@
 # The architecture as a test: cmake -DSOURCE_DIR=... -P tests/layers.cmake
 #   - a folder of src/ includes only from itself and from the folders listed for it here;
 #   - heavy Torch headers stay out of our headers, except where modules are declared (models);
+#   - no two headers declare a type of the same name (the linker would mix their inline functions up without a word);
 #   - no file names a folder of somebody's machine.
 cmake_minimum_required(VERSION 3.22)
 set(may_use_base "")
@@ -42,6 +43,18 @@ foreach(folder IN LISTS folders)
         list(APPEND problems "${file}: ${include}: slow to compile, headers include <ATen/core/Tensor.h>")
       endif()
     endforeach()
+  endforeach()
+endforeach()
+
+file(GLOB_RECURSE headers RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/src/*.hpp)
+foreach(file IN LISTS headers)
+  file(STRINGS ${SOURCE_DIR}/${file} lines REGEX "^(struct|class) [A-Za-z0-9_]+[^;]*{")
+  foreach(line IN LISTS lines)
+    string(REGEX REPLACE "^(struct|class) ([A-Za-z0-9_]+).*" "\\2" type "${line}")
+    if(DEFINED declared_${type})
+      list(APPEND problems "${file}: type ${type} is declared in ${declared_${type}}, too")
+    endif()
+    set(declared_${type} ${file})
   endforeach()
 endforeach()
 

@@ -9,7 +9,11 @@
 
 namespace ddls {
 
-enum class Command { pipeline, train, sample, evaluate, config, info };
+enum class Command { pipeline, train, sample, evaluate, bench, config, info };
+
+struct BenchOptions {
+  int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
+};
 
 struct CommandLine {
   Command command = Command::pipeline;
@@ -19,9 +23,12 @@ struct CommandLine {
   Resume resume = Resume::automatic;
   std::string device = "auto";
   log::Level level = log::Level::info;
-  std::string checkpoint;                                 // sample
-  std::string fake, real, extractor, metrics = "fid,is";  // evaluate
-  std::string json;                                       // evaluate, info
+  std::string checkpoint;                      // sample
+  std::string generator, discriminator;        // sample: TorchScript files instead of a run's networks
+  std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
+  std::string bench;                           // training, sampler, collectives
+  BenchOptions bench_options;
+  std::string json;  // evaluate, bench, info
 };
 
 // Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and succeed.

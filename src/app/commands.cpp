@@ -2,10 +2,12 @@
 
 #include <cstdio>
 
+#include "app/bench.hpp"
 #include "app/command_line.hpp"
 #include "app/evaluate_sets.hpp"
 #include "app/info.hpp"
 #include "app/run.hpp"
+#include "app/sample_scripted.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "config/load.hpp"
@@ -57,12 +59,19 @@ int run_command(int argc, char** argv, Environment& environment) {
     case Command::pipeline:
       run_pipeline(line, comm);
       break;
+    case Command::bench:
+      run_bench(line, comm);
+      break;
     case Command::train: {
       Run run = open_run(line, comm);
       train_stage(run);
       break;
     }
     case Command::sample: {
+      if (!line.generator.empty()) {
+        sample_scripted(line, comm);
+        break;
+      }
       Run run = open_run(line, comm);
       sample_stage(run, load_target(run, line.checkpoint));
       break;

@@ -2,13 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <optional>
 
+#include "app/evaluation_set.hpp"
 #include "app/set_metrics.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
-#include "dist/failure.hpp"
+#include "config/load.hpp"
+#include "eval/statistics_file.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -16,48 +17,62 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<std::string> wanted_metrics(const std::string& list) {
-  std::vector<std::string> words;
-  for (size_t at = 0; at <= list.size();) {
-    const size_t end = std::min(list.find(',', at), list.size());
-    const std::string word = list.substr(at, end - at);
-    if (word != "fid" && word != "is") all_fail(Exit::usage, "--metrics: '{}' is not one of fid, is", word);
-    words.push_back(word);
-    at = end + 1;
-  }
-  return words;
+// --metrics of the command line, else evaluate.metrics.
+Config configuration(const CommandLine& line) {
+  std::vector<std::string> overrides = line.overrides;
+  if (!line.metrics.empty()) overrides.push_back("evaluate.metrics=[" + line.metrics + "]");
+  return load_config(line.config_file, overrides);
+}
+
+// The network both sets go through; none for points and where both are statistics.
+std::optional<Extractor> extractor_for(const CommandLine& line, const EvaluationSet& fake, const EvaluationSet& real,
+                                       c10::Device device) {
+  const EvaluationSet& images = fake.images ? fake : real;
+  if (!images.images) return std::nullopt;
+  const EvaluationSet& other = fake.images ? real : fake;
+  if (!other.images && !other.statistics)
+    fail(Exit::data, "--fake and --real: one holds images, the other points");
+  if (line.extractor.empty()) fail(Exit::usage, "evaluate: images need --extractor E.pt");
+  Extractor extractor = load_extractor(line.extractor, images.sample_shape, device);
+  for (const EvaluationSet* set : {&fake, &real})
+    if (set->statistics)
+      require_provenance(set->statistics_file, read_provenance(set->statistics_file),
+                         {{"extractor_sha256", extractor.sha256}});
+  return extractor;
+}
+
+Json record_of(const EvaluationSet& set) {
+  Json record{{"name", set.name}, {"count", set.count}};
+  if (!set.statistics) return record;
+  record["count"] = set.statistics->count > 0 ? Json(set.statistics->count) : Json(nullptr);
+  record["statistics"] = true;
+  return record;
 }
 
 }  // namespace
 
 std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
-  const std::vector<std::string> wanted = wanted_metrics(line.metrics);
-  Dataset fake, real;
+  Config config;
+  EvaluationSet fake, real;
   std::optional<Extractor> extractor;
   comm.together([&] {
-    fake = open_set(line.fake);
-    real = open_set(line.real);
-    if (fake.images() != real.images()) fail(Exit::data, "--fake and --real: one holds images, the other points");
-    if (!fake.images()) return;
-    if (line.extractor.empty()) fail(Exit::usage, "evaluate: images need --extractor E.pt");
-    extractor = load_extractor(line.extractor, fake.samples.sizes().slice(1).vec(), comm.topology().device);
+    config = configuration(line);
+    fake = open_evaluation_set(line.fake);
+    real = open_evaluation_set(line.real);
+    extractor = extractor_for(line, fake, real, comm.topology().device);
   });
-  const MetricContext context{comm, extractor ? &*extractor : nullptr};
-  const SetStatistics reference = statistics_of(context, real.samples, real.name);
-  Json metrics = metrics_of(context, fake.samples, reference, fake.name);
-  const auto drop_unless = [&](const char* word, const char* key) {
-    if (std::find(wanted.begin(), wanted.end(), word) == wanted.end()) metrics.erase(key);
-  };
-  drop_unless("fid", "frechet_distance");
-  drop_unless("is", "inception_score");
+  const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
+  const Json metrics = metrics_of(context, fake, prepare_reference(context, real));
 
   Json result{{"schema", 1},
               {"version", version::project},
               {"git_commit", version::git_commit},
               {"ranks", comm.ranks()},
-              {"fake", {{"name", fake.name}, {"count", fake.size()}}},
-              {"reference", {{"name", real.name}, {"count", real.size()}}}};
-  if (extractor) result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}};
+              {"fake", record_of(fake)},
+              {"reference", record_of(real)}};
+  if (extractor)
+    result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
+  result["protocol"] = protocol_of(context);
   result["metrics"] = metrics;
   const std::string text = result.dump(2) + "\n";
   comm.on_root([&] {

@@ -16,30 +16,21 @@
 namespace ddls {
 namespace {
 
-// The extractor of the configuration, or the classifier of the run, trained now if it is not there.
-Extractor extractor_of(Run& run) {
-  fs::path file = run.config.evaluate.extractor;
-  if (file.empty()) {
-    file = run.folder / "extractor" / "classifier.pt";
-    fit_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
-  }
-  Extractor extractor;
-  run.comm.together([&] { extractor = load_extractor(file, sample_shape(run.train), run.comm.topology().device); });
-  return extractor;
+EvaluationSet read_samples(Run& run, const fs::path& file) {
+  EvaluationSet set;
+  run.comm.together([&] { set = open_evaluation_set(file.string()); });
+  return set;
 }
 
-at::Tensor read_samples(Run& run, const fs::path& file) {
-  at::Tensor samples;
-  run.comm.together([&] { samples = open_set(file.string()).samples; });
-  return samples;
-}
-
-at::Tensor first_rows(const at::Tensor& samples, int64_t count) {
-  return count > 0 && count < samples.size(0) ? samples.narrow(0, 0, count) : samples;
+at::Tensor first_rows(const Dataset& data, int64_t count) {
+  return data.rows(0, count > 0 ? std::min(count, data.size()) : data.size());
 }
 
 // FD and IS against the step, from the stored snapshots.
-Json curve_of(Run& run, const MetricContext& context, const SetStatistics& reference, const fs::path& folder) {
+Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, const fs::path& folder) {
+  EvaluateConfig config = whole.config;
+  std::erase_if(config.metrics, [](const std::string& metric) { return metric != "fid" && metric != "is"; });
+  const MetricContext context{whole.comm, config, whole.extractor, whole.gaussians25};
   Json curve = Json::array();
   if (!fs::is_directory(folder / "snapshots")) return curve;
   std::vector<fs::path> files;
@@ -49,7 +40,7 @@ Json curve_of(Run& run, const MetricContext& context, const SetStatistics& refer
   for (const fs::path& file : files) {
     const std::string stem = file.stem().string();
     Json point{{"step", std::stoll(stem.substr(stem.find('-') + 1))}};
-    point.update(metrics_of(context, read_samples(run, file), reference, file.string()));
+    point.update(metrics_of(context, read_samples(run, file), reference));
     curve.push_back(point);
   }
   return curve;
@@ -71,8 +62,8 @@ Json method_record(Run& run, const std::string& name) {
   if (seconds > 0)
     record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
   record["temperature"] = manifest["temperature"];
-  record["restarts"] = manifest["restarts"];
-  record.update(manifest["diagnostics"]);  // rhat, ess_per_chain, and what they were computed from
+  record["restarts"] = manifest.value("restarts", int64_t{0});
+  record.update(manifest.value("diagnostics", Json::object()));  // rhat, ess_per_chain, what they were computed from
 
   double accepted = 0;  // a record is the mean over the steps since the one before
   int64_t last = 0;
@@ -90,6 +81,17 @@ Json method_record(Run& run, const std::string& name) {
 }
 
 }  // namespace
+
+Extractor extractor_of(Run& run) {
+  fs::path file = run.config.evaluate.extractor;
+  if (file.empty()) {
+    file = run.folder / "extractor" / "classifier.pt";
+    fit_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
+  }
+  Extractor extractor;
+  run.comm.together([&] { extractor = load_extractor(file, sample_shape(run.train), run.comm.topology().device); });
+  return extractor;
+}
 
 void check_evaluation(const Run& run) {
   if (!run.train.images()) return;
@@ -116,25 +118,25 @@ void evaluate_stage(Run& run) {
   const Dataset& reference_data = run.reference();
   std::optional<Extractor> extractor;
   if (run.train.images()) extractor = extractor_of(run);
-  const MetricContext context{run.comm, extractor ? &*extractor : nullptr, run.config.evaluate.batch,
+  const MetricContext context{run.comm, run.config.evaluate, extractor ? &*extractor : nullptr,
                               run.config.data.kind == "gaussians25"};
 
-  const at::Tensor reference_samples = first_rows(reference_data.samples, run.config.evaluate.reference_count);
-  log::info("evaluating against {} ({} samples)", reference_data.name, reference_samples.size(0));
-  const SetStatistics reference = statistics_of(context, reference_samples, reference_data.name);
+  const EvaluationSet reference_set = set_of(reference_data, run.config.evaluate.reference_count);
+  log::info("evaluating against {} ({} samples)", reference_set.name, reference_set.count);
+  const Reference reference = prepare_reference(context, reference_set);
   // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
   const Dataset& others = &reference_data == &run.test ? run.train : run.test;
-  Json reference_record{{"name", reference_data.name}, {"count", reference_samples.size(0)}};
+  Json reference_record{{"name", reference_set.name}, {"count", reference_set.count}};
   if (others.size() >= 2) {
-    const at::Tensor real = first_rows(others.samples, run.config.sample.count);
-    reference_record["metrics"] = metrics_of(context, real, reference, others.name);
-    reference_record["metrics_of"] = fmt::format("{} (first {})", others.name, real.size(0));
+    const EvaluationSet real = set_of(others, run.config.sample.count);
+    reference_record["metrics"] = metrics_of(context, real, reference);
+    reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
   }
 
   Json methods = Json::object();
   for (const std::string& name : run.config.sample.methods) {
     Json record = method_record(run, name);
-    record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference, name);
+    record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
     Json curve = curve_of(run, context, reference, run.samples_of(name));
     if (!curve.empty()) record["curve"] = std::move(curve);
     methods[name] = std::move(record);
@@ -154,10 +156,11 @@ void evaluate_stage(Run& run) {
       report["extractor"] = {
           {"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
     report["reference"] = reference_record;
+    report["protocol"] = protocol_of(context);
     report["methods"] = methods;
     write_file(run.folder / "report.json", report.dump(2) + "\n");
     // Real samples beside the generated ones, for the pictures.
-    const at::Tensor real = first_rows(reference_data.samples, run.config.sample.count);
+    const at::Tensor real = first_rows(reference_data, run.config.sample.count);
     write_npz(run.folder / "samples" / "real.npz",
               {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
     return std::string();

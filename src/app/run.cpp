@@ -46,6 +46,16 @@ fs::path folder_of(const CommandLine& line, const Config& config) {
   return config.output.directory.empty() ? fs::path("runs") / config.name : fs::path(config.output.directory);
 }
 
+void check_labels(const Run& run) {
+  const int64_t classes = run.config.model.classes;
+  if (classes == 0) return;
+  if (run.train.classes() == 0)
+    fail(Exit::config, "model.classes is {}, but '{}' has no labels; set model.classes to 0", classes, run.train.name);
+  if (run.train.classes() > classes)
+    fail(Exit::config, "model.classes is {}, but '{}' has labels up to {}", classes, run.train.name,
+         run.train.classes() - 1);
+}
+
 }  // namespace
 
 const Dataset& Run::reference() const {
@@ -83,6 +93,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
   Run run{std::move(config), folder, line.resume, comm, std::move(run_log), std::move(train), std::move(test)};
   comm.together([&] {  // what would fail later fails now
     run.reference();
+    check_labels(run);
     for (const Role role : {Role::generator, Role::discriminator, Role::ratio})
       make_network(run.config.model, role, sample_shape(run.train), run.config.seed);
   });

@@ -11,6 +11,7 @@
 #include "data/dataset.hpp"
 #include "ddls/target.hpp"
 #include "dist/communicator.hpp"
+#include "eval/features.hpp"
 #include "train/run_log.hpp"
 
 namespace ddls {
@@ -45,6 +46,10 @@ void sample_stage(Run& run, const TrainedTarget& trained);
 // Throws what evaluate_stage would find missing (extractor, labels), before the work starts.
 void check_evaluation(const Run& run);
 void evaluate_stage(Run& run);  // writes report.json
+// The extractor of the configuration, or the classifier of the run, trained now if it is not there. Images only.
+Extractor extractor_of(Run& run);
+// What the trainer calls every train.evaluate_every steps; empty where that is 0. Makes its reference now.
+std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_evaluator(Run& run);
 void report_stage(Run& run);    // pictures, report.html, and a summary on the terminal
 
 // One number per stage in seconds.json, so that stages run as separate jobs add up in the report.

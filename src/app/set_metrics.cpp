@@ -2,27 +2,22 @@
 
 #include <ATen/ATen.h>
 
-#include <optional>
+#include <algorithm>
+#include <limits>
 
+#include "app/frechet_metrics.hpp"
+#include "app/pair_metrics.hpp"
+#include "app/reference_cache.hpp"
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "data/toy.hpp"
-#include "eval/inception_score.hpp"
+#include "dist/failure.hpp"
 #include "eval/modes.hpp"
 
 namespace ddls {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Rows of one block, filled up to the full batch with its first row: a network may round differently for another batch.
-at::Tensor padded_rows(const at::Tensor& samples, const Block& block) {
-  const at::Tensor rows = samples.narrow(0, block.ids.begin, block.ids.size());
-  const int64_t missing = block.padded.size() - rows.size(0);
-  if (missing == 0) return rows;
-  std::vector<int64_t> sizes = rows.sizes().vec();
-  sizes.front() = missing;
-  return at::cat({rows, rows.narrow(0, 0, 1).expand(sizes)});
-}
 
 void add_modes(Json& metrics, const at::Tensor& points) {
   const ModeMetrics m = mode_metrics(points, gaussians25_centres(), gaussians25_sd, gaussians25_scale);
@@ -32,58 +27,174 @@ void add_modes(Json& metrics, const at::Tensor& points) {
   metrics["high_quality_std"] = m.high_quality_std;
   metrics["high_quality_radial"] = m.high_quality_radial;
   metrics["mass_total_variation"] = m.mass_total_variation;
+  metrics["mass_total_variation_all"] = m.mass_total_variation_all;
   metrics["mass_chi2"] = m.mass_chi2;
   metrics["mass_min"] = m.mass_min;
   metrics["mass_max"] = m.mass_max;
 }
 
-}  // namespace
-
-SetStatistics statistics_of(const MetricContext& context, const at::Tensor& samples, const std::string& what) {
-  Communicator& comm = context.comm;
-  SetStatistics result;
-  if (!context.extractor) {  // points: cheap, every rank sums all of them
-    Moments moments(samples.size(1));
-    moments.add(samples);
-    comm.together([&] { result.gaussian = moments.statistics(what); });
-    return result;
-  }
-  Moments moments(context.extractor->features);
-  std::optional<InceptionScore> score;
-  if (context.extractor->classes > 0 && samples.size(0) >= InceptionScore::splits)
-    score.emplace(context.extractor->classes, samples.size(0));
-  comm.together([&] {
-    for (const Block& block : BlockPlan{samples.size(0), context.batch}.blocks_of(comm.rank(), comm.ranks())) {
-      const Features f = context.extractor->extract(padded_rows(samples, block));
-      moments.add(f.features.narrow(0, 0, block.ids.size()));
-      if (score) score->add(f.logits.narrow(0, 0, block.ids.size()), block.ids);
-    }
-  });
-  comm.all_reduce(moments.sums());
-  comm.together([&] { result.gaussian = moments.statistics(what); });
-  if (score) {
-    comm.all_reduce(score->sums());
-    const MeanStd is = score->score();
-    result.inception_score = {{"mean", is.mean}, {"std", is.std}};
-  }
-  return result;
+// How many rows of features the metrics need beyond the sums.
+int64_t rows_kept(const MetricContext& context, bool is_reference) {
+  const bool parts = !is_reference && (context.wants("fid_infinity") || context.wants("fid_error"));
+  if (context.wants("kid") || context.wants("intra_fid") || parts) return std::numeric_limits<int64_t>::max();
+  return context.wants("prdc") ? context.config.prdc.count : 0;
 }
 
-Json metrics_of(const MetricContext& context, const at::Tensor& samples, const SetStatistics& reference,
-                const std::string& what) {
-  const SetStatistics own = statistics_of(context, samples, what);
-  Json metrics;
-  metrics["frechet_distance"] = frechet_distance(own.gaussian, reference.gaussian);
-  if (!own.inception_score.is_null()) {
-    metrics["inception_score"] = own.inception_score;
-  } else if (context.extractor) {
-    metrics["inception_score"] = nullptr;
-    metrics["inception_score_why"] = context.extractor->classes == 0
-                                         ? "the extractor gives no logits"
-                                         : fmt::format("fewer than {} images", InceptionScore::splits);
+SetFeatures features_of(const MetricContext& context, const EvaluationSet& set, bool is_reference,
+                        bool inception_score) {
+  if (set.statistics) return {set.name, set.statistics->count, *set.statistics, {}, {}, {}};
+  if (set.count < 2) all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
+  ExtractOptions options;
+  options.extractor = context.extractor;
+  options.batch = context.config.batch;
+  options.moments = context.wants_frechet();
+  options.inception_score = inception_score;
+  options.keep = rows_kept(context, is_reference);
+  return extract_set(context.comm, set, options);
+}
+
+// The same for a reference, whose statistics may be kept between runs.
+SetFeatures reference_features(const MetricContext& context, const EvaluationSet& set) {
+  if (context.config.cache.empty() || set.statistics || !context.wants_frechet()) return features_of(context, set, true, false);
+  const CacheEntry entry = cache_entry(context.comm, context.config.cache, set, context.extractor);
+  const std::optional<GaussianStatistics> kept = cached_statistics(context.comm, entry);
+  if (kept && rows_kept(context, true) == 0) return {set.name, set.count, *kept, {}, {}, {}};
+  const SetFeatures features = features_of(context, set, true, false);
+  if (!kept) store_statistics(context.comm, entry, features.gaussian);
+  return features;
+}
+
+void refuse(Json& metrics, const std::vector<std::string>& names, const std::string& why) {
+  for (const std::string& name : names) {
+    metrics[name] = nullptr;
+    metrics[name + "_why"] = why;
   }
-  if (context.gaussians25) add_modes(metrics, samples);
+}
+
+void warn_of_few(const SetFeatures& set) {
+  const int64_t features = set.gaussian.mean.numel();
+  if (set.count > 0 && set.count <= features)
+    log::warning("{}: {} samples for {} features; the Fréchet distance is dominated by its bias", set.name, set.count,
+                 features);
+}
+
+// Why a metric cannot be had of these two sets; empty where it can.
+std::string no_pairs_why(const SetFeatures& own, const Reference& reference, bool own_statistics_only) {
+  if (own_statistics_only) return own.name + " holds statistics only";
+  if (reference.statistics_only) return reference.set.name + " holds statistics only";
+  return {};
+}
+
+// The Fréchet distance, and what is made of distances of parts.
+void add_frechet(Json& metrics, const MetricContext& context, const SetFeatures& own, const Reference& reference,
+                 bool own_statistics_only) {
+  Communicator& comm = context.comm;
+  if (context.wants_frechet()) warn_of_few(own);
+  if (context.wants("fid"))
+    metrics["frechet_distance"] = distance_on_root(comm, own.gaussian, own.name, reference.factor);
+  const std::string no_rows = own_statistics_only ? own.name + " holds statistics only"
+                              : own.count < 20    ? "fewer than 20 samples"
+                                                  : "";
+  if (context.wants("fid_error")) {
+    if (no_rows.empty())
+      metrics["frechet_distance_std"] = fid_standard_error(comm, own, reference.factor);
+    else
+      refuse(metrics, {"frechet_distance_std"}, no_rows);
+  }
+  if (context.wants("fid_infinity")) {
+    if (no_rows.empty())
+      metrics["fid_infinity"] = fid_infinity(comm, own, reference.factor);
+    else
+      refuse(metrics, {"fid_infinity"}, no_rows);
+  }
+  if (context.wants("intra_fid")) {
+    if (own.labels.defined() && reference.set.labels.defined())
+      metrics["intra_fid"] = intra_class_fid(comm, own, reference.set);
+    else
+      refuse(metrics, {"intra_fid"}, (own.labels.defined() ? reference.set.name : own.name) + " has no labels");
+  }
+}
+
+}  // namespace
+
+bool MetricContext::wants_frechet() const { return wants("fid") || wants("fid_error") || wants("fid_infinity"); }
+
+bool MetricContext::wants(const char* metric) const {
+  return std::find(config.metrics.begin(), config.metrics.end(), metric) != config.metrics.end();
+}
+
+Reference prepare_reference(const MetricContext& context, const EvaluationSet& set) {
+  Reference reference;
+  reference.statistics_only = set.statistics.has_value();
+  reference.set = reference_features(context, set);
+  if (context.wants_frechet()) {
+    warn_of_few(reference.set);
+    reference.factor = factor_on_root(context.comm, reference.set.gaussian, reference.set.name);
+  }
+  if (reference.statistics_only) return reference;
+  if (context.wants("kid")) reference.kernel_sum = kernel_sum_within(context.comm, reference.set.rows);
+  const FeatureBlocks first = reference.set.rows.first(context.config.prdc.count);
+  if (context.wants("prdc") && first.count > context.config.prdc.k)
+    reference.radii = neighbour_radii(context.comm, first, context.config.prdc.k);
+  return reference;
+}
+
+Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference) {
+  Communicator& comm = context.comm;
+  const int64_t classes = context.extractor ? context.extractor->classes : 0;
+  const bool score = context.wants("is") && classes > 0 && set.count >= InceptionScore::splits;
+  const SetFeatures own = features_of(context, set, false, score);
+  Json metrics = Json::object();
+  add_frechet(metrics, context, own, reference, set.statistics.has_value());
+  if (own.inception_score) {
+    metrics["inception_score"] = {{"mean", own.inception_score->mean}, {"std", own.inception_score->std}};
+  } else if (context.wants("is") && context.extractor) {
+    refuse(metrics, {"inception_score"},
+           set.statistics ? own.name + " holds statistics only"
+           : classes == 0 ? "the extractor gives no logits"
+                          : fmt::format("fewer than {} images", InceptionScore::splits));
+  }
+  const std::string no_pairs = no_pairs_why(own, reference, set.statistics.has_value());
+  if (context.wants("kid")) {
+    if (no_pairs.empty()) {
+      const MeanStd subsets = kid_by_subsets(comm, own.rows, reference.set.rows, context.config.kid);
+      metrics["kid"] = {{"unbiased", kid_unbiased(comm, own.rows, reference.set.rows, *reference.kernel_sum)},
+                        {"subsets_mean", subsets.mean},
+                        {"subsets_std", subsets.std}};
+    } else {
+      refuse(metrics, {"kid"}, no_pairs);
+    }
+  }
+  if (context.wants("prdc")) {
+    const int64_t k = context.config.prdc.k;
+    const FeatureBlocks first = own.rows.first(context.config.prdc.count);
+    const std::vector<std::string> names{"precision", "recall", "density", "coverage"};
+    if (!no_pairs.empty()) {
+      refuse(metrics, names, no_pairs);
+    } else if (first.count <= k || !reference.radii.defined()) {
+      refuse(metrics, names, fmt::format("a set has no more than k = {} samples", k));
+    } else {
+      const Prdc p =
+          prdc_of(comm, first, reference.set.rows.first(context.config.prdc.count), reference.radii, k);
+      metrics.update({{"precision", p.precision}, {"recall", p.recall}, {"density", p.density}, {"coverage", p.coverage}});
+    }
+  }
+  if (context.gaussians25) add_modes(metrics, set.read({0, set.count}).at(0).samples);
   return metrics;
+}
+
+Json protocol_of(const MetricContext& context) {
+  Json protocol{{"quantisation", "uint8; generated images as clip(floor(127.5 x + 128), 0, 255)"},
+                {"resize", "by the extractor"},
+                {"covariance_divisor", "n - 1"}};
+  if (context.wants("is")) protocol["inception_splits"] = InceptionScore::splits;
+  if (context.wants("kid"))
+    protocol["kid"] = {{"kernel", "(x.y/d + 1)^3"},
+                       {"subsets", context.config.kid.subsets},
+                       {"subset_size", context.config.kid.subset_size}};
+  if (context.wants("prdc")) protocol["prdc"] = {{"k", context.config.prdc.k}, {"count", context.config.prdc.count}};
+  if (!context.extractor) protocol.erase("quantisation"), protocol.erase("resize");
+  return protocol;
 }
 
 }  // namespace ddls

@@ -1,32 +1,42 @@
 #pragma once
 // The metrics of one set against a reference, distributed over the ranks. **Collective.**
 #include <nlohmann/json.hpp>
+#include <optional>
 
-#include "data/dataset.hpp"
+#include "app/evaluation_set.hpp"
+#include "app/extract_set.hpp"
+#include "config/config.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
-#include "eval/moments.hpp"
+#include "eval/frechet.hpp"
 
 namespace ddls {
 
 // What is computed of every set: points are their own features; images go through the extractor.
 struct MetricContext {
   Communicator& comm;
+  const EvaluateConfig& config;
   const Extractor* extractor = nullptr;  // null for points
-  int64_t batch = 250;
-  bool gaussians25 = false;  // also Table 1
+  bool gaussians25 = false;              // also Table 1
+
+  bool wants(const char* metric) const;  // of evaluate.metrics
+  bool wants_frechet() const;            // whole sets' mean and covariance
 };
 
-struct SetStatistics {
-  GaussianStatistics gaussian;
-  nlohmann::ordered_json inception_score;  // absent where there are no logits
+// A real set with all that several comparisons share.
+struct Reference {
+  SetFeatures set;
+  bool statistics_only = false;
+  std::optional<GaussianFactor> factor;  // on rank 0, where Fréchet distances are computed
+  std::optional<double> kernel_sum;      // KID
+  at::Tensor radii;                      // PRDC; undefined where the set is too small
 };
+Reference prepare_reference(const MetricContext& context, const EvaluationSet& set);
 
-// Statistics of a set (uint8 images or float points): each rank its blocks, one all-reduce per metric.
-SetStatistics statistics_of(const MetricContext& context, const at::Tensor& samples, const std::string& what);
+// The "metrics" object of interface.md. What could not be computed is null, with NAME_why beside it.
+nlohmann::ordered_json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference);
 
-// The "metrics" object of interface.md.
-nlohmann::ordered_json metrics_of(const MetricContext& context, const at::Tensor& samples,
-                                  const SetStatistics& reference, const std::string& what);
+// How the numbers were made: what must be equal for two of them to be compared.
+nlohmann::ordered_json protocol_of(const MetricContext& context);
 
 }  // namespace ddls

@@ -2,6 +2,7 @@
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "ddls/labels.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
@@ -16,7 +17,9 @@ namespace {
 TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkPtr& ratio) {
   TrainedTarget trained;
   trained.digest = digest_of(*generator) ^ (digest_of(*ratio) << 1);
-  trained.target = make_target(generator, ratio, run.config.model.latent_dim, run.comm.topology().device);
+  trained.target = make_target(generator, ratio, run.config.model.latent_dim, run.comm.topology().device,
+                               prior_from_name(run.config.model.prior));
+  label_chains(trained.target, run.config.sample.labels, run.config.model.classes, Noise{run.config.seed});
   return trained;
 }
 
@@ -25,7 +28,8 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
 TrainedTarget train_stage(Run& run) {
   const Stopwatch watch;
   const TrainConfig& train = run.config.train;
-  const TrainContext context{run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm};
+  const TrainContext context{run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm,
+                             training_evaluator(run)};
   const TrainedGan gan = train_gan(context);
   NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
   if (train.ratio.refine.steps > 0) ratio = refine_ratio(context, gan.generator, ratio);

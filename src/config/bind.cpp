@@ -6,24 +6,37 @@ namespace ddls {
 namespace {
 
 void bind_data(Section& s, DataConfig& c) {
-  s.value("kind", &c.kind, "what the data are", one_of({"gaussians25", "swiss_roll", "idx", "images", "npz"}));
-  s.value("train", &c.train, "training set: an idx image file, a folder of images or an .npz", a_path());
+  s.value("kind", &c.kind, "what the data are",
+          one_of({"gaussians25", "swiss_roll", "idx", "cifar10", "images", "npz", "npy", "tar"}));
+  s.value("train", &c.train,
+          "training set: an idx image file, the folder of CIFAR-10's .bin files, a folder of images, an .npz or .npy, "
+          "a tar "
+          "archive (also ARCHIVE.tar/folder/inside) or a folder of them",
+          a_path());
   s.value("test", &c.test, "test set, of the same kind", a_path());
-  s.value("train_labels", &c.train_labels, "idx only: labels of the training set", a_path());
-  s.value("test_labels", &c.test_labels, "idx only: labels of the test set", a_path());
+  s.value("train_labels", &c.train_labels, "idx and npy: labels of the training set", a_path());
+  s.value("test_labels", &c.test_labels, "idx and npy: labels of the test set", a_path());
   s.value("points", &c.points, "toy data: size of the training set", at_least(1));
   s.value("image_size", &c.image_size, "images are cropped and scaled to this; 0: as stored", at_least(0));
   s.value("channels", &c.channels, "1: grey, 3: colour; 0: as stored", between(0, 3));
   s.value("damaged", &c.damaged, "what a damaged image file does", one_of({"fatal", "skip"}));
+  s.value("on_demand", &c.on_demand, "images: decode them when they are needed, not all at opening (tar always does)");
+  s.value("crop", &c.crop, "square that is cut out in training, of images decoded on demand",
+          one_of({"center", "random"}));
+  s.value("flip", &c.flip, "mirror half of the training images, chosen anew each time");
+  s.value("dequantise", &c.dequantise, "training images as u/128 - 1 + U(0, 1/128), not u/127.5 - 1");
+  s.value("loader_threads", &c.loader_threads,
+          "threads per rank that decode on-demand images ahead; 0: none, the training thread decodes", at_least(0));
+  s.value("lookahead", &c.lookahead, "batches that they decode ahead", at_least(1));
 }
 
 void bind_model(Section& s, ModelConfig& c) {
-  s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan"}));
+  s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan"}));
   s.value("latent_dim", &c.latent_dim, "dimension of z", at_least(1));
-  s.value("prior", &c.prior, "law of each coordinate of z; uniform: [-1, 1], truncated_normal: |z_i| < 2",
+  s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2",
           one_of({"normal", "uniform", "truncated_normal"}));
-  s.value("classes", &c.classes, "classes of conditional networks; 0: unconditional", at_least(0));
-  s.value("generator_widths", &c.generator_widths, "hidden widths (mlp) or channels (dcgan)", at_least(1));
+  s.value("generator_widths", &c.generator_widths, 
+          "hidden widths (mlp) or channels; residual networks: bottom, then blocks", at_least(1));
   s.value("discriminator_widths", &c.discriminator_widths, "the same for the training discriminator", at_least(1));
   s.value("ratio_widths", &c.ratio_widths, "the same for the density-ratio discriminator", at_least(1));
   s.value("ratio_hidden", &c.ratio_hidden, "dcgan: width of a linear layer before the ratio's logit; 0: none",
@@ -31,6 +44,15 @@ void bind_model(Section& s, ModelConfig& c) {
   s.value("ratio_frequencies", &c.ratio_frequencies,
           "mlp: sin(f x), cos(f x) of each coordinate as further inputs of the ratio", above(0));
   s.value("classifier_widths", &c.classifier_widths, "the same for the feature classifier", at_least(1));
+  s.value("discriminator_downsamplings", &c.discriminator_downsamplings,
+          "residual networks: how many of the first discriminator blocks halve the side", at_least(1));
+  s.value("classes", &c.classes, "classes of a conditional GAN; 0: unconditional", at_least(0));
+  s.value("leaky_slope", &c.leaky_slope, "sn_dcgan, mlp_cgan: slope of leaky ReLU below 0", at_least_below(0, 1));
+  s.value("embedding_dim", &c.embedding_dim, "mlp_cgan, biggan: length of a class's vector", at_least(1));
+  s.value("dropout", &c.dropout, "mlp_cgan: share of hidden units the discriminator drops in training",
+          at_least_below(0, 1));
+  s.value("attention_side", &c.attention_side,
+          "biggan: self-attention after the first block whose maps have this side; 0: none", at_least(0));
 }
 
 void bind_adam(Section& s, AdamConfig& c) {
@@ -41,15 +63,19 @@ void bind_adam(Section& s, AdamConfig& c) {
   s.value("constant_until", &c.constant_until, "share of the steps before linear or cosine begins to fall",
           at_least_below(0, 1));
   s.value("final_share", &c.final_share, "share of lr at which linear or cosine ends", between(0, 1));
+  s.value("warmup", &c.warmup, "first steps, over which the learning rate rises from 0", at_least(0));
 }
 
 void bind_refine(Section& s, RefineConfig& c) {
   s.value("steps", &c.steps, "updates; 0: no refinement", at_least(0));
   s.value("batch", &c.batch, "reals, and chains moved, per update", at_least(1));
   s.value("chains", &c.chains, "persistent chains, moved in turn", at_least(1));
-  s.value("chain_steps", &c.chain_steps, "Langevin steps of a chain per update", at_least(1));
+  s.value("chain_steps", &c.chain_steps, "Langevin steps of a chain per update; 0: prior draws weighted by e^r",
+          at_least(0));
   s.value("step_size", &c.step_size, "epsilon of those steps", above(0));
   s.value("refresh", &c.refresh, "share of chains that start anew when their turn comes", between(0, 1));
+  s.value("penalty", &c.penalty, "weight of the mean square of the ratio over reals and chains", at_least(0));
+  s.value("ema_decay", &c.ema_decay, "moving average of the weights; 0: none", at_least_below(0, 1));
   bind_adam(s.section("adam", "its optimiser"), c.adam);
 }
 
@@ -68,23 +94,49 @@ void bind_classifier(Section& s, ClassifierConfig& c) {
   bind_adam(s.section("adam", "its optimiser"), c.adam);
 }
 
+void bind_train_ddls(Section& s, TrainDdlsConfig& c) {
+  s.value("mode", &c.mode, "which updates see refined latents; docs/training.md says what each optimises",
+          one_of({"off", "generator", "negatives", "both", "port"}));
+  s.value("from_step", &c.from_step, "generator updates before refinement begins", at_least(0));
+  s.value("steps", &c.steps, "Langevin steps per refinement", at_least(1));
+  s.value("step_size", &c.step_size, "epsilon of those steps", above(0));
+  s.value("noise_std", &c.noise_std, "multiple of sqrt(epsilon)", at_least(0));
+  s.value("persistent", &c.persistent, "chains go on from where they were; else from a prior draw each time");
+  s.value("chains", &c.chains, "persistent: how many chains", at_least(1));
+  s.value("refresh", &c.refresh, "persistent: share that starts anew when their turn comes", between(0, 1));
+  s.value("penalty", &c.penalty, "negatives, both: weight of the mean square of the score", at_least(0));
+}
+
 void bind_train(Section& s, TrainConfig& c) {
   s.value("steps", &c.steps, "generator updates", at_least(0));
   s.value("batch", &c.batch, "samples per update, over all ranks", at_least(1));
+  s.value("generator_batch", &c.generator_batch, "samples per generator update; 0: as batch", at_least(0));
   s.value("shards", &c.shards,
           "parts of a batch, dealt to ranks: bits do not depend on the rank count; 0: one per rank, overlapped",
           at_least(0));
-  s.value("loss", &c.loss, "loss of the GAN", one_of({"non_saturating", "minimax", "hinge"}));
+  s.value("loss", &c.loss, "loss of the GAN", 
+          one_of({"non_saturating", "minimax", "hinge", "wasserstein", "least_squares"}));
   s.value("discriminator_steps", &c.discriminator_steps, "discriminator updates per generator update", at_least(1));
   s.value("r1_weight", &c.r1_weight, "weight of the gradient penalty on reals (R1)", at_least(0));
   s.value("r1_every", &c.r1_every, "discriminator updates between two penalties", at_least(1));
+  s.value("gp_weight", &c.gp_weight, "weight of the gradient penalty between reals and fakes (WGAN-GP)", at_least(0));
+  s.value("orthogonal_weight", &c.orthogonal_weight, "weight of BigGAN's orthogonal regularisation of both networks",
+          at_least(0));
   s.value("ema_decay", &c.ema_decay, "moving average of the generator's weights; 0: none", at_least_below(0, 1));
+  s.value("ema_start", &c.ema_start, "updates before the average begins; till then it is the weights", at_least(0));
+  s.value("precision", &c.precision, "bfloat16: autocast, weights stay float32", one_of({"float32", "bfloat16"}));
+  s.value("batch_norm", &c.batch_norm, "statistics of a training batch: of its shard, or of all ranks together",
+          one_of({"shard", "global"}));
   s.value("log_every", &c.log_every, "steps between two records", at_least(1));
   s.value("checkpoint_every", &c.checkpoint_every, "steps between two checkpoints", at_least(1));
   s.value("keep_checkpoints", &c.keep_checkpoints, "how many of the newest are kept", at_least(1));
+  s.value("keep_every", &c.keep_every, "besides, those of every so many steps stay for good; 0: none", at_least(0));
   s.value("grid_every", &c.grid_every, "steps between two grids of samples; 0: none", at_least(0));
+  s.value("evaluate_every", &c.evaluate_every, "steps between two evaluations by FD and IS; 0: none", at_least(0));
+  s.value("evaluate_count", &c.evaluate_count, "samples of such an evaluation", at_least(2));
   bind_adam(s.section("generator", "optimiser of the generator"), c.generator);
   bind_adam(s.section("discriminator", "optimiser of the discriminator"), c.discriminator);
+  bind_train_ddls(s.section("ddls", "training with refined latents"), c.ddls);
   bind_ratio(s.section("ratio", "the density-ratio discriminator, fitted when the generator is done"), c.ratio);
   bind_classifier(s.section("classifier", "the classifier whose features and classes the metrics use"), c.classifier);
 }
@@ -211,6 +263,16 @@ void bind_evaluate(Section& s, EvaluateConfig& c) {
   s.value("reference", &c.reference, "the real set that samples are compared with", one_of({"train", "test"}));
   s.value("reference_count", &c.reference_count, "how many of them; 0: all", at_least(0));
   s.value("batch", &c.batch, "samples per pass through the feature network", at_least(1));
+  s.value("metrics", &c.metrics, "what is computed; the last three cost many Fréchet distances",
+          one_of({"fid", "is", "kid", "prdc", "fid_error", "fid_infinity", "intra_fid"}));
+  s.value("cache", &c.cache, "folder that keeps reference statistics between runs; none: they are computed anew",
+          a_path());
+  Section& kid = s.section("kid", "Kernel Inception Distance by subsets");
+  kid.value("subsets", &c.kid.subsets, "random subsets", at_least(1));
+  kid.value("subset_size", &c.kid.subset_size, "images of either set in each, at most the smaller set", at_least(2));
+  Section& prdc = s.section("prdc", "precision, recall, density, coverage");
+  prdc.value("k", &c.prdc.k, "balls reach the k-th neighbour", at_least(1));
+  prdc.value("count", &c.prdc.count, "the first so many images of each set", at_least(2));
 }
 
 void bind_output(Section& s, OutputConfig& c) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string_view>
 
 #include "config/load.hpp"
 
@@ -21,14 +22,42 @@ void check_data(const Config& c, std::vector<Conflict>& out) {
   if (!toy && d.test.empty() && c.evaluate.reference == "test")
     out.push_back({{"data.test", "evaluate.reference", "data.kind"},
                    "needed for evaluate.reference test; name a test set, or set evaluate.reference to train"});
-  if (d.kind != "idx" && !d.train_labels.empty())
-    out.push_back({{"data.train_labels"}, "only for data.kind idx, but it is " + d.kind});
-  if (d.kind != "idx" && !d.test_labels.empty())
-    out.push_back({{"data.test_labels"}, "only for data.kind idx, but it is " + d.kind});
+  const bool label_files = d.kind == "idx" || d.kind == "npy";
+  if (!label_files && !d.train_labels.empty())
+    out.push_back({{"data.train_labels"}, "only for data.kind idx and npy, but it is " + d.kind});
+  if (!label_files && !d.test_labels.empty())
+    out.push_back({{"data.test_labels"}, "only for data.kind idx and npy, but it is " + d.kind});
+  if (d.on_demand && d.kind != "images" && d.kind != "tar")
+    out.push_back({{"data.on_demand", "data.kind"}, "only for data.kind images and tar, but it is " + d.kind});
+  if (d.crop == "random" && !d.on_demand && d.kind != "tar")
+    out.push_back({{"data.crop", "data.on_demand"},
+                   "random crops need images decoded on demand: data.kind tar, or images with data.on_demand"});
+  if (d.crop == "random" && d.image_size == 0)
+    out.push_back({{"data.crop", "data.image_size"}, "crops are made to data.image_size, which is not given"});
+  if (toy && d.flip) out.push_back({{"data.flip", "data.kind"}, "points cannot be mirrored"});
+  if (toy && d.dequantise) out.push_back({{"data.dequantise", "data.kind"}, "points are not quantised"});
   if (d.channels == 2) out.push_back({{"data.channels"}, "expected 0, 1 or 3, got 2"});
-  if (toy && c.model.architecture == "dcgan")
+  if (toy && c.model.architecture != "mlp")
     out.push_back({{"model.architecture", "data.kind"},
-                   fmt::format("dcgan makes images, but data.kind {} are points; use mlp", d.kind)});
+                   fmt::format("{} makes images, but data.kind {} are points; use mlp", c.model.architecture, d.kind)});
+}
+
+// Options that only some architectures have; set where they mean nothing, they would be silently without effect.
+void check_architecture_options(const ModelConfig& m, std::vector<Conflict>& out) {
+  const auto only_for = [&](const char* key, bool set, std::initializer_list<std::string_view> architectures) {
+    if (!set || std::find(architectures.begin(), architectures.end(), m.architecture) != architectures.end()) return;
+    out.push_back(
+        {{key, "model.architecture"},
+         fmt::format("only for {}, but model.architecture is {}", fmt::join(architectures, ", "), m.architecture)});
+  };
+  const ModelConfig defaults;
+  only_for("model.classes", m.classes != 0, {"sn_resnet", "biggan", "mlp_cgan"});
+  only_for("model.discriminator_downsamplings", m.discriminator_downsamplings != defaults.discriminator_downsamplings,
+           {"sn_resnet", "wgangp_resnet", "biggan"});
+  only_for("model.leaky_slope", m.leaky_slope != defaults.leaky_slope, {"sn_dcgan", "mlp_cgan"});
+  only_for("model.embedding_dim", m.embedding_dim != defaults.embedding_dim, {"mlp_cgan", "biggan"});
+  only_for("model.dropout", m.dropout != 0, {"mlp_cgan"});
+  only_for("model.attention_side", m.attention_side != 0, {"biggan"});
 }
 
 void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
@@ -39,6 +68,27 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
   not_empty(m.discriminator_widths, "model.discriminator_widths");
   not_empty(m.ratio_widths, "model.ratio_widths");
   not_empty(m.classifier_widths, "model.classifier_widths");
+  check_architecture_options(m, out);
+
+  const bool always_conditional = m.architecture == "biggan" || m.architecture == "mlp_cgan";
+  if (always_conditional && m.classes == 0)
+    out.push_back({{"model.classes", "model.architecture"},
+                   fmt::format("{} is conditional; say how many classes there are", m.architecture)});
+  if (m.classes == 1) out.push_back({{"model.classes"}, "expected 0 or at least 2 classes, got 1"});
+  const auto blocks = static_cast<int64_t>(m.generator_widths.size()) - 1;
+  const bool residual =
+      m.architecture == "sn_resnet" || m.architecture == "wgangp_resnet" || m.architecture == "biggan";
+  if (residual && blocks == 0)
+    out.push_back(
+        {{"model.generator_widths", "model.architecture"}, "expected the bottom's width and those of blocks"});
+  if (residual && m.discriminator_downsamplings > static_cast<int64_t>(m.discriminator_widths.size()))
+    out.push_back({{"model.discriminator_downsamplings", "model.discriminator_widths"},
+                   fmt::format("{} blocks cannot halve the side {} times", m.discriminator_widths.size(),
+                               m.discriminator_downsamplings)});
+  if (m.architecture == "biggan" && blocks >= 0 && m.latent_dim % (blocks + 1) != 0)
+    out.push_back({{"model.latent_dim", "model.generator_widths"},
+                   fmt::format("biggan cuts z into {} equal parts, one per width; {} does not divide", blocks + 1,
+                               m.latent_dim)});
 }
 
 // Of the losses only the logistic ones make the discriminator's logit a log-ratio (algorithm.md, section 2).
@@ -58,6 +108,18 @@ void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
       out.push_back({{key, "train.shards"}, fmt::format("{} is not a multiple of train.shards ({})", batch, t.shards)});
   };
   divisible(t.batch, "train.batch");
+  divisible(t.generator_batch, "train.generator_batch");
+  if (t.batch_norm == "global" && t.shards != 0)
+    out.push_back({{"train.batch_norm", "train.shards"},
+                   "statistics over all ranks need train.shards 0: one shard per rank, all computed at once"});
+  if (t.loss == "wasserstein" && t.gp_weight == 0)
+    out.push_back({{"train.gp_weight", "train.loss"}, "a wasserstein loss has no bound without its penalty"});
+  if (t.ddls.mode != "off" && t.ddls.persistent && t.ddls.chains % t.batch != 0)
+    out.push_back({{"train.ddls.chains", "train.batch"},
+                   fmt::format("{} is not a multiple of train.batch ({})", t.ddls.chains, t.batch)});
+  if (t.ddls.mode != "off" && t.generator_batch != 0 && t.generator_batch != t.batch)
+    out.push_back(
+        {{"train.generator_batch", "train.ddls.mode"}, "refined latents need one batch size for both updates"});
   divisible(t.ratio.batch, "train.ratio.batch");
   divisible(t.ratio.refine.batch, "train.ratio.refine.batch");
   divisible(t.classifier.batch, "train.classifier.batch");
@@ -65,7 +127,7 @@ void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
   if (r.steps > 0 && t.ratio.steps == 0)
     out.push_back(
         {{"train.ratio.refine.steps", "train.ratio.steps"}, "refines a fitted ratio; train.ratio.steps is 0"});
-  if (r.chains % r.batch != 0)
+  if (r.chain_steps > 0 && r.chains % r.batch != 0)
     out.push_back({{"train.ratio.refine.chains", "train.ratio.refine.batch"},
                    fmt::format("{} is not a multiple of train.ratio.refine.batch ({})", r.chains, r.batch)});
 }

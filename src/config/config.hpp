@@ -10,24 +10,35 @@ namespace ddls {
 struct DataConfig {
   std::string kind = "gaussians25";
   std::string train, test;                // files or folders; made absolute when the configuration is read
-  std::string train_labels, test_labels;  // idx only
+  std::string train_labels, test_labels;  // idx and npy
   int64_t points = 100'000;               // 2-D toy data: size of the training set
   int64_t image_size = 0;                 // 0: as stored, all alike
   int64_t channels = 0;                   // 0: as stored
   std::string damaged = "fatal";
+  bool on_demand = false;       // images: decode when needed, not all at opening; tar always does
+  std::string crop = "center";  // center | random, of images decoded on demand
+  bool flip = false;            // mirror half of the training images, chosen anew each time
+  bool dequantise = false;      // training images as u/128 - 1 + U(0, 1/128), not u/127.5 - 1
+  int64_t loader_threads = 2;   // per rank, for images decoded on demand; 0: the training thread decodes
+  int64_t lookahead = 4;        // batches decoded ahead
 };
 
 struct ModelConfig {
   std::string architecture = "mlp";
   int64_t latent_dim = 2;
-  std::string prior = "normal";  // normal | uniform | truncated_normal
-  int64_t classes = 0;           // 0: unconditional
+  std::string prior = "normal";  // of z: normal | uniform | truncated_normal
   std::vector<int64_t> generator_widths{128, 128, 128};
   std::vector<int64_t> discriminator_widths{128, 128, 128};
   std::vector<int64_t> ratio_widths{256, 256, 256};
   int64_t ratio_hidden = 0;               // dcgan: a linear layer before the logit; 0: none
   std::vector<double> ratio_frequencies;  // mlp: sin(f x) and cos(f x) of every coordinate join the inputs
   std::vector<int64_t> classifier_widths{32, 64, 128};
+  int64_t discriminator_downsamplings = 2;  // residual networks: the first so many blocks halve the side
+  int64_t classes = 0;                      // of a conditional GAN; 0: unconditional
+  double leaky_slope = 0.2;                 // sn_dcgan, mlp_cgan
+  int64_t embedding_dim = 128;              // of a class: mlp_cgan, biggan
+  double dropout = 0;                       // mlp_cgan: share of hidden units dropped in training
+  int64_t attention_side = 0;               // biggan: self-attention where the maps have this side; 0: none
 };
 
 struct AdamConfig {
@@ -35,6 +46,7 @@ struct AdamConfig {
   std::string schedule = "constant";  // constant | linear | cosine
   double constant_until = 0;          // share of the steps before the schedule begins to fall
   double final_share = 0;             // of lr, where the schedule ends
+  int64_t warmup = 0;                 // first steps, over which lr rises from 0
 };
 
 // Maximum-likelihood refinement of the fitted ratio, generator frozen: r ascends mean r(x) - mean r(G(z)) over persistent
@@ -43,9 +55,11 @@ struct RefineConfig {
   int64_t steps = 0;     // 0: none
   int64_t batch = 64;    // reals, and chains moved, per step
   int64_t chains = 512;  // persistent chains, moved in turn
-  int64_t chain_steps = 4;
+  int64_t chain_steps = 4;  // 0: no chains, prior draws weighted by e^r
   double step_size = 0.05;  // epsilon of the chains
   double refresh = 0.1;     // share of chains that start anew from the prior when their turn comes
+  double penalty = 0;       // weight of the mean square of r over reals and chains
+  double ema_decay = 0;
   AdamConfig adam{2e-4, 0.5, 0.99, "linear"};
 };
 
@@ -64,17 +78,38 @@ struct ClassifierConfig {
   AdamConfig adam{1e-3, 0.9, 0.999, "cosine"};
 };
 
+// Training with refined latents (algorithm.md, section 5, the table of modes; docs/training.md says what each optimises).
+struct TrainDdlsConfig {
+  std::string mode = "off";  // off | generator | negatives | both | port
+  int64_t from_step = 0;     // generator updates before refinement begins
+  int64_t steps = 10;        // Langevin steps per refinement
+  double step_size = 0.01;
+  double noise_std = 1;
+  bool persistent = false;  // chains go on from where they were; else each starts at its prior draw
+  int64_t chains = 4096;    // persistent: how many
+  double refresh = 0.05;    // persistent: share that starts anew when their turn comes
+  double penalty = 0.1;     // negatives, both: weight of the mean square of d
+};
+
 struct TrainConfig {
   int64_t steps = 10'000;
   int64_t batch = 256;
+  int64_t generator_batch = 0;  // 0: as batch
   int64_t shards = 4;
   std::string loss = "non_saturating";
   int64_t discriminator_steps = 1;  // per generator step
   double r1_weight = 0;
   int64_t r1_every = 1;
+  double gp_weight = 0;
+  double orthogonal_weight = 0;
   AdamConfig generator, discriminator;
   double ema_decay = 0;
-  int64_t log_every = 100, checkpoint_every = 1000, keep_checkpoints = 2, grid_every = 0;
+  int64_t ema_start = 0;
+  std::string precision = "float32";  // float32 | bfloat16
+  std::string batch_norm = "shard";   // shard | global
+  int64_t log_every = 100, checkpoint_every = 1000, keep_checkpoints = 2, keep_every = 0, grid_every = 0;
+  int64_t evaluate_every = 0, evaluate_count = 2000;
+  TrainDdlsConfig ddls;
   RatioConfig ratio;
   ClassifierConfig classifier;
 };
@@ -204,11 +239,24 @@ struct SampleConfig {
   PixelLangevinConfig pixel_langevin;
 };
 
+struct KidConfig {  // defaults: torch-fidelity's
+  int64_t subsets = 100, subset_size = 1000;
+};
+
+struct PrdcConfig {
+  int64_t k = 5;
+  int64_t count = 10'000;  // the first so many images of each set
+};
+
 struct EvaluateConfig {
   std::string extractor;           // TorchScript; empty: points as they are, or a classifier trained in the run
   std::string reference = "test";  // train | test
   int64_t reference_count = 0;     // 0: all
   int64_t batch = 250;
+  std::vector<std::string> metrics{"fid", "is", "kid", "prdc"};
+  std::string cache;  // folder of reference statistics; empty: none
+  KidConfig kid;
+  PrdcConfig prdc;
 };
 
 struct OutputConfig {

@@ -2,15 +2,18 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "data/cifar10.hpp"
 #include "data/fit_image.hpp"
 #include "data/idx.hpp"
 #include "data/image_folder.hpp"
 #include "data/npz_set.hpp"
+#include "data/tar_set.hpp"
 #include "data/toy.hpp"
 #include "tensor/image_io.hpp"
 
@@ -28,6 +31,8 @@ Source source_of(const DataConfig& config, Split split) {
   if (split == Split::train) return {config.train, config.train_labels, "data.train", "data.train_labels"};
   return {config.test, config.test_labels, "data.test", "data.test_labels"};
 }
+
+const char* name_of(Split split) { return split == Split::train ? "train" : "test"; }
 
 void require_path(const std::string& path, const char* key) {
   if (fs::exists(path)) return;
@@ -48,8 +53,7 @@ uint64_t toy_seed(Split split, uint64_t seed) { return split == Split::train ? s
 
 Dataset open_idx(const Source& source, Split split) {
   Dataset set;
-  set.name = fmt::format("{} {}", fs::absolute(source.path).parent_path().filename().string(),
-                         split == Split::train ? "train" : "test");
+  set.name = fmt::format("{} {}", fs::absolute(source.path).parent_path().filename().string(), name_of(split));
   set.samples = read_idx_images(source.path);
   if (source.labels.empty()) return set;
   require_path(source.labels, source.labels_key);
@@ -61,9 +65,31 @@ Dataset open_idx(const Source& source, Split split) {
   return set;
 }
 
-Dataset from_folder(const fs::path& path, const ImageFolderOptions& options) {
+Dataset open_cifar10(const Source& source, Split split) {
+  const Cifar10 read = read_cifar10(source.path, split == Split::test);
+  return {fmt::format("CIFAR-10 {}", name_of(split)), read.images, read.labels};
+}
+
+Dataset open_npy(const Source& source) {
+  if (source.labels.empty()) return read_npy_set(source.path, {});
+  require_path(source.labels, source.labels_key);
+  return read_npy_set(source.path, source.labels);
+}
+
+Dataset from_folder(const fs::path& path, const DecodeOptions& options, bool on_demand) {
+  if (on_demand) {
+    FolderSource folder = open_image_folder(path);
+    const auto lazy = std::make_shared<LazyImages>(std::move(folder.images), options);
+    return {folder_name(path), {}, folder.labels, 0, lazy};
+  }
   const ImageFolder folder = read_image_folder(path, options);
   return {folder_name(path), folder.images, folder.labels, folder.damaged};
+}
+
+Dataset from_tar(const fs::path& path, const DecodeOptions& options) {
+  TarSet tar = open_tar_set(path, options.skip_damaged);
+  const auto lazy = std::make_shared<LazyImages>(std::move(tar.images), options);
+  return {folder_name(path), {}, tar.labels, tar.damaged, lazy};
 }
 
 bool skip_damaged(const std::string& word) {
@@ -84,10 +110,15 @@ void conform(Dataset& set, const DataConfig& config) {
 
 }  // namespace
 
+std::vector<int64_t> Dataset::shape() const {
+  ensure(size() > 0, "the shape of an empty data set");
+  return lazy ? lazy->shape() : samples.sizes().slice(1).vec();
+}
+
 int64_t Dataset::classes() const { return labels.defined() && size() > 0 ? labels.max().item<int64_t>() + 1 : 0; }
 
 uint64_t Dataset::digest() const {
-  uint64_t digest = 0;
+  uint64_t digest = lazy ? lazy->digest() : 0;
   for (const at::Tensor& tensor : {samples, labels}) {
     if (!tensor.defined()) continue;
     const at::Tensor dense = tensor.contiguous();
@@ -97,25 +128,40 @@ uint64_t Dataset::digest() const {
   return digest;
 }
 
+Dataset::Rows Dataset::take(const at::Tensor& ids) const {
+  if (!lazy) return {samples.index_select(0, ids), labels.defined() ? labels.index_select(0, ids) : labels};
+  LazyImages::Rows rows = lazy->rows(ids);
+  return {rows.images, labels.defined() ? labels.index_select(0, rows.ids) : labels};
+}
+
+at::Tensor Dataset::rows(int64_t begin, int64_t count) const {
+  return lazy ? rows(at::arange(begin, begin + count, at::kLong)) : samples.narrow(0, begin, count);
+}
+
 Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
   const bool toy = config.kind == "gaussians25" || config.kind == "swiss_roll";
   if (toy) {
-    if (config.kind == "swiss_roll") return {"swiss roll", swiss_roll(config.points, toy_seed(split, seed)), {}, 0};
-    return {"25 Gaussians", gaussians25(config.points, toy_seed(split, seed)), {}, 0};
+    if (config.kind == "swiss_roll") return {"swiss roll", swiss_roll(config.points, toy_seed(split, seed)), {}};
+    return {"25 Gaussians", gaussians25(config.points, toy_seed(split, seed)), {}};
   }
   const Source source = source_of(config, split);
   if (source.path.empty()) {
     if (split == Split::test) return {};
     fail(Exit::config, "data.train: data.kind '{}' needs the path of its training set", config.kind);
   }
-  require_path(source.path, source.key);
+  if (config.kind != "tar" || !is_tar_set(source.path)) require_path(source.path, source.key);
+  const DecodeOptions options{config.image_size, config.channels, skip_damaged(config.damaged)};
+  if (config.kind == "images") return from_folder(source.path, options, config.on_demand);
+  if (config.kind == "tar") return from_tar(source.path, options);
   Dataset set;
   if (config.kind == "idx") {
     set = open_idx(source, split);
-  } else if (config.kind == "images") {
-    return from_folder(source.path, {config.image_size, config.channels, skip_damaged(config.damaged)});
+  } else if (config.kind == "cifar10") {
+    set = open_cifar10(source, split);
   } else if (config.kind == "npz") {
     set = read_npz_set(source.path);
+  } else if (config.kind == "npy") {
+    set = open_npy(source);
   } else {
     fail(Exit::config, "data.kind '{}' is not known", config.kind);
   }
@@ -124,17 +170,19 @@ Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
 }
 
 Dataset open_set(const std::string& path, const std::string& damaged) {
+  const DecodeOptions options{0, 0, skip_damaged(damaged)};
+  if (is_tar_set(path)) return from_tar(path, options);
   if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path);
   if (!fs::is_directory(path)) return read_npz_set(path);
   const fs::path of_a_run = fs::path(path) / "samples.npz";
-  if (!fs::exists(of_a_run)) return from_folder(path, {0, 0, skip_damaged(damaged)});
+  if (!fs::exists(of_a_run)) return from_folder(path, options, false);
   Dataset set = read_npz_set(of_a_run);
   set.name = folder_name(path);
   return set;
 }
 
 at::Tensor network_input(const Dataset& data, const at::Tensor& ids) {
-  const at::Tensor rows = data.samples.index_select(0, ids);
+  const at::Tensor rows = data.rows(ids);
   return data.images() ? dequantise(rows) : rows;
 }
 

@@ -1,26 +1,42 @@
 #pragma once
 // A data set is a function from ids to samples; everything about order, batches and ranks is the caller's.
-// Points: float32 [n, 2]. Images: uint8 [n, C, H, W]. Small sets are held in memory; folders are decoded at
-// opening time in parallel threads.
+// Points: float32 [n, 2]. Images: uint8 [n, C, H, W]. Small sets are held in memory; tar archives, and folders on
+// request, are decoded whenever a sample is asked for.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "config/config.hpp"
+#include "data/lazy_images.hpp"
 
 namespace ddls {
 
 struct Dataset {
   std::string name;     // for reports: "fashion-mnist train", "25 Gaussians"
-  at::Tensor samples;   // [N, 2] float32 or [N, C, H, W] uint8, CPU, contiguous
+  at::Tensor samples;   // [N, 2] float32 or [N, C, H, W] uint8, CPU, contiguous; undefined where `lazy` is set
   at::Tensor labels;    // [N] int64, undefined where there are none
-  int64_t damaged = 0;  // files skipped (data.damaged: skip)
+  int64_t damaged = 0;  // skipped at opening (data.damaged: skip); lazy->damaged() counts those met later
+  std::shared_ptr<const LazyImages> lazy = nullptr;
 
-  int64_t size() const { return samples.defined() ? samples.size(0) : 0; }
-  bool images() const { return samples.defined() && samples.dim() == 4; }
-  int64_t classes() const;  // 0 without labels
-  uint64_t digest() const;  // of samples and labels: all ranks must agree
+  int64_t size() const { return lazy ? lazy->size() : samples.defined() ? samples.size(0) : 0; }
+  bool images() const { return lazy || (samples.defined() && samples.dim() == 4); }
+  std::vector<int64_t> shape() const;  // of one sample: {2}, {3, 32, 32}
+  int64_t classes() const;             // 0 without labels
+  // Of samples and labels: all ranks must agree. Of a lazy set: of its names and sizes, not of its content.
+  uint64_t digest() const;
+
+  // Samples by id ([n] int64, CPU) and their labels (undefined without). They go together: in a lazy set another image, and
+  // so another label, may stand in for a damaged one. Throws Error(data) that names a damaged file.
+  struct Rows {
+    at::Tensor samples, labels;
+  };
+  Rows take(const at::Tensor& ids) const;
+  at::Tensor rows(const at::Tensor& ids) const { return take(ids).samples; }
+  // The samples [begin, begin + count): a view of those in memory, without a copy.
+  at::Tensor rows(int64_t begin, int64_t count) const;
 };
 
 enum class Split { train, test };
@@ -30,7 +46,7 @@ enum class Split { train, test };
 // there is no test set (size 0, undefined tensors). Throws Error: missing (names the key), data (names the file), config.
 Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed);
 
-// A SET of interface.md: folder of images, .npz (arr_0, arr_1), or samples folder of a run.
+// A SET of interface.md: folder of images, .npz (arr_0, arr_1), or samples folder of a run; or a tar archive (tar_set.hpp).
 Dataset open_set(const std::string& path, const std::string& damaged = "fatal");
 
 // Rows `ids` ([n] int64, CPU) as network input: float32, images scaled to [-1, 1].

@@ -46,14 +46,21 @@ std::vector<Taps> all_taps(int64_t from, int64_t to) {
   return taps;
 }
 
+// Where the square begins, with `spare` pixels to choose from.
+int64_t offset(int64_t spare, std::optional<double> place) {
+  return place ? static_cast<int64_t>(*place * static_cast<double>(spare + 1)) : spare / 2;
+}
+
 }  // namespace
 
-at::Tensor fit_image(const at::Tensor& image, int64_t size) {
+at::Tensor fit_image(const at::Tensor& image, int64_t size, std::optional<double> place) {
   ensure(image.dim() == 3 && image.scalar_type() == at::kByte && image.numel() > 0 && size > 0,
          "fit_image needs uint8 [C, H, W]");
   const int64_t channels = image.size(0), side = std::min(image.size(1), image.size(2));
-  const int64_t top = (image.size(1) - side) / 2, left = (image.size(2) - side) / 2, width = image.size(2);
+  const int64_t top = offset(image.size(1) - side, place), left = offset(image.size(2) - side, place);
+  const int64_t width = image.size(2);
   const at::Tensor dense = image.contiguous();
+  if (image.size(1) == size && image.size(2) == size) return dense;
   const std::vector<Taps> taps = all_taps(side, size);
   at::Tensor result = at::empty({channels, size, size}, at::kByte);
   const uint8_t* pixels = dense.const_data_ptr<uint8_t>();

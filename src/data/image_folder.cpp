@@ -11,19 +11,13 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/log.hpp"
 #include "data/fit_image.hpp"
 #include "tensor/image_io.hpp"
 
 namespace ddls {
 namespace {
-
-namespace fs = std::filesystem;
-
-struct LabelledFile {
-  fs::path path;
-  int64_t label = -1;
-};
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
@@ -44,7 +38,7 @@ std::vector<fs::path> images_below(const fs::path& folder) {
   return files;
 }
 
-std::vector<LabelledFile> list_files(const fs::path& folder) {
+std::vector<ImageFile> list_files(const fs::path& folder) {
   std::vector<fs::path> flat, classes;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (is_image(entry))
@@ -54,7 +48,7 @@ std::vector<LabelledFile> list_files(const fs::path& folder) {
   }
   std::ranges::sort(flat);
   std::ranges::sort(classes);
-  std::vector<LabelledFile> files;
+  std::vector<ImageFile> files;
   if (!flat.empty() && !classes.empty()) {
     fail(Exit::data, "'{}' holds images and the folder '{}'; use images alone or one folder per class", folder.string(),
          classes.front().filename().string());
@@ -72,7 +66,7 @@ std::vector<LabelledFile> list_files(const fs::path& folder) {
 // Decodes all files in parallel into one tensor, whose shape the first good file decides.
 class Decoder {
  public:
-  Decoder(const std::vector<LabelledFile>& files, const ImageFolderOptions& options)
+  Decoder(const std::vector<ImageFile>& files, const DecodeOptions& options)
       : files_(files), options_(options), good_(files.size(), 0), stop_at_(files.size()) {}
 
   void run() {
@@ -116,7 +110,7 @@ class Decoder {
     const fs::path& path = files_[index].path;
     at::Tensor image;
     try {
-      image = read_image(path, options_.channels);
+      image = read_image(path, options_.channels, options_.size);
     } catch (const Error& error) {
       if (error.code() != Exit::data || !options_.skip_damaged) throw;
       log::warning("skipped: {}", error.what());
@@ -145,8 +139,8 @@ class Decoder {
     good_[index] = 1;
   }
 
-  const std::vector<LabelledFile>& files_;
-  const ImageFolderOptions& options_;
+  const std::vector<ImageFile>& files_;
+  const DecodeOptions& options_;
   at::Tensor images_;
   std::vector<char> good_;  // not bool: written by several threads
   std::atomic<size_t> next_ = 0, stop_at_;
@@ -156,14 +150,40 @@ class Decoder {
 
 }  // namespace
 
-ImageFolder read_image_folder(const fs::path& folder, const ImageFolderOptions& options) {
+std::vector<ImageFile> list_image_files(const fs::path& folder) {
   if (!fs::is_directory(folder)) fail(Exit::missing, "'{}' is not a folder", folder.string());
-  std::vector<LabelledFile> files;
   try {
-    files = list_files(folder);
+    return list_files(folder);
   } catch (const fs::filesystem_error& error) {
     fail(Exit::runtime, "cannot list '{}': {}", folder.string(), error.code().message());
   }
+}
+
+namespace {
+
+class FolderImages : public ImageSource {
+ public:
+  explicit FolderImages(std::vector<ImageFile> files) : files_(std::move(files)) {
+    for (const ImageFile& file : files_) {
+      std::error_code error;
+      const uint64_t bytes = fs::file_size(file.path, error);
+      digest_ = hash64(file.path.filename().string(), digest_ ^ (error ? 0 : bytes));
+    }
+  }
+  int64_t size() const override { return static_cast<int64_t>(files_.size()); }
+  std::string bytes(int64_t id) const override { return read_file(files_[static_cast<size_t>(id)].path); }
+  std::string name(int64_t id) const override { return files_[static_cast<size_t>(id)].path.string(); }
+  uint64_t digest() const override { return digest_; }
+
+ private:
+  std::vector<ImageFile> files_;
+  uint64_t digest_ = 0;
+};
+
+}  // namespace
+
+ImageFolder read_image_folder(const fs::path& folder, const DecodeOptions& options) {
+  const std::vector<ImageFile> files = list_image_files(folder);
   Decoder decoder(files, options);
   decoder.run();
   std::vector<int64_t> kept, labels;
@@ -180,6 +200,16 @@ ImageFolder read_image_folder(const fs::path& folder, const ImageFolderOptions& 
     log::warning("'{}': {} of {} images are damaged and left out", folder.string(), result.damaged, files.size());
   }
   return result;
+}
+
+FolderSource open_image_folder(const fs::path& folder) {
+  std::vector<ImageFile> files = list_image_files(folder);
+  std::vector<int64_t> labels;
+  for (const ImageFile& file : files) labels.push_back(file.label);
+  FolderSource source;
+  if (files[0].label >= 0) source.labels = at::tensor(labels);
+  source.images = std::make_shared<FolderImages>(std::move(files));
+  return source;
 }
 
 }  // namespace ddls

@@ -4,16 +4,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
-#include <vector>
+#include <memory>
+
+#include "data/lazy_images.hpp"
 
 namespace ddls {
-
-struct ImageFolderOptions {
-  int64_t size = 0;      // 0: as stored, all alike; else cropped and scaled (fit_image.hpp)
-  int64_t channels = 0;  // 0: as stored, all alike
-  bool skip_damaged = false;
-};
 
 struct ImageFolder {
   at::Tensor images;  // uint8 [N, C, H, W], in the order of the sorted paths
@@ -21,9 +16,23 @@ struct ImageFolder {
   int64_t damaged = 0;
 };
 
+// The files of a folder in the order that gives them their ids: flat, or class by class. Throws Error: missing, data.
+struct ImageFile {
+  std::filesystem::path path;
+  int64_t label = -1;  // number of the sorted class folder; -1 in a flat folder
+};
+std::vector<ImageFile> list_image_files(const std::filesystem::path& folder);
+
 // Decodes with as many threads as torch uses; the result and the error reported do not depend on their
 // number. Throws Error: missing (no such folder), data (no images, a class without images, a damaged or
 // odd-sized file).
-ImageFolder read_image_folder(const std::filesystem::path& folder, const ImageFolderOptions& options);
+ImageFolder read_image_folder(const std::filesystem::path& folder, const DecodeOptions& options);
+
+// The same files and labels, to be read one at a time. Damage comes to light when they are decoded.
+struct FolderSource {
+  std::shared_ptr<const ImageSource> images;
+  at::Tensor labels;
+};
+FolderSource open_image_folder(const std::filesystem::path& folder);
 
 }  // namespace ddls

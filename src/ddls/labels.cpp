@@ -23,4 +23,8 @@ std::function<at::Tensor(IdRange ids)> label_rule(const std::string& rule, int64
   return [fixed](IdRange ids) { return at::full({ids.size()}, fixed, at::kLong); };
 }
 
+void label_chains(Target& target, const std::string& rule, int64_t classes, const Noise& noise) {
+  if (classes > 0) target.labels_of = label_rule(rule, classes, noise);
+}
+
 }  // namespace ddls

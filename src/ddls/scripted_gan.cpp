@@ -86,18 +86,20 @@ void check_logits(const Script& d, const at::Tensor& logits, int64_t count) {
          "quantised layers",
          d.file());
   if (logits.min().item<double>() >= 0 && logits.max().item<double>() <= 1)
-    fail(Exit::data,
-         "{}: all its outputs on {} generated samples lie in [0, 1]: these look like probabilities (a sigmoid), but "
-         "DDLS needs the logits before it; export the file without the sigmoid. (If they are logits all the same, add a "
-         "constant: it changes no chain.)",
-         d.file(), count);
+    fail(
+        Exit::data,
+        "{}: all its outputs on {} generated samples lie in [0, 1]: these look like probabilities (a sigmoid), but "
+        "DDLS needs the logits before it; export the file without the sigmoid. (If they are logits all the same, add a "
+        "constant: it changes no chain.)",
+        d.file(), count);
 }
 
 // Batch norm in training mode, baked in by an export of model.train(): the value of a sample depends on the batch it is in.
 void check_independence(const Script& d, const Target& target, const at::Tensor& z, const at::Tensor& labels) {
   at::Tensor others = z.clone();
   others.narrow(0, 1, tried - 1).mul_(0.1);
-  const double a = target.log_ratio(z, labels)[0].item<double>(), b = target.log_ratio(others, labels)[0].item<double>();
+  const double a = target.log_ratio(z, labels)[0].item<double>(),
+               b = target.log_ratio(others, labels)[0].item<double>();
   if (std::abs(a - b) > 1e-3 * (1 + std::abs(a)))
     fail(Exit::data,
          "{}: the logit of a sample depends on the others of its batch ({:.6g} or {:.6g}), in it or in the generator; "

@@ -1,27 +1,32 @@
 #pragma once
 // Feature networks as TorchScript (interface.md, "Feature extractors"): forward(uint8 NCHW) -> (features [N, F], logits
-// [N, C]), C may be 0.
+// [N, C]), C may be 0; or NVIDIA's convention: forward(img, return_features=True) -> [N, F], without it probabilities.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace ddls {
 
 struct Features {
   at::Tensor features;  // [n, F] float32
-  at::Tensor logits;    // [n, C] float32
+  at::Tensor logits;    // [n, C] float32; undefined where they were not asked for
 };
 
 struct Extractor {
   std::string name, sha256;
   int64_t features = 0, classes = 0;
-  std::function<Features(const at::Tensor& images_u8)> extract;  // frozen, no gradients
+  // uint8 [n, C, H, W] on any device; results on the CPU. Frozen, no gradients. Grey images are repeated over three
+  // channels where the network takes only colour. `logits` may cost a second pass (NVIDIA).
+  std::function<Features(const at::Tensor& images_u8, bool logits)> extract;
 };
 
-// Throws Error: missing, or data (not TorchScript, fails on an image of `sample_shape`, wrong outputs), naming the file.
+// `sample_shape`: C, H, W of an image to try it on. Throws Error: missing, or data (not TorchScript, fails on that image,
+// wrong outputs), naming the file.
 Extractor load_extractor(const std::filesystem::path& file, const std::vector<int64_t>& sample_shape,
                          c10::Device device);
 

@@ -1,6 +1,7 @@
 #pragma once
-// Everything that is evaluated is a plain float64 sum, so a distributed evaluation is one all-reduce per metric: each
-// rank adds its own features, the caller all-reduces sums(), every rank then has the statistics of the whole set.
+// Mean and covariance of a set whose features come in pieces, on any number of ranks: plain float64 sums about a centre
+// near the mean (so that a large mean costs no digits). Each rank adds its own rows, all take one centre, the caller
+// all-reduces sums(), every rank then has the statistics of the whole set.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -8,28 +9,29 @@
 namespace ddls {
 
 struct GaussianStatistics {
-  int64_t count = 0;
+  int64_t count = 0;      // 0: not known (a statistics file without provenance)
   at::Tensor mean;        // [F] float64
   at::Tensor covariance;  // [F, F] float64, divisor count - 1
 };
 
-// n, sum f, sum f f^T over rows.
+// n, sum (f - c), sum (f - c)(f - c)^T over rows f. Only panels on and above the diagonal are computed.
 class Moments {
  public:
   explicit Moments(int64_t features);
-  void add(const at::Tensor& features);  // [n, F], any floating dtype
-  at::Tensor& sums() { return sums_; }   // [1 + F + F*F] float64: the message of the all-reduce
+  // [n, F], any floating dtype. Best in pieces of some hundred rows: each piece passes once over the F x F sums. The
+  // centre is the mean of the first piece.
+  void add(const at::Tensor& features);
+  const at::Tensor& centre() const { return centre_; }  // [F] float64; zeros before the first piece
+  void recentre(const at::Tensor& centre);              // exact algebra; before sums of several ranks are added up
+  at::Tensor& sums() { return sums_; }                  // [1 + F + F*F] float64: the message of the all-reduce
   // Throws Error(data) for fewer than 2 rows, or features that are not finite. `what` names the set.
   GaussianStatistics statistics(const std::string& what) const;
 
  private:
-  int64_t features_;
-  at::Tensor sums_;
-};
+  at::Tensor products() const;  // [F, F] view; below the diagonal panels: zeros
 
-// |m1 - m2|^2 + Tr(S1) + Tr(S2) - 2 Tr((S1 S2)^(1/2)) (Heusel et al. 2017). The last trace is the sum of the square roots
-// of the eigenvalues of the symmetric S1^(1/2) S2 S1^(1/2), negative ones (rounding) taken as zero: stable for
-// rank-deficient covariances.
-double frechet_distance(const GaussianStatistics& a, const GaussianStatistics& b);
+  int64_t features_;
+  at::Tensor centre_, sums_;
+};
 
 }  // namespace ddls

@@ -5,54 +5,133 @@
 #include "base/error.hpp"
 
 namespace ddls {
+namespace {
 
-BatchNorm::BatchNorm(int64_t features, double eps) : eps_(eps) {
-  weight_ = register_parameter("weight", at::ones({features}));
-  bias_ = register_parameter("bias", at::zeros({features}));
+std::vector<int64_t> all_but_features(const at::Tensor& x) {
+  std::vector<int64_t> dims{0};
+  for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
+  return dims;
+}
+
+// [features] or [n, features] -> a shape that multiplies x.
+at::Tensor over_positions(const at::Tensor& values, const at::Tensor& x) {
+  if (x.dim() == 2) return values;
+  return values.unsqueeze(-1).unsqueeze(-1);
+}
+
+std::vector<BatchNormBase*> batch_norms_of(torch::nn::Module& network) {
+  std::vector<BatchNormBase*> layers;
+  for (const auto& module : network.modules())
+    if (auto* layer = module->as<BatchNormBase>()) layers.push_back(layer);
+  return layers;
+}
+
+}  // namespace
+
+BatchNormBase::BatchNormBase(int64_t features, double eps) : eps_(eps) {
   mean_ = register_buffer("mean", at::zeros({features}));
   variance_ = register_buffer("variance", at::ones({features}));
 }
 
-at::Tensor BatchNorm::forward(const at::Tensor& x) {
-  if (!is_training()) return at::batch_norm(x, weight_, bias_, mean_, variance_, false, 0, eps_, false);
+at::Tensor BatchNormBase::normalise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  if (!is_training()) return at::batch_norm(x, weight, bias, mean_, variance_, false, 0, eps_, false);
   if (measuring_) {
-    std::vector<int64_t> dims{0};
-    for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
     const at::Tensor wide = x.detach().to(at::kDouble);
-    mean_sum_ += wide.mean(dims);
-    variance_sum_ += wide.var(dims, /*unbiased=*/false);
+    mean_sum_ += wide.mean(all_but_features(x));
+    variance_sum_ += wide.var(all_but_features(x), /*unbiased=*/false);
     ++batches_;
+  } else if (sum_) {
+    return normalise_globally(x, weight, bias);
   }
-  return at::batch_norm(x, weight_, bias_, {}, {}, true, 0, eps_, false);
+  return at::batch_norm(x, weight, bias, {}, {}, true, 0, eps_, false);
 }
 
-void BatchNorm::begin_measuring() {
+// Each rank's mean and squared deviations are taken in the precision of x, the cross-rank part in float64, where the
+// difference of large squares does no harm (Chan, Golub, LeVeque 1983).
+at::Tensor BatchNormBase::normalise_globally(const at::Tensor& x, const at::Tensor& weight,
+                                             const at::Tensor& bias) const {
+  const int64_t features = x.size(1);
+  const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+  const auto [variance, mean] = at::var_mean(wide, all_but_features(x), /*unbiased=*/false);
+  const at::Tensor count = at::full({1}, x.numel() / features, x.options().dtype(at::kDouble));
+  const at::Tensor mean64 = mean.to(at::kDouble);
+  const at::Tensor total =
+      sum_(at::cat({count, mean64 * count, (variance.to(at::kDouble) + mean64.square()) * count}));
+  const at::Tensor moments = total.narrow(0, 1, 2 * features) / total.narrow(0, 0, 1);
+  const at::Tensor all_mean = moments.narrow(0, 0, features);
+  const at::Tensor all_variance = (moments.narrow(0, features, features) - all_mean.square()).clamp_min(0);
+  at::Tensor scale = (all_variance + eps_).rsqrt();
+  if (weight.defined()) scale = scale * weight;
+  at::Tensor shift = -all_mean * scale;
+  if (bias.defined()) shift = shift + bias;
+  const auto as_factor = [&](const at::Tensor& t) { return over_positions(t.to(wide.scalar_type()).unsqueeze(0), x); };
+  return at::addcmul(as_factor(shift), wide, as_factor(scale)).to(x.scalar_type());
+}
+
+void BatchNormBase::begin_measuring() {
   measuring_ = true;
   batches_ = 0;
   mean_sum_ = at::zeros_like(mean_, mean_.options().dtype(at::kDouble));
   variance_sum_ = at::zeros_like(mean_sum_);
 }
 
-void BatchNorm::end_measuring() {
+void BatchNormBase::end_measuring() {
   ensure(measuring_ && batches_ > 0, "batch norm statistics were measured on no batch");
   mean_.copy_(mean_sum_ / batches_);
   variance_.copy_(variance_sum_ / batches_);
   measuring_ = false;
 }
 
-void measure_statistics(torch::nn::Module& network, const std::function<at::Tensor(const at::Tensor&)>& forward,
-                        int64_t batches, const std::function<at::Tensor(int64_t)>& batch) {
-  std::vector<BatchNorm*> layers;
-  for (const auto& module : network.modules())
-    if (auto* layer = module->as<BatchNorm>()) layers.push_back(layer);
+BatchNorm::BatchNorm(int64_t features, double eps) : BatchNormBase(features, eps) {
+  weight_ = register_parameter("weight", at::ones({features}));
+  bias_ = register_parameter("bias", at::zeros({features}));
+}
+
+at::Tensor BatchNorm::forward(const at::Tensor& x, const at::Tensor&) { return normalise(x, weight_, bias_); }
+
+ClassBatchNorm::ClassBatchNorm(int64_t classes, int64_t features, double eps) : BatchNormBase(features, eps) {
+  gains_ = register_parameter("gains", at::ones({classes, features}));
+  offsets_ = register_parameter("offsets", at::zeros({classes, features}));
+}
+
+at::Tensor ClassBatchNorm::forward(const at::Tensor& x, const at::Tensor& condition) {
+  ensure(condition.defined(), "a conditional network was called without labels");
+  const at::Tensor gains = over_positions(at::embedding(gains_, condition), x);
+  return at::addcmul(over_positions(at::embedding(offsets_, condition), x), normalise(x, {}, {}), gains);
+}
+
+VectorBatchNorm::VectorBatchNorm(int64_t conditions, int64_t features, bool spectral, double eps)
+    : BatchNormBase(features, eps) {
+  const LayerOptions options{.bias = false, .spectral = spectral};
+  gain_ = register_module("gain", std::make_shared<Dense>(conditions, features, options));
+  offset_ = register_module("offset", std::make_shared<Dense>(conditions, features, options));
+}
+
+at::Tensor VectorBatchNorm::forward(const at::Tensor& x, const at::Tensor& condition) {
+  const at::Tensor gains = over_positions(1 + gain_->forward(condition), x);
+  return at::addcmul(over_positions(offset_->forward(condition), x), normalise(x, {}, {}), gains);
+}
+
+void synchronise_batch_norm(torch::nn::Module& network, const CrossRankSum& sum) {
+  for (BatchNormBase* layer : batch_norms_of(network)) layer->synchronise(sum);
+}
+
+void measure_statistics(torch::nn::Module& network, int64_t batches,
+                        const std::function<void(int64_t i)>& forward_batch) {
+  const std::vector<BatchNormBase*> layers = batch_norms_of(network);
   if (!layers.empty()) {
     at::NoGradGuard no_grad;
     network.train();
-    for (BatchNorm* layer : layers) layer->begin_measuring();
-    for (int64_t i = 0; i < batches; ++i) forward(batch(i));
-    for (BatchNorm* layer : layers) layer->end_measuring();
+    for (BatchNormBase* layer : layers) layer->begin_measuring();
+    for (int64_t i = 0; i < batches; ++i) forward_batch(i);
+    for (BatchNormBase* layer : layers) layer->end_measuring();
   }
   network.eval();
+}
+
+void measure_statistics(torch::nn::Module& network, const std::function<at::Tensor(const at::Tensor&)>& forward,
+                        int64_t batches, const std::function<at::Tensor(int64_t)>& batch) {
+  measure_statistics(network, batches, [&](int64_t i) { forward(batch(i)); });
 }
 
 }  // namespace ddls

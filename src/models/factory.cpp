@@ -1,10 +1,14 @@
 #include "models/factory.hpp"
 
 #include "base/error.hpp"
+#include "models/biggan.hpp"
 #include "models/dcgan.hpp"
 #include "models/initialise.hpp"
 #include "models/mlp.hpp"
+#include "models/mlp_cgan.hpp"
 #include "models/network.hpp"
+#include "models/resnet.hpp"
+#include "models/sn_dcgan.hpp"
 
 namespace ddls {
 namespace {
@@ -19,32 +23,124 @@ NetworkPtr make_mlp_network(const ModelConfig& config, Role role, const SampleSh
   return make_mlp_discriminator(shape[0], config.discriminator_widths);
 }
 
-NetworkPtr make_dcgan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+void need_square_images(const ModelConfig& config, const SampleShape& shape) {
   if (shape.size() != 3 || shape[1] != shape[2])
-    fail(Exit::config, "model.architecture dcgan makes square images, the data are {}", text_of(shape));
+    fail(Exit::config, "model.architecture {} makes square images, the data are {}", config.architecture,
+         text_of(shape));
+}
+
+// The ratio network is a discriminator of its own widths.
+const std::vector<int64_t>& discriminator_widths(const ModelConfig& config, Role role) {
+  return role == Role::ratio ? config.ratio_widths : config.discriminator_widths;
+}
+
+NetworkPtr make_dcgan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
   if (role == Role::generator) return make_dcgan_generator(config.latent_dim, config.generator_widths, shape);
-  if (role == Role::ratio) return make_dcgan_discriminator(config.ratio_widths, config.ratio_hidden, shape);
-  return make_dcgan_discriminator(config.discriminator_widths, 0, shape);
+  const int64_t hidden = role == Role::ratio ? config.ratio_hidden : 0;
+  return make_dcgan_discriminator(discriminator_widths(config, role), hidden, shape);
+}
+
+NetworkPtr make_sn_dcgan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+  if (role == Role::generator) return make_sn_dcgan_generator(config.latent_dim, config.generator_widths, shape);
+  return make_sn_dcgan_discriminator(discriminator_widths(config, role), config.leaky_slope, shape);
+}
+
+NetworkPtr make_sn_resnet_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+  if (role == Role::generator)
+    return make_resnet_generator(config.latent_dim, config.generator_widths, config.classes, shape);
+  // Of the published networks only the one for CIFAR-10 has a last layer without bias.
+  return make_resnet_discriminator({.widths = discriminator_widths(config, role),
+                                    .downsamplings = config.discriminator_downsamplings,
+                                    .classes = config.classes,
+                                    .spectral = true,
+                                    .mean_pooling = false,
+                                    .logit_bias = config.classes > 0 || shape[1] != 32},
+                                   shape);
+}
+
+// As published for CIFAR-10: batch norm in the generator, no normalisation at all in the critic.
+NetworkPtr make_wgangp_resnet_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+  if (role == Role::generator) return make_resnet_generator(config.latent_dim, config.generator_widths, 0, shape);
+  return make_resnet_discriminator({.widths = discriminator_widths(config, role),
+                                    .downsamplings = config.discriminator_downsamplings,
+                                    .classes = 0,
+                                    .spectral = false,
+                                    .mean_pooling = true,
+                                    .logit_bias = true},
+                                   shape);
+}
+
+NetworkPtr make_biggan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+  if (role == Role::generator)
+    return make_biggan_generator({.latent_dim = config.latent_dim,
+                                  .widths = config.generator_widths,
+                                  .classes = config.classes,
+                                  .embedding_dim = config.embedding_dim,
+                                  .attention_side = config.attention_side},
+                                 shape);
+  return make_biggan_discriminator({.widths = discriminator_widths(config, role),
+                                    .downsamplings = config.discriminator_downsamplings,
+                                    .classes = config.classes,
+                                    .attention_side = config.attention_side},
+                                   shape);
+}
+
+NetworkPtr make_mlp_cgan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+  if (role == Role::generator)
+    return make_mlp_cgan_generator(config.latent_dim, config.generator_widths, config.classes, config.embedding_dim,
+                                   config.leaky_slope, shape);
+  return make_mlp_cgan_discriminator(discriminator_widths(config, role), config.classes, config.embedding_dim,
+                                     config.leaky_slope, config.dropout, shape);
+}
+
+// With initial weights, but for the directions of spectral norm.
+NetworkPtr make_initialised(const ModelConfig& config, Role role, const SampleShape& shape, uint64_t seed) {
+  const auto key = static_cast<int64_t>(role);
+  if (config.architecture == "mlp") {
+    NetworkPtr network = make_mlp_network(config, role, shape);
+    initialise_mlp(*network, seed, key);
+    return network;
+  }
+  need_square_images(config, shape);
+  if (config.architecture == "dcgan") {
+    NetworkPtr network = make_dcgan_network(config, role, shape);
+    if (role == Role::ratio)  // a plain classifier: N(0, 0.02) would start it too flat to learn under instance noise
+      initialise_he(*network, 0.2, 0.5, seed, key);
+    else
+      initialise_normal(*network, 0.02, seed, key);
+    return network;
+  }
+  if (config.architecture == "sn_dcgan") {
+    NetworkPtr network = make_sn_dcgan_network(config, role, shape);
+    initialise_normal(*network, 0.02, seed, key);
+    return network;
+  }
+  if (config.architecture == "sn_resnet" || config.architecture == "wgangp_resnet") {
+    const bool spectral = config.architecture == "sn_resnet";
+    NetworkPtr network = spectral ? make_sn_resnet_network(config, role, shape)
+                                  : make_wgangp_resnet_network(config, role, shape);
+    initialise_glorot(*network, seed, key);
+    return network;
+  }
+  if (config.architecture == "biggan") {
+    NetworkPtr network = make_biggan_network(config, role, shape);
+    initialise_orthogonal(*network, seed, key);
+    return network;
+  }
+  if (config.architecture == "mlp_cgan") {
+    NetworkPtr network = make_mlp_cgan_network(config, role, shape);
+    initialise_torch_default(*network, seed, key);
+    return network;
+  }
+  fail(Exit::config, "model.architecture: there is no '{}'", config.architecture);
 }
 
 }  // namespace
 
 NetworkPtr make_network(const ModelConfig& config, Role role, const SampleShape& sample_shape, uint64_t seed) {
-  const auto role_key = static_cast<int64_t>(role);
-  if (config.architecture == "mlp") {
-    NetworkPtr network = make_mlp_network(config, role, sample_shape);
-    initialise_mlp(*network, seed, role_key);
-    return network;
-  }
-  if (config.architecture == "dcgan") {
-    NetworkPtr network = make_dcgan_network(config, role, sample_shape);
-    if (role == Role::ratio)  // a plain classifier: N(0, 0.02) would start it too flat to learn under instance noise
-      initialise_he(*network, 0.2, 0.5, seed, role_key);
-    else
-      initialise_normal(*network, 0.02, seed, role_key);
-    return network;
-  }
-  fail(Exit::config, "model.architecture: there is no '{}'", config.architecture);
+  NetworkPtr network = make_initialised(config, role, sample_shape, seed);
+  initialise_spectral_norm(*network, seed, static_cast<int64_t>(role));
+  return network;
 }
 
 int64_t parameter_count(const Network& network) {

@@ -1,6 +1,7 @@
 #pragma once
 // Initial weights as a pure function of (seed, network key, index of the parameter), so that every rank makes the same.
-// Parameters of one dimension keep what their layer gave them (biases 0, batch-norm gains 1) unless said.
+// Biases are 0; gains and offsets of batch norms, per feature or per class, keep what their layer gave them (1 and 0)
+// unless said.
 #include <cstdint>
 
 #include "models/network_fwd.hpp"
@@ -16,5 +17,15 @@ void initialise_mlp(Network& network, uint64_t seed, int64_t key);
 void initialise_normal(Network& network, double sd, uint64_t seed, int64_t key);
 // Weights N(0, 2 / ((1 + slope^2) fan in)) for leaky ReLU (He et al. 2015), the last one times `last_gain`; biases 0.
 void initialise_he(Network& network, double slope, double last_gain, uint64_t seed, int64_t key);
+
+// Weights U(-b, b) with b = gain sqrt(6 / (fan in + fan out)), fans counted with the kernel's area (Glorot and Bengio
+// 2010); gain sqrt 2 in the convolutions conv1, conv2 of residual blocks, else 1: SN-GAN and WGAN-GP.
+void initialise_glorot(Network& network, uint64_t seed, int64_t key);
+// Weights, tables of classes among them, orthogonal as matrices [outputs, rest] (Saxe et al. 2014): BigGAN.
+void initialise_orthogonal(Network& network, uint64_t seed, int64_t key);
+// torch's defaults: linear layers, weights and biases, U(-1/sqrt(fan in), 1/sqrt(fan in)); embeddings N(0, 1).
+void initialise_torch_default(Network& network, uint64_t seed, int64_t key);
+// u of every spectral layer from a direction drawn for it, then `iterations` power iterations on the weights as they are.
+void initialise_spectral_norm(Network& network, uint64_t seed, int64_t key, int64_t iterations = 15);
 
 }  // namespace ddls

@@ -17,6 +17,11 @@ GanLoss gan_loss(const std::string& name) {
   if (name == "hinge")
     return {[](T real, T fake) { return at::relu(1 - real).mean() + at::relu(1 + fake).mean(); },
             [](T fake) { return -fake.mean(); }};
+  if (name == "wasserstein")
+    return {[](T real, T fake) { return fake.mean() - real.mean(); }, [](T fake) { return -fake.mean(); }};
+  if (name == "least_squares")
+    return {[](T real, T fake) { return (real - 1).square().mean() + fake.square().mean(); },
+            [](T fake) { return (fake - 1).square().mean(); }};
   fail(Exit::config, "train.loss: there is no '{}'", name);
 }
 

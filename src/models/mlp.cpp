@@ -1,8 +1,8 @@
 #include "models/mlp.hpp"
 
 #include <ATen/ATen.h>
-#include <torch/nn/modules/linear.h>
 
+#include "models/layers.hpp"
 #include "models/network.hpp"
 
 namespace ddls {
@@ -21,16 +21,16 @@ class Mlp : public Network {
 
   at::Tensor forward(const at::Tensor& input, const at::Tensor&) override {
     at::Tensor h = input;
-    for (size_t i = 0; i + 1 < layers_.size(); ++i) h = at::relu(layers_[i](h));
-    return layers_.back()(h);
+    for (size_t i = 0; i + 1 < layers_.size(); ++i) h = at::relu(layers_[i]->forward(h));
+    return layers_.back()->forward(h);
   }
 
  private:
   void add_layer(int64_t from, int64_t to) {
-    layers_.push_back(register_module("layer" + std::to_string(layers_.size()), torch::nn::Linear(from, to)));
+    layers_.push_back(register_module("layer" + std::to_string(layers_.size()), std::make_shared<Dense>(from, to)));
   }
 
-  std::vector<torch::nn::Linear> layers_;
+  std::vector<std::shared_ptr<Dense>> layers_;
 };
 
 class MlpDiscriminator : public Network {

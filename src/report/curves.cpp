@@ -74,7 +74,7 @@ std::string phase_title(const std::string& name) {
   return found == titles.end() ? name : found->second;
 }
 
-std::string phase_curves(const Phase& phase) {
+std::string phase_curves(const PhaseRecords& phase) {
   constexpr int first_style = 2;  // blue, green, purple, ..: these lines are quantities, not methods
   std::vector<std::string> order;
   std::map<std::string, std::vector<Series>> groups;
@@ -125,7 +125,7 @@ std::string quality_curves(const RunData& run) {
 
 std::string training_curves(const RunData& run) {
   std::string body;
-  for (const Phase& phase : run.phases) body += phase_curves(phase);
+  for (const PhaseRecords& phase : run.phases) body += phase_curves(phase);
   return body;
 }
 

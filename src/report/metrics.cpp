@@ -10,7 +10,7 @@
 namespace ddls {
 namespace {
 
-const std::array<Metric, 16> table{{
+const std::array<Metric, 17> table{{
     {"frechet_distance", "", "Fréchet distance", "", Better::lower, 1, -4, true},
     {"inception_score.mean", "inception_score.std", "Inception Score", "", Better::higher, 1, 2, true},
     {"kid.unbiased", "", "KID, all pairs", "10⁻³", Better::lower, 1e3, 3, false},
@@ -24,6 +24,7 @@ const std::array<Metric, 16> table{{
     {"high_quality_std", "", "spread", "per coordinate", Better::like_real, 1, 4, true},
     {"high_quality_radial", "", "spread", "radial", Better::like_real, 1, 4, false},
     {"mass_total_variation", "", "mode mass, TV", "from uniform", Better::lower, 1, 4, false},
+    {"mass_total_variation_all", "", "mode mass of all samples, TV", "from the data's", Better::lower, 1, 4, false},
     {"mass_chi2", "", "mode mass, χ²", "", Better::lower, 1, 1, false},
     {"mass_min", "", "smallest mode", "samples", Better::like_real, 1, 0, false},
     {"mass_max", "", "largest mode", "samples", Better::like_real, 1, 0, false},

@@ -104,13 +104,13 @@ std::vector<SweepRun> read_sweep(const fs::path& folder) {
   return sweep;
 }
 
-std::vector<Phase> read_phases(const fs::path& file) {
-  std::vector<Phase> phases;
+std::vector<PhaseRecords> read_phases(const fs::path& file) {
+  std::vector<PhaseRecords> phases;
   for_each_record(file, [&](const Json& record) {
     const std::string name = text_at(record, "phase");
     if (name.empty()) return;
-    auto phase = std::find_if(phases.begin(), phases.end(), [&](const Phase& p) { return p.name == name; });
-    if (phase == phases.end()) phase = phases.insert(phases.end(), Phase{name, {}});
+    auto phase = std::find_if(phases.begin(), phases.end(), [&](const PhaseRecords& p) { return p.name == name; });
+    if (phase == phases.end()) phase = phases.insert(phases.end(), PhaseRecords{name, {}});
     add_record(record, phase->curves);
   });
   return phases;

@@ -47,7 +47,7 @@ struct SweepRun {
   at::Tensor samples;  // [records, chains, 2]
 };
 
-struct Phase {
+struct PhaseRecords {
   std::string name;  // "gan", "ratio", ...
   std::vector<Curve> curves;
 };
@@ -61,7 +61,7 @@ struct RunData {
   at::Tensor real;                 // like MethodRun::samples
   std::vector<MethodRun> methods;  // in the order of report.json
   std::vector<SweepRun> sweep;     // by step size
-  std::vector<Phase> phases;       // in the order of metrics.jsonl
+  std::vector<PhaseRecords> phases;       // in the order of metrics.jsonl
 
   bool points() const;  // 2-D points rather than images
 };

@@ -46,7 +46,8 @@ double learning_rate(const AdamConfig& config, int64_t step, int64_t total) {
   double left = 1;
   if (config.schedule == "linear") left = 1 - done;
   if (config.schedule == "cosine") left = 0.5 * (1 + std::cos(std::numbers::pi * done));
-  return config.lr * (config.final_share + (1 - config.final_share) * left);
+  const double warm = step < config.warmup ? static_cast<double>(step + 1) / static_cast<double>(config.warmup) : 1;
+  return warm * config.lr * (config.final_share + (1 - config.final_share) * left);
 }
 
 }  // namespace ddls

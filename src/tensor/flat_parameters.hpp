@@ -28,6 +28,7 @@ class FlatParameters {
   at::Tensor& values() { return values_; }
   const at::Tensor& values() const { return values_; }
   at::Tensor& gradients() { return gradients_; }
+  const at::Tensor& gradients() const { return gradients_; }
   std::span<const ParameterSlice> slices() const { return slices_; }
 
   // The only legal way to zero: torch's own zero_grad() would detach the views.

@@ -2,6 +2,7 @@
 // PNG and JPEG between memory and interleaved pixels; image_io.hpp is what others use.
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -11,9 +12,9 @@ bool looks_like_png(std::string_view bytes);
 bool looks_like_jpeg(std::string_view bytes);
 
 // uint8 [height, width, channels] with 1 (grey) or 3 (RGB) channels. Throw Error(data) that begins with
-// `name`.
+// `name`. `at_least`: see decode_image.
 at::Tensor decode_png(std::string_view bytes, const std::string& name);
-at::Tensor decode_jpeg(std::string_view bytes, const std::string& name);
+at::Tensor decode_jpeg(std::string_view bytes, const std::string& name, int64_t at_least);
 
 // `pixels`: uint8 [height, width, 1 or 3], contiguous.
 std::string encode_png_pixels(const at::Tensor& pixels);

@@ -20,8 +20,11 @@ at::Tensor planar(const at::Tensor& pixels) {
   at::Tensor image = at::empty({channels, pixels.size(0), pixels.size(1)}, at::kByte);
   const uint8_t* in = pixels.const_data_ptr<uint8_t>();
   uint8_t* out = image.mutable_data_ptr<uint8_t>();
-  for (int64_t p = 0; p < plane; ++p) {
-    for (int64_t c = 0; c < channels; ++c) out[c * plane + p] = *in++;
+  if (channels == 1) std::copy_n(in, plane, out);
+  for (int64_t p = 0; channels == 3 && p < plane; ++p, in += 3) {
+    out[p] = in[0];
+    out[plane + p] = in[1];
+    out[2 * plane + p] = in[2];
   }
   return image;
 }
@@ -33,20 +36,20 @@ uint8_t luma(int red, int green, int blue) {
 
 }  // namespace
 
-at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::string& name) {
+at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::string& name, int64_t at_least) {
   at::Tensor pixels;
   if (looks_like_png(bytes))
     pixels = decode_png(bytes, name);
   else if (looks_like_jpeg(bytes))
-    pixels = decode_jpeg(bytes, name);
+    pixels = decode_jpeg(bytes, name, at_least);
   else
     fail(Exit::data, "'{}': neither PNG nor JPEG ({} bytes)", name, bytes.size());
   const at::Tensor image = planar(pixels);
   return channels == 0 ? image : with_channels(image, channels);
 }
 
-at::Tensor read_image(const fs::path& path, int64_t channels) {
-  return decode_image(read_file(path), channels, path.string());
+at::Tensor read_image(const fs::path& path, int64_t channels, int64_t at_least) {
+  return decode_image(read_file(path), channels, path.string(), at_least);
 }
 
 std::string encode_png(const at::Tensor& image) {

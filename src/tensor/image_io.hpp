@@ -2,6 +2,7 @@
 // Images as uint8 tensors [channels, height, width], CPU. JPEG by libjpeg-turbo, PNG by libpng.
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -12,9 +13,11 @@ namespace ddls {
 // pixels are laid over black, CMYK becomes RGB, 16 bit becomes 8. Throws Error: missing (no file), data
 // (names the file: damaged, truncated, no PNG or JPEG). Whatever libjpeg warns about counts as damage, except
 // stray bytes before the end marker.
-at::Tensor read_image(const std::filesystem::path& path, int64_t channels = 0);
-// The same from memory; `name` stands for the file in messages.
-at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::string& name);
+// With `at_least` > 0 a JPEG is decoded at the smallest of the scales 1, 1/2, 1/4, 1/8 that leaves its short side at
+// least so long (by a smaller cosine transform, which costs less); a PNG always comes whole.
+at::Tensor read_image(const std::filesystem::path& path, int64_t channels = 0, int64_t at_least = 0);
+// The same from memory; `name` stands for the file in messages. May be called in several threads at once.
+at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::string& name, int64_t at_least = 0);
 
 std::string encode_png(const at::Tensor& image);  // bytes of a PNG file
 void write_png(const std::filesystem::path& path, const at::Tensor& image);

@@ -23,6 +23,7 @@ enum class Stream : uint32_t {
   data_order,
   statistics,  // prior draws on which batch-norm statistics are taken
   init,        // id = index of the parameter
+  interpolation,  // u of the gradient penalty between reals and fakes
   refresh,     // does chain id start anew at this step
   momentum,    // of (chain, step)
   jitter,      // of the step size at a step; id 0
@@ -33,6 +34,7 @@ enum class Stream : uint32_t {
   pilot,       // draws that calibrate a method
   projection,  // directions of the diagnostics
   start,       // what a method adds to a chain's start
+  dropout,     // id = layer and sample of the global batch, step = update and forward
 };
 
 struct Noise {

@@ -63,8 +63,8 @@ Checkpoint read_checkpoint(const fs::path& folder) {
   return checkpoint;
 }
 
-CheckpointStore::CheckpointStore(fs::path folder, std::string prefix, int64_t keep)
-    : folder_(std::move(folder)), prefix_(std::move(prefix)), keep_(keep) {}
+CheckpointStore::CheckpointStore(fs::path folder, std::string prefix, int64_t keep, int64_t keep_every)
+    : folder_(std::move(folder)), prefix_(std::move(prefix)), keep_(keep), keep_every_(keep_every) {}
 
 fs::path CheckpointStore::path_of(int64_t step) const { return folder_ / fmt::format("{}-{:08}", prefix_, step); }
 
@@ -85,7 +85,8 @@ void CheckpointStore::save(int64_t step, const Checkpoint& checkpoint) {
   make_folder(folder_);
   write_checkpoint(path_of(step), checkpoint);
   const std::vector<int64_t> all = steps();
-  for (size_t i = 0; i + static_cast<size_t>(keep_) < all.size(); ++i) fs::remove_all(path_of(all[i]));
+  for (size_t i = 0; i + static_cast<size_t>(keep_) < all.size(); ++i)
+    if (keep_every_ == 0 || all[i] % keep_every_ != 0) fs::remove_all(path_of(all[i]));
 }
 
 std::optional<fs::path> CheckpointStore::newest() const {

@@ -25,10 +25,11 @@ void verify_checkpoint(const std::filesystem::path& folder);  // throws the same
 // The checkpoints of one phase in a run: PREFIX-00012000.
 class CheckpointStore {
  public:
-  CheckpointStore(std::filesystem::path folder, std::string prefix, int64_t keep);
+  // Besides the newest `keep` those of every `keep_every`-th step stay for good; 0: none.
+  CheckpointStore(std::filesystem::path folder, std::string prefix, int64_t keep, int64_t keep_every = 0);
 
   std::filesystem::path path_of(int64_t step) const;
-  void save(int64_t step, const Checkpoint& checkpoint);  // then removes all but the newest `keep`
+  void save(int64_t step, const Checkpoint& checkpoint);  // then removes the old ones
   // The newest one that verifies; damaged ones are passed over with a warning that names them.
   std::optional<std::filesystem::path> newest() const;
   void clear() const;
@@ -38,7 +39,7 @@ class CheckpointStore {
 
   std::filesystem::path folder_;
   std::string prefix_;
-  int64_t keep_;
+  int64_t keep_, keep_every_;
 };
 
 }  // namespace ddls

@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "data/loader.hpp"
 #include "dist/failure.hpp"
 #include "models/classifier.hpp"
 #include "models/factory.hpp"
@@ -31,12 +32,13 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
         data.name);
   const c10::Device device = context.comm.topology().device;
   const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
-  EpochOrder order(config.seed + 2, data.size());
+  Loader loader(data, config.seed + 2, options.batch, plan.mine,
+                {{}, config.data.loader_threads, config.data.lookahead});  // images as they are
 
   auto classifier = std::make_shared<Classifier>(sample_shape(data), config.model.classifier_widths, data.classes());
   initialise_uniform_fan_in(*classifier, config.seed, classifier_init_key);
   classifier->to(device);
-  Learner learner(classifier, options.adam, options.steps, 0, plan, context.comm);
+  Learner learner(classifier, options.adam, options.steps, Average{}, plan, context.comm);
 
   Phase phase;
   phase.name = "classifier";
@@ -50,9 +52,9 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
   phase.watched = {"loss", "accuracy"};
   phase.step = [&](int64_t step) {
     return learner.update(step, 2, [&](IdRange shard) {
-      const at::Tensor ids = order.ids(step * options.batch + shard.begin, shard.size());
-      const at::Tensor labels = data.labels.index_select(0, ids).to(device);
-      const at::Tensor logits = classifier->forward(network_input(data, ids).to(device));
+      const LoadedBatch batch = loader.batch(step * options.batch + shard.begin, shard.size());
+      const at::Tensor labels = batch.labels.to(device);
+      const at::Tensor logits = classifier->forward(batch.input.to(device));
       const at::Tensor loss = at::cross_entropy_loss(logits, labels);
       const double accuracy = (logits.argmax(1) == labels).to(at::kDouble).mean().item<double>();
       return Learner::ShardLoss{loss, {loss.item<double>(), accuracy}};

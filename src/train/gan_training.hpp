@@ -1,6 +1,8 @@
 #pragma once
 // Adversarial training of generator and discriminator, data parallel.
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "config/config.hpp"
 #include "data/dataset.hpp"
@@ -16,6 +18,8 @@ struct TrainContext {
   Resume resume;
   RunLog& log;
   Communicator& comm;
+  // **Collective.** Metrics of the generator as it would be sampled from, every train.evaluate_every steps; may be empty.
+  std::function<std::vector<NamedValue>(const NetworkPtr& generator)> evaluate = {};
 };
 
 // **Collective.** Trains to train.steps and returns the generator for sampling: the moving average of the weights (or the

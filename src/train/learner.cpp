@@ -8,6 +8,8 @@
 #include "base/log.hpp"
 #include "dist/failure.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
+#include "models/state.hpp"
 
 namespace ddls {
 
@@ -23,18 +25,18 @@ ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, c
   return plan;
 }
 
-Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, double ema_decay,
-                 const ShardPlan& plan, Communicator& comm)
+Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps,
+                 const Average& average, const ShardPlan& plan, Communicator& comm)
     : network_(std::move(network)),
       config_(config),
       total_steps_(total_steps),
-      ema_decay_(ema_decay),
+      average_(average),
       plan_(plan),
       comm_(comm),
       flat_(*network_),
       adam_(config, flat_.values()) {
   comm_.broadcast(flat_.values());
-  if (ema_decay_ > 0) ema_ = flat_.values().clone();
+  if (average_.decay > 0) ema_ = flat_.values().clone();
   reducer_ = std::make_unique<GradientReducer>(flat_, comm_, ReducerOptions{.exact = plan_.exact});
 }
 
@@ -64,13 +66,16 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
   at::NoGradGuard no_grad;
   adam_.step(flat_.values(), flat_.gradients(), learning_rate(config_, step, total_steps_));
   if (ema_.defined()) {  // a short memory at first, so that the initial weights are forgotten
-    const double warm = static_cast<double>(step + 1) / static_cast<double>(step + 10);
-    ema_.lerp_(flat_.values(), 1 - std::min(ema_decay_, warm));
+    const auto averaged = static_cast<double>(step - average_.start);
+    const double warm = averaged < 0 ? 0 : (averaged + 1) / (averaged + 10);
+    ema_.lerp_(flat_.values(), 1 - std::min(average_.decay, warm));
   }
   std::vector<double> means = reducer_->scalars();
   for (double& mean : means) mean /= static_cast<double>(plan_.shards);
   return means;
 }
+
+double Learner::gradient_norm() const { return flat_.gradients().norm().item<double>(); }
 
 void Learner::set_trainable(bool trainable) {
   for (const ParameterSlice& slice : flat_.slices()) {
@@ -79,14 +84,17 @@ void Learner::set_trainable(bool trainable) {
   }
 }
 
-void Learner::copy_average_to(Network& other) const {
+NetworkPtr Learner::averaged(NetworkPtr fresh) const {
+  load_state(*fresh, state_of(*network_), "training");
+  if (!ema_.defined()) return fresh;
   at::NoGradGuard no_grad;
-  const at::Tensor& source = ema_.defined() ? ema_ : flat_.values();
-  const auto parameters = other.named_parameters();
+  const auto parameters = fresh->named_parameters();
   for (const ParameterSlice& slice : flat_.slices()) {
     at::Tensor to = parameters[slice.name];
-    to.copy_(source.as_strided(slice.parameter.sizes(), slice.parameter.strides(), slice.offset));
+    to.copy_(ema_.as_strided(slice.parameter.sizes(), slice.parameter.strides(), slice.offset));
   }
+  settle_spectral_norm(*fresh, 15);  // its u and v were those of the weights
+  return fresh;
 }
 
 NamedTensors Learner::optimizer_state() const {

@@ -23,11 +23,17 @@ struct ShardPlan {
 // Throws Error(config) if the batch cannot be cut evenly. Warns where ranks outnumber shards (they idle in training).
 ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, const char* batch_key);
 
+// Moving average of weights: decay 0 is none; until step `start` the average is the weights.
+struct Average {
+  double decay = 0;
+  int64_t start = 0;
+};
+
 class Learner {
  public:
   // **Collective.** Broadcasts rank 0's weights. All references must outlive it.
-  Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, double ema_decay, const ShardPlan& plan,
-          Communicator& comm);
+  Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, const Average& average,
+          const ShardPlan& plan, Communicator& comm);
 
   // Mean loss over one shard, and scalars to watch (same number from every shard).
   struct ShardLoss {
@@ -37,12 +43,13 @@ class Learner {
   // **Collective.** One optimiser step. Returns the watched scalars, averaged over all shards of all ranks.
   std::vector<double> update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss);
 
-  Network& network() { return *network_; }
+  Network& network() const { return *network_; }
   void set_trainable(bool trainable);  // requires_grad of all parameters
   const at::Tensor& ema() const { return ema_; }
-  // Copies the moving average (the weights themselves without one) into `other`, a network of the same architecture.
-  void copy_average_to(Network& other) const;
+  // The moving average (the weights themselves without one) in `fresh`, a network of the same architecture.
+  NetworkPtr averaged(NetworkPtr fresh) const;
   uint64_t digest() const { return flat_.digest(); }
+  double gradient_norm() const;  // of the last update, after the mean over shards
 
   NamedTensors optimizer_state() const;  // Adam's moments, and the flat average under "ema"
   void load_optimizer_state(const NamedTensors& state, const std::string& source);
@@ -51,7 +58,7 @@ class Learner {
   NetworkPtr network_;
   AdamConfig config_;
   int64_t total_steps_;
-  double ema_decay_;
+  Average average_;
   ShardPlan plan_;
   Communicator& comm_;
   FlatParameters flat_;

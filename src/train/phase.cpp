@@ -60,7 +60,7 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
 }  // namespace
 
 void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, RunLog& log, Communicator& comm) {
-  CheckpointStore store(checkpoints, phase.checkpoint_prefix, phase.keep_checkpoints);
+  CheckpointStore store(checkpoints, phase.checkpoint_prefix, phase.keep_checkpoints, phase.keep_every);
   const int64_t first = start_step(phase, store, resume, comm);
   comm.on_root([&] { return log.resume(phase.name, first), std::string(); });
   if (first >= phase.steps) {
@@ -103,6 +103,8 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
         record.push_back({phase.watched[i], values[i]});
         note += fmt::format("{}{} {:.3f}", i ? "  " : "", phase.watched[i], values[i]);
       }
+      if (phase.details)
+        for (const NamedValue& value : phase.details()) record.push_back(value);
       const double rate = static_cast<double>(window_steps * phase.samples_per_step) / std::max(seconds, 1e-9);
       record.push_back({"images_per_second", rate});
       comm.on_root([&] { return log.record(phase.name, done, record), std::string(); });

@@ -5,32 +5,45 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "data/loader.hpp"
+#include "models/dropout.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
+#include "train/latents.hpp"
 #include "train/learner.hpp"
 #include "train/training_key.hpp"
 
 namespace ddls {
+namespace {
+
+constexpr uint64_t ratio_key_word = 0x726174696FULL;  // of dropout: other masks than the adversarial phase had
+
+}  // namespace
+
 NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   const Config& config = context.config;
   const RatioConfig& ratio = config.train.ratio;
   const c10::Device device = context.comm.topology().device;
   const Noise noise{config.seed};
+  const LatentSource latents = latent_source(config, device);
   const SampleShape shape = sample_shape(context.data);
   const int64_t numel = c10::multiply_integers(shape);
   const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
-  EpochOrder order(config.seed + 1, context.data.size());  // another order than the adversarial phase had
+  // Another order than the adversarial phase had, and images as they are.
+  Loader loader(context.data, config.seed + 1, ratio.batch, plan.mine,
+                {{}, config.data.loader_threads, config.data.lookahead});
 
   const auto make = [&] {
     NetworkPtr network = make_network(config.model, Role::ratio, shape, config.seed);
     network->to(device);
     return network;
   };
-  Learner learner(make(), ratio.adam, ratio.steps, ratio.ema_decay, plan, context.comm);
+  Learner learner(make(), ratio.adam, ratio.steps, Average{ratio.ema_decay}, plan, context.comm);
 
   const auto noised = [&](at::Tensor samples, IdRange ids, int64_t step, Stream stream) {
     if (ratio.instance_noise == 0) return samples;
@@ -49,31 +62,30 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   phase.keep_checkpoints = 1;
   phase.watched = {"loss", "real_logit", "fake_logit"};
   phase.step = [&](int64_t step) {
+    power_iteration(learner.network());
     return learner.update(step, 3, [&](IdRange shard) {
-      const at::Tensor real =
-          network_input(context.data, order.ids(step * ratio.batch + shard.begin, shard.size())).to(device);
+      const LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
+      const at::Tensor real = batch.input.to(device);
+      const at::Tensor real_labels = latents.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      const at::Tensor fake_labels = latents.labels(shard, step, Stream::ratio_latent);
       at::Tensor fake;
       {
         at::NoGradGuard no_grad;
-        fake = generator->forward(noise.normal(shard, config.model.latent_dim, step, Stream::ratio_latent).to(device));
+        fake = generator->forward(latents.latents(shard, step, Stream::ratio_latent), fake_labels);
         if (context.data.images()) fake = dequantise(quantise(fake));  // as the reals are: no hint beside the picture
       }
-      const at::Tensor real_logits = learner.network().forward(noised(real, shard, step, Stream::instance_noise_real));
-      const at::Tensor fake_logits = learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake));
+      key_dropout(learner.network(), config.seed ^ ratio_key_word, step, shard.begin);
+      const at::Tensor real_logits = learner.network().forward(noised(real, shard, step, Stream::instance_noise_real), real_labels);
+      const at::Tensor fake_logits = learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake), fake_labels);
       const at::Tensor loss = logistic_loss(real_logits, fake_logits);
       return Learner::ShardLoss{
           loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
     });
   };
-  const auto averaged = [&] {
-    NetworkPtr network = make();
-    learner.copy_average_to(*network);
-    return network;
-  };
   phase.save = [&] {
     Checkpoint c;
     c.tensors["generator"] = state_of(*generator);
-    c.tensors["ratio"] = state_of(*averaged());
+    c.tensors["ratio"] = state_of(*learner.averaged(make()));
     c.tensors["ratio_weights"] = state_of(learner.network());
     c.tensors["optimizer_ratio"] = learner.optimizer_state();
     return c;
@@ -86,7 +98,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   log::info("density ratio: {} parameters, batch {}", parameter_count(learner.network()), ratio.batch);
   run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
 
-  NetworkPtr fitted = averaged();
+  NetworkPtr fitted = learner.averaged(make());
   fitted->eval();
   return fitted;
 }

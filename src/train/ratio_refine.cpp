@@ -4,13 +4,18 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "data/loader.hpp"
 #include "ddls/method.hpp"
 #include "dist/failure.hpp"
+#include "models/dropout.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
+#include "models/spectral_norm.hpp"
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
+#include "train/latents.hpp"
 #include "train/learner.hpp"
+#include "train/persistent_chains.hpp"
 #include "train/training_key.hpp"
 
 namespace ddls {
@@ -27,9 +32,10 @@ struct Refinement {
   Learner learner;
   Target target;
   Noise noise;
-  Method chain;
-  EpochOrder order;
-  at::Tensor states;  // [chains, k], the same on every rank
+  LatentSource source;
+  Method kernel;
+  Loader loader;
+  PersistentChains chains;
 
   Refinement(const TrainContext& c, const NetworkPtr& g, const NetworkPtr& start)
       : context(c),
@@ -38,12 +44,16 @@ struct Refinement {
         plan(plan_shards(refine.batch, c.config.train.shards, c.comm, "train.ratio.refine.batch")),
         generator(g),
         network(copy_of(start)),
-        learner(network, refine.adam, refine.steps, 0, plan, c.comm),
-        target(make_target(generator, network, c.config.model.latent_dim, device)),
+        learner(network, refine.adam, refine.steps, Average{refine.ema_decay}, plan, c.comm),
+        target(make_target(generator, network, c.config.model.latent_dim, device,
+                           prior_from_name(c.config.model.prior))),
         noise{c.config.seed ^ chain_key},
-        chain(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
-        order(c.config.seed + 3, c.data.size()),
-        states(noise.normal({0, refine.chains}, target.latent_dim, 0, Stream::prior).to(device)) {}
+        source(latent_source(c.config, device)),
+        kernel(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
+        loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
+               {{}, c.config.data.loader_threads, c.config.data.lookahead}),
+        chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,
+               noise, device) {}
 
   NetworkPtr copy_of(const NetworkPtr& start) const {
     NetworkPtr copy = make_network(context.config.model, Role::ratio, sample_shape(context.data), context.config.seed);
@@ -52,40 +62,45 @@ struct Refinement {
     return copy;
   }
 
-  // Chains `ids` at this step: taken up where they were left, some of them anew from the prior.
-  Chains take_up(IdRange ids, int64_t step) const {
-    const at::Tensor anew = noise.uniform(ids, 1, step, Stream::refresh).to(device) < refine.refresh;
-    const at::Tensor fresh = noise.normal(ids, target.latent_dim, step + 1, Stream::prior).to(device);
-    Chains chains;
-    chains.ids = ids;
-    chains.z = at::where(anew, fresh, states.narrow(0, ids.begin, ids.size()));
-    chains.now = target.evaluate(chains.z);
-    return chains;
+  NetworkPtr averaged() const { return learner.averaged(copy_of(network)); }
+
+  // Samples of the model p_g e^r, in the coordinates of chains: where chains are now, after some steps; or prior draws, to
+  // be weighted.
+  LabelledLatents negatives(IdRange shard, int64_t step) {
+    if (refine.chain_steps == 0)
+      return {noise.normal(shard, target.latent_dim, step, Stream::ratio_latent).to(device),
+              source.labels(shard, step, Stream::ratio_latent)};
+    learner.set_trainable(false);
+    Chains moving;
+    moving.ids = chains.turn(shard, step);
+    moving.z = chains.take_up(moving.ids, step);
+    moving.labels = source.labels(moving.ids, 0, Stream::prior);  // a chain keeps its label
+    moving.now = target.evaluate(moving.z, moving.labels);
+    for (int64_t i = 0; i < refine.chain_steps; ++i) kernel.advance(moving, step * refine.chain_steps + i);
+    chains.put_back(moving.ids, moving.z);
+    return {moving.z, moving.labels};
   }
 
   std::vector<double> step(int64_t step) {
-    const int64_t first = (step * refine.batch) % refine.chains;
-    at::Tensor moved = at::zeros({refine.batch, target.latent_dim}, states.options());
+    power_iteration(*network);
     const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
-      learner.set_trainable(false);
-      Chains chains = take_up({first + shard.begin, first + shard.end}, step);
-      for (int64_t i = 0; i < refine.chain_steps; ++i) chain.advance(chains, step * refine.chain_steps + i);
-      moved.narrow(0, shard.begin, shard.size()).copy_(chains.z);
-      learner.set_trainable(true);
-
-      const at::Tensor real =
-          network_input(context.data, order.ids(step * refine.batch + shard.begin, shard.size())).to(device);
-      const at::Tensor real_logits = network->forward(real);
-      at::Tensor made = target.decode(chains.z);
+      const LabelledLatents z = negatives(shard, step);
+      learner.set_trainable(true);  // the target freezes it
+      at::Tensor made = target.decode(z.latents, z.labels);
       if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
-      const at::Tensor chain_logits = network->forward(made);
-      const at::Tensor loss = chain_logits.mean() - real_logits.mean();
+      const LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
+      const at::Tensor real_labels = source.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      key_dropout(*network, noise.seed, step, shard.begin);
+      const at::Tensor real_logits = network->forward(batch.input.to(device), real_labels);
+      const at::Tensor chain_logits = network->forward(made, z.labels);
+      const at::Tensor model_term = refine.chain_steps == 0 ? chain_logits.exp() : chain_logits;
+      at::Tensor loss = model_term.mean() - real_logits.mean();
+      if (refine.penalty > 0)
+        loss = loss + refine.penalty * (chain_logits.square().mean() + real_logits.square().mean());
       return Learner::ShardLoss{
           loss, {loss.item<double>(), real_logits.mean().item<double>(), chain_logits.mean().item<double>()}};
     });
-    // Each row comes from one rank, zeros from the others: the sum is exact.
-    context.comm.all_reduce(moved);
-    states.narrow(0, first, refine.batch).copy_(moved);
+    if (refine.chain_steps > 0) chains.exchange(context.comm, step);
     return watched;
   }
 };
@@ -110,23 +125,26 @@ NetworkPtr refine_ratio(const TrainContext& context, const NetworkPtr& generator
   phase.save = [&] {
     Checkpoint c;
     c.tensors["generator"] = state_of(*generator);
-    c.tensors["ratio"] = state_of(*r.network);
+    c.tensors["ratio"] = state_of(*r.averaged());
+    c.tensors["ratio_weights"] = state_of(*r.network);
     c.tensors["optimizer_ratio"] = r.learner.optimizer_state();
-    c.tensors["chains"] = {{"latents", r.states.cpu()}};
+    c.tensors["chains"] = r.chains.state();
     return c;
   };
   phase.restore = [&](const Checkpoint& c, const std::string& source) {
-    load_state(*r.network, c.tensors.at("ratio"), source + "/ratio.safetensors");
+    load_state(*r.network, c.tensors.at("ratio_weights"), source + "/ratio_weights.safetensors");
     r.learner.load_optimizer_state(c.tensors.at("optimizer_ratio"), source + "/optimizer_ratio.safetensors");
-    const at::Tensor& saved = c.tensors.at("chains").at("latents");
-    if (saved.sizes() != r.states.sizes()) fail(Exit::data, "{}/chains.safetensors: not this run's chains", source);
-    r.states.copy_(saved);
+    r.chains.load(c.tensors.at("chains"), source + "/chains.safetensors");
   };
   phase.digest = [&] { return r.learner.digest(); };
-  log::info("refining the ratio on {} persistent chains", r.refine.chains);
+  if (r.refine.chain_steps > 0)
+    log::info("refining the ratio on {} persistent chains", r.refine.chains);
+  else
+    log::info("refining the ratio on weighted prior draws");
   run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
-  r.network->eval();
-  return r.network;
+  NetworkPtr refined = r.averaged();
+  refined->eval();
+  return refined;
 }
 
 }  // namespace ddls

@@ -38,9 +38,15 @@ std::string gan_key(const Config& config, uint64_t data_digest) {
   relevant.train.log_every = defaults.log_every;
   relevant.train.checkpoint_every = defaults.checkpoint_every;
   relevant.train.keep_checkpoints = defaults.keep_checkpoints;
+  relevant.train.keep_every = defaults.keep_every;
+  relevant.train.evaluate_every = defaults.evaluate_every;
+  relevant.train.evaluate_count = defaults.evaluate_count;
   relevant.train.grid_every = defaults.grid_every;
   relevant.train.ratio = defaults.ratio;
   relevant.train.classifier = defaults.classifier;
+  relevant.data.crop = config.data.crop;
+  relevant.data.flip = config.data.flip;
+  relevant.data.dequantise = config.data.dequantise;
   relevant.model = model_with(config.model, &ModelConfig::generator_widths, &ModelConfig::discriminator_widths);
   return text(data_digest, relevant);
 }

@@ -18,9 +18,25 @@
 namespace ddls {
 namespace {
 
-Config small_config(const std::string& architecture) {
+// "mlp", "dcgan", or one of these with a word behind it: what else is switched on.
+Config small_config(const std::string& kind) {
   Config c;
-  c.model.architecture = architecture;
+  c.model.architecture = kind.substr(0, kind.find(' '));
+  if (kind.ends_with("refined latents")) {
+    c.train.ddls.mode = "both";
+    c.train.ddls.persistent = true;
+    c.train.ddls.chains = 48;
+    c.train.ddls.from_step = 1;
+    c.train.ddls.steps = 3;
+  }
+  if (kind.ends_with("bfloat16")) c.train.precision = "bfloat16";
+  if (kind.ends_with("wasserstein")) {
+    c.train.loss = "wasserstein";
+    c.train.gp_weight = 1;
+    c.train.discriminator_steps = 2;
+    c.train.generator_batch = 16;
+    c.train.ratio.refine.chain_steps = 0;
+  }
   c.model.latent_dim = 4;
   c.model.generator_widths = c.model.discriminator_widths = c.model.ratio_widths = {8, 8};
   c.train.steps = 6;
@@ -40,11 +56,11 @@ Config small_config(const std::string& architecture) {
   return c;
 }
 
-Dataset small_data(const std::string& architecture) {
+Dataset small_data(const std::string& kind) {
   DataConfig config;
   config.points = 200;
   Dataset data = open_dataset(config, Split::train, 1);
-  if (architecture == "dcgan") {
+  if (kind.starts_with("dcgan")) {
     const at::Tensor u = Noise{3}.uniform({0, 200}, 8 * 8, 0, Stream::prior);
     data.samples = (u * 255).to(at::kByte).view({200, 1, 8, 8});
   }
@@ -109,7 +125,8 @@ TEST_P(Training, StoppedAndResumedGivesTheSameBits) {
   EXPECT_EQ(expected, train(config, data, cut, world()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, Training, ::testing::Values("mlp", "dcgan"));
+INSTANTIATE_TEST_SUITE_P(Architectures, Training, ::testing::Values("mlp", "dcgan", "mlp wasserstein",
+                                                                    "dcgan refined latents", "dcgan bfloat16"));
 
 }  // namespace
 }  // namespace ddls

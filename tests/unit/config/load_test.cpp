@@ -167,7 +167,27 @@ TEST(Check, Data) {
   config.data.kind = "npz";
   config.data.channels = 2;
   EXPECT_EQ(conflicts_of(config),
-            "data.train_labels: only for data.kind idx, but it is npz\ndata.channels: expected 0, 1 or 3, got 2\n");
+            "data.train_labels: only for data.kind idx and npy, but it is npz\ndata.channels: expected 0, 1 or 3, got 2\n");
+  config = Config{};
+  config.data.train = "/x";
+  config.evaluate.reference = "train";
+  config.data.kind = "idx";
+  config.data.on_demand = true;
+  config.data.crop = "random";
+  EXPECT_EQ(conflicts_of(config),
+            "data.on_demand: only for data.kind images and tar, but it is idx\n"
+            "data.crop: crops are made to data.image_size, which is not given\n");
+  config.data.on_demand = false;
+  config.data.image_size = 32;
+  EXPECT_EQ(conflicts_of(config),
+            "data.crop: random crops need images decoded on demand: data.kind tar, or images with data.on_demand\n");
+  config.data.kind = "tar";
+  config.data.flip = config.data.dequantise = true;
+  EXPECT_EQ(conflicts_of(config), "");
+  config = Config{};
+  config.data.flip = config.data.dequantise = true;
+  EXPECT_EQ(conflicts_of(config),
+            "data.flip: points cannot be mirrored\ndata.dequantise: points are not quantised\n");
   config = Config{};
   config.model.architecture = "dcgan";
   EXPECT_EQ(conflicts_of(config),

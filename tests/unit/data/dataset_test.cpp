@@ -109,6 +109,32 @@ TEST(OpenSet, npz_images_points_and_labels) {
   EXPECT_TRUE(at::equal(open_set(folder / "b.npz").samples, points));
 }
 
+TEST(OpenDataset, npy_with_and_without_labels) {
+  const ScratchFolder folder;
+  const auto npy = [&](const std::string& name, const std::string& descr, const std::string& shape,
+                       const std::string& bytes) {
+    std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }";
+    header.resize(117, ' ');
+    put_bytes(folder / name, std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + "\n" + bytes);
+  };
+  npy("x.npy", "|u1", "(2, 1, 2, 3)", "abcdefghijkl");
+  npy("y.npy", "<i8", "(2,)", std::string("\x05\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0", 16));
+  npy("z.npy", "<i8", "(1,)", std::string(8, '\0'));
+  DataConfig config = config_of("npy", folder / "x.npy");
+  const Dataset plain = open_dataset(config, Split::train, 1);
+  EXPECT_EQ(plain.name, "x");
+  EXPECT_TRUE(at::equal(
+      plain.samples,
+      at::tensor({'a', 'd', 'b', 'e', 'c', 'f', 'g', 'j', 'h', 'k', 'i', 'l'}, at::kByte).view({2, 3, 1, 2})));
+  EXPECT_FALSE(plain.labels.defined());
+  config.train_labels = folder / "y.npy";
+  EXPECT_EQ(open_dataset(config, Split::train, 1).classes(), 6);
+  config.train_labels = folder / "z.npy";
+  const auto thrown = thrown_by([&] { open_dataset(config, Split::train, 1); });
+  EXPECT_EQ(thrown.code, Exit::data);
+  EXPECT_TRUE(contains(thrown.message, "z.npy' is Long [1]")) << thrown.message;
+}
+
 TEST(OpenSet, npz_that_are_no_sets) {
   const ScratchFolder folder;
   const auto refused = [&](const NamedTensors& arrays, const std::string& part) {
@@ -146,7 +172,7 @@ TEST(OpenSet, folders) {
 }
 
 TEST(Dataset, digest_sees_values_labels_and_shape) {
-  const Dataset a{"a", at::arange(4, at::kFloat).reshape({2, 2}), {}, 0};
+  const Dataset a{"a", at::arange(4, at::kFloat).reshape({2, 2}), {}};
   Dataset b = a;
   b.name = "b";
   EXPECT_EQ(a.digest(), b.digest());
@@ -163,9 +189,9 @@ TEST(Dataset, digest_sees_values_labels_and_shape) {
 
 TEST(NetworkInput, rows_by_id_and_images_scaled) {
   const at::Tensor ids = at::tensor({2, 0, 2}, at::kLong);
-  const Dataset points{"p", at::arange(6, at::kFloat).reshape({3, 2}), {}, 0};
+  const Dataset points{"p", at::arange(6, at::kFloat).reshape({3, 2}), {}};
   EXPECT_TRUE(at::equal(network_input(points, ids), points.samples.index_select(0, ids)));
-  const Dataset images{"i", at::tensor({0, 100, 255}, at::kInt).to(at::kByte).reshape({3, 1, 1, 1}), {}, 0};
+  const Dataset images{"i", at::tensor({0, 100, 255}, at::kInt).to(at::kByte).reshape({3, 1, 1, 1}), {}};
   const at::Tensor input = network_input(images, ids);
   EXPECT_EQ(input.scalar_type(), at::kFloat);
   EXPECT_TRUE(at::equal(input.flatten(), at::tensor({1.0F, -1.0F, 1.0F})));

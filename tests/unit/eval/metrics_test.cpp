@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "eval/frechet.hpp"
 #include "eval/inception_score.hpp"
 #include "eval/modes.hpp"
 #include "eval/moments.hpp"
@@ -14,6 +15,10 @@ namespace {
 
 GaussianStatistics gaussian(std::vector<double> mean, std::vector<double> variances) {
   return {100, at::tensor(mean), at::diag(at::tensor(variances))};
+}
+
+double frechet_distance(const GaussianStatistics& a, const GaussianStatistics& b) {
+  return frechet_distance(factor(a, "a"), factor(b, "b"));
 }
 
 TEST(Frechet, ClosedFormsOfGaussians) {
@@ -28,7 +33,7 @@ TEST(Frechet, CorrelatedAndRankDeficient) {
   const at::Tensor a = at::tensor({1.0, 2.0, 3.0}), b = at::tensor({2.0, -1.0, 1.0});
   const GaussianStatistics x{10, at::zeros({3}, at::kDouble), at::outer(a, a)},
       y{10, at::zeros({3}, at::kDouble), at::outer(b, b)};
-  EXPECT_NEAR(frechet_distance(x, y), 14 + 6 - 2 * 3, 1e-6);
+  EXPECT_NEAR(frechet_distance(x, y), 14 + 6 - 2 * 3, 1e-12);
   // Invariant under a rotation of both.
   const at::Tensor q = std::get<0>(at::linalg_qr(Noise{1}.normal({0, 3}, 3, 0, Stream::prior).to(at::kDouble)));
   const auto rotate = [&](const GaussianStatistics& s) {
@@ -38,11 +43,41 @@ TEST(Frechet, CorrelatedAndRankDeficient) {
   EXPECT_NEAR(frechet_distance(rotate(u), rotate(v)), frechet_distance(u, v), 1e-9);
 }
 
+TEST(Frechet, ASetAgainstItselfIsZeroHoweverIllConditioned) {
+  // Scales over 12 decades, fewer samples than features, a large mean.
+  const at::Tensor scales = at::logspace(0, -12, 60, 10, at::kDouble);
+  const at::Tensor f = Noise{4}.normal({0, 40}, 60, 0, Stream::prior).to(at::kDouble) * scales + 1e3;
+  Moments moments(60);
+  moments.add(f);
+  const GaussianStatistics s = moments.statistics("set");
+  EXPECT_NEAR(frechet_distance(s, s), 0, 1e-9 * s.covariance.trace().item<double>());
+}
+
+TEST(Frechet, LineInInverseSize) {
+  const Line line = line_in_inverse_size({10, 20, 40}, {3 + 50.0 / 10, 3 + 50.0 / 20, 3 + 50.0 / 40});
+  EXPECT_NEAR(line.intercept, 3, 1e-12);
+  EXPECT_NEAR(line.slope, 50, 1e-10);
+  EXPECT_THROW(line_in_inverse_size({10, 10}, {1, 2}), Error);
+}
+
+TEST(Moments, ALargeMeanCostsNoDigits) {
+  const at::Tensor f = Noise{2}.normal({0, 400}, 300, 0, Stream::prior).to(at::kDouble);  // more than one panel
+  Moments near(300), far(300), part(300);
+  near.add(f);
+  far.add(f.narrow(0, 0, 150) + 1e7);
+  part.add(f.narrow(0, 150, 250) + 1e7);
+  part.recentre(far.centre());
+  far.sums() += part.sums();
+  EXPECT_TRUE(at::allclose(far.statistics("far").covariance, near.statistics("near").covariance, 1e-6, 1e-8));
+  EXPECT_TRUE(at::allclose(near.statistics("near").covariance, at::cov(f.t()), 1e-12, 1e-12));
+}
+
 TEST(Moments, MergeToTheStatisticsOfTheWhole) {
   const at::Tensor f = Noise{2}.normal({0, 500}, 5, 0, Stream::prior).to(at::kDouble) * 2 + 1;
   Moments a(5), b(5);
   a.add(f.narrow(0, 0, 123));
   b.add(f.narrow(0, 123, 377));
+  b.recentre(a.centre());
   a.sums() += b.sums();
   const GaussianStatistics s = a.statistics("set");
   EXPECT_EQ(s.count, 500);
@@ -97,6 +132,7 @@ TEST(Modes, CountsByHand) {
   EXPECT_EQ(m.mass_min, 1);
   EXPECT_NEAR(m.high_quality_radial, std::sqrt((0.01 + 0.09 + 0.04) / 3), 1e-12);
   EXPECT_NEAR(m.mass_total_variation, 1.0 / 6, 1e-12);
+  EXPECT_NEAR(m.mass_total_variation_all, 0.25, 1e-12);  // shares 1/2, 1/4 and 1/4 outside, against 1/2, 1/2, 0
   EXPECT_NEAR(m.mass_chi2, 1.0 / 3, 1e-12);
 }
 

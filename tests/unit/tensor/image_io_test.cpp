@@ -93,8 +93,8 @@ TEST(Png, alpha_lies_over_black) {
   const std::string grey = png_of<uint8_t>(PNG_COLOR_TYPE_GRAY_ALPHA, 8, {200, 255, 200, 0, 200, 128});
   EXPECT_TRUE(at::equal(decode_image(grey, 0, "g").flatten(), at::tensor({200, 0, 100}, at::kByte)));
   const std::string colour = png_of<uint8_t>(PNG_COLOR_TYPE_RGB_ALPHA, 8, {10, 20, 255, 255, 10, 20, 255, 51});
-  EXPECT_TRUE(at::equal(decode_image(colour, 0, "c"),
-                        at::tensor({10, 2, 20, 4, 255, 51}, at::kByte).reshape({3, 1, 2})));
+  EXPECT_TRUE(
+      at::equal(decode_image(colour, 0, "c"), at::tensor({10, 2, 20, 4, 255, 51}, at::kByte).reshape({3, 1, 2})));
 }
 
 TEST(Png, sixteen_bits_become_eight_without_a_brightness_curve) {
@@ -154,6 +154,85 @@ TEST(Jpeg, stray_bytes_before_the_end_marker_are_no_damage) {
   std::string bytes = jpeg_of(repeated({77}, 64), 8, 8, TJPF_GRAY, TJSAMP_GRAY);
   bytes.insert(bytes.size() - 2, "\x01\x02\x03");
   expect_colour(decode_image(bytes, 0, "x"), {77}, 0);
+}
+
+// A JPEG of `width` x `height` pixels that gets brighter to the right and lower down.
+std::string sloped_jpeg(int width, int height, int format, int subsampling, int flags = 0) {
+  std::vector<uint8_t> pixels;
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      for (int c = 0; c < tjPixelSize[format]; ++c)
+        pixels.push_back(static_cast<uint8_t>(c == 3 ? 255 : 40 + 100 * x / width + 80 * y / height));
+  return jpeg_of(pixels, width, height, format, subsampling, flags);
+}
+
+TEST(Jpeg, decoded_small_where_less_is_needed) {
+  struct Case {
+    int64_t at_least, height, width;
+  };
+  for (const Case& c : {Case{0, 96, 160}, Case{97, 96, 160}, Case{49, 96, 160}, Case{48, 48, 80}, Case{25, 48, 80},
+                        Case{24, 24, 40}, Case{12, 12, 20}, Case{1, 12, 20}}) {
+    for (const int format : {TJPF_GRAY, TJPF_RGB, TJPF_CMYK}) {
+      const std::string bytes = sloped_jpeg(160, 96, format, format == TJPF_GRAY ? TJSAMP_GRAY : TJSAMP_420);
+      const at::Tensor image = decode_image(bytes, 0, "x", c.at_least);
+      EXPECT_EQ(image.sizes(), (std::vector<int64_t>{format == TJPF_GRAY ? 1 : 3, c.height, c.width}));
+      // The same picture: its middle and its corner.
+      EXPECT_NEAR(image[0][c.height / 2][c.width / 2].item<int>(), 130, 6) << c.at_least;
+      EXPECT_NEAR(image[0][0][0].item<int>(), 40, 6 + 180 / c.height) << c.at_least;
+    }
+  }
+  EXPECT_EQ(decode_image(sloped_jpeg(15, 17, TJPF_RGB, TJSAMP_444), 0, "x", 4).sizes(),
+            (std::vector<int64_t>{3, 5, 4}));  // 15/4 and 17/4, rounded up
+}
+
+TEST(Jpeg, decoding_goes_on_after_damage) {
+  for (const int flags : {0, TJFLAG_PROGRESSIVE}) {
+    const std::string bytes = sloped_jpeg(64, 64, TJPF_RGB, TJSAMP_420, flags);
+    const at::Tensor whole = decode_image(bytes, 0, "x");
+    for (size_t length = 3; length < bytes.size(); length += 13) {
+      EXPECT_EQ(thrown_by([&] { decode_image(bytes.substr(0, length), 0, "x"); }).code, Exit::data) << length;
+      EXPECT_TRUE(at::equal(decode_image(bytes, 0, "x"), whole)) << length;
+    }
+  }
+}
+
+TEST(Png, palettes_few_bits_transparency_and_interlacing) {
+  const auto write = [](int type, int bits, int interlace, std::vector<std::vector<uint8_t>> rows, uint32_t width) {
+    std::string bytes;
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+    png_infop info = png_create_info_struct(png);
+    png_set_write_fn(
+        png, &bytes,
+        [](png_structp p, png_bytep data, size_t n) {
+          static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<const char*>(data), n);
+        },
+        [](png_structp) {});
+    png_set_IHDR(png, info, width, static_cast<png_uint_32>(rows.size()), bits, type, interlace,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    const png_color colours[] = {{0, 0, 0}, {10, 20, 30}, {200, 100, 50}};
+    const png_byte alpha[] = {255, 0};
+    if (type == PNG_COLOR_TYPE_PALETTE) {
+      png_set_PLTE(png, info, colours, 3);
+      png_set_tRNS(png, info, alpha, 2, nullptr);
+    }
+    png_write_info(png, info);
+    std::vector<png_bytep> pointers;
+    for (auto& row : rows) pointers.push_back(row.data());
+    png_write_image(png, pointers.data());
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    return bytes;
+  };
+  // Two bits per pixel: 2, 1, 0, 2; colour 1 is transparent.
+  EXPECT_TRUE(at::equal(decode_image(write(PNG_COLOR_TYPE_PALETTE, 2, PNG_INTERLACE_NONE, {{0b10010010}}, 4), 0, "p"),
+                        at::tensor({200, 0, 0, 200, 100, 0, 0, 100, 50, 0, 0, 50}, at::kByte).view({3, 1, 4})));
+  EXPECT_TRUE(at::equal(decode_image(write(PNG_COLOR_TYPE_GRAY, 1, PNG_INTERLACE_NONE, {{0b01100000}}, 3), 0, "b"),
+                        at::tensor({0, 255, 255}, at::kByte).view({1, 1, 3})));
+  EXPECT_TRUE(at::equal(decode_image(write(PNG_COLOR_TYPE_GRAY, 4, PNG_INTERLACE_NONE, {{0x0F, 0x30}}, 3), 0, "n"),
+                        at::tensor({0, 255, 51}, at::kByte).view({1, 1, 3})));
+  EXPECT_TRUE(
+      at::equal(decode_image(write(PNG_COLOR_TYPE_GRAY, 8, PNG_INTERLACE_ADAM7, {{1, 2, 3}, {4, 5, 6}}, 3), 0, "i"),
+                at::tensor({1, 2, 3, 4, 5, 6}, at::kByte).view({1, 2, 3})));
 }
 
 TEST(ReadImage, missing_and_unknown_files) {

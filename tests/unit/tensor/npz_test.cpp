@@ -24,7 +24,7 @@ NamedTensors some_arrays() {
   return {{"arr_0", at::arange(24, at::kByte).reshape({2, 3, 4})},
           {"arr_1", at::tensor({int64_t{-5}, int64_t{1} << 40})},
           {"int32", at::tensor({1, -2}, at::kInt)},
-          {"mu", at::tensor(0.1, at::kDouble)},
+          {"mu", at::full({}, 0.1, at::kDouble)},
           {"none", at::zeros({0, 7})},
           {"sigma", at::tensor({1.5F, -2.0F}).view({1, 2})}};
 }
@@ -35,7 +35,7 @@ void expect_numpy_arrays(const NamedTensors& arrays) {
   EXPECT_TRUE(same(arrays.at("ints"), at::tensor({-1, 2147483647}, at::kInt)));
   EXPECT_TRUE(same(arrays.at("longs"), at::tensor({-(int64_t{1} << 62), int64_t{7}}).reshape({2, 1})));
   EXPECT_TRUE(same(arrays.at("floats"), at::tensor({0.5F, -1.25F, 3.0F})));
-  EXPECT_TRUE(same(arrays.at("doubles"), at::tensor(0.1, at::kDouble)));
+  EXPECT_TRUE(same(arrays.at("doubles"), at::full({}, 0.1, at::kDouble)));
   EXPECT_TRUE(same(arrays.at("empty"), at::zeros({0, 5})));
 }
 

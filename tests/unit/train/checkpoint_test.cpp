@@ -66,6 +66,13 @@ TEST_F(Checkpoints, PartialFoldersAreNotCheckpoints) {
   EXPECT_FALSE(store.newest());
 }
 
+TEST_F(Checkpoints, SomeStayForGood) {
+  CheckpointStore keeping(folder, "kept", 1, 4);
+  for (const int64_t step : {2, 4, 6, 8, 9, 10}) keeping.save(step, sample(1));
+  for (const int64_t step : {4, 8, 10}) EXPECT_TRUE(fs::exists(keeping.path_of(step))) << step;
+  for (const int64_t step : {2, 6, 9}) EXPECT_FALSE(fs::exists(keeping.path_of(step))) << step;
+}
+
 TEST_F(Checkpoints, MissingIsItsOwnError) {
   try {
     read_checkpoint(folder / "nowhere");

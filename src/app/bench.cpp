@@ -1,0 +1,90 @@
+#include "app/bench.hpp"
+
+#include <ATen/ATen.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "app/stopwatch.hpp"
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "config/load.hpp"
+#include "tensor/noise.hpp"
+
+namespace ddls {
+namespace {
+
+// {"a": {"median": 1}} -> "a.median  1", one line per number or word.
+void add_lines(const Json& value, const std::string& name, std::string& text) {
+  if (value.is_object()) {
+    for (const auto& [key, inner] : value.items()) add_lines(inner, name.empty() ? key : name + "." + key, text);
+  } else if (value.is_array()) {
+    for (const Json& row : value) text += "  " + row.dump() + "\n";
+  } else {
+    text += fmt::format("{:<34} {}\n", name, value.is_number_float() ? fmt::format("{:.6g}", value.get<double>())
+                                                                     : value.dump());
+  }
+}
+
+}  // namespace
+
+Json spread_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return {{"median", n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2},
+          {"min", values.front()},
+          {"max", values.back()}};
+}
+
+double seconds_together(Communicator& comm, const std::function<void()>& work) {
+  comm.barrier();
+  const Stopwatch watch;
+  work();
+  comm.barrier();
+  return watch.seconds();
+}
+
+Dataset synthetic_data(const Config& config, int64_t count) {
+  Dataset data;
+  data.name = "synthetic";
+  const int64_t size = config.data.image_size;
+  const int64_t channels = config.data.channels > 0 ? config.data.channels : 3;
+  const Noise noise{config.seed};
+  if (size == 0) {
+    if (config.model.architecture != "mlp")
+      fail(Exit::config, "bench: give the side of the images: --set data.image_size=32");
+    data.samples = noise.normal({0, count}, 2, 0, Stream::data_toy);
+    return data;
+  }
+  const at::Tensor pixels = noise.uniform({0, count}, channels * size * size, 0, Stream::data_toy) * 255;
+  data.samples = pixels.to(at::kByte).view({count, channels, size, size});
+  if (config.model.classes > 0) data.labels = at::arange(count, at::kLong).remainder(config.model.classes);
+  return data;
+}
+
+double peak_resident_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+void run_bench(const CommandLine& line, Communicator& comm) {
+  Config config;
+  comm.together([&] { config = load_config(line.config_file, line.overrides); });
+  Json result;
+  if (line.bench == "training") result = bench_training(config, line.bench_options, comm);
+  if (line.bench == "sampler") result = bench_sampler(config, line.bench_options, comm);
+  if (line.bench == "collectives") result = bench_collectives(line.bench_options, comm);
+  ensure(!result.is_null(), "bench {} is not there", line.bench);
+  comm.on_root([&] {
+    std::string text;
+    add_lines(result, "", text);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    if (!line.json.empty()) write_file(line.json, result.dump(2) + "\n");
+    return std::string();
+  });
+}
+
+}  // namespace ddls

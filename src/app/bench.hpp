@@ -1,0 +1,34 @@
+#pragma once
+// `ddls_dist bench KIND`: how fast a part of the program is on this machine, with synthetic data and initial weights, so that
+// only the configuration is needed. Every bench prints a table and, with --json, writes the same as JSON (interface.md).
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "app/command_line.hpp"
+#include "config/config.hpp"
+#include "data/dataset.hpp"
+#include "dist/communicator.hpp"
+
+namespace ddls {
+
+using Json = nlohmann::ordered_json;
+
+// **Collective.** Throws Error(usage) for a kind that there is not.
+void run_bench(const CommandLine& line, Communicator& comm);
+
+// One file per kind. **Collective**; the result is the same on every rank.
+Json bench_training(const Config& config, const BenchOptions& options, Communicator& comm);
+Json bench_sampler(const Config& config, const BenchOptions& options, Communicator& comm);
+Json bench_collectives(const BenchOptions& options, Communicator& comm);
+
+// Median, least and greatest of a figure over the rounds.
+Json spread_of(std::vector<double> values);
+// Seconds that `work` takes from the moment all ranks are ready until all are done. **Collective.**
+double seconds_together(Communicator& comm, const std::function<void()>& work);
+// Random samples of the shape that the configuration's networks make.
+Dataset synthetic_data(const Config& config, int64_t count);
+// Of this process, the most so far.
+double peak_resident_mib();
+
+}  // namespace ddls

@@ -1,0 +1,41 @@
+// Whole training steps of the configured GAN: discriminator and generator updates, reduction, Adam, moving average.
+#include "app/bench.hpp"
+#include "base/files.hpp"
+#include "models/factory.hpp"
+#include "models/network.hpp"
+#include "train/gan_trainer.hpp"
+
+namespace ddls {
+
+Json bench_training(const Config& config, const BenchOptions& options, Communicator& comm) {
+  const Dataset data = synthetic_data(config, 2 * config.train.batch);
+  const fs::path nowhere = fs::temp_directory_path();
+  RunLog log(nowhere, /*root=*/false, /*tensorboard=*/false);
+  const TrainContext context{config, data, nowhere, Resume::never, log, comm};
+  GanTrainer trainer(context);
+
+  int64_t step = 0;
+  for (; step < options.warmup; ++step) trainer.step(step);
+  std::vector<double> rates;
+  const double images = static_cast<double>(options.steps * config.train.batch * config.train.discriminator_steps);
+  for (int64_t round = 0; round < options.rounds; ++round) {
+    const double seconds = seconds_together(comm, [&] {
+      for (int64_t i = 0; i < options.steps; ++i) trainer.step(step++);
+    });
+    rates.push_back(images / seconds);
+  }
+  return {{"bench", "training"},
+          {"model", config.model.architecture},
+          {"generator_parameters", parameter_count(trainer.generator())},
+          {"discriminator_parameters", parameter_count(trainer.discriminator())},
+          {"batch", config.train.batch},
+          {"discriminator_steps", config.train.discriminator_steps},
+          {"precision", config.train.precision},
+          {"shards", config.train.shards},
+          {"ranks", comm.ranks()},
+          {"threads", comm.topology().threads},
+          {"images_per_second", spread_of(rates)},  // reals seen by the discriminator
+          {"peak_resident_mib", peak_resident_mib()}};
+}
+
+}  // namespace ddls

@@ -1,0 +1,42 @@
+#pragma once
+// A set as evaluation reads it: any range of ids, decoded when it is asked for, never held whole by this.
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/blocks.hpp"
+#include "data/dataset.hpp"
+#include "eval/moments.hpp"
+
+namespace ddls {
+
+// Rows of one block that have one shape; `rows` are their places in the block.
+struct Piece {
+  std::vector<int64_t> rows;
+  at::Tensor samples;  // uint8 [n, C, H, W] or float32 [n, d]
+};
+
+struct EvaluationSet {
+  std::string name;
+  int64_t count = 0;  // 0: statistics only
+  bool images = false;
+  std::vector<int64_t> sample_shape;  // of the first sample
+  at::Tensor labels;                  // [count] int64; undefined where there are none
+  // Thread safe. Throws Error(data) naming the damaged file.
+  std::function<std::vector<Piece>(IdRange)> read;
+  std::function<std::string()> content_hash;  // of what is evaluated; reads everything
+  std::optional<GaussianStatistics> statistics;
+  std::string statistics_file;
+};
+
+// The first `count` samples (0: all) of a data set.
+EvaluationSet set_of(const Dataset& data, int64_t count = 0);
+
+// A SET of interface.md. Images of a folder may differ in size and channels. Throws Error: missing, data.
+EvaluationSet open_evaluation_set(const std::string& path);
+
+}  // namespace ddls

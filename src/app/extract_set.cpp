@@ -1,0 +1,104 @@
+#include "app/extract_set.hpp"
+
+#include <ATen/ATen.h>
+
+#include <future>
+
+#include "app/stopwatch.hpp"
+#include "base/log.hpp"
+
+namespace ddls {
+namespace {
+
+// Rows per block: some whole batches, and enough for the products of whole blocks to run at full speed.
+int64_t block_rows(int64_t batch) { return batch * std::max<int64_t>(1, (256 + batch - 1) / batch); }
+
+// Filled up to the full batch with the first row: a network may round differently for another batch.
+at::Tensor padded(const at::Tensor& rows, int64_t batch) {
+  const int64_t missing = batch - rows.size(0);
+  if (missing == 0) return rows;
+  std::vector<int64_t> sizes = rows.sizes().vec();
+  sizes.front() = missing;
+  return at::cat({rows, rows.narrow(0, 0, 1).expand(sizes)});
+}
+
+// Features of a block in the order of its ids, whatever shapes its samples have.
+Features features_of(const std::vector<Piece>& pieces, int64_t count, const ExtractOptions& options) {
+  Features block;
+  for (const Piece& piece : pieces) {
+    const int64_t n = piece.samples.size(0);
+    std::vector<at::Tensor> features, logits;
+    if (!options.extractor) {
+      features.push_back(piece.samples.to(at::kFloat));
+    } else {
+      for (int64_t from = 0; from < n; from += options.batch) {
+        const int64_t size = std::min(options.batch, n - from);
+        const at::Tensor images = padded(piece.samples.narrow(0, from, size), options.batch);
+        const Features part = options.extractor->extract(images, options.inception_score);
+        features.push_back(part.features.narrow(0, 0, size));
+        if (options.inception_score) logits.push_back(part.logits.narrow(0, 0, size));
+      }
+    }
+    const at::Tensor places = at::tensor(piece.rows, at::kLong);
+    const auto place = [&](at::Tensor& whole, const std::vector<at::Tensor>& parts) {
+      const at::Tensor joined = at::cat(parts);
+      if (!whole.defined()) whole = at::empty({count, joined.size(1)}, at::kFloat);
+      whole.index_copy_(0, places, joined);
+    };
+    place(block.features, features);
+    if (options.inception_score) place(block.logits, logits);
+  }
+  return block;
+}
+
+}  // namespace
+
+SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const ExtractOptions& options) {
+  const int64_t features = options.extractor ? options.extractor->features : set.sample_shape.at(0);
+  SetFeatures result;
+  result.name = set.name;
+  result.count = set.count;
+  result.labels = set.labels;
+  result.rows.plan = {set.count, block_rows(options.batch)};
+  result.rows.count = std::min(options.keep, set.count);
+  result.rows.features = features;
+  const std::vector<Block> blocks = result.rows.plan.blocks_of(comm.rank(), comm.ranks());
+  if (!blocks.empty()) result.rows.first_own = blocks.front().index;
+
+  Moments moments(features);
+  std::optional<InceptionScore> score;
+  if (options.inception_score) score.emplace(options.extractor->classes, set.count);
+  const Stopwatch watch;
+  comm.together([&] {
+    const auto decode = [&](size_t i) {
+      return std::async(std::launch::async, [&set, ids = blocks[i].ids] { return set.read(ids); });
+    };
+    std::future<std::vector<Piece>> next;
+    if (!blocks.empty()) next = decode(0);
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      const std::vector<Piece> pieces = next.get();
+      if (i + 1 < blocks.size()) next = decode(i + 1);
+      const Features block = features_of(pieces, blocks[i].ids.size(), options);
+      if (options.moments) moments.add(block.features);
+      if (score) score->add(block.logits, blocks[i].ids);
+      if (blocks[i].ids.begin < result.rows.count) result.rows.own.push_back(block.features);
+    }
+  });
+  if (options.extractor)
+    log::info("features of {}: {} images in {:.2f} s, {:.2f} images/s", set.name, set.count, watch.seconds(),
+              static_cast<double>(set.count) / watch.seconds());
+  if (options.moments) {
+    at::Tensor centre = moments.centre().clone();
+    comm.broadcast(centre);
+    moments.recentre(centre);
+    comm.all_reduce(moments.sums());
+    comm.together([&] { result.gaussian = moments.statistics(set.name); });
+  }
+  if (score) {
+    comm.all_reduce(score->sums());
+    result.inception_score = score->score();
+  }
+  return result;
+}
+
+}  // namespace ddls

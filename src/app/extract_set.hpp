@@ -1,0 +1,36 @@
+#pragma once
+// From a set to what metrics need of it: each rank decodes and extracts its own blocks, decoding one block ahead of the
+// network in a thread; sums of Fréchet distance and Inception Score are all-reduced once at the end.
+#include <optional>
+#include <string>
+
+#include "app/evaluation_set.hpp"
+#include "app/feature_blocks.hpp"
+#include "dist/communicator.hpp"
+#include "eval/features.hpp"
+#include "eval/inception_score.hpp"
+#include "eval/moments.hpp"
+
+namespace ddls {
+
+struct ExtractOptions {
+  const Extractor* extractor = nullptr;  // null: points are their own features
+  int64_t batch = 250;                   // samples per pass through the network
+  bool moments = true;
+  bool inception_score = false;
+  int64_t keep = 0;  // how many of the first rows are kept as features, over all ranks
+};
+
+struct SetFeatures {
+  std::string name;
+  int64_t count = 0;  // 0: statistics of unknown count
+  GaussianStatistics gaussian;
+  std::optional<MeanStd> inception_score;
+  FeatureBlocks rows;  // the first `keep`
+  at::Tensor labels;   // [count] int64; undefined where there are none
+};
+
+// **Collective.** Throws CollectiveError(data): fewer than 2 samples, features that are not finite, a damaged image (named).
+SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const ExtractOptions& options);
+
+}  // namespace ddls

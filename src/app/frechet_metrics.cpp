@@ -1,0 +1,128 @@
+#include "app/frechet_metrics.hpp"
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+
+#include "base/error.hpp"
+#include "dist/failure.hpp"
+#include "eval/numpy_random.hpp"
+
+namespace ddls {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int64_t infinity_points = 15, infinity_from = 5000, jackknife_groups = 10;
+
+at::Tensor mask_of(const at::Tensor& ids, int64_t count) {
+  at::Tensor mask = at::zeros({count}, at::kBool);
+  return mask.index_fill_(0, ids, true);
+}
+
+}  // namespace
+
+std::optional<GaussianFactor> factor_on_root(Communicator& comm, const GaussianStatistics& statistics,
+                                             const std::string& what) {
+  std::optional<GaussianFactor> result;
+  comm.on_root([&] {
+    result = factor(statistics, what);
+    return std::string();
+  });
+  return result;
+}
+
+double distance_on_root(Communicator& comm, const GaussianStatistics& own, const std::string& what,
+                        const std::optional<GaussianFactor>& reference) {
+  const std::string bytes = comm.on_root([&] {
+    if (own.mean.sizes() != reference->mean.sizes())
+      fail(Exit::data, "{} has {} features, the reference has {}: statistics of different extractors", what,
+           own.mean.numel(), reference->mean.numel());
+    const double distance = frechet_distance(factor(own, what), *reference);
+    return std::string(reinterpret_cast<const char*>(&distance), sizeof distance);
+  });
+  double distance = 0;
+  std::memcpy(&distance, bytes.data(), sizeof distance);
+  return distance;
+}
+
+GaussianStatistics statistics_where(Communicator& comm, const FeatureBlocks& rows, const at::Tensor& mask,
+                                    const std::string& what) {
+  GaussianStatistics result;
+  Moments moments(rows.features);
+  comm.together([&] {
+    for (int64_t i = 0; i < static_cast<int64_t>(rows.own.size()); ++i) {
+      const IdRange ids = rows.ids_of(rows.first_own + i);
+      const at::Tensor chosen = mask.narrow(0, ids.begin, ids.size()).nonzero().squeeze(1);
+      moments.add(rows.own_rows(rows.first_own + i).index_select(0, chosen));
+    }
+  });
+  // The centre of the first rank that has rows; ranks without any have zeros.
+  at::Tensor centres = at::zeros({comm.ranks(), rows.features + 1}, at::kDouble);
+  if (moments.sums()[0].item<double>() > 0) {
+    centres[comm.rank()][0] = 1;
+    centres[comm.rank()].narrow(0, 1, rows.features).copy_(moments.centre());
+  }
+  comm.all_reduce(centres);
+  moments.recentre(centres[centres.select(1, 0).argmax().item<int64_t>()].narrow(0, 1, rows.features));
+  comm.all_reduce(moments.sums());
+  comm.together([&] { result = moments.statistics(what); });
+  return result;
+}
+
+Json fid_infinity(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference) {
+  const int64_t n = own.rows.count, from = std::min(infinity_from, n / 2);
+  NumpyRandom random(2020);
+  std::vector<int64_t> sizes;
+  std::vector<double> distances;
+  for (int64_t i = 0; i < infinity_points; ++i) {
+    const int64_t size = from + (n - from) * i / (infinity_points - 1);
+    const at::Tensor mask = mask_of(random.permutation(n).narrow(0, 0, size), n);
+    sizes.push_back(size);
+    distances.push_back(
+        distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
+  }
+  const Line line = line_in_inverse_size(sizes, distances);
+  return {{"value", line.intercept}, {"slope", line.slope}, {"sizes", sizes}, {"distances", distances}};
+}
+
+double fid_standard_error(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference) {
+  const int64_t n = own.rows.count;
+  std::vector<double> distances;
+  for (int64_t group = 0; group < jackknife_groups; ++group) {
+    at::Tensor mask = at::ones({n}, at::kBool);
+    const int64_t from = group * n / jackknife_groups, to = (group + 1) * n / jackknife_groups;
+    mask.narrow(0, from, to - from).fill_(false);
+    distances.push_back(
+        distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
+  }
+  const at::Tensor d = at::tensor(distances, at::kDouble);
+  return std::sqrt((jackknife_groups - 1) * d.var(/*unbiased=*/false).item<double>());
+}
+
+Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatures& reference) {
+  const int64_t classes =
+      std::max(own.labels.max().item<int64_t>(), reference.labels.max().item<int64_t>()) + 1;
+  Json per_class = Json::object(), left_out = Json::array();
+  double sum = 0;
+  for (int64_t label = 0; label < classes; ++label) {
+    const at::Tensor mine = own.labels == label, theirs = reference.labels == label;
+    if (mine.sum().item<int64_t>() < 2 || theirs.sum().item<int64_t>() < 2) {
+      left_out.push_back(label);
+      continue;
+    }
+    const std::string what = fmt::format("class {} of ", label);
+    const auto real = factor_on_root(comm, statistics_where(comm, reference.rows, theirs, what + reference.name),
+                                     what + reference.name);
+    const double distance =
+        distance_on_root(comm, statistics_where(comm, own.rows, mine, what + own.name), what + own.name, real);
+    per_class[std::to_string(label)] = distance;
+    sum += distance;
+  }
+  const auto used = static_cast<double>(per_class.size());
+  Json result{{"mean", nullptr}, {"classes", per_class.size()}, {"left_out", left_out}, {"per_class", per_class}};
+  if (used > 0) result["mean"] = sum / used;
+  return result;
+}
+
+}  // namespace ddls

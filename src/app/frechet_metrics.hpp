@@ -1,0 +1,37 @@
+#pragma once
+// Fréchet distances of whole sets and of parts of them. Statistics are all-reduced; the distance itself is computed by
+// rank 0 and its bits are given to all. **Collective**, all of them.
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "app/extract_set.hpp"
+#include "eval/frechet.hpp"
+
+namespace ddls {
+
+// Of the reference, on rank 0; nothing elsewhere.
+std::optional<GaussianFactor> factor_on_root(Communicator& comm, const GaussianStatistics& statistics,
+                                             const std::string& what);
+
+double distance_on_root(Communicator& comm, const GaussianStatistics& own, const std::string& what,
+                        const std::optional<GaussianFactor>& reference);
+
+// Statistics of the rows where `mask` ([rows.count] bool, the same on all ranks) is true.
+GaussianStatistics statistics_where(Communicator& comm, const FeatureBlocks& rows, const at::Tensor& mask,
+                                    const std::string& what);
+
+// The next three need all rows of the set.
+
+// Distance without the bias of a finite set (Chong and Forsyth 2020): 15 random subsets of equally spaced sizes from
+// min(5000, n/2) to n, a straight line in 1/n, its value at 0. {"value", "slope", "sizes", "distances"}.
+nlohmann::ordered_json fid_infinity(Communicator& comm, const SetFeatures& own,
+                                    const std::optional<GaussianFactor>& reference);
+
+// Standard error of the distance by the jackknife: 10 contiguous tenths are left out in turn.
+double fid_standard_error(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference);
+
+// Mean over the classes of the distances between samples of one class. Classes with fewer than 2 samples in either set are
+// named as left out. {"mean", "classes", "left_out", "per_class": {"0": ..}}.
+nlohmann::ordered_json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatures& reference);
+
+}  // namespace ddls

@@ -1,0 +1,27 @@
+#pragma once
+// Metrics over pairs of features: KID and PRDC, sharded over the ranks. Results do not depend on the rank count (KID: to
+// rounding of float64 sums; PRDC: exactly). **Collective.**
+#include <ATen/core/Tensor.h>
+
+#include "app/feature_blocks.hpp"
+#include "config/config.hpp"
+#include "eval/inception_score.hpp"
+#include "eval/prdc.hpp"
+
+namespace ddls {
+
+double kernel_sum_within(Communicator& comm, const FeatureBlocks& set);  // over ordered pairs of different rows
+
+// `real_within`: kernel_sum_within of the real set, which several fakes share.
+double kid_unbiased(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, double real_within);
+
+MeanStd kid_by_subsets(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
+                       const KidConfig& config);
+
+// [count] float32: distance of each row to its k-th neighbour in its own set.
+at::Tensor neighbour_radii(Communicator& comm, const FeatureBlocks& set, int64_t k);
+
+Prdc prdc_of(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, const at::Tensor& real_radii,
+             int64_t k);
+
+}  // namespace ddls

@@ -1,0 +1,70 @@
+#include <ATen/ATen.h>
+
+#include <numeric>
+
+#include "app/run.hpp"
+#include "app/set_metrics.hpp"
+#include "models/network.hpp"
+#include "tensor/image_io.hpp"
+#include "train/gan_training.hpp"
+#include "train/latents.hpp"
+
+namespace ddls {
+namespace {
+
+// Samples of the generator, made when they are asked for: always the same latents.
+EvaluationSet samples_of(const NetworkPtr& generator, const LatentSource& source, const SampleShape& shape,
+                         int64_t count) {
+  EvaluationSet set;
+  set.name = "generator";
+  set.count = count;
+  set.images = shape.size() == 3;
+  set.sample_shape = shape;
+  set.read = [generator, source, images = set.images](IdRange ids) {
+    at::NoGradGuard no_grad;
+    std::vector<int64_t> rows(static_cast<size_t>(ids.size()));
+    std::iota(rows.begin(), rows.end(), 0);
+    const at::Tensor made = generator->forward(source.latents(ids, 0, Stream::prior), source.labels(ids, 0, Stream::prior));
+    return std::vector<Piece>{{std::move(rows), images ? quantise(made).cpu() : made.cpu()}};
+  };
+  return set;
+}
+
+// Everything that evaluations of one run share.
+struct Evaluator {
+  std::optional<Extractor> extractor;
+  EvaluateConfig config;
+  LatentSource source;
+  SampleShape shape;
+  int64_t count;
+  Reference reference;
+};
+
+}  // namespace
+
+std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_evaluator(Run& run) {
+  if (run.config.train.evaluate_every == 0) return {};
+  auto shared = std::make_shared<Evaluator>();
+  if (run.train.images()) shared->extractor = extractor_of(run);
+  shared->config = run.config.evaluate;
+  shared->config.metrics = {"fid", "is"};
+  shared->source = latent_source(run.config, run.comm.topology().device);
+  shared->shape = sample_shape(run.train);
+  shared->count = run.config.train.evaluate_count;
+  const auto context = [shared, &comm = run.comm] {
+    return MetricContext{comm, shared->config, shared->extractor ? &*shared->extractor : nullptr};
+  };
+  shared->reference = prepare_reference(context(), set_of(run.reference(), run.config.evaluate.reference_count));
+  return [shared, context](const NetworkPtr& generator) {
+    const Json metrics =
+        metrics_of(context(), samples_of(generator, shared->source, shared->shape, shared->count), shared->reference);
+    std::vector<NamedValue> values;
+    if (metrics.contains("frechet_distance") && metrics["frechet_distance"].is_number())
+      values.push_back({"frechet_distance", metrics["frechet_distance"].get<double>()});
+    if (metrics.contains("inception_score") && metrics["inception_score"].is_object())
+      values.push_back({"inception_score", metrics["inception_score"]["mean"].get<double>()});
+    return values;
+  };
+}
+
+}  // namespace ddls

@@ -1,0 +1,28 @@
+#pragma once
+// Which members of archives are images, and what their labels are (layouts: tar_set.hpp).
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/tar_file.hpp"
+
+namespace ddls {
+
+struct TarImage {
+  size_t archive = 0;  // index of its file
+  std::string name;
+  uint64_t offset = 0, size = 0;
+};
+
+struct LabelledImages {
+  std::vector<TarImage> images;
+  std::vector<int64_t> labels;  // one per image, or none at all
+  int64_t damaged = 0;          // images left out because their label cannot be read (skip_damaged)
+};
+
+// `indices[i]` is of `files[i]`. `inside`: only members below this folder; empty: all. Throws Error(data).
+LabelledImages label_images(const std::vector<std::unique_ptr<TarFile>>& files, const std::vector<TarIndex>& indices,
+                            const std::string& inside, bool skip_damaged);
+
+}  // namespace ddls

@@ -1,0 +1,42 @@
+#include "eval/frechet.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "base/error.hpp"
+
+namespace ddls {
+
+GaussianFactor factor(const GaussianStatistics& s, const std::string& what) {
+  const auto [values, vectors] = at::linalg_eigh(s.covariance);  // ascending
+  const int64_t features = values.size(0);
+  const auto largest = values[features - 1].item<double>(), smallest = values[0].item<double>();
+  if (smallest < -1e-3 * std::max(largest, 0.0))
+    fail(Exit::data, "{}: the covariance has the eigenvalue {:.3g} beside {:.3g}; it is not a covariance", what,
+         smallest, largest);
+  const double rounding = static_cast<double>(features) * std::numeric_limits<double>::epsilon() * largest;
+  const int64_t rank = (values > rounding).sum().item<int64_t>();
+  const int64_t from = features - rank;
+  return {s.mean, s.covariance.trace().item<double>(),
+          vectors.narrow(1, from, rank) * values.narrow(0, from, rank).sqrt()};
+}
+
+double frechet_distance(const GaussianFactor& a, const GaussianFactor& b) {
+  ensure(a.mean.sizes() == b.mean.sizes(), "statistics of {} and {} features", a.mean.numel(), b.mean.numel());
+  const at::Tensor product = at::matmul(a.root.t(), b.root);
+  const double cross = product.numel() == 0 ? 0 : at::linalg_svdvals(product).sum().item<double>();
+  return (a.mean - b.mean).square().sum().item<double>() + a.trace + b.trace - 2 * cross;
+}
+
+Line line_in_inverse_size(const std::vector<int64_t>& sizes, const std::vector<double>& distances) {
+  ensure(sizes.size() == distances.size() && sizes.size() >= 2, "a line needs two points");
+  const at::Tensor x = at::tensor(sizes, at::kDouble).reciprocal(), y = at::tensor(distances, at::kDouble);
+  const at::Tensor dx = x - x.mean();
+  const double spread = dx.square().sum().item<double>();
+  ensure(spread > 0, "a line in 1/size needs two different sizes");
+  const double slope = (dx * y).sum().item<double>() / spread;
+  return {y.mean().item<double>() - slope * x.mean().item<double>(), slope};
+}
+
+}  // namespace ddls

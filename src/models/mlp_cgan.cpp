@@ -1,0 +1,94 @@
+#include "models/mlp_cgan.hpp"
+
+#include <ATen/ATen.h>
+
+#include "models/batch_norm.hpp"
+#include "models/dropout.hpp"
+#include "models/network.hpp"
+
+namespace ddls {
+namespace {
+
+int64_t pixels(const SampleShape& image) { return image[0] * image[1] * image[2]; }
+
+class Generator : public Network {
+ public:
+  Generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim, double slope,
+            const SampleShape& image)
+      : slope_(slope), image_(image) {
+    label_ = register_module("label", std::make_shared<Embedding>(classes, embedding_dim));
+    int64_t from = latent_dim + embedding_dim;
+    for (size_t i = 0; i < widths.size(); ++i) {
+      layers_.push_back(register_module("layer" + std::to_string(i), std::make_shared<Dense>(from, widths[i])));
+      if (i > 0) norms_.push_back(register_module("norm" + std::to_string(i), std::make_shared<BatchNorm>(widths[i])));
+      from = widths[i];
+    }
+    last_ = register_module("last", std::make_shared<Dense>(from, pixels(image)));
+  }
+
+  at::Tensor forward(const at::Tensor& z, const at::Tensor& labels) override {
+    at::Tensor h = at::cat({z, label_->forward(labels)}, 1);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      h = layers_[i]->forward(h);
+      if (i > 0) h = norms_[i - 1]->forward(h);
+      h = at::leaky_relu(h, slope_);
+    }
+    return at::tanh(last_->forward(h)).view({z.size(0), image_[0], image_[1], image_[2]});
+  }
+
+ private:
+  double slope_;
+  SampleShape image_;
+  std::shared_ptr<Embedding> label_;
+  std::vector<std::shared_ptr<Dense>> layers_;
+  std::vector<std::shared_ptr<BatchNorm>> norms_;
+  std::shared_ptr<Dense> last_;
+};
+
+class Discriminator : public Network {
+ public:
+  Discriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim, double slope, double dropout,
+                const SampleShape& image)
+      : slope_(slope) {
+    label_ = register_module("label", std::make_shared<Embedding>(classes, embedding_dim));
+    int64_t from = pixels(image) + embedding_dim;
+    for (size_t i = 0; i < widths.size(); ++i) {
+      const auto index = static_cast<int64_t>(i);
+      layers_.push_back(register_module("layer" + std::to_string(i), std::make_shared<Dense>(from, widths[i])));
+      if (i > 0)
+        dropouts_.push_back(register_module("dropout" + std::to_string(i), std::make_shared<Dropout>(dropout, index)));
+      from = widths[i];
+    }
+    logit_ = register_module("logit", std::make_shared<Dense>(from, 1));
+  }
+
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& labels) override {
+    at::Tensor h = at::cat({x.flatten(1), label_->forward(labels)}, 1);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      h = at::leaky_relu(layers_[i]->forward(h), slope_);
+      if (i > 0) h = dropouts_[i - 1]->forward(h);
+    }
+    return logit_->forward(h).squeeze(1);
+  }
+
+ private:
+  double slope_;
+  std::shared_ptr<Embedding> label_;
+  std::vector<std::shared_ptr<Dense>> layers_;
+  std::vector<std::shared_ptr<Dropout>> dropouts_;
+  std::shared_ptr<Dense> logit_;
+};
+
+}  // namespace
+
+NetworkPtr make_mlp_cgan_generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes,
+                                   int64_t embedding_dim, double slope, const SampleShape& image) {
+  return std::make_shared<Generator>(latent_dim, widths, classes, embedding_dim, slope, image);
+}
+
+NetworkPtr make_mlp_cgan_discriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim,
+                                       double slope, double dropout, const SampleShape& image) {
+  return std::make_shared<Discriminator>(widths, classes, embedding_dim, slope, dropout, image);
+}
+
+}  // namespace ddls

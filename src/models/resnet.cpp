@@ -1,0 +1,91 @@
+#include "models/resnet.hpp"
+
+#include <ATen/ATen.h>
+
+#include "models/image_side.hpp"
+#include "models/network.hpp"
+#include "models/residual_blocks.hpp"
+
+namespace ddls {
+namespace {
+
+class Generator : public Network {
+ public:
+  Generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes, const SampleShape& image)
+      : bottom_width_(widths.front()),
+        side_(halved_side(image, static_cast<int64_t>(widths.size()) - 1, "model.generator_widths")) {
+    linear_ = register_module("linear", std::make_shared<Dense>(latent_dim, bottom_width_ * side_ * side_));
+    const NormMaker norm = [classes](int64_t features) -> std::shared_ptr<BatchNormBase> {
+      if (classes > 0) return std::make_shared<ClassBatchNorm>(classes, features);
+      return std::make_shared<BatchNorm>(features);
+    };
+    for (size_t i = 0; i + 1 < widths.size(); ++i)
+      blocks_.push_back(register_module("block" + std::to_string(i),
+                                        std::make_shared<GeneratorBlock>(widths[i], widths[i + 1], norm, false)));
+    norm_ = register_module("norm", std::make_shared<BatchNorm>(widths.back()));
+    last_ = register_module("last", std::make_shared<Convolution>(widths.back(), image[0], 3, 1, 1));
+  }
+
+  at::Tensor forward(const at::Tensor& z, const at::Tensor& labels) override {
+    at::Tensor h = as_image(linear_->forward(z), bottom_width_, side_);
+    for (const auto& block : blocks_) h = block->forward(h, labels);
+    return at::tanh(last_->forward(at::relu(norm_->forward(h))));
+  }
+
+ private:
+  int64_t bottom_width_, side_;
+  std::shared_ptr<Dense> linear_;
+  std::vector<std::shared_ptr<GeneratorBlock>> blocks_;
+  std::shared_ptr<BatchNorm> norm_;
+  std::shared_ptr<Convolution> last_;
+};
+
+class Discriminator : public Network {
+ public:
+  Discriminator(const ResnetDiscriminatorLayout& layout, const SampleShape& image)
+      : mean_pooling_(layout.mean_pooling) {
+    halved_side(image, layout.downsamplings, "model.discriminator_downsamplings");
+    int64_t from = image[0];
+    for (size_t i = 0; i < layout.widths.size(); ++i) {
+      const DiscriminatorBlockOptions options{.first = i == 0,
+                                              .downsample = static_cast<int64_t>(i) < layout.downsamplings,
+                                              .wide = false,
+                                              .spectral = layout.spectral};
+      blocks_.push_back(register_module("block" + std::to_string(i),
+                                        std::make_shared<DiscriminatorBlock>(from, layout.widths[i], options)));
+      from = layout.widths[i];
+    }
+    logit_ = register_module(
+        "logit", std::make_shared<Dense>(from, 1, LayerOptions{.bias = layout.logit_bias, .spectral = layout.spectral}));
+    if (layout.classes > 0)
+      label_ = register_module("label", std::make_shared<Embedding>(layout.classes, from, layout.spectral));
+  }
+
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& labels) override {
+    at::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
+    for (const auto& block : blocks_) h = block->forward(h);
+    h = at::relu(h);
+    h = mean_pooling_ ? h.mean({2, 3}) : h.sum({2, 3});
+    const at::Tensor logit = logit_->forward(h).squeeze(1);
+    return label_ ? logit + (label_->forward(labels) * h).sum(1) : logit;
+  }
+
+ private:
+  bool mean_pooling_;
+  std::vector<std::shared_ptr<DiscriminatorBlock>> blocks_;
+  std::shared_ptr<Dense> logit_;
+  std::shared_ptr<Embedding> label_;
+};
+
+}  // namespace
+
+NetworkPtr make_resnet_generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes,
+                                 const SampleShape& image) {
+  return std::make_shared<Generator>(latent_dim, widths, classes, image);
+}
+
+NetworkPtr make_resnet_discriminator(const ResnetDiscriminatorLayout& layout, const SampleShape& image) {
+  return std::make_shared<Discriminator>(layout, image);
+}
+
+}  // namespace ddls

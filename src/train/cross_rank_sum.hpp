@@ -1,0 +1,16 @@
+#pragma once
+// A sum over ranks that autograd differentiates, as often as asked: its gradient is the same sum of the gradients. For
+// batch norm over the global batch.
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+
+#include "dist/communicator.hpp"
+
+namespace ddls {
+
+// The function is **collective**, in the forward pass and in every backward pass through it: all ranks run the same graph.
+// `comm` must outlive it and all graphs. On one rank it is the identity.
+std::function<at::Tensor(const at::Tensor&)> cross_rank_sum(Communicator& comm);
+
+}  // namespace ddls

@@ -1,0 +1,191 @@
+#include "train/gan_trainer.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "models/batch_norm.hpp"
+#include "models/dropout.hpp"
+#include "models/network.hpp"
+#include "models/orthogonal_penalty.hpp"
+#include "models/spectral_norm.hpp"
+#include "models/state.hpp"
+#include "train/autocast.hpp"
+#include "train/cross_rank_sum.hpp"
+#include "train/gradient_penalty.hpp"
+
+namespace ddls {
+
+namespace {
+
+constexpr uint64_t generator_step_key = 0x67656EULL;  // the discriminator's dropout differs between the two updates
+
+}  // namespace
+
+GanTrainer::GanTrainer(const TrainContext& context)
+    : context_(context),
+      train_(context.config.train),
+      device_(context.comm.topology().device),
+      shape_(ddls::sample_shape(context.data)),
+      plan_(plan_shards(train_.batch, train_.shards, context.comm, "train.batch")),
+      generator_plan_(plan_shards(train_.generator_batch > 0 ? train_.generator_batch : train_.batch, train_.shards,
+                                  context.comm, "train.generator_batch")),
+      generator_(on_device(Role::generator), train_.generator, train_.steps, {train_.ema_decay, train_.ema_start},
+                 generator_plan_, context.comm),
+      discriminator_(on_device(Role::discriminator), train_.discriminator, train_.steps * train_.discriminator_steps, {},
+                     plan_, context.comm),
+      loss_(gan_loss(train_.loss)),
+      source_(latent_source(context.config, device_)),
+      loader_(context.data, context.config.seed, train_.batch, plan_.mine,
+              loader_options(context.config.data, context.config.seed)),
+      bfloat16_(train_.precision == "bfloat16") {
+  if (train_.batch_norm == "global") {
+    synchronise_batch_norm(generator(), cross_rank_sum(context.comm));
+    synchronise_batch_norm(discriminator(), cross_rank_sum(context.comm));
+  }
+  if (train_.ddls.mode != "off") refiner_.emplace(train_.ddls, source_, generator(), discriminator(), train_.batch);
+}
+
+NetworkPtr GanTrainer::on_device(Role role) const {
+  NetworkPtr network = make_network(context_.config.model, role, shape_, context_.config.seed);
+  network->to(device_);
+  network->train();
+  return network;
+}
+
+bool GanTrainer::refines(int64_t generator_step, const char* what) const {
+  const std::string& mode = train_.ddls.mode;
+  return refiner_ && generator_step >= train_.ddls.from_step && (mode == what || mode == "both" || mode == "port");
+}
+
+// Latents of a shard: prior draws, or those moved by DDLS.
+LabelledLatents GanTrainer::draw(bool refined, IdRange shard, int64_t step, Stream stream) {
+  if (refined) return refiner_->refine(shard, step);
+  return {source_.latents(shard, step, stream), source_.labels(shard, step, stream)};
+}
+
+// The loss of an energy model's negatives is linear, with a penalty that keeps the scores from running away: its gradient
+// is that of the likelihood of p_g e^d. `port` keeps the GAN's loss, as the public port does.
+at::Tensor GanTrainer::adversarial_loss(bool refined, const at::Tensor& real_logits,
+                                        const at::Tensor& fake_logits) const {
+  if (!refined || train_.ddls.mode == "port") return loss_.discriminator(real_logits, fake_logits);
+  return fake_logits.mean() - real_logits.mean() +
+         train_.ddls.penalty * (real_logits.square().mean() + fake_logits.square().mean());
+}
+
+Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, bool refined) {
+  const bool penalised = train_.r1_weight > 0 && step % train_.r1_every == 0;
+  const LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
+  seconds_waited_ += batch.seconds_waited;
+  at::Tensor real = batch.input.to(device_);
+  const at::Tensor real_labels = source_.classes > 0 ? batch.labels.to(device_) : at::Tensor();
+  const LabelledLatents z = draw(refined, shard, step, Stream::train_latent_d);
+  key_dropout(discriminator(), source_.noise.seed, step, shard.begin);
+  at::Tensor fake, real_logits, fake_logits;
+  {
+    const Autocast autocast(bfloat16_, device_);
+    {
+      at::NoGradGuard no_grad;
+      fake = generator().forward(z.latents, z.labels).to(at::kFloat);
+    }
+    fake_logits = discriminator().forward(fake, z.labels).to(at::kFloat);
+    if (!penalised) real_logits = discriminator().forward(real, real_labels).to(at::kFloat);
+  }
+  if (penalised) {  // second derivatives are taken in float32
+    real.requires_grad_(true);
+    real_logits = discriminator().forward(real, real_labels);
+  }
+  const at::Tensor adversarial = adversarial_loss(refined, real_logits, fake_logits);
+  at::Tensor total = adversarial;
+  if (penalised)  // applied every r1_every steps, at that multiple of its weight
+    total = total + r1_penalty(real, real_logits) * (train_.r1_weight * static_cast<double>(train_.r1_every));
+  if (train_.gp_weight > 0) {
+    const at::Tensor u = source_.noise.uniform(shard, 1, step, Stream::interpolation).to(device_);
+    const auto d = [&](const at::Tensor& x) { return discriminator().forward(x, real_labels); };
+    total = total + interpolation_penalty(d, real, fake, u) * train_.gp_weight;
+  }
+  if (train_.orthogonal_weight > 0) total = total + orthogonal_penalty(discriminator()) * train_.orthogonal_weight;
+  return {total, {adversarial.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
+}
+
+Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, bool refined) {
+  const LabelledLatents z = draw(refined, shard, step, Stream::train_latent_g);
+  key_dropout(discriminator(), source_.noise.seed ^ generator_step_key, step, shard.begin);
+  at::Tensor logits;
+  {
+    const Autocast autocast(bfloat16_, device_);
+    logits = discriminator().forward(generator().forward(z.latents, z.labels), z.labels).to(at::kFloat);
+  }
+  const at::Tensor value = loss_.generator(logits);
+  at::Tensor total = value;
+  if (train_.orthogonal_weight > 0) total = total + orthogonal_penalty(generator()) * train_.orthogonal_weight;
+  return {total, {value.item<double>()}};
+}
+
+std::vector<double> GanTrainer::discriminator_step(int64_t step, int64_t generator_step) {
+  const bool refined = refines(generator_step, "negatives");
+  if (refined) refiner_->begin(step);
+  discriminator_.set_trainable(true);
+  power_iteration(discriminator());  // once per update, not per forward: the same at every rank count
+  const std::vector<double> watched =
+      discriminator_.update(step, 3, [&](IdRange shard) { return discriminator_loss(shard, step, refined); });
+  if (refined) refiner_->end(context_.comm, step);
+  return watched;
+}
+
+std::vector<double> GanTrainer::generator_step(int64_t step) {
+  const bool refined = refines(step, "generator");
+  if (refined) refiner_->begin(step);
+  discriminator_.set_trainable(false);
+  power_iteration(generator());
+  const std::vector<double> watched =
+      generator_.update(step, 1, [&](IdRange shard) { return generator_loss(shard, step, refined); });
+  if (refined) refiner_->end(context_.comm, step);
+  return watched;
+}
+
+std::vector<double> GanTrainer::step(int64_t step) {
+  std::vector<double> watched;
+  for (int64_t i = 0; i < train_.discriminator_steps; ++i)
+    watched = discriminator_step(step * train_.discriminator_steps + i, step);
+  const std::vector<double> g = generator_step(step);
+  watched.insert(watched.begin() + 1, g.front());
+  return watched;
+}
+
+std::vector<NamedValue> GanTrainer::details() {
+  std::vector<NamedValue> values{{"gradient_norm_d", discriminator_.gradient_norm()},
+                                 {"gradient_norm_g", generator_.gradient_norm()}};
+  const std::vector<double> sigmas = spectral_norms(discriminator_.network());
+  if (!sigmas.empty()) values.push_back({"spectral_norm_d", *std::max_element(sigmas.begin(), sigmas.end())});
+  at::Tensor waited = at::full({1}, seconds_waited_, at::kDouble);
+  context_.comm.all_reduce(waited, Reduce::max);  // of the rank that waited longest
+  values.push_back({"seconds_waited_for_data", waited.item<double>()});
+  seconds_waited_ = 0;
+  return values;
+}
+
+Checkpoint GanTrainer::checkpoint() const {
+  Checkpoint c;
+  c.tensors["generator"] = state_of(generator_.network());
+  c.tensors["discriminator"] = state_of(discriminator_.network());
+  c.tensors["optimizer_generator"] = generator_.optimizer_state();
+  c.tensors["optimizer_discriminator"] = discriminator_.optimizer_state();
+  if (train_.ema_decay > 0) c.tensors["ema"] = state_of(*averaged());
+  if (refiner_ && train_.ddls.persistent) c.tensors["chains"] = refiner_->state();
+  return c;
+}
+
+void GanTrainer::restore(const Checkpoint& checkpoint, const std::string& source) {
+  const auto file = [&](const char* name) { return source + "/" + name + ".safetensors"; };
+  const auto& tensors = checkpoint.tensors;
+  load_state(generator(), tensors.at("generator"), file("generator"));
+  load_state(discriminator(), tensors.at("discriminator"), file("discriminator"));
+  generator_.load_optimizer_state(tensors.at("optimizer_generator"), file("optimizer_generator"));
+  discriminator_.load_optimizer_state(tensors.at("optimizer_discriminator"), file("optimizer_discriminator"));
+  if (refiner_ && train_.ddls.persistent) refiner_->load(tensors.at("chains"), file("chains"));
+}
+
+NetworkPtr GanTrainer::averaged() const { return generator_.averaged(on_device(Role::generator)); }
+
+}  // namespace ddls

@@ -1,0 +1,60 @@
+#pragma once
+// One step of adversarial training: discriminator updates, then a generator update, data parallel.
+#include <optional>
+#include <vector>
+
+#include "data/loader.hpp"
+#include "models/factory.hpp"
+#include "models/losses.hpp"
+#include "train/gan_training.hpp"
+#include "train/latent_refiner.hpp"
+#include "train/learner.hpp"
+
+namespace ddls {
+
+class GanTrainer {
+ public:
+  // **Collective.** `context` must outlive it.
+  explicit GanTrainer(const TrainContext& context);
+
+  std::vector<double> step(int64_t step);  // **collective**; the values named by `watched`
+  static std::vector<std::string> watched() { return {"loss_d", "loss_g", "real_logit", "fake_logit"}; }
+  // Norms of the last step's gradients, the largest spectral norm, seconds waited for data since the last call. **Collective.**
+  std::vector<NamedValue> details();
+  uint64_t digest() const { return generator_.digest() ^ (discriminator_.digest() << 1); }
+
+  Checkpoint checkpoint() const;
+  void restore(const Checkpoint& checkpoint, const std::string& source);
+  // The moving average of the generator's weights (or the weights): a network of its own, in training mode.
+  NetworkPtr averaged() const;
+
+  Network& generator() { return generator_.network(); }
+  Network& discriminator() { return discriminator_.network(); }
+  const SampleShape& sample_shape() const { return shape_; }
+  c10::Device device() const { return device_; }
+
+ private:
+  NetworkPtr on_device(Role role) const;
+  bool refines(int64_t generator_step, const char* what) const;
+  LabelledLatents draw(bool refined, IdRange shard, int64_t step, Stream stream);
+  at::Tensor adversarial_loss(bool refined, const at::Tensor& real_logits, const at::Tensor& fake_logits) const;
+  Learner::ShardLoss discriminator_loss(IdRange shard, int64_t step, bool refined);
+  Learner::ShardLoss generator_loss(IdRange shard, int64_t step, bool refined);
+  std::vector<double> discriminator_step(int64_t step, int64_t generator_step);
+  std::vector<double> generator_step(int64_t step);
+
+  const TrainContext& context_;
+  const TrainConfig& train_;
+  c10::Device device_;
+  SampleShape shape_;
+  ShardPlan plan_, generator_plan_;
+  Learner generator_, discriminator_;
+  GanLoss loss_;
+  LatentSource source_;
+  Loader loader_;
+  double seconds_waited_ = 0;  // for data, since the last record
+  bool bfloat16_;
+  std::optional<LatentRefiner> refiner_;
+};
+
+}  // namespace ddls

@@ -1,0 +1,83 @@
+#include "train/latent_refiner.hpp"
+
+#include <ATen/ATen.h>
+
+#include "ddls/method.hpp"
+#include "models/batch_norm.hpp"
+#include "models/network.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr uint64_t chain_key = 0x747261696EULL;  // chains of training share no noise with those that are sampled later
+
+// Both networks in eval mode for a scope; parameters keep requires_grad (the chain differentiates by z alone).
+class EvalMode {
+ public:
+  EvalMode(Network& a, Network& b) : a_(a), b_(b), a_trains_(a.is_training()), b_trains_(b.is_training()) {
+    a_.eval();
+    b_.eval();
+  }
+  ~EvalMode() {
+    a_.train(a_trains_);
+    b_.train(b_trains_);
+  }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  Network &a_, &b_;
+  bool a_trains_, b_trains_;
+};
+
+}  // namespace
+
+LatentRefiner::LatentRefiner(const TrainDdlsConfig& config, const LatentSource& source, Network& generator,
+                             Network& discriminator, int64_t batch)
+    : config_(config), source_(source), generator_(generator), discriminator_(discriminator), batch_(batch) {
+  source_.noise.seed ^= chain_key;
+  if (config.persistent)
+    chains_.emplace(config.chains, batch, source.latent_dim, config.refresh, source_.noise, source.device);
+}
+
+void LatentRefiner::begin(int64_t step) {
+  const EvalMode mode(generator_, discriminator_);
+  measure_statistics(generator_, 1, [&](int64_t) {
+    generator_.forward(source_.latents({0, batch_}, step, Stream::statistics),
+                       source_.labels({0, batch_}, step, Stream::statistics));
+  });
+}
+
+LabelledLatents LatentRefiner::refine(IdRange shard, int64_t step) {
+  const EvalMode mode(generator_, discriminator_);
+  // A persistent chain keeps its label: label of (chain, step 0).
+  const IdRange ids = chains_ ? chains_->turn(shard, step) : shard;
+  const at::Tensor labels = source_.labels(ids, chains_ ? 0 : step, Stream::prior);
+  const Target target = make_target(
+      [&](const at::Tensor& z, const at::Tensor& y) { return generator_.forward(z, y); },
+      [&](const at::Tensor& x, const at::Tensor& y) { return discriminator_.forward(x, y); }, source_.latent_dim,
+      source_.device, source_.prior);
+  const Method kernel = ula({.steps = config_.steps, .step_size = config_.step_size, .noise_std = config_.noise_std},
+                            target, source_.noise);
+  Chains moving;
+  moving.ids = ids;
+  moving.labels = labels;
+  moving.z = chains_ ? chains_->take_up(ids, step)
+                     : source_.noise.normal(ids, source_.latent_dim, step, Stream::prior).to(source_.device);
+  moving.now = target.evaluate(moving.z, labels);
+  for (int64_t i = 0; i < config_.steps; ++i) kernel.advance(moving, step * config_.steps + i);
+  if (chains_) chains_->put_back(ids, moving.z);
+  return {latent_of(source_.prior, moving.z), labels};
+}
+
+void LatentRefiner::end(Communicator& comm, int64_t step) {
+  if (chains_) chains_->exchange(comm, step);
+}
+
+NamedTensors LatentRefiner::state() const { return chains_ ? chains_->state() : NamedTensors{}; }
+
+void LatentRefiner::load(const NamedTensors& state, const std::string& source) {
+  if (chains_) chains_->load(state, source);
+}
+
+}  // namespace ddls

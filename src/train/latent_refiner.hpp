@@ -1,0 +1,36 @@
+#pragma once
+// Latents for training moved by DDLS under the networks as they are now (algorithm.md, section 5). Chains run in eval mode
+// with spectral norm fixed and batch-norm statistics measured at the start of the step; what comes out is a constant: no
+// gradient flows through a chain.
+#include <optional>
+
+#include "config/config.hpp"
+#include "models/network_fwd.hpp"
+#include "train/latents.hpp"
+#include "train/persistent_chains.hpp"
+
+namespace ddls {
+
+class LatentRefiner {
+ public:
+  // The networks must outlive it. `batch`: latents of one step, over all ranks.
+  LatentRefiner(const TrainDdlsConfig& config, const LatentSource& source, Network& generator, Network& discriminator,
+                int64_t batch);
+
+  void begin(int64_t step);                              // once per step, before the shards
+  LabelledLatents refine(IdRange shard, int64_t step);   // ids within the batch
+  void end(Communicator& comm, int64_t step);            // **Collective.** After the shards.
+
+  NamedTensors state() const;  // empty without persistent chains
+  void load(const NamedTensors& state, const std::string& source);
+
+ private:
+  TrainDdlsConfig config_;
+  LatentSource source_;
+  Network& generator_;
+  Network& discriminator_;
+  int64_t batch_;
+  std::optional<PersistentChains> chains_;
+};
+
+}  // namespace ddls

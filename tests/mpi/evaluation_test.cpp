@@ -1,0 +1,126 @@
+// Metrics are the same for every rank count: each rank evaluates alone on MPI_COMM_SELF and together with all.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <mpi.h>
+
+#include "app/extract_set.hpp"
+#include "app/pair_metrics.hpp"
+#include "app/set_metrics.hpp"
+#include "base/error.hpp"
+#include "dist/failure.hpp"
+#include "mpi/world.hpp"
+#include "tensor/noise.hpp"
+
+namespace ddls {
+namespace {
+
+Communicator alone() {
+  Topology topology;
+  return Communicator(MPI_COMM_SELF, topology);
+}
+
+EvaluationSet points(int64_t count, uint64_t seed, double shift) {
+  Dataset data;
+  data.name = "points";
+  data.samples = Noise{seed}.normal({0, count}, 6, 0, Stream::prior) + shift;
+  return set_of(data);
+}
+
+// Blocks of 20 rows times a factor; 530 rows are 3 uneven blocks, so a rank may have none.
+EvaluateConfig config() {
+  EvaluateConfig c;
+  c.batch = 20;
+  c.kid = {7, 90};
+  c.prdc = {3, 400};
+  return c;
+}
+
+nlohmann::ordered_json metrics_on(Communicator& comm) {
+  const EvaluateConfig c = config();
+  const MetricContext context{comm, c};
+  return metrics_of(context, points(530, 1, 0.3), prepare_reference(context, points(610, 2, 0)));
+}
+
+TEST(Evaluation, SameMetricsAtEveryRankCount) {
+  Communicator one = alone();
+  const auto expected = metrics_on(one), together = metrics_on(world());
+  const auto near = [&](const double a, const double b) { EXPECT_NEAR(a, b, 1e-9 * std::abs(a)); };
+  near(expected["frechet_distance"], together["frechet_distance"]);
+  for (const char* name : {"unbiased", "subsets_mean", "subsets_std"})
+    near(expected["kid"][name], together["kid"][name]);
+  for (const char* name : {"precision", "recall", "density", "coverage"})
+    EXPECT_EQ(expected[name].get<double>(), together[name].get<double>()) << name;
+  EXPECT_GT(expected["frechet_distance"].get<double>(), 0.3);  // 6 features moved by 0.3: 0.54, and bias
+  EXPECT_LT(expected["frechet_distance"].get<double>(), 0.8);
+  EXPECT_GT(expected["kid"]["unbiased"].get<double>(), 0);
+}
+
+TEST(Evaluation, FewerSamplesThanRanksAndMetricsThatCannotBeHad) {
+  EvaluateConfig c = config();
+  c.batch = 400;
+  const MetricContext context{world(), c};
+  const Reference reference = prepare_reference(context, points(50, 2, 0));
+  const auto metrics = metrics_of(context, points(3, 1, 0), reference);
+  EXPECT_TRUE(metrics["frechet_distance"].is_number());
+  EXPECT_TRUE(metrics["precision"].is_null());
+  EXPECT_FALSE(metrics["precision_why"].get<std::string>().empty());
+  EXPECT_TRUE(metrics["kid"]["unbiased"].is_number());
+  EXPECT_THROW(metrics_of(context, points(1, 1, 0), reference), CollectiveError);
+}
+
+TEST(Evaluation, ASetAgainstItself) {
+  const EvaluateConfig c = config();
+  const MetricContext context{world(), c};
+  const EvaluationSet set = points(530, 1, 5);
+  const auto metrics = metrics_of(context, set, prepare_reference(context, set));
+  EXPECT_NEAR(metrics["frechet_distance"].get<double>(), 0, 1e-9);
+  // Every sample lies on a point of the other set, and inside its ball.
+  EXPECT_EQ(metrics["precision"].get<double>(), 1);
+  EXPECT_EQ(metrics["recall"].get<double>(), 1);
+  EXPECT_EQ(metrics["coverage"].get<double>(), 1);
+  EXPECT_EQ(metrics["density"].get<double>(), 1);  // itself and its k - 1 nearest; the k-th lies on the rim: strict
+}
+
+TEST(Evaluation, EveryPairOfBlocksOnce) {
+  FeatureBlocks set;
+  set.plan = {95, 10};
+  set.count = 87;  // the last block is cut
+  set.features = 1;
+  for (const Block& block : set.plan.blocks_of(world().rank(), world().ranks())) {
+    if (set.own.empty()) set.first_own = block.index;
+    set.own.push_back(at::arange(block.ids.begin, block.ids.end, at::kFloat).unsqueeze(1));
+  }
+  for (const Pairs pairs : {Pairs::all, Pairs::unordered}) {
+    at::Tensor seen = at::zeros({87, 87}, at::kLong);
+    for_each_pair(world(), set, set, pairs, [&](const BlockOfRows& a, const BlockOfRows& b) {
+      const at::Tensor i = a.rows.squeeze(1).to(at::kLong), j = b.rows.squeeze(1).to(at::kLong);
+      seen.index_put_({i.unsqueeze(1), j.unsqueeze(0)}, at::ones({1}, at::kLong), true);
+      if (pairs == Pairs::unordered && a.block != b.block)
+        seen.index_put_({j.unsqueeze(1), i.unsqueeze(0)}, at::ones({1}, at::kLong), true);
+    });
+    world().all_reduce(seen);
+    EXPECT_TRUE(seen.eq(1).all().item<bool>());
+  }
+  const at::Tensor ids = at::tensor({3, 86, 0, 41, 41}, at::kLong);
+  EXPECT_TRUE(at::equal(gather_rows_by_id(world(), set, ids).squeeze(1), ids.to(at::kFloat)));
+}
+
+TEST(Evaluation, ADamagedImageEndsAllRanksWithItsName) {
+  EvaluationSet set = points(600, 1, 0);
+  set.read = [read = set.read](IdRange ids) {
+    if (ids.begin <= 500 && ids.end > 500) fail(Exit::data, "'b/500.png': truncated");
+    return read(ids);
+  };
+  ExtractOptions options;
+  options.batch = 20;
+  try {
+    extract_set(world(), set, options);
+    FAIL();
+  } catch (const CollectiveError& error) {
+    EXPECT_EQ(error.code(), Exit::data);
+    EXPECT_NE(std::string(error.what()).find("b/500.png"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace ddls
