@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include "app/bench.hpp"
+#include "ddls/labels.hpp"
 #include "ddls/method.hpp"
 #include "models/batch_norm.hpp"
 #include "models/counts.hpp"
@@ -45,8 +46,9 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
     generator->forward(source.latents(ids, 0, Stream::statistics), source.labels(ids, 0, Stream::statistics));
   });
 
-  const Target target = make_target(generator, discriminator, config.model.latent_dim, device,
-                                    prior_from_name(config.model.prior));
+  Target target = make_target(generator, discriminator, config.model.latent_dim, device,
+                              prior_from_name(config.model.prior));
+  label_chains(target, config.sample.labels, config.model.classes, noise);
   const Method method = make_method("ddls", config.sample, target, noise);
   const int64_t batch = config.sample.block_size;
   const int64_t first = comm.rank() * batch;

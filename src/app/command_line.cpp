@@ -47,8 +47,10 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     return sub;
   };
   command("train", "train the GAN and the density ratio", Command::train);
-  command("sample", "run the samplers on trained networks", Command::sample)
-      ->add_option("--checkpoint", line.checkpoint, "checkpoint folder to sample from (default: the run's newest)");
+  CLI::App* sample = command("sample", "run the samplers on trained networks", Command::sample);
+  sample->add_option("--checkpoint", line.checkpoint, "checkpoint folder to sample from (default: the run's newest)");
+  sample->add_option("--generator", line.generator, "generator of any GAN, a TorchScript file (docs/export.md)");
+  sample->add_option("--discriminator", line.discriminator, "its discriminator, a TorchScript file that gives logits");
   CLI::App* evaluate = command("evaluate", "compare two sets, or the samples of a run", Command::evaluate);
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
   evaluate->add_option("--real", line.real, "real set");
@@ -84,9 +86,13 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   line.level = log::level_from_name(names.level);
   if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
-                            line.command != Command::bench && line.fake.empty();
+                            line.command != Command::bench && line.fake.empty() && line.generator.empty();
   if (needs_config && line.config_file.empty())
     fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
+  if (line.generator.empty() != line.discriminator.empty())
+    fail(Exit::usage, "sample: --generator and --discriminator belong together");
+  if (!line.generator.empty() && !line.checkpoint.empty())
+    fail(Exit::usage, "sample: --checkpoint names a run's networks, --generator others; give one of them");
   if (line.fake.empty() != line.real.empty()) fail(Exit::usage, "evaluate: --fake and --real belong together");
   return parsed;
 }

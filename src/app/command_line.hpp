@@ -24,6 +24,7 @@ struct CommandLine {
   std::string device = "auto";
   log::Level level = log::Level::info;
   std::string checkpoint;                      // sample
+  std::string generator, discriminator;        // sample: TorchScript files instead of a run's networks
   std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
   std::string bench;                           // training, sampler, collectives
   BenchOptions bench_options;

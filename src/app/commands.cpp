@@ -7,6 +7,7 @@
 #include "app/evaluate_sets.hpp"
 #include "app/info.hpp"
 #include "app/run.hpp"
+#include "app/sample_scripted.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "config/load.hpp"
@@ -67,6 +68,10 @@ int run_command(int argc, char** argv, Environment& environment) {
       break;
     }
     case Command::sample: {
+      if (!line.generator.empty()) {
+        sample_scripted(line, comm);
+        break;
+      }
       Run run = open_run(line, comm);
       sample_stage(run, load_target(run, line.checkpoint));
       break;

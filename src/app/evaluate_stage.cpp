@@ -62,8 +62,8 @@ Json method_record(Run& run, const std::string& name) {
   if (seconds > 0)
     record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
   record["temperature"] = manifest["temperature"];
-  record["restarts"] = manifest["restarts"];
-  record.update(manifest["diagnostics"]);  // rhat, ess_per_chain, and what they were computed from
+  record["restarts"] = manifest.value("restarts", int64_t{0});
+  record.update(manifest.value("diagnostics", Json::object()));  // rhat, ess_per_chain, what they were computed from
 
   double accepted = 0;  // a record is the mean over the steps since the one before
   int64_t last = 0;

@@ -33,6 +33,8 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   Json key{{"method", method},           {"weights", hex64(weights)},
            {"seed", run.config.seed},    {"count", s.count},
            {"block_size", s.block_size}, {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
+  if (run.config.model.prior != "normal") key["prior"] = run.config.model.prior;
+  if (run.config.model.classes > 0) key["labels"] = s.labels;
   key["options"] = options_text(run.config, method);
   key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains};
   return {key.dump()};

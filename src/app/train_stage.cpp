@@ -2,6 +2,7 @@
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "ddls/labels.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
@@ -18,6 +19,7 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
   trained.digest = digest_of(*generator) ^ (digest_of(*ratio) << 1);
   trained.target = make_target(generator, ratio, run.config.model.latent_dim, run.comm.topology().device,
                                prior_from_name(run.config.model.prior));
+  label_chains(trained.target, run.config.sample.labels, run.config.model.classes, Noise{run.config.seed});
   return trained;
 }
 

@@ -132,7 +132,20 @@ void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
                    fmt::format("{} is not a multiple of train.ratio.refine.batch ({})", r.chains, r.batch)});
 }
 
-void check_sample(const SampleConfig& s, std::vector<Conflict>& out) {
+bool is_class(const std::string& text, int64_t classes) {
+  return !text.empty() && text.size() <= 9 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+         std::stoll(text) < classes;
+}
+
+void check_sample(const SampleConfig& s, const ModelConfig& model, std::vector<Conflict>& out) {
+  if (s.labels != "cycle" && s.labels != "uniform" && !is_class(s.labels, model.classes))
+    out.push_back({{"sample.labels", "model.classes"},
+                   fmt::format("expected cycle, uniform, or a class below model.classes ({}), got '{}'", model.classes,
+                               s.labels)});
+  if (s.tempering.prior_level && s.tempering.levels < 3 && s.tempering.smallest != TemperingConfig().smallest)
+    out.push_back({{"sample.tempering.smallest", "sample.tempering.levels"},
+                   "two levels with prior_level are the target and the prior; a ladder needs three levels"});
   if (s.methods.empty()) out.push_back({{"sample.methods"}, "expected at least one method"});
   for (size_t i = 0; i < s.methods.size(); ++i)
     if (std::find(s.methods.begin(), s.methods.begin() + i, s.methods[i]) != s.methods.begin() + i)
@@ -159,7 +172,7 @@ std::vector<Conflict> check(const Config& c) {
   check_model(c.model, out);
   check_train(c.train, out);
   check_ratio(c, out);
-  check_sample(c.sample, out);
+  check_sample(c.sample, c.model, out);
   return out;
 }
 

@@ -10,12 +10,25 @@ Chains start(const Method& method, IdRange ids, const Target& target, const Nois
   return chains;
 }
 
+at::Tensor samples_of(const Method& method, const Chains& chains, const Target& target) {
+  return method.samples ? method.samples(chains) : target.decode(chains.z, chains.labels);
+}
+
 Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise) {
   if (name == "generator") return generator_method();
   if (name == "ddls") return ula(config.ddls, target, noise);
   if (name == "mala") return mala(config.mala, target, noise);
   if (name == "hmc") return hmc(config.hmc, target, noise);
   if (name == "underdamped") return underdamped(config.underdamped, target, noise);
+  if (name == "ex2mcmc") return ex2mcmc(config.ex2mcmc, target, noise);
+  if (name == "tempering") return tempering(config.tempering, target, noise);
+  if (name == "drs") return drs(config.drs, target, noise);
+  if (name == "mh_gan") return mh_gan(config.mh_gan, target, noise);
+  if (name == "rep_gan") return rep_gan(config.rep_gan, target, noise);
+  if (name == "dot") return dot(config.dot, target, noise);
+  if (name == "dgflow") return dgflow(config.dgflow, target, noise);
+  if (name == "truncation") return truncation(config.truncation, target);
+  if (name == "pixel_langevin") return pixel_langevin(config.pixel_langevin, target, noise);
   fail(Exit::config, "sample.methods: there is no method '{}'", name);
 }
 

@@ -25,7 +25,12 @@ struct Method {
   // Fills Chains::extra of chains that have just started; empty: the method carries nothing more.
   std::function<void(Chains&, int64_t draw)> start = {};
   std::function<void(Chains&, int64_t step)> advance;  // step = 0, 1, ...
+  // The chains' samples, for methods that do not end in latent space; empty: the target's decode of z.
+  std::function<at::Tensor(const Chains&)> samples = {};
 };
+
+// The chains' samples as the generator gives them.
+at::Tensor samples_of(const Method& method, const Chains& chains, const Target& target);
 
 // start_chains and what the method adds.
 Chains start(const Method& method, IdRange ids, const Target& target, const Noise& noise, int64_t draw = 0);
@@ -40,5 +45,15 @@ Method ula(const UlaConfig& config, const Target& target, const Noise& noise);
 Method mala(const MalaConfig& config, const Target& target, const Noise& noise);
 Method hmc(const HmcConfig& config, const Target& target, const Noise& noise);
 Method underdamped(const UnderdampedConfig& config, const Target& target, const Noise& noise);
+Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise);
+Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise);
+Method drs(const DrsConfig& config, const Target& target, const Noise& noise);
+Method mh_gan(const MhGanConfig& config, const Target& target, const Noise& noise);
+Method rep_gan(const RepGanConfig& config, const Target& target, const Noise& noise);
+Method dot(const DotConfig& config, const Target& target, const Noise& noise);
+Method dgflow(const DgflowConfig& config, const Target& target, const Noise& noise);
+Method truncation(const TruncationConfig& config, const Target& target);
+// Throws Error(config) where the target gives no score of samples.
+Method pixel_langevin(const PixelLangevinConfig& config, const Target& target, const Noise& noise);
 
 }  // namespace ddls

@@ -75,7 +75,7 @@ at::Tensor Recorder::column_sums(const Chains& chains) const {
 
 void Recorder::record(const Chains& chains, int64_t step) {
   if (contains(plan_.snapshots, step))
-    snapshots_.push_back(stored(target_.decode(chains.z, chains.labels).narrow(0, 0, count_)));
+    snapshots_.push_back(stored(samples_of(method_, chains, target_).narrow(0, 0, count_)));
   if (!contains(plan_.records, step)) return;
   curves_.push_back(column_sums(chains));
   since_ = at::Tensor();
@@ -83,7 +83,7 @@ void Recorder::record(const Chains& chains, int64_t step) {
   if (kept_ > 0) {
     path_latents_.push_back(latent_of(target_.prior, chains.z).narrow(0, 0, kept_).cpu());
     // The whole block is decoded: a network may round differently for another batch size.
-    path_samples_.push_back(stored(target_.decode(chains.z, chains.labels).narrow(0, 0, kept_)));
+    path_samples_.push_back(stored(samples_of(method_, chains, target_).narrow(0, 0, kept_)));
   }
   if (traced_ > 0) {
     const at::Tensor scalars = at::cat({energy(chains.now).unsqueeze(1), chains.now.log_ratio.unsqueeze(1),
@@ -109,7 +109,7 @@ void Recorder::observe(const Chains& chains, int64_t step, const at::Tensor& bef
 BlockResult Recorder::result(const Chains& chains) const {
   BlockResult r;
   r.latents = latent_of(target_.prior, chains.z).narrow(0, 0, count_).cpu().contiguous();
-  r.samples = stored(target_.decode(chains.z, chains.labels).narrow(0, 0, count_));
+  r.samples = stored(samples_of(method_, chains, target_).narrow(0, 0, count_));
   if (chains.labels.defined()) r.labels = chains.labels.narrow(0, 0, count_).cpu().contiguous();
   r.curves = joined(curves_, at::kDouble);
   r.snapshots = joined(snapshots_, r.samples.scalar_type());

@@ -37,6 +37,7 @@ Target make_target(Function generate, Function score, int64_t latent_dim, c10::D
     at::NoGradGuard no_grad;
     return score(generate(latent_of(prior, w), labels), labels);
   };
+  target.score_by = std::move(score);
   return target;
 }
 

@@ -29,6 +29,8 @@ struct Target {
   std::function<Evaluation(const at::Tensor& z, const at::Tensor& labels)> evaluate_by;
   // r alone, for methods that need no gradient. Agrees with evaluate to rounding. Empty: taken from evaluate.
   std::function<at::Tensor(const at::Tensor& z, const at::Tensor& labels)> log_ratio_by = {};
+  // The score of samples, differentiable with respect to them; for pixel-space methods alone.
+  std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> score_by = {};
   std::function<at::Tensor(IdRange ids)> labels_of = {};  // of chains; empty: unconditional
   Prior prior = Prior::normal;
 

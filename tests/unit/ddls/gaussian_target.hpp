@@ -29,12 +29,14 @@ inline Target gaussian_target(const std::vector<double>& precisions) {
   return gaussian_target(at::diag(at::tensor(precisions).to(at::kFloat)));
 }
 
-// Two equal Gaussians N(+-(m, 0), s^2 I) in the plane: r(z) = log mixture(z) - log N(z; 0, I), by autograd.
-inline Target mixture_target(double m, double s) {
-  const auto log_ratio = [m, s](const at::Tensor& z, const at::Tensor&) {
+// w N((m, 0), s^2 I) + (1 - w) N((-m, 0), s^2 I) in the plane: r(z) = log mixture(z) - log N(z; 0, I), by autograd.
+inline Target mixture_target(double m, double s, double w = 0.5) {
+  const auto log_ratio = [m, s, w](const at::Tensor& z, const at::Tensor&) {
     const at::Tensor x = z.select(1, 0), y = z.select(1, 1);
-    const auto log_density = [&](double centre) { return ((x - centre).square() + y.square()) / (-2 * s * s); };
-    return at::logaddexp(log_density(m), log_density(-m)) + 0.5 * z.square().sum(1);
+    const auto part = [&](double centre, double weight) {
+      return ((x - centre).square() + y.square()) / (-2 * s * s) + std::log(weight);
+    };
+    return at::logaddexp(part(m, w), part(-m, 1 - w)) + 0.5 * z.square().sum(1);
   };
   return make_target([](const at::Tensor& z, const at::Tensor&) { return z; }, log_ratio, 2, at::kCPU);
 }

@@ -1,0 +1,71 @@
+#include "app/sample_scripted.hpp"
+
+#include "app/run.hpp"
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "config/load.hpp"
+#include "ddls/labels.hpp"
+#include "ddls/scripted_gan.hpp"
+#include "version.hpp"
+
+namespace ddls {
+namespace {
+
+// The samples are named after the generator's file unless the configuration names them.
+Config config_of(const CommandLine& line) {
+  std::vector<std::string> overrides = line.overrides;
+  if (line.config_file.empty()) overrides.insert(overrides.begin(), "name=" + fs::path(line.generator).stem().string());
+  return load_config(line.config_file, overrides);
+}
+
+std::string provenance(const CommandLine& line, const Config& config, const ScriptedGan& gan, int ranks) {
+  const auto file = [](const std::string& path) { return Json{{"file", path}, {"sha256", sha256_of_file(path)}}; };
+  const Json record{{"schema", 1},
+                    {"version", version::project},
+                    {"git_commit", version::git_commit},
+                    {"torch", version::torch},
+                    {"seed", config.seed},
+                    {"ranks", ranks},
+                    {"generator", file(line.generator)},
+                    {"discriminator", file(line.discriminator)},
+                    {"sample_shape", gan.sample_shape}};
+  return record.dump(2) + "\n";
+}
+
+}  // namespace
+
+void sample_scripted(const CommandLine& line, Communicator& comm) {
+  Config config;
+  ScriptedGan gan;
+  comm.together([&] {
+    config = config_of(line);
+    gan = load_scripted_gan(line.generator, line.discriminator, config.model, comm.topology().device);
+  });
+  comm.require_same(hash64(to_yaml(config, false)), "the configuration");
+  comm.require_same(gan.digest, "the TorchScript files");
+  label_chains(gan.target, config.sample.labels, config.model.classes, Noise{config.seed});
+  config.sample.sweep.clear();  // a figure of the pipeline
+
+  const fs::path folder = !line.out.empty()                 ? fs::path(line.out)
+                          : config.output.directory.empty() ? fs::path("runs") / config.name
+                                                            : fs::path(config.output.directory);
+  comm.on_root([&] {
+    make_folder(folder / "samples");
+    write_file(folder / "config.yaml", to_yaml(config));
+    write_file(folder / "run.json", provenance(line, config, gan, comm.ranks()));
+    return std::string();
+  });
+  log::info("sampling from {} and {}: samples [{}]", line.generator, line.discriminator,
+            fmt::join(gan.sample_shape, ", "));
+  RunLog run_log = [&] {
+    std::optional<RunLog> made;
+    comm.together([&] { made.emplace(folder, comm.root(), config.output.tensorboard); });
+    return std::move(*made);
+  }();
+  Run run{std::move(config), folder, line.resume, comm, std::move(run_log), {}, {}};
+  sample_stage(run, {gan.target, gan.digest});
+  log::info("samples in {}", (folder / "samples").string());
+}
+
+}  // namespace ddls

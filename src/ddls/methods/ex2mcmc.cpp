@@ -1,0 +1,75 @@
+// Ex2MCMC (Samsonov et al., NeurIPS 2022): a global i-SIR move, then MALA steps. i-SIR with the prior as proposal: of the
+// state and N - 1 prior draws, number i becomes the state with probability w_i / sum w, w = p e^{-E} / p0 = e^r (Andrieu,
+// Lee & Vihola 2018). The evaluation is computed anew after the choice: no gradient survives a jump. Both moves leave the
+// target invariant.
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "ddls/mala_move.hpp"
+#include "ddls/method.hpp"
+#include "ddls/pilot.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr const char* jump_rate = "jump_probability";
+
+// Returns [n], the probability of having left the state.
+at::Tensor isir_move(Chains& chains, int64_t step, int64_t proposals, const Target& target, const Noise& noise) {
+  std::vector<at::Tensor> draws{chains.z}, log_weights{chains.now.log_ratio.to(at::kDouble)};
+  for (int64_t j = 0; j + 1 < proposals; ++j) {
+    const at::Tensor draw = normal_of(chains, noise, step * (proposals - 1) + j, Stream::proposal);
+    const at::Tensor log_weight = target.log_ratio(draw, chains.labels).to(at::kDouble);
+    draws.push_back(draw);
+    log_weights.push_back(at::where(at::isfinite(log_weight), log_weight, at::full_like(log_weight, -INFINITY)));
+  }
+  const at::Tensor log_w = at::stack(log_weights, 1);
+  const at::Tensor p = (log_w - log_w.logsumexp(1, true)).exp();
+  // Uniforms are float32 midpoints below 1 - 2^-25 and p sums to 1 in float64: the choice never runs past the end.
+  const at::Tensor u = uniform_of(chains, noise, step, Stream::choice).to(at::kDouble).unsqueeze(1);
+  const at::Tensor choice = (u >= p.cumsum(1)).sum(1);
+  for (int64_t j = 1; j < proposals; ++j)
+    chains.z = at::where((choice == j).unsqueeze(1), draws[static_cast<size_t>(j)], chains.z);
+  chains.now = target.evaluate(chains.z, chains.labels);
+  return 1 - p.select(1, 0);
+}
+
+void step_ex2(Chains& chains, int64_t step, double eps, const Ex2Config& c, const Target& target, const Noise& noise) {
+  const at::Tensor jumped = isir_move(chains, step, c.proposals, target, noise);
+  if (c.mala_steps == 0) {
+    chains.rates["acceptance"] = jumped;
+    return;
+  }
+  at::Tensor total;
+  for (int64_t i = 0; i < c.mala_steps; ++i) {
+    const int64_t at = step * c.mala_steps + i;
+    const at::Tensor acceptance = mala_move(chains, eps, 1, normal_of(chains, noise, at, Stream::langevin),
+                                            uniform_of(chains, noise, at, Stream::accept), target);
+    total = total.defined() ? total + acceptance : acceptance;
+  }
+  chains.rates["acceptance"] = total / static_cast<double>(c.mala_steps);
+  chains.rates[jump_rate] = jumped;
+}
+
+}  // namespace
+
+Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise) {
+  double eps = config.mala_steps > 0 ? config.step_size : 0;
+  if (config.adapt && config.warmup > 0 && config.mala_steps > 0) {
+    const PilotPlan plan{std::sqrt(eps), config.target_acceptance, config.warmup, config.pilot_chains};
+    const double s = adapted_step(plan, target, noise, [&](Chains& chains, int64_t step, double h, const Noise& own) {
+      step_ex2(chains, step, h * h, config, target, own);
+    });
+    eps = s * s;
+  }
+  std::vector<std::string> rates{"acceptance"};  // of MALA; of the global moves where they are alone
+  if (config.mala_steps > 0) rates.emplace_back(jump_rate);
+  return {.name = "ex2mcmc",
+          .steps = config.steps,
+          .rates = rates,
+          .step_size = [eps](int64_t) { return eps; },
+          .advance = [=](Chains& chains, int64_t step) { step_ex2(chains, step, eps, config, target, noise); }};
+}
+
+}  // namespace ddls

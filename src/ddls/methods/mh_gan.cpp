@@ -1,0 +1,24 @@
+// MH-GAN (Turner et al., ICML 2019): independence Metropolis-Hastings, prior draws as proposals, A = min(1, e^{r' - r}). The
+// chain starts at a prior draw of its own, not at a real sample (which has no latent): burn-in is part of its steps.
+#include <ATen/ATen.h>
+
+#include "ddls/method.hpp"
+
+namespace ddls {
+
+Method mh_gan(const MhGanConfig& config, const Target& target, const Noise& noise) {
+  const auto advance = [=](Chains& chains, int64_t step) {
+    const at::Tensor z = normal_of(chains, noise, step, Stream::proposal);
+    const Evaluation there = target.evaluate(z, chains.labels);
+    const at::Tensor acceptance = acceptance_of(there.log_ratio - chains.now.log_ratio);
+    move_where(uniform_of(chains, noise, step, Stream::accept) < acceptance, z, there, chains);
+    chains.rates["acceptance"] = acceptance;
+  };
+  return {.name = "mh_gan",
+          .steps = config.steps,
+          .rates = {"acceptance"},
+          .step_size = [](int64_t) { return 0.0; },
+          .advance = advance};
+}
+
+}  // namespace ddls

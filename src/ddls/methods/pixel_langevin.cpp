@@ -1,0 +1,52 @@
+// Langevin on the samples themselves, from x = G(z), for comparison with latent space:
+//   x <- clip(x + (eps/2) grad_x r(x) + noise_std sqrt(eps) n, -1, 1)   (points are not clipped)
+// It has no term for p_g, whose density is unknown: its law is e^{r/T} and not that of the data. z stays where it was; the
+// log ratio in the records is that of x.
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "ddls/method.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr const char* pixels = "pixels";      // x
+constexpr const char* slope = "pixels_grad";  // grad_x r, at x
+
+void score_pixels(Chains& chains, const Target& target) {
+  const at::Tensor leaf = chains.extra.at(pixels).detach().requires_grad_(true);
+  const at::Tensor r = target.score_by(leaf, chains.labels);
+  chains.extra[slope] = torch::autograd::grad({r.sum()}, {leaf}).front();
+  chains.now.log_ratio = r.detach();
+}
+
+}  // namespace
+
+Method pixel_langevin(const PixelLangevinConfig& config, const Target& target, const Noise& noise) {
+  if (!target.score_by) fail(Exit::config, "pixel_langevin needs networks that score samples");
+  const auto advance = [=](Chains& chains, int64_t step) {
+    const at::Tensor& x = chains.extra.at(pixels);
+    const at::Tensor n = noise.normal(chains.ids, x[0].numel(), step, Stream::langevin).to(x.device()).view(x.sizes());
+    at::Tensor moved =
+        x + chains.extra.at(slope) * (config.step_size / 2) + n * (config.noise_std * std::sqrt(config.step_size));
+    if (x.dim() == 4) moved = moved.clamp(-1, 1);
+    chains.extra[pixels] = moved;
+    score_pixels(chains, target);
+  };
+  return {.name = "pixel_langevin",
+          .steps = config.steps,
+          .temperature = config.noise_std * config.noise_std,
+          .step_size = [eps = config.step_size](int64_t) { return eps; },
+          .start =
+              [=](Chains& chains, int64_t) {
+                chains.extra[pixels] = target.decode(chains.z, chains.labels).contiguous();
+                score_pixels(chains, target);
+              },
+          .advance = advance,
+          .samples = [](const Chains& chains) { return chains.extra.at(pixels); }};
+}
+
+}  // namespace ddls

@@ -1,0 +1,25 @@
+// The truncation trick: latents from N(0, I) given |z_i| < c, here by the quantile transform of the chain's prior draw (the
+// law is that of drawing again until it fits, and each chain costs one draw). A method of zero steps.
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "ddls/method.hpp"
+
+namespace ddls {
+
+Method truncation(const TruncationConfig& config, const Target& target) {
+  return {.name = "truncation",
+          .step_size = [](int64_t) { return 0.0; },
+          .start =
+              [=](Chains& chains, int64_t) {
+                constexpr double sqrt2 = std::numbers::sqrt2;
+                const double inside = std::erf(config.bound / sqrt2);
+                chains.z = at::erfinv(at::erf(chains.z / sqrt2) * inside) * sqrt2;
+                chains.now = target.evaluate(chains.z, chains.labels);
+              },
+          .advance = [](Chains&, int64_t) {}};
+}
+
+}  // namespace ddls

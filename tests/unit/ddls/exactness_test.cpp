@@ -1,0 +1,137 @@
+// Methods with a Metropolis test have no bias: the law of many independent chains after many steps against the exact one, for
+// a correlated Gaussian and for two modes of unequal weight (chains start from the prior, which gives them equal weight).
+// statistics.hpp states the failure probabilities.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ddls/method.hpp"
+#include "unit/ddls/gaussian_target.hpp"
+#include "unit/ddls/statistics.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr int64_t many = 10'000;
+
+SampleConfig options() {
+  SampleConfig c;
+  c.mala = {.steps = 300, .step_sizes = {0.3}, .adapt = false};
+  c.hmc = {.steps = 120, .leapfrog_steps = 4, .step_size = 0.3, .jitter = 0.3, .adapt = false};
+  c.underdamped = {.steps = 500, .step_size = 0.35, .friction = 1, .adjust = true};
+  c.ex2mcmc = {.steps = 40, .proposals = 5, .mala_steps = 3, .step_size = 0.2, .adapt = false};
+  c.tempering = {.steps = 100, .levels = 3, .smallest = 0.3, .step_size = 0.2, .adapt = false};
+  c.mh_gan.steps = 120;
+  c.rep_gan = {.steps = 300, .step_size = 0.3};
+  c.drs = {.steps = 300, .pilots = 20'000};
+  return c;
+}
+
+const std::vector<std::string> exact{"mala", "hmc", "underdamped", "ex2mcmc", "tempering", "mh_gan", "rep_gan", "drs"};
+
+// Covariance [[1, 0.6], [0.6, 0.8]], tighter than the prior in every direction that matters to a bounded ratio.
+TEST(Exactness, CorrelatedGaussian) {
+  const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, at::kDouble).view({2, 2});
+  const Target target = gaussian_target(at::linalg_inv(covariance).to(at::kFloat));
+  for (const std::string& name : exact) {
+    SCOPED_TRACE(name);
+    const Method method = make_method(name, options(), target, Noise{41});
+    const at::Tensor z = run_chains(method, target, Noise{41}, many).z.to(at::kDouble);
+    expect_variance(z.select(1, 0), 0.5);
+    expect_variance(z.select(1, 1), 0.4);
+    // Var(xy) = Sxx Syy + Sxy^2 for a Gaussian pair.
+    EXPECT_NEAR((z.select(1, 0) * z.select(1, 1)).mean().item<double>(), 0.3, 5 * std::sqrt((0.5 * 0.4 + 0.09) / many));
+    expect_law(z.select(1, 0), [](double x) { return normal_cdf(x, std::sqrt(0.5)); });
+  }
+}
+
+TEST(Exactness, TwoModesOfUnequalWeight) {
+  const double m = 0.9, s = 0.5, w = 0.8;
+  const Target target = mixture_target(m, s, w);
+  for (const std::string& name : exact) {
+    SCOPED_TRACE(name);
+    const Method method = make_method(name, options(), target, Noise{42});
+    const at::Tensor z = run_chains(method, target, Noise{42}, many).z;
+    expect_law(z.select(1, 0), [&](double x) { return w * normal_cdf(x - m, s) + (1 - w) * normal_cdf(x + m, s); });
+    expect_law(z.select(1, 1), [&](double y) { return normal_cdf(y, s); });
+  }
+}
+
+// Modes that no local move leaves: the global move and the replicas carry the weights across.
+TEST(Exactness, FarModes) {
+  const double m = 1.8, s = 0.2, w = 0.8;
+  const Target target = mixture_target(m, s, w);
+  SampleConfig c = options();
+  c.ex2mcmc = {.steps = 80, .proposals = 20, .mala_steps = 1, .step_size = 0.03, .adapt = false};
+  c.tempering = {
+      .steps = 400, .levels = 5, .smallest = 0.1, .step_size = 0.03, .adapt = true, .warmup = 60, .pilot_chains = 200};
+  const auto share = [&](const std::string& name) {
+    const Chains chains = run_chains(make_method(name, c, target, Noise{43}), target, Noise{43}, 4000);
+    return (chains.z.select(1, 0) > 0).to(at::kDouble).mean().item<double>();
+  };
+  const double bound = 5 * std::sqrt(w * (1 - w) / 4000);
+  EXPECT_NEAR(share("ex2mcmc"), w, bound);
+  EXPECT_NEAR(share("tempering"), w, bound);
+  EXPECT_LT(share("mala"), 0.6);
+}
+
+TEST(Isir, AloneIsExactAndItsRateIsTheProbabilityOfLeaving) {
+  const Target target = mixture_target(0.9, 0.5, 0.8);
+  const Method method = ex2mcmc({.steps = 40, .proposals = 8, .mala_steps = 0}, target, Noise{44});
+  const Chains chains = run_chains(method, target, Noise{44}, many);
+  expect_law(chains.z.select(1, 0),
+             [](double x) { return 0.8 * normal_cdf(x - 0.9, 0.5) + 0.2 * normal_cdf(x + 0.9, 0.5); });
+  Chains next = chains;
+  method.advance(next, 40);
+  const double moved = (next.z != chains.z).any(1).to(at::kDouble).mean().item<double>();
+  const double expected = next.rates.at("acceptance").mean().item<double>();
+  EXPECT_NEAR(moved, expected, 5 * std::sqrt(0.25 / many));
+}
+
+// Weights of any size: the log-sum-exp neither overflows nor loses the one that counts.
+TEST(Isir, SurvivesHugeLogRatios) {
+  Target target = gaussian_target(std::vector<double>{1.0});
+  target.evaluate_by = [](const at::Tensor& z, const at::Tensor&) {
+    return Evaluation{-0.5 * z.square().sum(1), 1e4 * z.select(1, 0), at::full_like(z, 1e4)};
+  };
+  const Method method = ex2mcmc({.steps = 1, .proposals = 6, .mala_steps = 0}, target, Noise{45});
+  Chains chains = start(method, {0, 200}, target, Noise{45});
+  at::Tensor best = chains.z;
+  for (int64_t j = 0; j < 5; ++j) best = at::maximum(best, Noise{45}.normal({0, 200}, 1, j, Stream::proposal));
+  method.advance(chains, 0);
+  // e^{1e4 d} decides for the largest but where two are closer than 1e-3.
+  EXPECT_GT((chains.z == best).to(at::kDouble).mean().item<double>(), 0.97);
+  EXPECT_LT((best - chains.z).max().item<double>(), 2e-3);
+}
+
+TEST(Tempering, LevelsHaveTheirOwnLaws) {
+  // On p0 e^{b r} with precision lambda: variance 1 / (1 + b (lambda - 1)); levels 1, 0.5 and the prior.
+  const Target target = gaussian_target(std::vector<double>{4.0});
+  const Method method =
+      tempering({.steps = 100, .levels = 3, .smallest = 0.5, .step_size = 0.4, .adapt = false}, target, Noise{46});
+  const Chains chains = run_chains(method, target, Noise{46}, many);
+  expect_variance(chains.z, 0.25);
+  expect_variance(chains.extra.at("replica_z").select(1, 0), 1 / 2.5);
+  expect_variance(chains.extra.at("replica_z").select(1, 1), 1);
+  const double swaps = chains.rates.at("swap_acceptance").mean().item<double>();
+  EXPECT_GT(swaps, 0.1);
+  EXPECT_LT(swaps, 1);
+}
+
+TEST(Tempering, ReplicasKeepTheirEvaluationsThroughSwaps) {
+  const Target target = gaussian_target(std::vector<double>{4.0, 1.0});
+  const Method method =
+      tempering({.steps = 10, .levels = 4, .smallest = 0.3, .step_size = 0.4, .adapt = false}, target, Noise{47});
+  Chains chains = start(method, {0, 100}, target, Noise{47});
+  for (int64_t step = 0; step < 10; ++step) {
+    method.advance(chains, step);
+    for (int64_t level = 0; level < 3; ++level) {
+      const Evaluation again = target.evaluate(chains.extra.at("replica_z").select(1, level).contiguous());
+      ASSERT_TRUE(at::equal(again.log_ratio, chains.extra.at("replica_log_ratio").select(1, level)));
+      ASSERT_TRUE(at::equal(again.grad_log_ratio, chains.extra.at("replica_grad").select(1, level)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ddls

@@ -1,0 +1,152 @@
+// Priors, labels, and the rivals that have closed forms.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "ddls/labels.hpp"
+#include "ddls/method.hpp"
+#include "unit/ddls/gaussian_target.hpp"
+#include "unit/ddls/statistics.hpp"
+
+namespace ddls {
+namespace {
+
+double truncated_cdf(double x, double c) {
+  if (x <= -c) return 0;
+  if (x >= c) return 1;
+  return (normal_cdf(x) - normal_cdf(-c)) / (normal_cdf(c) - normal_cdf(-c));
+}
+
+TEST(Prior, LatentsHaveTheirLaw) {
+  const at::Tensor w = Noise{51}.normal({0, 5000}, 4, 0, Stream::prior);
+  EXPECT_TRUE(latent_of(Prior::normal, w).is_same(w));
+  expect_law(latent_of(Prior::uniform, w), [](double x) { return (x + 1) / 2; });
+  const at::Tensor cut = latent_of(Prior::truncated_normal, w);
+  expect_law(cut, [](double x) { return truncated_cdf(x, truncation_bound); });
+  EXPECT_LT(cut.abs().max().item<double>(), truncation_bound);
+}
+
+TEST(Prior, FarChainsStayInTheSupportWithFiniteGradients) {
+  for (const Prior prior : {Prior::uniform, Prior::truncated_normal}) {
+    const Target target =
+        make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
+                    [](const at::Tensor& x, const at::Tensor&) { return 3 * x.sum(1); }, 1, at::kCPU, prior);
+    const Evaluation e = target.evaluate(at::tensor({-40.0F, -6.0F, 0.0F, 6.0F, 40.0F}).unsqueeze(1));
+    EXPECT_TRUE(at::isfinite(e.log_ratio).all().item<bool>());
+    EXPECT_TRUE(at::isfinite(e.grad_log_ratio).all().item<bool>());
+    EXPECT_LE(e.log_ratio.abs().max().item<double>(), prior == Prior::uniform ? 3.0 : 6.0);
+  }
+}
+
+TEST(Prior, GradientGoesThroughTheMap) {
+  for (const Prior prior : {Prior::normal, Prior::uniform, Prior::truncated_normal}) {
+    const Target target = make_target([](const at::Tensor& z, const at::Tensor&) { return z.sin(); },
+                                      [](const at::Tensor& x, const at::Tensor&) { return (x * x).sum(1) + x.sum(1); },
+                                      3, at::kCPU, prior);
+    const at::Tensor w = Noise{52}.normal({0, 20}, 3, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor d = Noise{53}.normal({0, 20}, 3, 0, Stream::prior).to(at::kDouble);
+    const double h = 1e-6;
+    const at::Tensor numeric = (energy(target.evaluate(w + h * d)) - energy(target.evaluate(w - h * d))) / (2 * h);
+    EXPECT_TRUE(at::allclose((energy_gradient(w, target.evaluate(w)) * d).sum(1), numeric, 1e-6, 1e-8));
+  }
+}
+
+// U[-1, 1] tilted by e^{a z}: density a e^{a z} / (2 sinh a).
+TEST(Prior, MalaSamplesATiltedUniform) {
+  const double a = 2;
+  const Target target =
+      make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
+                  [a](const at::Tensor& x, const at::Tensor&) { return a * x.sum(1); }, 1, at::kCPU, Prior::uniform);
+  const Method method = mala({.steps = 150, .step_sizes = {1.0}, .adapt = false}, target, Noise{54});
+  const Chains chains = run_chains(method, target, Noise{54}, 10'000);
+  expect_law(latent_of(target.prior, chains.z),
+             [a](double z) { return (std::exp(a * z) - std::exp(-a)) / (2 * std::sinh(a)); });
+}
+
+TEST(Labels, FollowTheirRule) {
+  const Noise noise{55};
+  EXPECT_TRUE(at::equal(label_rule("cycle", 4, noise)({6, 11}), at::tensor({2, 3, 0, 1, 2}, at::kLong)));
+  EXPECT_TRUE(at::equal(label_rule("3", 4, noise)({6, 9}), at::tensor({3, 3, 3}, at::kLong)));
+  const at::Tensor drawn = label_rule("uniform", 4, noise)({0, 8000});
+  EXPECT_TRUE(at::equal(drawn.narrow(0, 100, 50), label_rule("uniform", 4, noise)({100, 150})));
+  // Chi-squared with 3 degrees of freedom: above 30.7 with probability 1e-6.
+  const at::Tensor seen = at::bincount(drawn, {}, 4).to(at::kDouble);
+  EXPECT_LT(((seen - 2000).square() / 2000).sum().item<double>(), 30.7);
+  for (const char* wrong : {"4", "-1", "cat", "1x"}) EXPECT_THROW(label_rule(wrong, 4, noise), Error) << wrong;
+}
+
+// Each class has a mean of its own: every chain finds that of its label, and no other chain's.
+TEST(Labels, ReachGeneratorScoreAndChains) {
+  Target target = make_target(
+      [](const at::Tensor& z, const at::Tensor& labels) { return z + labels.unsqueeze(1); },
+      [](const at::Tensor& x, const at::Tensor& labels) { return -2 * (x - 2 * labels.unsqueeze(1)).square().sum(1); },
+      1, at::kCPU);
+  target.labels_of = label_rule("cycle", 3, Noise{56});
+  // E = z^2/2 + 2 (z - y)^2: mean 4 y / 5, variance 1/5.
+  for (const char* name : {"mala", "hmc", "ex2mcmc", "tempering"}) {
+    SampleConfig c;
+    c.mala = {.steps = 100, .step_sizes = {0.3}, .adapt = false};
+    c.hmc = {.steps = 40, .leapfrog_steps = 3, .step_size = 0.3, .adapt = false};
+    c.ex2mcmc = {.steps = 40, .step_size = 0.3, .adapt = false};
+    c.tempering = {.steps = 60, .levels = 3, .step_size = 0.3, .adapt = false};
+    const Chains chains = run_chains(make_method(name, c, target, Noise{57}), target, Noise{57}, 9000);
+    for (int64_t y = 0; y < 3; ++y) {
+      SCOPED_TRACE(name);
+      expect_variance(
+          chains.z.index_select(0, (chains.labels == y).nonzero().squeeze(1)) - 0.8 * static_cast<double>(y), 0.2);
+    }
+  }
+}
+
+TEST(Truncation, HasTheTruncatedLaw) {
+  const Target target = gaussian_target(std::vector<double>{1.0, 1.0});
+  const Method method = truncation({.bound = 0.7}, target);
+  const Chains chains = run_chains(method, target, Noise{58}, 10'000);
+  expect_law(chains.z, [](double x) { return truncated_cdf(x, 0.7); });
+}
+
+// E = 0 for the prior alone: grad r = -(lambda - 1) z, so KL flow without noise contracts by 1 - eta (lambda - 1) per step.
+TEST(Dgflow, FollowsItsFlow) {
+  const Target target = gaussian_target(std::vector<double>{3.0});
+  const auto one_step = [&](const char* divergence, double r_factor) {
+    const Method method =
+        dgflow({.steps = 1, .step_size = 0.1, .gamma = 0, .divergence = divergence}, target, Noise{59});
+    const Chains from = start(method, {0, 100}, target, Noise{59});
+    Chains to = from;
+    method.advance(to, 0);
+    const at::Tensor v = (to.z - from.z) / 0.1 / (-2 * from.z);
+    const at::Tensor r = from.now.log_ratio.unsqueeze(1);
+    const at::Tensor expected = r_factor == 0   ? at::ones_like(r)
+                                : r_factor == 2 ? 2 * (-r.clamp(-10, 10)).exp()
+                                                : (r * r_factor).sigmoid();
+    EXPECT_TRUE(at::allclose(v, expected, 1e-3, 1e-4)) << divergence;
+  };
+  one_step("kl", 0);
+  one_step("js", 1);
+  one_step("log_d", -1);
+  one_step("chi2", 2);
+}
+
+TEST(Dot, StaysNearTheSphereAndRaisesTheRatio) {
+  const Target target = gaussian_target(std::vector<double>{1.0, 4.0, 2.0, 1.0});
+  const Method method = dot({.steps = 30, .lr = 0.01, .projection = "exact"}, target, Noise{60});
+  const Chains from = start(method, {0, 200}, target, Noise{60});
+  const Chains to = run_chains(method, target, Noise{60}, 200);
+  EXPECT_GT(to.now.log_ratio.mean().item<double>(), from.now.log_ratio.mean().item<double>());
+  EXPECT_TRUE(at::allclose(to.z.norm(2, 1), from.z.norm(2, 1), 2e-2, 1e-2));
+}
+
+TEST(PixelLangevin, MovesSamplesNotLatents) {
+  const Target target =
+      make_target([](const at::Tensor& z, const at::Tensor&) { return 2 * z; },
+                  [](const at::Tensor& x, const at::Tensor&) { return -0.5 * x.square().sum(1); }, 2, at::kCPU);
+  const double eps = 0.2, a = eps / 2;
+  const Method method = pixel_langevin({.steps = 200, .step_size = eps}, target, Noise{61});
+  const Chains chains = run_chains(method, target, Noise{61}, 5000);
+  EXPECT_TRUE(at::equal(chains.z, start_chains({0, 5000}, target, Noise{61}).z));
+  expect_variance(samples_of(method, chains, target), eps / (a * (2 - a)));
+}
+
+}  // namespace
+}  // namespace ddls
