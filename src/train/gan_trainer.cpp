@@ -88,8 +88,16 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, b
       at::NoGradGuard no_grad;
       fake = generator().forward(z.latents, z.labels).to(at::kFloat);
     }
-    fake_logits = discriminator().forward(fake, z.labels).to(at::kFloat);
-    if (!penalised) real_logits = discriminator().forward(real, real_labels).to(at::kFloat);
+    if (penalised || context_.config.model.dropout > 0) {
+      fake_logits = discriminator().forward(fake, z.labels).to(at::kFloat);
+      if (!penalised) real_logits = discriminator().forward(real, real_labels).to(at::kFloat);
+    } else {  // one pass over both is faster; no discriminator has statistics of its batch
+      const at::Tensor labels = real_labels.defined() ? at::cat({real_labels, z.labels}) : at::Tensor();
+      const std::vector<at::Tensor> logits =
+          discriminator().forward(at::cat({real, fake}), labels).to(at::kFloat).split(shard.size());
+      real_logits = logits[0];
+      fake_logits = logits[1];
+    }
   }
   if (penalised) {  // second derivatives are taken in float32
     real.requires_grad_(true);
