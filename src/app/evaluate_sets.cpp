@@ -4,12 +4,12 @@
 
 #include <optional>
 
-#include "evaluate/evaluation_set.hpp"
-#include "evaluate/set_metrics.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "config/load.hpp"
 #include "eval/statistics_file.hpp"
+#include "evaluate/evaluation_set.hpp"
+#include "evaluate/set_metrics.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -25,15 +25,14 @@ Config configuration(const CommandLine& line) {
 }
 
 // The network both sets go through; none for points and where both are statistics.
-std::optional<Extractor> extractor_for(const CommandLine& line, const EvaluationSet& fake, const EvaluationSet& real,
+std::optional<Extractor> extractor_for(const std::string& file, const EvaluationSet& fake, const EvaluationSet& real,
                                        c10::Device device) {
   const EvaluationSet& images = fake.images ? fake : real;
   if (!images.images) return std::nullopt;
   const EvaluationSet& other = fake.images ? real : fake;
-  if (!other.images && !other.statistics)
-    fail(Exit::data, "--fake and --real: one holds images, the other points");
-  if (line.extractor.empty()) fail(Exit::usage, "evaluate: images need --extractor E.pt");
-  Extractor extractor = load_extractor(line.extractor, images.sample_shape, device);
+  if (!other.images && !other.statistics) fail(Exit::data, "--fake and --real: one holds images, the other points");
+  if (file.empty()) fail(Exit::usage, "evaluate: images need --extractor E.pt");
+  Extractor extractor = load_extractor(file, images.sample_shape, device);
   for (const EvaluationSet* set : {&fake, &real})
     if (set->statistics)
       require_provenance(set->statistics_file, read_provenance(set->statistics_file),
@@ -59,17 +58,14 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
     config = configuration(line);
     fake = open_evaluation_set(line.fake);
     real = open_evaluation_set(line.real);
-    extractor = extractor_for(line, fake, real, comm.topology().device);
+    const std::string& file = line.extractor.empty() ? config.evaluate.extractor : line.extractor;
+    extractor = extractor_for(file, fake, real, comm.topology().device);
   });
   const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
   const Json metrics = metrics_of(context, fake, prepare_reference(context, real));
 
-  Json result{{"schema", 1},
-              {"version", version::project},
-              {"git_commit", version::git_commit},
-              {"ranks", comm.ranks()},
-              {"fake", record_of(fake)},
-              {"reference", record_of(real)}};
+  Json result{{"schema", 1},           {"version", version::project}, {"git_commit", version::git_commit},
+              {"ranks", comm.ranks()}, {"fake", record_of(fake)},     {"reference", record_of(real)}};
   if (extractor)
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
   result["protocol"] = protocol_of(context);

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "app/run.hpp"
-#include "evaluate/set_metrics.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "evaluate/set_metrics.hpp"
 #include "models/classifier.hpp"
 #include "tensor/npz.hpp"
 #include "train/classifier_fit.hpp"

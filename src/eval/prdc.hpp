@@ -42,7 +42,8 @@ class PrdcCounts {
 
  private:
   at::Tensor real_radii_, fake_radii_;
-  at::Tensor counts_;  // [M] real balls that hold the fake; [N] fakes in the real's ball; [N] fake balls that hold the real
+  at::Tensor
+      counts_;  // [M] real balls that hold the fake; [N] fakes in the real's ball; [N] fake balls that hold the real
 };
 
 }  // namespace ddls

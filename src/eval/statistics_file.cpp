@@ -46,7 +46,8 @@ Json read_provenance(const fs::path& path) {
   const fs::path file = provenance_file(path);
   if (!fs::exists(file)) return nullptr;
   Json provenance = Json::parse(read_file(file), nullptr, false);
-  if (!provenance.is_object()) fail(Exit::data, "'{}' is damaged: it should say what {} holds", file.string(), path.string());
+  if (!provenance.is_object())
+    fail(Exit::data, "'{}' is damaged: it should say what {} holds", file.string(), path.string());
   return provenance;
 }
 

@@ -4,12 +4,12 @@
 #include <optional>
 #include <string>
 
-#include "evaluate/evaluation_set.hpp"
-#include "evaluate/feature_blocks.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
 #include "eval/inception_score.hpp"
 #include "eval/moments.hpp"
+#include "evaluate/evaluation_set.hpp"
+#include "evaluate/feature_blocks.hpp"
 
 namespace ddls {
 

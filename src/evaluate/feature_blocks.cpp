@@ -58,8 +58,7 @@ at::Tensor gather_rows_by_id(Communicator& comm, const FeatureBlocks& blocks, co
     const int64_t own = id[i] / blocks.plan.block_size - blocks.first_own;
     if (own < 0 || own >= static_cast<int64_t>(blocks.own.size())) continue;
     const at::Tensor& block = blocks.own[static_cast<size_t>(own)];
-    const float* const from =
-        block.const_data_ptr<float>() + (id[i] % blocks.plan.block_size) * blocks.features;
+    const float* const from = block.const_data_ptr<float>() + (id[i] % blocks.plan.block_size) * blocks.features;
     std::copy_n(from, blocks.features, to + i * blocks.features);
   }
   if (comm.ranks() > 1) comm.all_reduce(rows);  // every row comes from one rank, the others add zeros

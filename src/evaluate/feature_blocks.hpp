@@ -12,10 +12,10 @@
 namespace ddls {
 
 struct FeatureBlocks {
-  BlockPlan plan;            // how all rows were dealt
-  int64_t count = 0;         // rows that count: the first so many
+  BlockPlan plan;     // how all rows were dealt
+  int64_t count = 0;  // rows that count: the first so many
   int64_t features = 0;
-  int64_t first_own = 0;     // index of this rank's first block; its blocks are consecutive
+  int64_t first_own = 0;        // index of this rank's first block; its blocks are consecutive
   std::vector<at::Tensor> own;  // [n, features] float32, each an allocation of its own: equal bytes, equal alignment
 
   int64_t blocks() const { return (count + plan.block_size - 1) / plan.block_size; }

@@ -79,8 +79,7 @@ Json fid_infinity(Communicator& comm, const SetFeatures& own, const std::optiona
     const int64_t size = from + (n - from) * i / (infinity_points - 1);
     const at::Tensor mask = mask_of(random.permutation(n).narrow(0, 0, size), n);
     sizes.push_back(size);
-    distances.push_back(
-        distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
+    distances.push_back(distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
   }
   const Line line = line_in_inverse_size(sizes, distances);
   return {{"value", line.intercept}, {"slope", line.slope}, {"sizes", sizes}, {"distances", distances}};
@@ -93,16 +92,14 @@ double fid_standard_error(Communicator& comm, const SetFeatures& own, const std:
     at::Tensor mask = at::ones({n}, at::kBool);
     const int64_t from = group * n / jackknife_groups, to = (group + 1) * n / jackknife_groups;
     mask.narrow(0, from, to - from).fill_(false);
-    distances.push_back(
-        distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
+    distances.push_back(distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
   }
   const at::Tensor d = at::tensor(distances, at::kDouble);
   return std::sqrt((jackknife_groups - 1) * d.var(/*unbiased=*/false).item<double>());
 }
 
 Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatures& reference) {
-  const int64_t classes =
-      std::max(own.labels.max().item<int64_t>(), reference.labels.max().item<int64_t>()) + 1;
+  const int64_t classes = std::max(own.labels.max().item<int64_t>(), reference.labels.max().item<int64_t>()) + 1;
   Json per_class = Json::object(), left_out = Json::array();
   double sum = 0;
   for (int64_t label = 0; label < classes; ++label) {

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "evaluate/extract_set.hpp"
 #include "eval/frechet.hpp"
+#include "evaluate/extract_set.hpp"
 
 namespace ddls {
 

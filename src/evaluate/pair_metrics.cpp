@@ -35,8 +35,7 @@ double kid_unbiased(Communicator& comm, const FeatureBlocks& fake, const Feature
 
 MeanStd kid_by_subsets(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
                        const KidConfig& config) {
-  const std::vector<KidSubset> subsets =
-      draw_kid_subsets(fake.count, real.count, config.subsets, config.subset_size);
+  const std::vector<KidSubset> subsets = draw_kid_subsets(fake.count, real.count, config.subsets, config.subset_size);
   at::Tensor values = at::zeros({config.subsets}, at::kDouble);
   const auto ranks = static_cast<size_t>(comm.ranks());
   for (size_t from = 0; from < subsets.size(); from += ranks) {

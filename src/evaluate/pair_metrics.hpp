@@ -3,10 +3,10 @@
 // rounding of float64 sums; PRDC: exactly). **Collective.**
 #include <ATen/core/Tensor.h>
 
-#include "evaluate/feature_blocks.hpp"
 #include "config/config.hpp"
 #include "eval/inception_score.hpp"
 #include "eval/prdc.hpp"
+#include "evaluate/feature_blocks.hpp"
 
 namespace ddls {
 

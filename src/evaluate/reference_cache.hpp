@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "evaluate/evaluation_set.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
+#include "evaluate/evaluation_set.hpp"
 
 namespace ddls {
 
@@ -23,6 +23,7 @@ CacheEntry cache_entry(Communicator& comm, const std::filesystem::path& folder, 
 // **Collective.** Nothing where there is no such file; throws CollectiveError(data) where it is of something else.
 std::optional<GaussianStatistics> cached_statistics(Communicator& comm, const CacheEntry& entry);
 
-void store_statistics(Communicator& comm, const CacheEntry& entry, const GaussianStatistics& statistics);  // **Collective.**
+void store_statistics(Communicator& comm, const CacheEntry& entry,
+                      const GaussianStatistics& statistics);  // **Collective.**
 
 }  // namespace ddls

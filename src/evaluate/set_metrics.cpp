@@ -5,14 +5,14 @@
 #include <algorithm>
 #include <limits>
 
-#include "evaluate/frechet_metrics.hpp"
-#include "evaluate/pair_metrics.hpp"
-#include "evaluate/reference_cache.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "data/toy.hpp"
 #include "dist/failure.hpp"
 #include "eval/modes.hpp"
+#include "evaluate/frechet_metrics.hpp"
+#include "evaluate/pair_metrics.hpp"
+#include "evaluate/reference_cache.hpp"
 
 namespace ddls {
 namespace {
@@ -55,7 +55,8 @@ SetFeatures features_of(const MetricContext& context, const EvaluationSet& set, 
 
 // The same for a reference, whose statistics may be kept between runs.
 SetFeatures reference_features(const MetricContext& context, const EvaluationSet& set) {
-  if (context.config.cache.empty() || set.statistics || !context.wants_frechet()) return features_of(context, set, true, false);
+  if (context.config.cache.empty() || set.statistics || !context.wants_frechet())
+    return features_of(context, set, true, false);
   const CacheEntry entry = cache_entry(context.comm, context.config.cache, set, context.extractor);
   const std::optional<GaussianStatistics> kept = cached_statistics(context.comm, entry);
   if (kept && rows_kept(context, true) == 0) return {set.name, set.count, *kept, {}, {}, {}};
@@ -71,9 +72,9 @@ void refuse(Json& metrics, const std::vector<std::string>& names, const std::str
   }
 }
 
-void warn_of_few(const SetFeatures& set) {
+void warn_of_few(const Communicator& comm, const SetFeatures& set) {
   const int64_t features = set.gaussian.mean.numel();
-  if (set.count > 0 && set.count <= features)
+  if (comm.root() && set.count > 0 && set.count <= features)
     log::warning("{}: {} samples for {} features; the Fréchet distance is dominated by its bias", set.name, set.count,
                  features);
 }
@@ -89,7 +90,7 @@ std::string no_pairs_why(const SetFeatures& own, const Reference& reference, boo
 void add_frechet(Json& metrics, const MetricContext& context, const SetFeatures& own, const Reference& reference,
                  bool own_statistics_only) {
   Communicator& comm = context.comm;
-  if (context.wants_frechet()) warn_of_few(own);
+  if (context.wants_frechet()) warn_of_few(comm, own);
   if (context.wants("fid"))
     metrics["frechet_distance"] = distance_on_root(comm, own.gaussian, own.name, reference.factor);
   const std::string no_rows = own_statistics_only ? own.name + " holds statistics only"
@@ -128,7 +129,7 @@ Reference prepare_reference(const MetricContext& context, const EvaluationSet& s
   reference.statistics_only = set.statistics.has_value();
   reference.set = reference_features(context, set);
   if (context.wants_frechet()) {
-    warn_of_few(reference.set);
+    warn_of_few(context.comm, reference.set);
     reference.factor = factor_on_root(context.comm, reference.set.gaussian, reference.set.name);
   }
   if (reference.statistics_only) return reference;
@@ -174,9 +175,9 @@ Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Re
     } else if (first.count <= k || !reference.radii.defined()) {
       refuse(metrics, names, fmt::format("a set has no more than k = {} samples", k));
     } else {
-      const Prdc p =
-          prdc_of(comm, first, reference.set.rows.first(context.config.prdc.count), reference.radii, k);
-      metrics.update({{"precision", p.precision}, {"recall", p.recall}, {"density", p.density}, {"coverage", p.coverage}});
+      const Prdc p = prdc_of(comm, first, reference.set.rows.first(context.config.prdc.count), reference.radii, k);
+      metrics.update(
+          {{"precision", p.precision}, {"recall", p.recall}, {"density", p.density}, {"coverage", p.coverage}});
     }
   }
   if (context.gaussians25) add_modes(metrics, set.read({0, set.count}).at(0).samples);

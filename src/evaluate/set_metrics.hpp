@@ -3,12 +3,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "evaluate/evaluation_set.hpp"
-#include "evaluate/extract_set.hpp"
 #include "config/config.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
 #include "eval/frechet.hpp"
+#include "evaluate/evaluation_set.hpp"
+#include "evaluate/extract_set.hpp"
 
 namespace ddls {
 

@@ -3,7 +3,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The extractor: the classifier that a pipeline trains for itself.
-on 2 --config small.yaml --out run >/dev/null
+# 600 samples are three blocks.
+on 2 --config small.yaml --out run --set sample.count=600 --set sample.methods=[generator] >/dev/null
 extractor=run/extractor/classifier.pt
 all=fid,is,kid,prdc,fid_error,fid_infinity,intra_fid
 small=(--set evaluate.batch=8 --set evaluate.kid.subset_size=20 --set evaluate.kid.subsets=6 --set evaluate.prdc.k=3)
@@ -50,10 +51,10 @@ for kind in ("samples", "pictures"):
 samples, pictures = load("samples", 1), load("pictures", 1)
 m = samples["metrics"]
 assert m["frechet_distance"] > 0 and m["frechet_distance_std"] > 0 and m["inception_score"]["mean"] >= 1
-assert len(m["fid_infinity"]["sizes"]) == 15 and m["fid_infinity"]["sizes"][-1] == 50
+assert len(m["fid_infinity"]["sizes"]) == 15 and m["fid_infinity"]["sizes"][-1] == 600
 assert m["intra_fid"] is None and "labels" in m["intra_fid_why"]
 assert set(samples["protocol"]) >= {"quantisation", "resize", "inception_splits", "kid", "prdc"}
-assert len(samples["extractor"]["sha256"]) == 64 and samples["fake"]["count"] == 50
+assert len(samples["extractor"]["sha256"]) == 64 and samples["fake"]["count"] == 600
 m = pictures["metrics"]
 assert abs(m["frechet_distance"]) < 1e-6 and m["precision"] == m["recall"] == m["coverage"] == 1
 assert m["intra_fid"]["classes"] == 2 and abs(m["intra_fid"]["mean"]) < 1e-6
@@ -75,7 +76,7 @@ import json
 values = [json.load(open(f"kept-{i}.json")) for i in (1, 2, 3, 4)]
 d = [v["metrics"]["frechet_distance"] for v in values]
 assert all(abs(x - d[0]) <= 1e-9 * d[0] for x in d), d
-assert values[2]["reference"]["count"] == 50
+assert values[2]["reference"]["count"] == 120
 assert values[3]["metrics"]["kid"] is None and "statistics" in values[3]["metrics"]["kid_why"]
 PY
 sed -i 's/"extractor_sha256": "[0-9a-f]/&x/' kept/*.json

@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
+#include "base/error.hpp"
+#include "dist/failure.hpp"
 #include "evaluate/extract_set.hpp"
 #include "evaluate/pair_metrics.hpp"
 #include "evaluate/set_metrics.hpp"
-#include "base/error.hpp"
-#include "dist/failure.hpp"
 #include "mpi/world.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
@@ -110,8 +110,7 @@ TEST(Evaluation, EveryPairOfBlocksOnce) {
 TEST(Evaluation, AFolderOfUnlikeImagesKeepsTheOrderOfItsFiles) {
   const test::ScratchFolder scratch;
   for (int64_t i = 0; i < 30; ++i)  // grey among colour, three sizes
-    write_png(scratch.path() / fmt::format("{:02}.png", i),
-              at::full({i % 2 == 0 ? 1 : 3, 4 + i % 3, 5}, i, at::kByte));
+    write_png(scratch.path() / fmt::format("{:02}.png", i), at::full({i % 2 == 0 ? 1 : 3, 4 + i % 3, 5}, i, at::kByte));
   const EvaluationSet set = open_evaluation_set(scratch.path().string());
   EXPECT_EQ(set.count, 30);
   Extractor extractor;

@@ -48,9 +48,9 @@ TEST(StatisticsFile, OfAnotherExtractorOrCountIsRefused) {
   write_statistics(file, some_statistics(), {{"extractor_sha256", "abc"}, {"resize", "by the extractor"}});
   const auto provenance = read_provenance(file);
   EXPECT_NO_THROW(require_provenance(file, provenance, {{"extractor_sha256", "abc"}, {"count", 90}}));
-  for (const nlohmann::ordered_json& wrong : {nlohmann::ordered_json{{"extractor_sha256", "abd"}},
-                                              nlohmann::ordered_json{{"count", 91}},
-                                              nlohmann::ordered_json{{"resize", "bilinear"}}}) {
+  for (const nlohmann::ordered_json& wrong :
+       {nlohmann::ordered_json{{"extractor_sha256", "abd"}}, nlohmann::ordered_json{{"count", 91}},
+        nlohmann::ordered_json{{"resize", "bilinear"}}}) {
     try {
       require_provenance(file, provenance, wrong);
       FAIL() << wrong;
