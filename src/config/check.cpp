@@ -94,8 +94,9 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
 // Of the losses only the logistic ones make the discriminator's logit a log-ratio (algorithm.md, section 2).
 void check_ratio(const Config& c, std::vector<Conflict>& out) {
   const bool logistic = c.train.loss == "non_saturating" || c.train.loss == "minimax";
-  const bool langevin = std::any_of(c.sample.methods.begin(), c.sample.methods.end(),
-                                    [](const std::string& method) { return method != "generator"; });
+  const bool langevin = std::any_of(c.sample.methods.begin(), c.sample.methods.end(), [](const std::string& method) {
+    return method != "generator" && method != "truncation";
+  });
   if (!logistic && c.train.ratio.steps == 0 && langevin)
     out.push_back({{"train.ratio.steps", "train.loss"},
                    fmt::format("a {} score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it",

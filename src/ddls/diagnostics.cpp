@@ -102,6 +102,9 @@ double bulk_ess(const at::Tensor& draws) {
   return static_cast<double>(halves.numel()) / pooled_time(normal_scores(halves));
 }
 
-double autocorrelation_time(const at::Tensor& draws) { return pooled_time(split(checked(draws))); }
+double autocorrelation_time(const at::Tensor& draws) {
+  const at::Tensor halves = split(checked(draws));  // without the middle one of an odd number of draws
+  return pooled_time(halves) * static_cast<double>(draws.numel()) / static_cast<double>(halves.numel());
+}
 
 }  // namespace ddls

@@ -3,6 +3,9 @@
 #include <torch/csrc/jit/python/update_graph_executor_opt.h>
 #include <torch/script.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "ddls/labels.hpp"
@@ -85,22 +88,30 @@ void check_logits(const Script& d, const at::Tensor& logits, int64_t count) {
          "{}: its output cannot be differentiated with respect to the samples; export it without no_grad, detach or "
          "quantised layers",
          d.file());
-  if (logits.min().item<double>() >= 0 && logits.max().item<double>() <= 1)
-    fail(
-        Exit::data,
-        "{}: all its outputs on {} generated samples lie in [0, 1]: these look like probabilities (a sigmoid), but "
-        "DDLS needs the logits before it; export the file without the sigmoid. (If they are logits all the same, add a "
-        "constant: it changes no chain.)",
-        d.file(), count);
+}
+
+// A sigmoid keeps its outputs in [0, 1] whatever it is given; logits, which may be small on samples, leave it on samples made
+// much larger.
+void check_no_sigmoid(Script& d, const at::Tensor& x, const at::Tensor& labels) {
+  at::NoGradGuard no_grad;
+  for (const double scale : {1.0, 30.0, -30.0}) {
+    const at::Tensor logits = d(x * scale, labels);
+    if (logits.min().item<double>() < 0 || logits.max().item<double>() > 1) return;
+  }
+  fail(Exit::data,
+       "{}: all its outputs lie in [0, 1]: they look like probabilities (a sigmoid), but DDLS needs the logits before "
+       "it; export the file without the sigmoid. (If they are logits all the same, add a constant: it changes no "
+       "chain.)",
+       d.file());
 }
 
 // Batch norm in training mode, baked in by an export of model.train(): the value of a sample depends on the batch it is in.
 void check_independence(const Script& d, const Target& target, const at::Tensor& z, const at::Tensor& labels) {
   at::Tensor others = z.clone();
   others.narrow(0, 1, tried - 1).mul_(0.1);
-  const double a = target.log_ratio(z, labels)[0].item<double>(),
-               b = target.log_ratio(others, labels)[0].item<double>();
-  if (std::abs(a - b) > 1e-3 * (1 + std::abs(a)))
+  const at::Tensor all = target.log_ratio(z, labels);
+  const double a = all[0].item<double>(), b = target.log_ratio(others, labels)[0].item<double>();
+  if (std::abs(a - b) > std::max(0.01 * all.std().item<double>(), 1e-5 * (1 + std::abs(a))))
     fail(Exit::data,
          "{}: the logit of a sample depends on the others of its batch ({:.6g} or {:.6g}), in it or in the generator; "
          "call .eval() on both before the export",
@@ -129,6 +140,7 @@ ScriptedGan load_scripted_gan(const fs::path& generator, const fs::path& discrim
     check_samples(*g, x, tried);
     const at::Tensor samples = x.detach().requires_grad_(true);
     check_logits(*d, (*d)(samples, labels), tried);
+    check_no_sigmoid(*d, samples.detach(), labels);
     gan.sample_shape = x.sizes().slice(1).vec();
   }
   check_independence(*d, gan.target, z, labels);

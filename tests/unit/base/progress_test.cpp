@@ -1,6 +1,7 @@
 #include "base/progress.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <gtest/gtest.h>
 #include <pty.h>
 #include <unistd.h>
@@ -85,9 +86,14 @@ class Terminal {
     close(master_);
   }
   std::string text() const {
-    std::string out(1 << 16, '\0');
-    const ssize_t got = read(master_, out.data(), out.size());
-    out.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    std::string out;
+    pollfd waiting{master_, POLLIN, 0};
+    while (poll(&waiting, 1, 200) > 0) {  // what was written may arrive in pieces
+      char piece[4096];
+      const ssize_t got = read(master_, piece, sizeof piece);
+      if (got <= 0) break;
+      out.append(piece, static_cast<size_t>(got));
+    }
     return out;
   }
 

@@ -97,6 +97,53 @@ TEST_F(Sampler, GoesOnFromFinishedBlocksWithTheSameBytes) {
     EXPECT_EQ(sha256_of_file(folder / "whole" / file), sha256_of_file(folder / "cut" / file)) << file;
 }
 
+struct Killed {};
+
+TEST_F(Sampler, GoesOnWithinABlockWithTheSameBytes) {
+  SampleStore whole(folder / "whole", {"key"}, plan), cut(folder / "cut", {"key"}, plan);
+  whole.prepare();
+  cut.prepare();
+  sample(whole, plan.blocks_of(0, 1));
+  assemble(whole);
+
+  const Method m = method();
+  const RecordPlan records = plan_records(config, m.steps);
+  int64_t made = 0;
+  const auto run = [&](int64_t kill_at, const std::function<bool()>& stop) {
+    return run_blocks(
+        m, target, noise, plan.blocks_of(0, 1), records, cut,
+        [&](int64_t, int64_t step) {
+          if (step > 0 && ++made == kill_at) throw Killed();
+        },
+        stop, 3);
+  };
+  const auto never = [] { return false; };
+  EXPECT_THROW(run(12, never), Killed);  // in step 5 of the second block; its state is that of step 3
+  EXPECT_TRUE(cut.has(plan.block(0)));
+  ASSERT_TRUE(cut.read_state(plan.block(1)));
+  EXPECT_FALSE(SampleStore(folder / "cut", {"another key"}, plan).read_state(plan.block(1)));
+  int asked = 0;
+  made = 0;
+  EXPECT_FALSE(run(0, [&] { return ++asked == 7; }));  // asked to stop within a block: its state is saved first
+  EXPECT_TRUE(run(0, never));
+  EXPECT_EQ(made, (7 - 3) + 7);  // nothing was done twice but what the kill lost
+  EXPECT_FALSE(cut.read_state(plan.block(1)));
+  assemble(cut);
+  for (const char* file :
+       {"samples.npz", "latents.npz", "trajectories.npz", "chains.jsonl", "snapshots/step-000005.npz"})
+    EXPECT_EQ(sha256_of_file(folder / "whole" / file), sha256_of_file(folder / "cut" / file)) << file;
+}
+
+TEST_F(Sampler, LabelsOfConditionalChainsAreStored) {
+  target.labels_of = [](IdRange ids) { return at::arange(ids.begin, ids.end, at::kLong).remainder(3); };
+  SampleStore store(folder, {"key"}, plan);
+  store.prepare();
+  sample(store, plan.blocks_of(0, 1));
+  assemble(store);
+  EXPECT_TRUE(at::equal(read_npz(folder / "samples.npz").at("arr_1"), at::arange(25, at::kLong).remainder(3)));
+  EXPECT_FALSE(read_npz(folder / "latents.npz").contains("arr_1"));
+}
+
 TEST_F(Sampler, DamagedOrForeignBlocksAreComputedAgain) {
   SampleStore store(folder, {"key"}, plan);
   store.prepare();

@@ -35,7 +35,7 @@ class ExtractorFile : public testing::Test {
  protected:
   Extractor load(const char* source, const std::vector<int64_t>& shape = {3, 4, 5}) {
     torch::jit::Module module("extractor");
-    module.define(source);
+    module.define(std::string(source) + "\n");
     module.save((scratch.path() / "e.pt").string());
     return load_extractor(scratch.path() / "e.pt", shape, at::kCPU);
   }

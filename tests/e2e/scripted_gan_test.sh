@@ -1,0 +1,112 @@
+# A GAN written by the Python example of docs/export.md is sampled by the program, on any number of ranks; files that cannot be
+# sampled are refused with a reason.
+source "$(dirname "$0")/lib.sh"
+python=(env PYTHONPATH="$DDLS_SOURCE_DIR/.deps/python" python3)
+"${python[@]}" -c 'import torch' 2>err || { echo "python3 cannot import the wheel's torch: $(tail -1 err)"; exit 77; }
+
+sed -n '/^```python$/,/^```$/p' "$DDLS_SOURCE_DIR/docs/export.md" | sed '/^```/d' >example.py
+cat >>example.py <<'PY'
+
+# What the test needs beyond the example.
+class Wrong(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.D = kind, D
+
+    def forward(self, x):
+        d = self.D(x)
+        return d.sigmoid() if self.kind == "sigmoid" else d.detach() if self.kind == "detached" else torch.cat([d, d], 1)
+
+for kind in ("sigmoid", "detached", "two_columns"):
+    torch.jit.trace(Wrong(kind), x).save(kind + ".pt")
+
+class PerClass(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.G, self.shift = G, nn.Embedding(3, latent_dim)
+
+    def forward(self, z, labels):
+        return self.G(z + self.shift(labels))
+
+class PerClassScore(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.D, self.weight = D, nn.Embedding(3, 1)
+
+    def forward(self, x, labels):
+        return self.D(x) + self.weight(labels)
+
+y = torch.arange(8) % 3
+torch.jit.trace(PerClass(), (z, y)).save("class_G.pt")
+torch.jit.trace(PerClassScore(), (x, y)).save("class_D.pt")
+G.train()
+torch.jit.trace(G, z, check_trace=False).save("training_G.pt")
+PY
+"${python[@]}" example.py 2>err || { cat err; fail "the example of docs/export.md"; }
+
+methods=generator,ddls,mala,hmc,underdamped,ex2mcmc,tempering,drs,mh_gan,rep_gan,dot,dgflow,truncation,pixel_langevin
+cat >quick.yaml <<YAML
+model: {latent_dim: 16}
+sample:
+  methods: [$methods]
+  count: 40
+  block_size: 8
+  checkpoint_every: 2
+  ddls: {steps: 5}
+  mala: {steps: 4, warmup: 3, pilot_chains: 16}
+  hmc: {steps: 3, warmup: 2, pilot_chains: 16, leapfrog_steps: 2}
+  underdamped: {steps: 4}
+  ex2mcmc: {steps: 2, proposals: 3, warmup: 2, pilot_chains: 16}
+  tempering: {steps: 3, warmup: 2, pilot_chains: 16}
+  drs: {steps: 4, pilots: 50}
+  mh_gan: {steps: 4}
+  rep_gan: {steps: 4}
+  dot: {steps: 3}
+  dgflow: {steps: 3}
+  pixel_langevin: {steps: 3}
+YAML
+options=(--config quick.yaml)
+for ranks in 1 2 3; do
+  on "$ranks" sample --generator G.pt --discriminator D.pt --out "np$ranks" "${options[@]}" 2>err || { cat err; fail "np $ranks"; }
+done
+hash_of() { (cd "$1/samples" && sha256sum ./*/samples.npz ./*/latents.npz ./*/chains.jsonl); }
+hash_of np1 >whole
+for ranks in 2 3; do hash_of "np$ranks" | cmp whole - || fail "other bytes on $ranks ranks"; done
+
+# What was written is what Python's copy of the networks gives for these latents.
+cat >check.py <<'PY'
+import numpy as np, torch
+G = torch.jit.load("G.pt")
+for method in ("generator", "ddls", "mala", "hmc", "tempering", "truncation", "drs"):
+    z = np.load(f"np2/samples/{method}/latents.npz")["arr_0"]
+    u8 = np.load(f"np2/samples/{method}/samples.npz")["arr_0"]
+    assert z.shape == (40, 16) and u8.shape == (40, 16, 16, 3), (z.shape, u8.shape)
+    with torch.no_grad():
+        x = G(torch.from_numpy(z)).permute(0, 2, 3, 1).numpy()
+    assert np.abs(u8 - np.clip(np.floor(127.5 * x + 128), 0, 255)).max() <= 1, method
+PY
+"${python[@]}" check.py || fail "samples are not G(latents)"
+
+on 2 sample --generator class_G.pt --discriminator class_D.pt --out classes "${options[@]}" --set model.classes=3 2>err || { cat err; fail "conditional"; }
+"${python[@]}" - <<'PY' || fail "labels"
+import numpy as np
+assert (np.load("classes/samples/mala/samples.npz")["arr_1"] == np.arange(40) % 3).all()
+PY
+
+one=(--set model.latent_dim=16)
+expect 65 2 sample --generator G.pt --discriminator sigmoid.pt --out bad "${one[@]}"
+says 'look like probabilities'
+expect 65 1 sample --generator G.pt --discriminator detached.pt --out bad "${one[@]}"
+says 'cannot be differentiated'
+expect 65 1 sample --generator G.pt --discriminator two_columns.pt --out bad "${one[@]}"
+says 'expected logits'
+expect 65 1 sample --generator training_G.pt --discriminator D.pt --out bad "${one[@]}"
+says 'depends on the others of its batch'
+expect 65 1 sample --generator G.pt --discriminator D.pt --out bad
+says 'check model.latent_dim'
+expect 66 1 sample --generator none.pt --discriminator D.pt --out bad
+says 'no such file'
+expect 65 1 sample --generator example.py --discriminator D.pt --out bad
+says 'not a TorchScript file'
+expect 64 1 sample --generator G.pt --out bad
+says 'belong together'
