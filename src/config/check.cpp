@@ -51,7 +51,6 @@ void check_architecture_options(const ModelConfig& m, std::vector<Conflict>& out
          fmt::format("only for {}, but model.architecture is {}", fmt::join(architectures, ", "), m.architecture)});
   };
   const ModelConfig defaults;
-  only_for("model.classes", m.classes != 0, {"sn_resnet", "biggan", "mlp_cgan"});
   only_for("model.discriminator_downsamplings", m.discriminator_downsamplings != defaults.discriminator_downsamplings,
            {"sn_resnet", "wgangp_resnet", "biggan"});
   only_for("model.leaky_slope", m.leaky_slope != defaults.leaky_slope, {"sn_dcgan", "mlp_cgan"});

@@ -138,6 +138,10 @@ NetworkPtr make_initialised(const ModelConfig& config, Role role, const SampleSh
 }  // namespace
 
 NetworkPtr make_network(const ModelConfig& config, Role role, const SampleShape& sample_shape, uint64_t seed) {
+  // Not a rule of config/check.cpp: a GAN that comes as TorchScript files has classes, whatever the architecture says.
+  const std::string& name = config.architecture;
+  if (config.classes > 0 && name != "sn_resnet" && name != "biggan" && name != "mlp_cgan")
+    fail(Exit::config, "model.classes: only for sn_resnet, biggan and mlp_cgan, but model.architecture is {}", name);
   NetworkPtr network = make_initialised(config, role, sample_shape, seed);
   initialise_spectral_norm(*network, seed, static_cast<int64_t>(role));
   return network;
