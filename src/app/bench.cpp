@@ -23,8 +23,8 @@ void add_lines(const Json& value, const std::string& name, std::string& text) {
   } else if (value.is_array()) {
     for (const Json& row : value) text += "  " + row.dump() + "\n";
   } else {
-    text += fmt::format("{:<34} {}\n", name, value.is_number_float() ? fmt::format("{:.6g}", value.get<double>())
-                                                                     : value.dump());
+    text += fmt::format("{:<34} {}\n", name,
+                        value.is_number_float() ? fmt::format("{:.6g}", value.get<double>()) : value.dump());
   }
 }
 
@@ -50,7 +50,10 @@ Dataset synthetic_data(const Config& config, int64_t count) {
   Dataset data;
   data.name = "synthetic";
   const std::string& kind = config.data.kind;
-  const int64_t size = config.data.image_size > 0 ? config.data.image_size : kind == "cifar10" ? 32 : kind == "idx" ? 28 : 0;
+  const int64_t size = config.data.image_size > 0 ? config.data.image_size
+                       : kind == "cifar10"        ? 32
+                       : kind == "idx"            ? 28
+                                                  : 0;
   const int64_t channels = config.data.channels > 0 ? config.data.channels : kind == "idx" ? 1 : 3;
   const Noise noise{config.seed};
   if (size == 0) {

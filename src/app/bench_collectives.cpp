@@ -16,9 +16,10 @@ Json bench_collectives(const BenchOptions& options, Communicator& comm) {
     std::vector<double> ours, raw;
     const auto time = [&](std::vector<double>& seconds, const std::function<void()>& reduce) {
       tensor.fill_(1);
-      seconds.push_back(seconds_together(comm, [&] {
-                          for (int64_t i = 0; i < repeats; ++i) reduce();
-                        }) /
+      seconds.push_back(seconds_together(comm,
+                                         [&] {
+                                           for (int64_t i = 0; i < repeats; ++i) reduce();
+                                         }) /
                         static_cast<double>(repeats));
     };
     for (int64_t round = 0; round <= options.rounds; ++round) {  // interleaved; the first round warms up
@@ -32,15 +33,19 @@ Json bench_collectives(const BenchOptions& options, Communicator& comm) {
     ours.erase(ours.begin());
     const Json seconds = spread_of(ours);
     const double n = comm.ranks(), algbw = static_cast<double>(bytes) / seconds["median"].get<double>() / 1e9;
-    Json row{{"bytes", bytes}, {"microseconds", seconds["median"].get<double>() * 1e6},
-             {"algbw_gb_per_s", algbw}, {"busbw_gb_per_s", algbw * 2 * (n - 1) / n}};
+    Json row{{"bytes", bytes},
+             {"microseconds", seconds["median"].get<double>() * 1e6},
+             {"algbw_gb_per_s", algbw},
+             {"busbw_gb_per_s", algbw * 2 * (n - 1) / n}};
     if (cpu) {
       raw.erase(raw.begin());
       row["raw_mpi_microseconds"] = spread_of(raw)["median"].get<double>() * 1e6;
     }
     rows.push_back(row);
   }
-  return {{"bench", "collectives"}, {"ranks", comm.ranks()}, {"transport", name_of(comm.topology().transport)},
+  return {{"bench", "collectives"},
+          {"ranks", comm.ranks()},
+          {"transport", name_of(comm.topology().transport)},
           {"all_reduce", rows}};
 }
 

@@ -17,7 +17,8 @@ namespace {
 // One float32 product of 1024 x 1024 convolution-like size per rank, in FLOP/s. A 1x1 convolution, because that goes
 // through oneDNN: the wheel's own matrix product is slow on some CPUs (performance facts).
 double gemm_rate(Communicator& comm, c10::Device device) {
-  const at::Tensor x = at::ones({1, 1024, 32, 32}, at::TensorOptions().device(device)).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor x =
+      at::ones({1, 1024, 32, 32}, at::TensorOptions().device(device)).contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor w = at::ones({1024, 1024, 1, 1}, x.options()).contiguous(at::MemoryFormat::ChannelsLast);
   constexpr int products = 8;
   const auto run = [&] {
@@ -46,8 +47,8 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
     generator->forward(source.latents(ids, 0, Stream::statistics), source.labels(ids, 0, Stream::statistics));
   });
 
-  Target target = make_target(generator, discriminator, config.model.latent_dim, device,
-                              prior_from_name(config.model.prior));
+  Target target =
+      make_target(generator, discriminator, config.model.latent_dim, device, prior_from_name(config.model.prior));
   label_chains(target, config.sample.labels, config.model.classes, noise);
   const Method method = make_method("ddls", config.sample, target, noise);
   const int64_t batch = config.sample.block_size;
@@ -66,8 +67,8 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
     const double seconds = seconds_together(comm, [&] { run(options.steps); });
     rates.push_back(static_cast<double>(options.steps * batch * comm.ranks()) / seconds);
   }
-  const auto flops = static_cast<double>(chain_step_flops(*generator, *discriminator, source.latents({0, 1}, 0, Stream::prior),
-                                                          source.labels({0, 1}, 0, Stream::prior)));
+  const auto flops = static_cast<double>(chain_step_flops(
+      *generator, *discriminator, source.latents({0, 1}, 0, Stream::prior), source.labels({0, 1}, 0, Stream::prior)));
   const Json rate = spread_of(rates), peak = spread_of(peaks);
   return {{"bench", "sampler"},
           {"model", config.model.architecture},

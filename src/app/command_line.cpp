@@ -55,7 +55,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
   evaluate->add_option("--real", line.real, "real set");
   evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
-  evaluate->add_option("--metrics", line.metrics, "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, intra_fid (default: evaluate.metrics)");
+  evaluate->add_option(
+      "--metrics", line.metrics,
+      "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, intra_fid (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
   CLI::App* bench = command("bench", "measure a part of the program on synthetic data", Command::bench);
   bench->add_option("what", line.bench, "training, sampler, data or collectives")

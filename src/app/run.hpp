@@ -50,7 +50,7 @@ void evaluate_stage(Run& run);  // writes report.json
 Extractor extractor_of(Run& run);
 // What the trainer calls every train.evaluate_every steps; empty where that is 0. Makes its reference now.
 std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_evaluator(Run& run);
-void report_stage(Run& run);    // pictures, report.html, and a summary on the terminal
+void report_stage(Run& run);  // pictures, report.html, and a summary on the terminal
 
 // One number per stage in seconds.json, so that stages run as separate jobs add up in the report.
 void note_seconds(Run& run, const std::string& stage, double seconds);

@@ -28,8 +28,8 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
 TrainedTarget train_stage(Run& run) {
   const Stopwatch watch;
   const TrainConfig& train = run.config.train;
-  const TrainContext context{run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm,
-                             training_evaluator(run)};
+  const TrainContext context{run.config, run.train, run.checkpoints(),      run.resume,
+                             run.log,    run.comm,  training_evaluator(run)};
   const TrainedGan gan = train_gan(context);
   NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
   if (train.ratio.refine.steps > 0) ratio = refine_ratio(context, gan.generator, ratio);

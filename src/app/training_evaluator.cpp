@@ -24,7 +24,8 @@ EvaluationSet samples_of(const NetworkPtr& generator, const LatentSource& source
     at::NoGradGuard no_grad;
     std::vector<int64_t> rows(static_cast<size_t>(ids.size()));
     std::iota(rows.begin(), rows.end(), 0);
-    const at::Tensor made = generator->forward(source.latents(ids, 0, Stream::prior), source.labels(ids, 0, Stream::prior));
+    const at::Tensor made =
+        generator->forward(source.latents(ids, 0, Stream::prior), source.labels(ids, 0, Stream::prior));
     return std::vector<Piece>{{std::move(rows), images ? quantise(made).cpu() : made.cpu()}};
   };
   return set;

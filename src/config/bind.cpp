@@ -31,11 +31,12 @@ void bind_data(Section& s, DataConfig& c) {
 }
 
 void bind_model(Section& s, ModelConfig& c) {
-  s.value("architecture", &c.architecture, "family of the networks", one_of({"mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan"}));
+  s.value("architecture", &c.architecture, "family of the networks",
+          one_of({"mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan"}));
   s.value("latent_dim", &c.latent_dim, "dimension of z", at_least(1));
   s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2",
           one_of({"normal", "uniform", "truncated_normal"}));
-  s.value("generator_widths", &c.generator_widths, 
+  s.value("generator_widths", &c.generator_widths,
           "hidden widths (mlp) or channels; residual networks: bottom, then blocks", at_least(1));
   s.value("discriminator_widths", &c.discriminator_widths, "the same for the training discriminator", at_least(1));
   s.value("ratio_widths", &c.ratio_widths, "the same for the density-ratio discriminator", at_least(1));
@@ -114,7 +115,7 @@ void bind_train(Section& s, TrainConfig& c) {
   s.value("shards", &c.shards,
           "parts of a batch, dealt to ranks: bits do not depend on the rank count; 0: one per rank, overlapped",
           at_least(0));
-  s.value("loss", &c.loss, "loss of the GAN", 
+  s.value("loss", &c.loss, "loss of the GAN",
           one_of({"non_saturating", "minimax", "hinge", "wasserstein", "least_squares"}));
   s.value("discriminator_steps", &c.discriminator_steps, "discriminator updates per generator update", at_least(1));
   s.value("r1_weight", &c.r1_weight, "weight of the gradient penalty on reals (R1)", at_least(0));

@@ -52,9 +52,9 @@ struct AdamConfig {
 // Maximum-likelihood refinement of the fitted ratio, generator frozen: r ascends mean r(x) - mean r(G(z)) over persistent
 // Langevin chains of its own energy (algorithm.md, section 5, mode `ebm`).
 struct RefineConfig {
-  int64_t steps = 0;     // 0: none
-  int64_t batch = 64;    // reals, and chains moved, per step
-  int64_t chains = 512;  // persistent chains, moved in turn
+  int64_t steps = 0;        // 0: none
+  int64_t batch = 64;       // reals, and chains moved, per step
+  int64_t chains = 512;     // persistent chains, moved in turn
   int64_t chain_steps = 4;  // 0: no chains, prior draws weighted by e^r
   double step_size = 0.05;  // epsilon of the chains
   double refresh = 0.1;     // share of chains that start anew from the prior when their turn comes

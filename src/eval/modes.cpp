@@ -23,8 +23,7 @@ ModeMetrics mode_metrics(const at::Tensor& points, const at::Tensor& centres, do
   m.mass_min = static_cast<int64_t>(mass.min().item<double>());
   m.mass_max = static_cast<int64_t>(mass.max().item<double>());
   const at::Tensor share = mass / static_cast<double>(m.count);
-  m.mass_total_variation_all =
-      ((share - 1 / modes).abs().sum().item<double>() + 1 - m.high_quality_fraction) / 2;
+  m.mass_total_variation_all = ((share - 1 / modes).abs().sum().item<double>() + 1 - m.high_quality_fraction) / 2;
   if (n == 0) return m;
   const double radial2 = good_distance2.mean().item<double>();
   m.high_quality_radial = std::sqrt(radial2);

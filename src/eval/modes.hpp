@@ -17,7 +17,7 @@ struct ModeMetrics {
   double mass_total_variation = 0;  // of high-quality mass per mode against uniform: 0 even, 1 - 1/modes all in one
   // The same of all samples against the data's law, where next to nothing lies outside the modes: what is lost counts, too.
   double mass_total_variation_all = 0;
-  double mass_chi2 = 0;             // sum (n_m - n/M)^2 / (n/M); M - 1 on average for even draws
+  double mass_chi2 = 0;  // sum (n_m - n/M)^2 / (n/M); M - 1 on average for even draws
   int64_t mass_min = 0, mass_max = 0;
 };
 

@@ -11,7 +11,8 @@ class Classifier : public Network {
  public:
   // Throws Error(config) for an odd side or fewer than two widths.
   Classifier(const SampleShape& image, const std::vector<int64_t>& widths, int64_t classes);
-  at::Tensor forward(const at::Tensor& images, const at::Tensor& = {}) override;  // [n, C, H, W] in [-1, 1] -> logits [n, classes]
+  at::Tensor forward(const at::Tensor& images,
+                     const at::Tensor& = {}) override;  // [n, C, H, W] in [-1, 1] -> logits [n, classes]
 
   // The same function as TorchScript: forward(uint8 NCHW) -> (features, logits).
   void save_torchscript(const std::filesystem::path& file) const;

@@ -55,13 +55,13 @@ struct PhaseRecords {
 struct RunData {
   std::filesystem::path folder;
   Json report;
-  Json provenance;                 // run.json; null where absent
-  std::string config;              // text of config.yaml; empty where absent
-  std::string data_kind;           // data.kind of the configuration; empty where unknown
-  at::Tensor real;                 // like MethodRun::samples
-  std::vector<MethodRun> methods;  // in the order of report.json
-  std::vector<SweepRun> sweep;     // by step size
-  std::vector<PhaseRecords> phases;       // in the order of metrics.jsonl
+  Json provenance;                   // run.json; null where absent
+  std::string config;                // text of config.yaml; empty where absent
+  std::string data_kind;             // data.kind of the configuration; empty where unknown
+  at::Tensor real;                   // like MethodRun::samples
+  std::vector<MethodRun> methods;    // in the order of report.json
+  std::vector<SweepRun> sweep;       // by step size
+  std::vector<PhaseRecords> phases;  // in the order of metrics.jsonl
 
   bool points() const;  // 2-D points rather than images
 };

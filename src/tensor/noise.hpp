@@ -21,20 +21,20 @@ enum class Stream : uint32_t {
   instance_noise_fake,
   data_toy,
   data_order,
-  statistics,  // prior draws on which batch-norm statistics are taken
-  init,        // id = index of the parameter
+  statistics,     // prior draws on which batch-norm statistics are taken
+  init,           // id = index of the parameter
   interpolation,  // u of the gradient penalty between reals and fakes
-  refresh,     // does chain id start anew at this step
-  momentum,    // of (chain, step)
-  jitter,      // of the step size at a step; id 0
-  proposal,    // prior draws of global moves: id = chain, step counts the draws
-  choice,      // u that picks one of them
-  swap,        // u of (chain, step and pair)
-  label,       // class of a chain
-  pilot,       // draws that calibrate a method
-  projection,  // directions of the diagnostics
-  start,       // what a method adds to a chain's start
-  dropout,     // id = layer and sample of the global batch, step = update and forward
+  refresh,        // does chain id start anew at this step
+  momentum,       // of (chain, step)
+  jitter,         // of the step size at a step; id 0
+  proposal,       // prior draws of global moves: id = chain, step counts the draws
+  choice,         // u that picks one of them
+  swap,           // u of (chain, step and pair)
+  label,          // class of a chain
+  pilot,          // draws that calibrate a method
+  projection,     // directions of the diagnostics
+  start,          // what a method adds to a chain's start
+  dropout,        // id = layer and sample of the global batch, step = update and forward
 };
 
 struct Noise {

@@ -57,9 +57,8 @@ SampleShape sample_shape(const Dataset& data) { return data.shape(); }
 TrainedGan train_gan(const TrainContext& context) {
   GanTrainer trainer(context);
   const TrainConfig& train = context.config.train;
-  log::info("generator {} parameters, discriminator {}; batch {}",
-            parameter_count(trainer.generator()), parameter_count(trainer.discriminator()),
-            train.batch);
+  log::info("generator {} parameters, discriminator {}; batch {}", parameter_count(trainer.generator()),
+            parameter_count(trainer.discriminator()), train.batch);
 
   Phase phase;
   phase.name = "gan";

@@ -53,10 +53,10 @@ LabelledLatents LatentRefiner::refine(IdRange shard, int64_t step) {
   // A persistent chain keeps its label: label of (chain, step 0).
   const IdRange ids = chains_ ? chains_->turn(shard, step) : shard;
   const at::Tensor labels = source_.labels(ids, chains_ ? 0 : step, Stream::prior);
-  const Target target = make_target(
-      [&](const at::Tensor& z, const at::Tensor& y) { return generator_.forward(z, y); },
-      [&](const at::Tensor& x, const at::Tensor& y) { return discriminator_.forward(x, y); }, source_.latent_dim,
-      source_.device, source_.prior);
+  const Target target =
+      make_target([&](const at::Tensor& z, const at::Tensor& y) { return generator_.forward(z, y); },
+                  [&](const at::Tensor& x, const at::Tensor& y) { return discriminator_.forward(x, y); },
+                  source_.latent_dim, source_.device, source_.prior);
   const Method kernel = ula({.steps = config_.steps, .step_size = config_.step_size, .noise_std = config_.noise_std},
                             target, source_.noise);
   Chains moving;

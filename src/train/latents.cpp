@@ -16,7 +16,11 @@ at::Tensor LatentSource::latents(IdRange ids, int64_t step, Stream stream) const
 at::Tensor LatentSource::labels(IdRange ids, int64_t step, Stream stream) const {
   if (classes == 0) return {};
   const at::Tensor u = Noise{noise.seed ^ label_key}.uniform(ids, 1, step, stream).squeeze(1);
-  return (u * static_cast<double>(classes)).floor().clamp_max(static_cast<double>(classes - 1)).to(at::kLong).to(device);
+  return (u * static_cast<double>(classes))
+      .floor()
+      .clamp_max(static_cast<double>(classes - 1))
+      .to(at::kLong)
+      .to(device);
 }
 
 LatentSource latent_source(const Config& config, c10::Device device) {

@@ -25,8 +25,8 @@ ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, c
   return plan;
 }
 
-Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps,
-                 const Average& average, const ShardPlan& plan, Communicator& comm)
+Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, const Average& average,
+                 const ShardPlan& plan, Communicator& comm)
     : network_(std::move(network)),
       config_(config),
       total_steps_(total_steps),

@@ -19,13 +19,14 @@ struct Phase {
   std::string checkpoint_prefix;  // "step"
   std::string key;                // what decides the weights, as text; a checkpoint of another key is refused
   int64_t steps = 0, samples_per_step = 0;
-  int64_t log_every = 100, checkpoint_every = 0, keep_checkpoints = 2, keep_every = 0;  // checkpoint_every 0: only at the end
+  int64_t log_every = 100, checkpoint_every = 0, keep_checkpoints = 2,
+          keep_every = 0;  // checkpoint_every 0: only at the end
 
-  std::vector<std::string> watched;                                           // names of what `step` returns
-  std::function<std::vector<double>(int64_t step)> step;                      // **collective**; one optimiser step
-  std::function<std::vector<NamedValue>()> details;  // optional, **collective**; further values for a record
-  std::function<void(int64_t done)> after_step;                               // optional; pictures
-  std::function<Checkpoint()> save;                                           // called on rank 0
+  std::vector<std::string> watched;                       // names of what `step` returns
+  std::function<std::vector<double>(int64_t step)> step;  // **collective**; one optimiser step
+  std::function<std::vector<NamedValue>()> details;       // optional, **collective**; further values for a record
+  std::function<void(int64_t done)> after_step;           // optional; pictures
+  std::function<Checkpoint()> save;                       // called on rank 0
   std::function<void(const Checkpoint&, const std::string& source)> restore;  // called on every rank
   std::function<uint64_t()> digest;  // of the weights: replicas must agree when saved
 };

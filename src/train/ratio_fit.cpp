@@ -75,8 +75,10 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
         if (context.data.images()) fake = dequantise(quantise(fake));  // as the reals are: no hint beside the picture
       }
       key_dropout(learner.network(), config.seed ^ ratio_key_word, step, shard.begin);
-      const at::Tensor real_logits = learner.network().forward(noised(real, shard, step, Stream::instance_noise_real), real_labels);
-      const at::Tensor fake_logits = learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake), fake_labels);
+      const at::Tensor real_logits =
+          learner.network().forward(noised(real, shard, step, Stream::instance_noise_real), real_labels);
+      const at::Tensor fake_logits =
+          learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake), fake_labels);
       const at::Tensor loss = logistic_loss(real_logits, fake_logits);
       return Learner::ShardLoss{
           loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};

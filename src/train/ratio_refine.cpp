@@ -45,8 +45,8 @@ struct Refinement {
         generator(g),
         network(copy_of(start)),
         learner(network, refine.adam, refine.steps, Average{refine.ema_decay}, plan, c.comm),
-        target(make_target(generator, network, c.config.model.latent_dim, device,
-                           prior_from_name(c.config.model.prior))),
+        target(
+            make_target(generator, network, c.config.model.latent_dim, device, prior_from_name(c.config.model.prior))),
         noise{c.config.seed ^ chain_key},
         source(latent_source(c.config, device)),
         kernel(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),

@@ -27,8 +27,8 @@ struct ShardGradients {
 };
 
 ShardGradients integers(int64_t shard) {
-  return {at::full({3, 5}, static_cast<double>(shard + 1)),
-          at::arange(17, at::kFloat) * static_cast<double>(shard), at::full({2, 2}, -3.0)};
+  return {at::full({3, 5}, static_cast<double>(shard + 1)), at::arange(17, at::kFloat) * static_cast<double>(shard),
+          at::full({2, 2}, -3.0)};
 }
 
 ShardGradients random_floats(int64_t shard) {

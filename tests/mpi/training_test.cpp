@@ -125,8 +125,9 @@ TEST_P(Training, StoppedAndResumedGivesTheSameBits) {
   EXPECT_EQ(expected, train(config, data, cut, world()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, Training, ::testing::Values("mlp", "dcgan", "mlp wasserstein",
-                                                                    "dcgan refined latents", "dcgan bfloat16"));
+INSTANTIATE_TEST_SUITE_P(Architectures, Training,
+                         ::testing::Values("mlp", "dcgan", "mlp wasserstein", "dcgan refined latents",
+                                           "dcgan bfloat16"));
 
 }  // namespace
 }  // namespace ddls

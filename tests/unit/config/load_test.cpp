@@ -166,8 +166,9 @@ TEST(Check, Data) {
   EXPECT_EQ(conflicts_of(config), "");
   config.data.kind = "npz";
   config.data.channels = 2;
-  EXPECT_EQ(conflicts_of(config),
-            "data.train_labels: only for data.kind idx and npy, but it is npz\ndata.channels: expected 0, 1 or 3, got 2\n");
+  EXPECT_EQ(
+      conflicts_of(config),
+      "data.train_labels: only for data.kind idx and npy, but it is npz\ndata.channels: expected 0, 1 or 3, got 2\n");
   config = Config{};
   config.data.train = "/x";
   config.evaluate.reference = "train";
@@ -186,8 +187,7 @@ TEST(Check, Data) {
   EXPECT_EQ(conflicts_of(config), "");
   config = Config{};
   config.data.flip = config.data.dequantise = true;
-  EXPECT_EQ(conflicts_of(config),
-            "data.flip: points cannot be mirrored\ndata.dequantise: points are not quantised\n");
+  EXPECT_EQ(conflicts_of(config), "data.flip: points cannot be mirrored\ndata.dequantise: points are not quantised\n");
   config = Config{};
   config.model.architecture = "dcgan";
   EXPECT_EQ(conflicts_of(config),

@@ -10,7 +10,9 @@
 namespace ddls {
 namespace {
 
-at::Tensor gradient_of(const at::Tensor& loss, const at::Tensor& x) { return torch::autograd::grad({loss}, {x}).front(); }
+at::Tensor gradient_of(const at::Tensor& loss, const at::Tensor& x) {
+  return torch::autograd::grad({loss}, {x}).front();
+}
 
 TEST(GradientPenalty, OfALinearScoreIsKnown) {
   const at::Tensor a = at::tensor({3.0, 4.0}, at::kDouble).requires_grad_(true);
