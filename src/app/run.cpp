@@ -41,11 +41,6 @@ std::string provenance(const Run& run) {
   return record.dump(2) + "\n";
 }
 
-fs::path folder_of(const CommandLine& line, const Config& config) {
-  if (!line.out.empty()) return line.out;
-  return config.output.directory.empty() ? fs::path("runs") / config.name : fs::path(config.output.directory);
-}
-
 void check_labels(const Run& run) {
   const int64_t classes = run.config.model.classes;
   if (classes == 0) return;
@@ -57,6 +52,17 @@ void check_labels(const Run& run) {
 }
 
 }  // namespace
+
+fs::path folder_of(const CommandLine& line, const Config& config) {
+  if (!line.out.empty()) return line.out;
+  return config.output.directory.empty() ? fs::path("runs") / config.name : fs::path(config.output.directory);
+}
+
+RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& comm) {
+  std::optional<RunLog> made;
+  comm.together([&] { made.emplace(folder, comm.root(), config.output.tensorboard); });
+  return std::move(*made);
+}
 
 const Dataset& Run::reference() const {
   const Dataset& chosen = config.evaluate.reference == "test" ? test : train;
@@ -85,11 +91,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
     return std::string();
   });
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
-  RunLog run_log = [&] {
-    std::optional<RunLog> made;
-    comm.together([&] { made.emplace(folder, comm.root(), config.output.tensorboard); });
-    return std::move(*made);
-  }();
+  RunLog run_log = open_run_log(folder, config, comm);
   Run run{std::move(config), folder, line.resume, comm, std::move(run_log), std::move(train), std::move(test)};
   comm.together([&] {  // what would fail later fails now
     run.reference();

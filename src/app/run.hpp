@@ -31,6 +31,9 @@ struct Run {
   const Dataset& reference() const;  // evaluate.reference; throws Error(config) where there is none
 };
 
+// --out, else output.directory, else runs/NAME.
+std::filesystem::path folder_of(const CommandLine& line, const Config& config);
+RunLog open_run_log(const std::filesystem::path& folder, const Config& config, Communicator& comm);
 // Opens the folder, writes config.yaml and run.json, reads the data, and checks that all ranks see the same.
 Run open_run(const CommandLine& line, Communicator& comm);
 

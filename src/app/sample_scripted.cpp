@@ -47,9 +47,7 @@ void sample_scripted(const CommandLine& line, Communicator& comm) {
   label_chains(gan.target, config.sample.labels, config.model.classes, Noise{config.seed});
   config.sample.sweep.clear();  // a figure of the pipeline
 
-  const fs::path folder = !line.out.empty()                 ? fs::path(line.out)
-                          : config.output.directory.empty() ? fs::path("runs") / config.name
-                                                            : fs::path(config.output.directory);
+  const fs::path folder = folder_of(line, config);
   comm.on_root([&] {
     make_folder(folder / "samples");
     write_file(folder / "config.yaml", to_yaml(config));
@@ -58,11 +56,7 @@ void sample_scripted(const CommandLine& line, Communicator& comm) {
   });
   log::info("sampling from {} and {}: samples [{}]", line.generator, line.discriminator,
             fmt::join(gan.sample_shape, ", "));
-  RunLog run_log = [&] {
-    std::optional<RunLog> made;
-    comm.together([&] { made.emplace(folder, comm.root(), config.output.tensorboard); });
-    return std::move(*made);
-  }();
+  RunLog run_log = open_run_log(folder, config, comm);
   Run run{std::move(config), folder, line.resume, comm, std::move(run_log), {}, {}};
   sample_stage(run, {gan.target, gan.digest});
   log::info("samples in {}", (folder / "samples").string());

@@ -1,7 +1,5 @@
 #include <ATen/ATen.h>
 
-#include <numeric>
-
 #include "app/run.hpp"
 #include "evaluate/set_metrics.hpp"
 #include "models/network.hpp"
@@ -22,11 +20,9 @@ EvaluationSet samples_of(const NetworkPtr& generator, const LatentSource& source
   set.sample_shape = shape;
   set.read = [generator, source, images = set.images](IdRange ids) {
     at::NoGradGuard no_grad;
-    std::vector<int64_t> rows(static_cast<size_t>(ids.size()));
-    std::iota(rows.begin(), rows.end(), 0);
     const at::Tensor made =
         generator->forward(source.latents(ids, 0, Stream::prior), source.labels(ids, 0, Stream::prior));
-    return std::vector<Piece>{{std::move(rows), images ? quantise(made).cpu() : made.cpu()}};
+    return std::vector<Piece>{{all_rows(ids.size()), images ? quantise(made).cpu() : made.cpu()}};
   };
   return set;
 }

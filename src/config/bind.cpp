@@ -149,13 +149,19 @@ void bind_ula(Section& s, UlaConfig& c) {
   s.value("noise_std", &c.noise_std, "multiple of sqrt(epsilon); 1: Algorithm 1", at_least(0));
 }
 
+// What all kernels with an adapted step size share.
+template <typename KernelConfig>
+void bind_warmup(Section& s, KernelConfig& c) {
+  s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
+  s.value("warmup", &c.warmup, "steps of adaptation", at_least(0));
+  s.value("pilot_chains", &c.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+}
+
 void bind_mala(Section& s, MalaConfig& c) {
   s.value("steps", &c.steps, "steps", at_least(0));
   s.value("step_sizes", &c.step_sizes, "epsilon (or where its adaptation starts); several are used in turn", above(0));
   s.value("adapt", &c.adapt, "adapt a single step size during the warm-up, then freeze it");
-  s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
-  s.value("warmup", &c.warmup, "steps of adaptation", at_least(0));
-  s.value("pilot_chains", &c.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+  bind_warmup(s, c);
 }
 
 void bind_hmc(Section& s, HmcConfig& c) {
@@ -165,9 +171,7 @@ void bind_hmc(Section& s, HmcConfig& c) {
   s.value("jitter", &c.jitter, "the size varies from step to step by up to this share of itself", at_least_below(0, 1));
   s.value("temperature", &c.temperature, "of the law exp(-E/T)", above(0));
   s.value("adapt", &c.adapt, "adapt the step size during the warm-up, then freeze it");
-  s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
-  s.value("warmup", &c.warmup, "steps of adaptation", at_least(0));
-  s.value("pilot_chains", &c.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+  bind_warmup(s, c);
 }
 
 void bind_underdamped(Section& s, UnderdampedConfig& c) {
@@ -197,9 +201,7 @@ void bind_tempering(Section& s, TemperingConfig& c) {
   s.value("prior_level", &c.prior_level, "a last level at inverse temperature 0: fresh prior draws");
   s.value("step_size", &c.step_size, "epsilon of MALA (or where its adaptation starts)", above(0));
   s.value("adapt", &c.adapt, "adapt epsilon of every level during the warm-up, then freeze it");
-  s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
-  s.value("warmup", &c.warmup, "steps of adaptation", at_least(0));
-  s.value("pilot_chains", &c.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+  bind_warmup(s, c);
 }
 
 void bind_rivals(Section& s, SampleConfig& c) {

@@ -16,12 +16,6 @@ namespace {
 
 std::string name_of(const fs::path& path) { return (path / "").lexically_normal().parent_path().filename().string(); }
 
-std::vector<int64_t> all_rows(int64_t count) {
-  std::vector<int64_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), 0);
-  return rows;
-}
-
 std::vector<Piece> read_images(const ImageSource& source, IdRange ids) {
   struct Members {
     std::vector<int64_t> rows;
@@ -68,6 +62,12 @@ std::string content_hash_of(const Dataset& data, int64_t count) {
 }
 
 }  // namespace
+
+std::vector<int64_t> all_rows(int64_t count) {
+  std::vector<int64_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
 
 EvaluationSet set_of(const Dataset& data, int64_t count) {
   EvaluationSet set;

@@ -20,6 +20,8 @@ struct Piece {
   at::Tensor samples;  // uint8 [n, C, H, W] or float32 [n, d]
 };
 
+std::vector<int64_t> all_rows(int64_t count);  // 0, 1, ...: of a block that is one piece
+
 struct EvaluationSet {
   std::string name;
   int64_t count = 0;  // 0: statistics only
