@@ -57,7 +57,11 @@ void sample_method(Run& run, const std::string& name, const TrainedTarget& train
 
   const Stopwatch watch;
   const Noise noise{run.config.seed};
-  const Method method = make_method(name, run.config.sample, trained.target, noise);
+  Method method;
+  comm.together([&] { method = make_method(name, run.config.sample, trained.target, noise); });
+  if (method.steps > 0)
+    log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,
+              method.step_size(0), method.temperature);
   comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");  // adapted on each rank
   const RecordPlan records = plan_records(run.config.sample, method.steps);
   const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks());

@@ -12,7 +12,7 @@
 namespace ddls {
 namespace {
 
-constexpr int64_t many = 10'000;
+constexpr int64_t many = 4'000;
 
 SampleConfig options() {
   SampleConfig c;
@@ -29,7 +29,7 @@ SampleConfig options() {
 
 const std::vector<std::string> exact{"mala", "hmc", "underdamped", "ex2mcmc", "tempering", "mh_gan", "rep_gan", "drs"};
 
-// Covariance [[1, 0.6], [0.6, 0.8]], tighter than the prior in every direction that matters to a bounded ratio.
+// Covariance [[0.5, 0.3], [0.3, 0.4]]: tighter than the prior in every direction, so that the ratio is bounded (drs, mh_gan).
 TEST(Exactness, CorrelatedGaussian) {
   const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, at::kDouble).view({2, 2});
   const Target target = gaussian_target(at::linalg_inv(covariance).to(at::kFloat));
@@ -66,10 +66,10 @@ TEST(Exactness, FarModes) {
   c.tempering = {
       .steps = 400, .levels = 5, .smallest = 0.1, .step_size = 0.03, .adapt = true, .warmup = 60, .pilot_chains = 200};
   const auto share = [&](const std::string& name) {
-    const Chains chains = run_chains(make_method(name, c, target, Noise{43}), target, Noise{43}, 4000);
+    const Chains chains = run_chains(make_method(name, c, target, Noise{43}), target, Noise{43}, 2500);
     return (chains.z.select(1, 0) > 0).to(at::kDouble).mean().item<double>();
   };
-  const double bound = 5 * std::sqrt(w * (1 - w) / 4000);
+  const double bound = 5 * std::sqrt(w * (1 - w) / 2500);
   EXPECT_NEAR(share("ex2mcmc"), w, bound);
   EXPECT_NEAR(share("tempering"), w, bound);
   EXPECT_LT(share("mala"), 0.6);
