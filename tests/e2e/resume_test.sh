@@ -34,7 +34,7 @@ disturb() {
     kill "-$signal" "$launcher"
   fi
   wait "$launcher" || rc=$?
-  ((SECONDS - start <= 10)) || fail "the job lived $((SECONDS - start)) s after SIG$signal"
+  in_time "$start" 10 2 "the end after SIG$signal"
   [[ " $* " == *" $rc "* ]] || { cat err >&2; fail "exit code $rc after SIG$signal, not one of: $*"; }
 }
 
