@@ -26,7 +26,6 @@ struct CrossRankSum : torch::autograd::Function<CrossRankSum> {
 }  // namespace
 
 std::function<at::Tensor(const at::Tensor&)> cross_rank_sum(Communicator& comm) {
-  if (comm.ranks() == 1) return [](const at::Tensor& x) { return x; };
   return [address = reinterpret_cast<int64_t>(&comm)](const at::Tensor& x) { return CrossRankSum::apply(x, address); };
 }
 

@@ -10,7 +10,7 @@
 namespace ddls {
 
 // The function is **collective**, in the forward pass and in every backward pass through it: all ranks run the same graph.
-// `comm` must outlive it and all graphs. On one rank it is the identity.
+// `comm` must outlive it and all graphs.
 std::function<at::Tensor(const at::Tensor&)> cross_rank_sum(Communicator& comm);
 
 }  // namespace ddls

@@ -39,7 +39,7 @@ GanTrainer::GanTrainer(const TrainContext& context)
       loader_(context.data, context.config.seed, train_.batch, plan_.mine,
               loader_options(context.config.data, context.config.seed)),
       bfloat16_(train_.precision == "bfloat16") {
-  if (train_.batch_norm == "global") {
+  if (train_.batch_norm == "global" && context.comm.ranks() > 1) {  // one rank sees the whole batch anyway
     synchronise_batch_norm(generator(), cross_rank_sum(context.comm));
     synchronise_batch_norm(discriminator(), cross_rank_sum(context.comm));
   }
