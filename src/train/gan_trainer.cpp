@@ -53,14 +53,18 @@ NetworkPtr GanTrainer::on_device(Role role) const {
   return network;
 }
 
-bool GanTrainer::refines(int64_t generator_step, const char* what) const {
+std::optional<int64_t> GanTrainer::move_of(int64_t generator_step, int64_t update) const {
   const std::string& mode = train_.ddls.mode;
-  return refiner_ && generator_step >= train_.ddls.from_step && (mode == what || mode == "both" || mode == "port");
+  const char* what = update < train_.discriminator_steps ? "negatives" : "generator";
+  const bool refines =
+      refiner_ && generator_step >= train_.ddls.from_step && (mode == what || mode == "both" || mode == "port");
+  if (!refines) return std::nullopt;
+  return generator_step * (train_.discriminator_steps + 1) + update;  // no two moves share noise
 }
 
 // Latents of a shard: prior draws, or those moved by DDLS.
-LabelledLatents GanTrainer::draw(bool refined, IdRange shard, int64_t step, Stream stream) {
-  if (refined) return refiner_->refine(shard, step);
+LabelledLatents GanTrainer::draw(std::optional<int64_t> move, IdRange shard, int64_t step, Stream stream) {
+  if (move) return refiner_->refine(shard, *move);
   return {source_.latents(shard, step, stream), source_.labels(shard, step, stream)};
 }
 
@@ -73,13 +77,13 @@ at::Tensor GanTrainer::adversarial_loss(bool refined, const at::Tensor& real_log
          train_.ddls.penalty * (real_logits.square().mean() + fake_logits.square().mean());
 }
 
-Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, bool refined) {
+Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, std::optional<int64_t> move) {
   const bool penalised = train_.r1_weight > 0 && step % train_.r1_every == 0;
   const LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
   seconds_waited_ += batch.seconds_waited;
   at::Tensor real = batch.input.to(device_);
   const at::Tensor real_labels = source_.classes > 0 ? batch.labels.to(device_) : at::Tensor();
-  const LabelledLatents z = draw(refined, shard, step, Stream::train_latent_d);
+  const LabelledLatents z = draw(move, shard, step, Stream::train_latent_d);
   key_dropout(discriminator(), source_.noise.seed, step, shard.begin);
   at::Tensor fake, real_logits, fake_logits;
   {
@@ -103,7 +107,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, b
     real.requires_grad_(true);
     real_logits = discriminator().forward(real, real_labels);
   }
-  const at::Tensor adversarial = adversarial_loss(refined, real_logits, fake_logits);
+  const at::Tensor adversarial = adversarial_loss(move.has_value(), real_logits, fake_logits);
   at::Tensor total = adversarial;
   if (penalised)  // applied every r1_every steps, at that multiple of its weight
     total = total + r1_penalty(real, real_logits) * (train_.r1_weight * static_cast<double>(train_.r1_every));
@@ -116,8 +120,8 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, b
   return {total, {adversarial.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
 }
 
-Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, bool refined) {
-  const LabelledLatents z = draw(refined, shard, step, Stream::train_latent_g);
+Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move) {
+  const LabelledLatents z = draw(move, shard, step, Stream::train_latent_g);
   key_dropout(discriminator(), source_.noise.seed ^ generator_step_key, step, shard.begin);
   at::Tensor logits;
   {
@@ -131,24 +135,24 @@ Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, bool 
 }
 
 std::vector<double> GanTrainer::discriminator_step(int64_t step, int64_t generator_step) {
-  const bool refined = refines(generator_step, "negatives");
-  if (refined) refiner_->begin(step);
+  const std::optional<int64_t> move = move_of(generator_step, step - generator_step * train_.discriminator_steps);
+  if (move) refiner_->begin(*move);
   discriminator_.set_trainable(true);
   power_iteration(discriminator());  // once per update, not per forward: the same at every rank count
   const std::vector<double> watched =
-      discriminator_.update(step, 3, [&](IdRange shard) { return discriminator_loss(shard, step, refined); });
-  if (refined) refiner_->end(context_.comm, step);
+      discriminator_.update(step, 3, [&](IdRange shard) { return discriminator_loss(shard, step, move); });
+  if (move) refiner_->end(context_.comm, *move);
   return watched;
 }
 
 std::vector<double> GanTrainer::generator_step(int64_t step) {
-  const bool refined = refines(step, "generator");
-  if (refined) refiner_->begin(step);
+  const std::optional<int64_t> move = move_of(step, train_.discriminator_steps);
+  if (move) refiner_->begin(*move);
   discriminator_.set_trainable(false);
   power_iteration(generator());
   const std::vector<double> watched =
-      generator_.update(step, 1, [&](IdRange shard) { return generator_loss(shard, step, refined); });
-  if (refined) refiner_->end(context_.comm, step);
+      generator_.update(step, 1, [&](IdRange shard) { return generator_loss(shard, step, move); });
+  if (move) refiner_->end(context_.comm, *move);
   return watched;
 }
 

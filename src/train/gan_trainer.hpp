@@ -35,11 +35,12 @@ class GanTrainer {
 
  private:
   NetworkPtr on_device(Role role) const;
-  bool refines(int64_t generator_step, const char* what) const;
-  LabelledLatents draw(bool refined, IdRange shard, int64_t step, Stream stream);
+  // The key of the chains' move in update `update` of a step (the last is the generator's); nothing where it takes prior draws.
+  std::optional<int64_t> move_of(int64_t generator_step, int64_t update) const;
+  LabelledLatents draw(std::optional<int64_t> move, IdRange shard, int64_t step, Stream stream);
   at::Tensor adversarial_loss(bool refined, const at::Tensor& real_logits, const at::Tensor& fake_logits) const;
-  Learner::ShardLoss discriminator_loss(IdRange shard, int64_t step, bool refined);
-  Learner::ShardLoss generator_loss(IdRange shard, int64_t step, bool refined);
+  Learner::ShardLoss discriminator_loss(IdRange shard, int64_t step, std::optional<int64_t> move);
+  Learner::ShardLoss generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move);
   std::vector<double> discriminator_step(int64_t step, int64_t generator_step);
   std::vector<double> generator_step(int64_t step);
 

@@ -40,19 +40,19 @@ LatentRefiner::LatentRefiner(const TrainDdlsConfig& config, const LatentSource& 
     chains_.emplace(config.chains, batch, source.latent_dim, config.refresh, source_.noise, source.device);
 }
 
-void LatentRefiner::begin(int64_t step) {
+void LatentRefiner::begin(int64_t move) {
   const EvalMode mode(generator_, discriminator_);
   measure_statistics(generator_, 1, [&](int64_t) {
-    generator_.forward(source_.latents({0, batch_}, step, Stream::statistics),
-                       source_.labels({0, batch_}, step, Stream::statistics));
+    generator_.forward(source_.latents({0, batch_}, move, Stream::statistics),
+                       source_.labels({0, batch_}, move, Stream::statistics));
   });
 }
 
-LabelledLatents LatentRefiner::refine(IdRange shard, int64_t step) {
+LabelledLatents LatentRefiner::refine(IdRange shard, int64_t move) {
   const EvalMode mode(generator_, discriminator_);
   // A persistent chain keeps its label: label of (chain, step 0).
-  const IdRange ids = chains_ ? chains_->turn(shard, step) : shard;
-  const at::Tensor labels = source_.labels(ids, chains_ ? 0 : step, Stream::prior);
+  const IdRange ids = chains_ ? chains_->turn(shard, move) : shard;
+  const at::Tensor labels = source_.labels(ids, chains_ ? 0 : move, Stream::prior);
   const Target target =
       make_target([&](const at::Tensor& z, const at::Tensor& y) { return generator_.forward(z, y); },
                   [&](const at::Tensor& x, const at::Tensor& y) { return discriminator_.forward(x, y); },
@@ -62,16 +62,16 @@ LabelledLatents LatentRefiner::refine(IdRange shard, int64_t step) {
   Chains moving;
   moving.ids = ids;
   moving.labels = labels;
-  moving.z = chains_ ? chains_->take_up(ids, step)
-                     : source_.noise.normal(ids, source_.latent_dim, step, Stream::prior).to(source_.device);
+  moving.z = chains_ ? chains_->take_up(ids, move)
+                     : source_.noise.normal(ids, source_.latent_dim, move, Stream::prior).to(source_.device);
   moving.now = target.evaluate(moving.z, labels);
-  for (int64_t i = 0; i < config_.steps; ++i) kernel.advance(moving, step * config_.steps + i);
+  for (int64_t i = 0; i < config_.steps; ++i) kernel.advance(moving, move * config_.steps + i);
   if (chains_) chains_->put_back(ids, moving.z);
   return {latent_of(source_.prior, moving.z), labels};
 }
 
-void LatentRefiner::end(Communicator& comm, int64_t step) {
-  if (chains_) chains_->exchange(comm, step);
+void LatentRefiner::end(Communicator& comm, int64_t move) {
+  if (chains_) chains_->exchange(comm, move);
 }
 
 NamedTensors LatentRefiner::state() const { return chains_ ? chains_->state() : NamedTensors{}; }

@@ -17,9 +17,10 @@ class LatentRefiner {
   LatentRefiner(const TrainDdlsConfig& config, const LatentSource& source, Network& generator, Network& discriminator,
                 int64_t batch);
 
-  void begin(int64_t step);                             // once per step, before the shards
-  LabelledLatents refine(IdRange shard, int64_t step);  // ids within the batch
-  void end(Communicator& comm, int64_t step);           // **Collective.** After the shards.
+  // `move` counts the moves of all updates: it keys their noise, and says which persistent chains have their turn.
+  void begin(int64_t move);                             // once per update, before the shards
+  LabelledLatents refine(IdRange shard, int64_t move);  // ids within the batch
+  void end(Communicator& comm, int64_t move);           // **Collective.** After the shards.
 
   NamedTensors state() const;  // empty without persistent chains
   void load(const NamedTensors& state, const std::string& source);
