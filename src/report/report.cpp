@@ -6,6 +6,7 @@
 #include "report/curves.hpp"
 #include "report/figures.hpp"
 #include "report/html.hpp"
+#include "report/mixing.hpp"
 #include "report/records.hpp"
 #include "report/run_data.hpp"
 #include "report/summary.hpp"
@@ -55,7 +56,7 @@ std::string results(const RunData& run) {
   const std::string real = text_at(run.report, "reference.metrics_of");
   if (!real.empty()) body += note("The row of real data: " + real + ", measured like a method's samples.");
   const std::string sampler = sampler_table(run);
-  if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler;
+  if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler + mixing_notes(run);
   return body + paper_table(run);
 }
 

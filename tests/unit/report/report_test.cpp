@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "report/records.hpp"
 #include "tensor/image_io.hpp"
 #include "unit/report/fake_run.hpp"
 #include "unit/report/markup.hpp"
@@ -63,6 +64,29 @@ TEST(Report, ImagesPageShowsTheNumbersOfReportJson) {
   }
   EXPECT_EQ(page.find("Mass per mode"), std::string::npos);
   EXPECT_EQ(page.find("Beside the paper"), std::string::npos);
+}
+
+TEST(Report, SaysWhetherTheChainsHaveMixed) {
+  const FakeRun run(true);
+  const auto said = [&](double rhat, double ess) {
+    Json report = Json::parse(read_file(run.folder / "report.json"));
+    Json& method = report["methods"]["ddls"];
+    method["rhat"] = rhat;
+    method["ess_per_chain"] = ess;
+    method["diagnosed"] = {{"chains", 100},
+                           {"from_step", 26},
+                           {"scalars",
+                            {{"energy", {{"rhat", 1.001}, {"autocorrelation_steps", 5.25}}},
+                             {"projection_1", {{"rhat", rhat}, {"autocorrelation_steps", 9}}}}}};
+    write_file(run.folder / "report.json", report.dump());
+    return page_of(run);
+  };
+  expect_contains(said(2.5, 3), "the chains have not mixed");
+  expect_contains(said(2.5, 3), "The slowest coordinate is projection_1; the energy has R-hat 1.001");
+  expect_contains(said(1.05, 30), "the chains have nearly mixed");
+  expect_contains(said(1.005, 3), "too few independent draws");
+  expect_contains(said(1.005, 30), "DDLS: the chains have mixed (R-hat 1.005; 30.0 effective draws in each of 100");
+  EXPECT_EQ(markup_fault(said(1.005, 30)), "");
 }
 
 TEST(Report, DrawsTheFiguresOfPoints) {

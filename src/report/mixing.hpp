@@ -1,0 +1,13 @@
+#pragma once
+// Whether chains have mixed, in words: rank-normalised split R-hat and bulk effective sample size (Vehtari et al. 2021) of
+// report.json, read with that paper's thresholds (R-hat below 1.01, at least 400 effective draws in all).
+#include <string>
+
+#include "report/run_data.hpp"
+
+namespace ddls {
+
+// One paragraph of HTML per diagnosed method; empty where none was.
+std::string mixing_notes(const RunData& run);
+
+}  // namespace ddls
