@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Our training step and PyTorch DistributedDataParallel's in turn, on the same cores: launch/bench.sh training.
+"""Ours and PyTorch in turn, on the same cores: launch/bench.sh training, launch/bench.sh sampler.
 
 Every round starts both once, so that a slow spell of the machine falls on both. Prints a table of medians and ratios,
-and one JSON object with --json. The opponent is the better of plain and channels-last PyTorch.
+and one JSON object with --json. The opponent of a ratio is named: the best variant of PyTorch, unless said.
 """
 import argparse
 import json
@@ -13,7 +13,9 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-RECIPES = {"sn_dcgan": ("configs/cifar10-sndcgan.yaml", 64, 64, 1), "sn_resnet": ("configs/cifar10-sngan.yaml", 64, 128, 5)}
+TRAINING = {"sn_dcgan": ("configs/cifar10-sndcgan.yaml", 64, 64, 1), "sn_resnet": ("configs/cifar10-sngan.yaml", 64, 128, 5)}
+SAMPLER = {"sn_resnet": ("configs/cifar10-sngan.yaml", 64), "sn_dcgan": ("configs/cifar10-sndcgan.yaml", 64),
+           "mlp": ("configs/gaussians25-paper.yaml", 500)}
 
 
 def environment(**more):
@@ -21,60 +23,97 @@ def environment(**more):
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **{k: str(v) for k, v in more.items()}}
 
 
-def ours(model, ranks, steps, extra):
-    config, batch, generator_batch, d_steps = RECIPES[model]
+def ours(bench, config, ranks, steps, settings):
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         command = ["mpirun", "-np", str(ranks), "--bind-to", "none", os.path.join(ROOT, "build/ddls_dist"), "bench",
-                   "training", "--config", os.path.join(ROOT, config), "--set", f"train.batch={batch}",
-                   "--set", f"train.generator_batch={generator_batch}", "--set", f"train.discriminator_steps={d_steps}",
-                   "--set", "train.shards=0", "--warmup", "1", "--rounds", "1", "--steps", str(steps), "--json", out.name]
-        for item in extra:
+                   bench, "--config", os.path.join(ROOT, config), "--warmup", "1", "--rounds", "1", "--steps", str(steps),
+                   "--json", out.name]
+        for item in settings:
             command += ["--set", item]
         subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
         return json.load(open(out.name))
 
 
-def torch(model, ranks, steps, flags):
-    _, batch, generator_batch, d_steps = RECIPES[model]
+def torch(script, ranks, arguments):
     wheel = os.environ.get("DDLS_WHEEL_DIR", os.path.join(ROOT, ".deps/python"))
     processes = []
     for rank in range(ranks):
         env = environment(RANK=rank, WORLD_SIZE=ranks, MASTER_ADDR="127.0.0.1", MASTER_PORT=29571, PYTHONPATH=wheel)
         processes.append(subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "launch/bench_training.py"), "--model", model, "--batch", str(batch),
-             "--generator-batch", str(generator_batch), "--discriminator-steps", str(d_steps), "--warmup", "1",
-             "--rounds", "1", "--steps", str(steps), *flags], env=env, stdout=subprocess.PIPE, text=True))
+            [sys.executable, os.path.join(ROOT, "launch", script), "--warmup", "1", "--rounds", "1",
+             *map(str, arguments)], env=env, stdout=subprocess.PIPE, text=True))
     outputs = [p.communicate()[0] for p in processes]
     if any(p.returncode for p in processes):
         sys.exit("the PyTorch opponent failed")
     return json.loads(outputs[0])
 
 
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def training_row(a, model, ranks):
+    config, batch, generator_batch, d_steps = TRAINING[model]
+    settings = [f"train.batch={batch}", f"train.generator_batch={generator_batch}",
+                f"train.discriminator_steps={d_steps}", "train.shards=0", f"train.precision={a.precision}"]
+    arguments = ["--model", model, "--batch", batch, "--generator-batch", generator_batch, "--discriminator-steps",
+                 d_steps, "--steps", a.steps, *(["--bfloat16"] if a.precision == "bfloat16" else [])]
+    runs = {"ours": [], "torch": [], "torch channels-last": []}
+    for _ in range(a.rounds):
+        runs["ours"].append(ours("training", config, ranks, a.steps, settings))
+        runs["torch"].append(torch("bench_training.py", ranks, arguments))
+        runs["torch channels-last"].append(torch("bench_training.py", ranks, [*arguments, "--channels-last"]))
+    rate = {k: statistics.median(r["images_per_second"]["median"] for r in v) for k, v in runs.items()}
+    memory = {k: max(r["peak_resident_mib"] for r in v) for k, v in runs.items()}
+    best = max(("torch", "torch channels-last"), key=rate.get)
+    print(f"{model} x {ranks}: ours {rate['ours']:.1f} images/s, {best} {rate[best]:.1f}, "
+          f"ratio {rate['ours'] / rate[best]:.2f}; memory {memory['ours']:.0f} and {memory[best]:.0f} MiB", flush=True)
+    return {"model": model, "ranks": ranks, "precision": a.precision, "images_per_second": rate,
+            "peak_resident_mib": memory, "opponent": best, "ratio": rate["ours"] / rate[best]}
+
+
+def sampler_row(a, model):
+    config, batch = SAMPLER[model]
+    steps = a.steps * (20 if model == "mlp" else 1)
+    rates, fractions = {}, []
+    for _ in range(a.rounds):
+        run = ours("sampler", config, 1, steps, [f"sample.block_size={batch}"])
+        rates.setdefault("ours", []).append(run["chain_steps_per_second"]["median"])
+        fractions.append(run["fraction_of_peak"])
+        theirs = torch("bench_sampling.py", 1, ["--model", model, "--batch", batch, "--steps", steps])
+        for variant, rate in theirs["chain_steps_per_second"].items():
+            rates.setdefault(variant, []).append(rate["median"])
+    rate = {k: spread(v) for k, v in rates.items()}
+    # Of each round, then the median: the rounds' own conditions cancel.
+    ratios = {k: spread([x / y for x, y in zip(rates["ours"], v)]) for k, v in rates.items() if k != "ours"}
+    best = max(ratios, key=lambda k: rate[k]["median"])
+    for variant, r in rate.items():
+        against = "" if variant == "ours" else "   ours is {median:.2f} times that ({min:.2f} to {max:.2f})".format(
+            **ratios[variant])
+        print(f"{model:9} {variant:14} {r['median']:10.1f} chain-steps/s ({r['min']:.1f} to {r['max']:.1f}){against}")
+    print(f"{model:9} best opponent: {best}; ours at {100 * statistics.median(fractions):.0f} % of the product rate, in "
+          "FLOPs of the plain form", flush=True)
+    return {"model": model, "batch": batch, "rounds": a.rounds, "steps": steps, "chain_steps_per_second": rate,
+            "ratios": ratios, "opponent": best, "fraction_of_peak": spread(fractions)}
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--models", nargs="+", choices=RECIPES, default=list(RECIPES))
-    p.add_argument("--ranks", nargs="+", type=int, default=[1, 2])
-    p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--steps", type=int, default=2)
-    p.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    p.add_argument("--json")
+    what = p.add_subparsers(dest="what", required=True)
+    for name, models, rounds, steps in (("training", TRAINING, 3, 2), ("sampler", SAMPLER, 5, 2)):
+        s = what.add_parser(name)
+        s.add_argument("--models", nargs="+", choices=models, default=list(models))
+        s.add_argument("--rounds", type=int, default=rounds)
+        s.add_argument("--steps", type=int, default=steps, help="of one measurement")
+        s.add_argument("--json")
+        if name == "training":
+            s.add_argument("--ranks", nargs="+", type=int, default=[1, 2])
+            s.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     a = p.parse_args()
-    half = ["--bfloat16"] if a.precision == "bfloat16" else []
-    rows = []
-    for model in a.models:
-        for ranks in a.ranks:
-            runs = {"ours": [], "torch": [], "torch channels-last": []}
-            for _ in range(a.rounds):
-                runs["ours"].append(ours(model, ranks, a.steps, [f"train.precision={a.precision}"]))
-                runs["torch"].append(torch(model, ranks, a.steps, half))
-                runs["torch channels-last"].append(torch(model, ranks, a.steps, [*half, "--channels-last"]))
-            rate = {k: statistics.median(r["images_per_second"]["median"] for r in v) for k, v in runs.items()}
-            memory = {k: max(r["peak_resident_mib"] for r in v) for k, v in runs.items()}
-            best = max(("torch", "torch channels-last"), key=rate.get)
-            rows.append({"model": model, "ranks": ranks, "precision": a.precision, "images_per_second": rate,
-                         "peak_resident_mib": memory, "opponent": best, "ratio": rate["ours"] / rate[best]})
-            print(f"{model} x {ranks}: ours {rate['ours']:.1f} images/s, {best} {rate[best]:.1f}, "
-                  f"ratio {rows[-1]['ratio']:.2f}; memory {memory['ours']:.0f} and {memory[best]:.0f} MiB", flush=True)
+    if a.what == "training":
+        rows = [training_row(a, model, ranks) for model in a.models for ranks in a.ranks]
+    else:
+        rows = [sampler_row(a, model) for model in a.models]
     if a.json:
         json.dump(rows, open(a.json, "w"), indent=1)
 

@@ -3,19 +3,20 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "ddls/form_score.hpp"
 #include "models/network.hpp"
 
 namespace ddls {
 namespace {
 
+using Function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&)>;
+
+}  // namespace
+
 void freeze(Network& network) {
   network.eval();
   for (at::Tensor& parameter : network.parameters()) parameter.requires_grad_(false);
 }
-
-using Function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&)>;
-
-}  // namespace
 
 Target make_target(Function generate, Function score, int64_t latent_dim, c10::Device device, Prior prior) {
   Target target;
@@ -41,13 +42,54 @@ Target make_target(Function generate, Function score, int64_t latent_dim, c10::D
   return target;
 }
 
+namespace {
+
+// Through z = T(w): for the normal prior that is the identity.
+at::Tensor gradient_of_latent(Prior prior, const at::Tensor& w, const std::function<at::Tensor(const at::Tensor&)>& of_z) {
+  if (prior == Prior::normal) return of_z(w.detach());
+  at::AutoGradMode with_grad(true);
+  const at::Tensor leaf = w.detach().requires_grad_(true);
+  const at::Tensor z = latent_of(prior, leaf);
+  return torch::autograd::grad({z}, {leaf}, {of_z(z.detach())}).front();
+}
+
+Target make_form_target(Operations generator, Operations ratio, const at::Tensor& like, Prior prior) {
+  const auto form = std::make_shared<const FormScore>(std::move(generator), std::move(ratio), like);
+  Target target;
+  target.decode_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
+    return form->decode(latent_of(prior, w.detach()), labels);
+  };
+  target.evaluate_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
+    Evaluation e{-0.5 * w.detach().square().sum(1), {}, {}};
+    e.grad_log_ratio = gradient_of_latent(prior, w, [&](const at::Tensor& z) {
+      FormScore::Scores scores = form->scores(z, labels);
+      e.log_ratio = scores.log_ratio;
+      return scores.gradient;
+    });
+    return e;
+  };
+  target.log_ratio_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
+    return form->log_ratio(latent_of(prior, w.detach()), labels);
+  };
+  return target;
+}
+
+}  // namespace
+
 Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device, Prior prior) {
   freeze(*generator);
   freeze(*ratio);
-  return make_target(
-      [generator](const at::Tensor& z, const at::Tensor& labels) { return generator->forward(z, labels); },
-      [ratio](const at::Tensor& x, const at::Tensor& labels) { return ratio->forward(x, labels); }, latent_dim, device,
-      prior);
+  const Function generate = [generator](const at::Tensor& z, const at::Tensor& y) { return generator->forward(z, y); };
+  const Function score = [ratio](const at::Tensor& x, const at::Tensor& y) { return ratio->forward(x, y); };
+  std::optional<Operations> generator_form = generator->sampling_form(), ratio_form = ratio->sampling_form();
+  if (!generator_form || !ratio_form) return make_target(generate, score, latent_dim, device, prior);
+  const at::Tensor like = at::zeros({1, latent_dim}, generator->parameters().front().options().requires_grad(false));
+  Target target = make_form_target(std::move(*generator_form), std::move(*ratio_form), like, prior);
+  target.latent_dim = latent_dim;
+  target.device = device;
+  target.prior = prior;
+  target.score_by = score;
+  return target;
 }
 
 }  // namespace ddls

@@ -56,8 +56,12 @@ Target make_target(std::function<at::Tensor(const at::Tensor& z, const at::Tenso
                    std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> score,
                    int64_t latent_dim, c10::Device device, Prior prior = Prior::normal);
 
+// Eval mode, and no parameter takes a gradient.
+void freeze(Network& network);
+
 // Puts both networks into eval mode with all parameters frozen and holds on to them. The gradient is taken with respect
-// to z alone.
+// to z alone. Where both have a sampling form it is made here, from the weights as they are now: networks that go on
+// learning need the functions above.
 Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device,
                    Prior prior = Prior::normal);
 

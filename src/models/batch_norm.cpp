@@ -67,6 +67,11 @@ at::Tensor BatchNormBase::normalise_globally(const at::Tensor& x, const at::Tens
   return at::addcmul(as_factor(shift), wide, as_factor(scale)).to(x.scalar_type());
 }
 
+FeatureMap BatchNormBase::frozen_with(const at::Tensor& weight, const at::Tensor& bias) const {
+  const at::Tensor scale = weight.detach().to(at::kDouble) * (variance_.to(at::kDouble) + eps_).rsqrt();
+  return {scale, bias.detach().to(at::kDouble) - mean_.to(at::kDouble) * scale};
+}
+
 void BatchNormBase::begin_measuring() {
   measuring_ = true;
   batches_ = 0;
@@ -88,6 +93,8 @@ BatchNorm::BatchNorm(int64_t features, double eps) : BatchNormBase(features, eps
 
 at::Tensor BatchNorm::forward(const at::Tensor& x, const at::Tensor&) { return normalise(x, weight_, bias_); }
 
+std::optional<FeatureMap> BatchNorm::frozen() const { return frozen_with(weight_, bias_); }
+
 ClassBatchNorm::ClassBatchNorm(int64_t classes, int64_t features, double eps) : BatchNormBase(features, eps) {
   gains_ = register_parameter("gains", at::ones({classes, features}));
   offsets_ = register_parameter("offsets", at::zeros({classes, features}));
@@ -98,6 +105,8 @@ at::Tensor ClassBatchNorm::forward(const at::Tensor& x, const at::Tensor& condit
   const at::Tensor gains = over_positions(at::embedding(gains_, condition), x);
   return at::addcmul(over_positions(at::embedding(offsets_, condition), x), normalise(x, {}, {}), gains);
 }
+
+std::optional<FeatureMap> ClassBatchNorm::frozen() const { return frozen_with(gains_, offsets_); }
 
 VectorBatchNorm::VectorBatchNorm(int64_t conditions, int64_t features, bool spectral, double eps)
     : BatchNormBase(features, eps) {

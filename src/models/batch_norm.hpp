@@ -6,6 +6,7 @@
 #include <torch/nn/module.h>
 
 #include <functional>
+#include <optional>
 
 #include "models/layers.hpp"
 
@@ -14,10 +15,18 @@ namespace ddls {
 // The sum of a vector over all ranks, differentiable (its derivative is the same sum), the identity on one rank.
 using CrossRankSum = std::function<at::Tensor(const at::Tensor&)>;
 
+// A batch norm in eval mode: x * scale + shift, float64. [features], or with a row per class [classes, features].
+struct FeatureMap {
+  at::Tensor scale, shift;
+};
+
 class BatchNormBase : public torch::nn::Module {
  public:
   // x: [n, features] or [n, features, H, W]. What `condition` is, the subclass says.
   virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& condition = {}) = 0;
+
+  // Nothing where gain and offset depend on more than a label.
+  virtual std::optional<FeatureMap> frozen() const { return std::nullopt; }
 
   // From now on training-mode forwards are collective: one call of `sum` with a float64 vector of 1 + 2 features each,
   // and one more in backward. An empty function ends that.
@@ -31,6 +40,7 @@ class BatchNormBase : public torch::nn::Module {
   BatchNormBase(int64_t features, double eps);
   // (x - mean) / sqrt(variance + eps) * weight + bias; weight and bias may be undefined.
   at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+  FeatureMap frozen_with(const at::Tensor& weight, const at::Tensor& bias) const;  // the same in eval mode
 
  private:
   at::Tensor normalise_globally(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
@@ -48,6 +58,7 @@ class BatchNorm : public BatchNormBase {
  public:
   explicit BatchNorm(int64_t features, double eps = 1e-5);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition = {}) override;
+  std::optional<FeatureMap> frozen() const override;
 
  private:
   at::Tensor weight_, bias_;
@@ -59,6 +70,7 @@ class ClassBatchNorm : public BatchNormBase {
  public:
   ClassBatchNorm(int64_t classes, int64_t features, double eps = 1e-5);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition) override;
+  std::optional<FeatureMap> frozen() const override;
 
  private:
   at::Tensor gains_, offsets_;

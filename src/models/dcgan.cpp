@@ -4,11 +4,15 @@
 
 #include "base/error.hpp"
 #include "models/batch_norm.hpp"
+#include "models/form/convolution.hpp"
+#include "models/form/dense.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
 
 namespace ddls {
 namespace {
+
+constexpr double slope = 0.2;  // of the discriminator's leaky ReLU
 
 // Side of the smallest feature map.
 int64_t smallest_side(const SampleShape& image, size_t halvings) {
@@ -44,6 +48,20 @@ class Generator : public Network {
     return at::tanh(at::pixel_shuffle(last_->forward(h), 2));
   }
 
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    std::optional<FeatureMap> norm = norms_.front()->frozen();
+    form.push_back(dense(fold(*linear_, &*norm), relu_activation));
+    form.push_back(features_as_image(first_width_, side_));
+    for (size_t i = 0; i < ups_.size(); ++i) {
+      norm = norms_[i + 1]->frozen();
+      form.push_back(convolution(fold(*ups_[i], &*norm), relu_activation));
+    }
+    form.push_back(convolution(fold(*last_), tanh_activation));
+    form.push_back(depth_to_space());
+    return form;
+  }
+
  private:
   int64_t first_width_, side_;
   std::shared_ptr<Dense> linear_;
@@ -54,15 +72,15 @@ class Generator : public Network {
 
 class Discriminator : public Network {
  public:
-  Discriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image) {
-    const int64_t side = smallest_side(image, widths.size());
+  Discriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image)
+      : side_(smallest_side(image, widths.size())) {
     int64_t from = 4 * image[0];
     for (size_t i = 0; i < widths.size(); ++i) {
       downs_.push_back(register_module("down" + std::to_string(i), i == 0 ? convolution(from, widths[i], 3, 1)
                                                                           : convolution(from, widths[i], 4, 2)));
       from = widths[i];
     }
-    int64_t features = from * side * side;
+    int64_t features = from * side_ * side_;
     if (hidden > 0) {
       hidden_ = register_module("hidden", std::make_shared<Dense>(features, hidden));
       features = hidden;
@@ -72,13 +90,24 @@ class Discriminator : public Network {
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor&) override {
     at::Tensor h = at::pixel_unshuffle(x, 2).contiguous(at::MemoryFormat::ChannelsLast);
-    for (const auto& down : downs_) h = at::leaky_relu(down->forward(h), 0.2);
+    for (const auto& down : downs_) h = at::leaky_relu(down->forward(h), slope);
     h = as_vector(h);
-    if (hidden_) h = at::leaky_relu(hidden_->forward(h), 0.2);
+    if (hidden_) h = at::leaky_relu(hidden_->forward(h), slope);
     return logit_->forward(h).squeeze(1);
   }
 
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    form.push_back(space_to_depth());
+    for (const auto& down : downs_) form.push_back(convolution(fold(*down), leaky_activation(slope)));
+    form.push_back(image_as_features(downs_.back()->outputs(), side_));
+    if (hidden_) form.push_back(dense(fold(*hidden_), leaky_activation(slope)));
+    form.push_back(logit(fold(*logit_)));
+    return form;
+  }
+
  private:
+  int64_t side_;
   std::vector<std::shared_ptr<Convolution>> downs_;
   std::shared_ptr<Dense> hidden_, logit_;
 };

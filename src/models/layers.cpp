@@ -74,11 +74,10 @@ at::Tensor Convolution::forward(const at::Tensor& x) {
 // Per dimension, tap t of the merged kernel is a sum of taps k of the 3-tap kernel. Doubling: input i reaches outputs
 // 2 i + a + 1 - k for a = 0, 1, which is tap t = a + 2 - k of a transposed convolution with stride 2 and padding 1. Halving:
 // output j takes inputs 2 j + b + k - 1 for b = 0, 1 with weight 1/2, which is tap t = b + k.
-at::Tensor Convolution::merged_kernel(bool doubling) const {
+at::Tensor merged_kernel(const at::Tensor& w, bool doubling) {
   static const at::Tensor doubled = at::tensor({0., 0., 1., 0., 1., 1., 1., 1., 0., 1., 0., 0.}).view({4, 3});
   static const at::Tensor halved = at::tensor({1., 0., 0., 1., 1., 0., 0., 1., 1., 0., 0., 1.}).view({4, 3}) / 2;
   static const at::Tensor both_doubled = at::kron(doubled, doubled), both_halved = at::kron(halved, halved);  // [16, 9]
-  const at::Tensor w = weight();
   const NoAutocast no_autocast;
   const at::Tensor taps = w.permute({0, 2, 3, 1}).reshape({w.size(0), 9, w.size(1)});
   const at::Tensor merged = at::matmul((doubling ? both_doubled : both_halved).to(w.options()), taps);
@@ -91,7 +90,7 @@ at::Tensor Convolution::forward_doubled(const at::Tensor& x) {
   if (weight_.size(2) == 1) return enlarged(at::conv2d(x, weight(), bias_));
   ensure(weight_.size(2) == 3 && stride_ == 1 && padding_ == 1, "doubling is merged into 3x3 kernels of stride 1 only");
   if (!x.is_cpu()) return at::conv2d(enlarged(x), weight(), bias_, 1, 1);
-  return at::conv_transpose2d(x, merged_kernel(true).transpose(0, 1), bias_, 2, 1);
+  return at::conv_transpose2d(x, merged_kernel(weight(), true).transpose(0, 1), bias_, 2, 1);
 }
 
 at::Tensor Convolution::forward_halved(const at::Tensor& x) {
@@ -99,7 +98,7 @@ at::Tensor Convolution::forward_halved(const at::Tensor& x) {
   if (weight_.size(2) == 1) return at::conv2d(at::avg_pool2d(x, 2), weight(), bias_);
   ensure(weight_.size(2) == 3 && stride_ == 1 && padding_ == 1, "halving is merged into 3x3 kernels of stride 1 only");
   if (!x.is_cpu()) return at::avg_pool2d(at::conv2d(x, weight(), bias_, 1, 1), 2);
-  return at::conv2d(x, merged_kernel(false), bias_, 2, 1);
+  return at::conv2d(x, merged_kernel(weight(), false), bias_, 2, 1);
 }
 
 TransposedConvolution::TransposedConvolution(int64_t from, int64_t to, int64_t kernel, int64_t stride, int64_t padding,

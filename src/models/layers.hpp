@@ -59,17 +59,24 @@ class Convolution : public Layer {
   at::Tensor forward_doubled(const at::Tensor& x);  // of x enlarged by nearest x2: [n, to, 2 H, 2 W]
   at::Tensor forward_halved(const at::Tensor& x);   // then 2x2 average pooling: [n, to, H / 2, W / 2]
 
+  int64_t stride() const { return stride_; }
+  int64_t padding() const { return padding_; }
+
  private:
-  // The kernel that does a 3x3 kernel's work together with the change of side.
-  at::Tensor merged_kernel(bool doubling) const;
   int64_t stride_, padding_;
 };
+
+// The 4x4 kernel of stride 2 and padding 1 that does a 3x3 kernel's work together with the change of side, [to, from, 4, 4]:
+// doubling, of a transposed convolution; halving, of a convolution.
+at::Tensor merged_kernel(const at::Tensor& weight, bool doubling);
 
 class TransposedConvolution : public Layer {
  public:
   TransposedConvolution(int64_t from, int64_t to, int64_t kernel, int64_t stride, int64_t padding,
                         LayerOptions options = {});
   at::Tensor forward(const at::Tensor& x);  // [n, from, H, W]; weight [from, to, kernel, kernel]
+  int64_t stride() const { return stride_; }
+  int64_t padding() const { return padding_; }
 
  private:
   int64_t stride_, padding_;

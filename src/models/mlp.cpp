@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "models/form/dense.hpp"
+#include "models/form/fourier.hpp"
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
@@ -25,6 +27,18 @@ class Mlp : public Network {
     return layers_.back()->forward(h);
   }
 
+  std::optional<Operations> sampling_form() const override {
+    Operations form = hidden_form();
+    form.push_back(dense(fold(*layers_.back()), no_activation));
+    return form;
+  }
+  Operations hidden_form() const {  // all but the last layer
+    Operations form;
+    for (size_t i = 0; i + 1 < layers_.size(); ++i) form.push_back(dense(fold(*layers_[i]), relu_activation));
+    return form;
+  }
+  const Dense& last() const { return *layers_.back(); }
+
  private:
   void add_layer(int64_t from, int64_t to) {
     layers_.push_back(register_module("layer" + std::to_string(layers_.size()), std::make_shared<Dense>(from, to)));
@@ -46,6 +60,14 @@ class MlpDiscriminator : public Network {
     if (!frequencies_.defined()) return body_->forward(x, {}).squeeze(1);
     const at::Tensor phase = (x.unsqueeze(2) * frequencies_.to(x.options())).flatten(1);
     return body_->forward(at::cat({x, phase.sin(), phase.cos()}, 1), {}).squeeze(1);
+  }
+
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    if (frequencies_.defined()) form.push_back(fourier_features(frequencies_));
+    for (OperationPtr& layer : body_->hidden_form()) form.push_back(std::move(layer));
+    form.push_back(logit(fold(body_->last())));
+    return form;
   }
 
  private:

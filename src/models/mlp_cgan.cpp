@@ -4,10 +4,21 @@
 
 #include "models/batch_norm.hpp"
 #include "models/dropout.hpp"
+#include "models/form/convolution.hpp"
+#include "models/form/dense.hpp"
 #include "models/network.hpp"
 
 namespace ddls {
 namespace {
+
+// The first layer, which takes x and its label's embedding side by side: the label's part is a bias per class.
+OperationPtr labelled_layer(const Dense& layer, const Embedding& label, Activation activation) {
+  const DenseMap map = fold(layer);
+  const at::Tensor table = label.weight().detach();
+  const int64_t inputs = map.weight.size(1) - table.size(1);
+  const at::Tensor biases = at::addmm(map.bias, table, map.weight.narrow(1, inputs, table.size(1)).t());
+  return dense_with_labels({map.weight.narrow(1, 0, inputs), {}}, biases, activation);
+}
 
 int64_t pixels(const SampleShape& image) { return image[0] * image[1] * image[2]; }
 
@@ -36,6 +47,18 @@ class Generator : public Network {
     return at::tanh(last_->forward(h)).view({z.size(0), image_[0], image_[1], image_[2]});
   }
 
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    form.push_back(labelled_layer(*layers_.front(), *label_, leaky_activation(slope_)));
+    for (size_t i = 1; i < layers_.size(); ++i) {
+      const std::optional<FeatureMap> norm = norms_[i - 1]->frozen();
+      form.push_back(dense(fold(*layers_[i], &*norm), leaky_activation(slope_)));
+    }
+    form.push_back(dense(fold(*last_), tanh_activation));
+    form.push_back(features_as_planes(image_));
+    return form;
+  }
+
  private:
   double slope_;
   SampleShape image_;
@@ -49,7 +72,7 @@ class Discriminator : public Network {
  public:
   Discriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim, double slope,
                 double dropout, const SampleShape& image)
-      : slope_(slope) {
+      : slope_(slope), image_(image) {
     label_ = register_module("label", std::make_shared<Embedding>(classes, embedding_dim));
     int64_t from = pixels(image) + embedding_dim;
     for (size_t i = 0; i < widths.size(); ++i) {
@@ -71,8 +94,18 @@ class Discriminator : public Network {
     return logit_->forward(h).squeeze(1);
   }
 
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    form.push_back(planes_as_features(image_));
+    form.push_back(labelled_layer(*layers_.front(), *label_, leaky_activation(slope_)));
+    for (size_t i = 1; i < layers_.size(); ++i) form.push_back(dense(fold(*layers_[i]), leaky_activation(slope_)));
+    form.push_back(logit(fold(*logit_)));
+    return form;
+  }
+
  private:
   double slope_;
+  SampleShape image_;
   std::shared_ptr<Embedding> label_;
   std::vector<std::shared_ptr<Dense>> layers_;
   std::vector<std::shared_ptr<Dropout>> dropouts_;

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "models/form/convolution.hpp"
+
 namespace ddls {
 
 GeneratorBlock::GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, bool spectral) {
@@ -17,6 +19,26 @@ at::Tensor GeneratorBlock::forward(const at::Tensor& x, const at::Tensor& condit
   at::Tensor h = conv1_->forward_doubled(at::relu(norm1_->forward(x, condition)));
   h = conv2_->forward(at::relu(norm2_->forward(h, condition)));
   return h + shortcut_->forward_doubled(x);
+}
+
+OperationPtr GeneratorBlock::sampling_form(const FeatureMap* after) const {
+  const std::optional<FeatureMap> before = norm1_->frozen(), between = norm2_->frozen();
+  if (!before || !between) return nullptr;
+  const at::ScalarType type = conv1_->raw_weight().scalar_type();
+  Operations main;
+  main.push_back(norm_and_relu(*before, type));
+  if (between->scale.dim() == 1) {
+    main.push_back(convolution(fold(*conv1_, &*between, SideChange::doubled), relu_activation));
+  } else {  // per class
+    main.push_back(convolution(fold(*conv1_, nullptr, SideChange::doubled), no_activation));
+    main.push_back(norm_and_relu(*between, type));
+  }
+  main.push_back(convolution(fold(*conv2_, after), no_activation));
+  std::optional<FeatureMap> scale_alone;  // the shift is in the other branch already
+  if (after != nullptr) scale_alone = FeatureMap{after->scale, at::zeros_like(after->shift)};
+  Operations shortcut;
+  shortcut.push_back(convolution(fold(*shortcut_, scale_alone ? &*scale_alone : nullptr), no_activation));
+  return residual(std::move(main), std::move(shortcut), SideChange::doubled);
 }
 
 DiscriminatorBlock::DiscriminatorBlock(int64_t from, int64_t to, const DiscriminatorBlockOptions& options)
@@ -36,6 +58,16 @@ at::Tensor DiscriminatorBlock::forward(const at::Tensor& x) {
   if (!options_.downsample) return h + shortcut_->forward(x);
   // Pooling before a 1x1 convolution or after it is the same; only the published count of multiply-adds differs.
   return h + (options_.first ? shortcut_->forward(at::avg_pool2d(x, 2)) : shortcut_->forward_halved(x));
+}
+
+OperationPtr DiscriminatorBlock::sampling_form() const {
+  const SideChange change = options_.downsample ? SideChange::halved : SideChange::none;
+  Operations main, shortcut;
+  if (!options_.first) main.push_back(activate(relu_activation));
+  main.push_back(convolution(fold(*conv1_), relu_activation));
+  main.push_back(convolution(fold(*conv2_, nullptr, change), no_activation));
+  if (shortcut_) shortcut.push_back(convolution(fold(*shortcut_), no_activation));
+  return residual(std::move(main), std::move(shortcut), change);
 }
 
 }  // namespace ddls

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "models/batch_norm.hpp"
+#include "models/form/operation.hpp"
 #include "models/layers.hpp"
 
 namespace ddls {
@@ -15,6 +16,8 @@ class GeneratorBlock : public torch::nn::Module {
  public:
   GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, bool spectral);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition);  // the condition goes to the norms
+  // `after`: a norm of the block's result that joins its convolutions, or null. Null where a norm has no frozen form.
+  OperationPtr sampling_form(const FeatureMap* after) const;
 
  private:
   std::shared_ptr<BatchNormBase> norm1_, norm2_;
@@ -34,6 +37,7 @@ class DiscriminatorBlock : public torch::nn::Module {
  public:
   DiscriminatorBlock(int64_t from, int64_t to, const DiscriminatorBlockOptions& options);
   at::Tensor forward(const at::Tensor& x);
+  OperationPtr sampling_form() const;
 
  private:
   DiscriminatorBlockOptions options_;

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "models/form/convolution.hpp"
+#include "models/form/dense.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
 #include "models/residual_blocks.hpp"
@@ -30,6 +32,18 @@ class Generator : public Network {
     at::Tensor h = as_image(linear_->forward(z), bottom_width_, side_);
     for (const auto& block : blocks_) h = block->forward(h, labels);
     return at::tanh(last_->forward(at::relu(norm_->forward(h))));
+  }
+
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    form.push_back(dense(fold(*linear_), no_activation));
+    form.push_back(features_as_image(bottom_width_, side_));
+    const std::optional<FeatureMap> last_norm = norm_->frozen();
+    for (const auto& block : blocks_)
+      form.push_back(block->sampling_form(block == blocks_.back() ? &*last_norm : nullptr));
+    form.push_back(activate(relu_activation));
+    form.push_back(convolution(fold(*last_), tanh_activation));
+    return form;
   }
 
  private:
@@ -69,6 +83,16 @@ class Discriminator : public Network {
     h = mean_pooling_ ? h.mean({2, 3}) : h.sum({2, 3});
     const at::Tensor logit = logit_->forward(h).squeeze(1);
     return label_ ? logit + (label_->forward(labels) * h).sum(1) : logit;
+  }
+
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    form.push_back(to_channels_last());
+    for (const auto& block : blocks_) form.push_back(block->sampling_form());
+    form.push_back(relu_and_pool(mean_pooling_));
+    const DenseMap map = fold(*logit_);
+    form.push_back(label_ ? logit_with_labels({map.weight + label_->weight().detach(), map.bias}) : logit(map));
+    return form;
   }
 
  private:

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "models/batch_norm.hpp"
+#include "models/form/convolution.hpp"
+#include "models/form/dense.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
 
@@ -30,6 +32,19 @@ class Generator : public Network {
     return at::tanh(last_->forward(h));
   }
 
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    std::optional<FeatureMap> norm = norms_.front()->frozen();
+    form.push_back(dense(fold(*linear_, &*norm), relu_activation));
+    form.push_back(features_as_image(first_width_, side_));
+    for (size_t i = 0; i < ups_.size(); ++i) {
+      norm = norms_[i + 1]->frozen();
+      form.push_back(convolution(fold(*ups_[i], &*norm), relu_activation));
+    }
+    form.push_back(convolution(fold(*last_), tanh_activation));
+    return form;
+  }
+
  private:
   int64_t first_width_, side_;
   std::shared_ptr<Dense> linear_;
@@ -40,21 +55,31 @@ class Generator : public Network {
 
 class Discriminator : public Network {
  public:
-  Discriminator(const std::vector<int64_t>& widths, double slope, const SampleShape& image) : slope_(slope) {
-    const int64_t side = halved_side(image, static_cast<int64_t>(widths.size()) - 1, "model.discriminator_widths");
+  Discriminator(const std::vector<int64_t>& widths, double slope, const SampleShape& image)
+      : slope_(slope),
+        side_(halved_side(image, static_cast<int64_t>(widths.size()) - 1, "model.discriminator_widths")) {
     add(image[0], widths.front(), 3, 1);
     for (size_t i = 1; i < widths.size(); ++i) {
       add(widths[i - 1], widths[i], 4, 2);
       add(widths[i], widths[i], 3, 1);
     }
     logit_ = register_module(
-        "logit", std::make_shared<Dense>(widths.back() * side * side, 1, LayerOptions{.bias = true, .spectral = true}));
+        "logit", std::make_shared<Dense>(widths.back() * side_ * side_, 1, LayerOptions{.bias = true, .spectral = true}));
   }
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor&) override {
     at::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
     for (const auto& convolution : convolutions_) h = at::leaky_relu(convolution->forward(h), slope_);
     return logit_->forward(as_vector(h)).squeeze(1);
+  }
+
+  std::optional<Operations> sampling_form() const override {
+    Operations form;
+    form.push_back(to_channels_last());
+    for (const auto& layer : convolutions_) form.push_back(convolution(fold(*layer), leaky_activation(slope_)));
+    form.push_back(image_as_features(convolutions_.back()->outputs(), side_));
+    form.push_back(logit(fold(*logit_)));
+    return form;
   }
 
  private:
@@ -65,6 +90,7 @@ class Discriminator : public Network {
   }
 
   double slope_;
+  int64_t side_;
   std::vector<std::shared_ptr<Convolution>> convolutions_;
   std::shared_ptr<Dense> logit_;
 };

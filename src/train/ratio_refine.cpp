@@ -45,15 +45,19 @@ struct Refinement {
         generator(g),
         network(copy_of(start)),
         learner(network, refine.adam, refine.steps, Average{refine.ema_decay}, plan, c.comm),
-        target(
-            make_target(generator, network, c.config.model.latent_dim, device, prior_from_name(c.config.model.prior))),
+        target(make_target([g](const at::Tensor& z, const at::Tensor& y) { return g->forward(z, y); },
+                           [r = network](const at::Tensor& x, const at::Tensor& y) { return r->forward(x, y); },
+                           c.config.model.latent_dim, device, prior_from_name(c.config.model.prior))),
         noise{c.config.seed ^ chain_key},
         source(latent_source(c.config, device)),
         kernel(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
         loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
                {{}, c.config.data.loader_threads, c.config.data.lookahead}),
         chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,
-               noise, device) {}
+               noise, device) {
+    freeze(*generator);
+    freeze(*network);
+  }
 
   NetworkPtr copy_of(const NetworkPtr& start) const {
     NetworkPtr copy = make_network(context.config.model, Role::ratio, sample_shape(context.data), context.config.seed);
@@ -85,7 +89,7 @@ struct Refinement {
     power_iteration(*network);
     const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
       const LabelledLatents z = negatives(shard, step);
-      learner.set_trainable(true);  // the target freezes it
+      learner.set_trainable(true);
       at::Tensor made = target.decode(z.latents, z.labels);
       if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
       const LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());

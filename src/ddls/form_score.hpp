@@ -1,0 +1,34 @@
+#pragma once
+// Generator and ratio through their sampling forms: scores and gradients without autograd. A block of chains is cut into
+// micro-batches whose activations stay in cache; their size follows from the architecture alone, so one configuration
+// always gives the same bytes.
+#include "ddls/target.hpp"
+#include "models/form/operation.hpp"
+
+namespace ddls {
+
+class FormScore {
+ public:
+  // Of the largest activation of a micro-batch: 8 chains of SN-ResNet 32, 32 of SN-DCGAN 32.
+  static constexpr int64_t usual_cache_bytes = int64_t{8} << 20;
+
+  // Tries one chain to see how large activations are: `like` is [1, latent_dim] of the device and type of the networks. On
+  // a GPU blocks stay whole.
+  FormScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes = usual_cache_bytes);
+
+  // z as the generator takes it; all results are detached.
+  at::Tensor decode(const at::Tensor& z, const at::Tensor& labels) const;
+  at::Tensor log_ratio(const at::Tensor& z, const at::Tensor& labels) const;
+  struct Scores {
+    at::Tensor log_ratio, gradient;  // [n]; [n, latent_dim], with respect to z
+  };
+  Scores scores(const at::Tensor& z, const at::Tensor& labels) const;
+
+  int64_t micro_batch() const { return micro_batch_; }  // chains
+
+ private:
+  Operations generator_, ratio_;
+  int64_t micro_batch_;
+};
+
+}  // namespace ddls

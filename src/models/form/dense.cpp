@@ -1,0 +1,66 @@
+#include "models/form/dense.hpp"
+
+#include <ATen/ATen.h>
+
+#include "models/form/frozen.hpp"
+
+namespace ddls {
+namespace {
+
+class DenseOperation : public Operation {
+ public:
+  DenseOperation(const DenseMap& map, at::Tensor biases, Activation activation)
+      : forward_(map.weight, biases.defined() ? at::Tensor() : map.bias),
+        pull_(map.weight.t(), {}),
+        biases_(std::move(biases)),
+        activation_(activation) {}
+
+  at::Tensor forward(at::Tensor x, Tape& tape) const override {
+    at::Tensor y = forward_(x);
+    if (biases_.defined()) y.add_(at::embedding(biases_, tape.labels()));
+    return activation_.apply_and_keep(std::move(y), tape);
+  }
+  at::Tensor pull(at::Tensor dy, Tape& tape) const override {
+    return pull_(activation_.pull_from(std::move(dy), tape));
+  }
+
+ private:
+  FrozenProduct forward_, pull_;
+  at::Tensor biases_;
+  Activation activation_;
+};
+
+class LogitOperation : public Operation {
+ public:
+  LogitOperation(const DenseMap& map, bool labelled) : labelled_(labelled), weights_(map.weight), bias_(map.bias) {}
+
+  at::Tensor forward(at::Tensor x, Tape& tape) const override {
+    at::Tensor y =
+        labelled_ ? (x * at::embedding(weights_, tape.labels())).sum(1) : at::mv(x, weights_.select(0, 0));
+    if (bias_.defined()) y.add_(bias_);
+    return y;
+  }
+  at::Tensor pull(at::Tensor dy, Tape& tape) const override {
+    return dy.unsqueeze(1) * (labelled_ ? at::embedding(weights_, tape.labels()) : weights_);
+  }
+
+ private:
+  bool labelled_;
+  at::Tensor weights_, bias_;
+};
+
+}  // namespace
+
+OperationPtr dense(const DenseMap& map, Activation activation) {
+  return std::make_unique<DenseOperation>(map, at::Tensor(), activation);
+}
+
+OperationPtr dense_with_labels(const DenseMap& map, const at::Tensor& biases, Activation activation) {
+  return std::make_unique<DenseOperation>(map, biases, activation);
+}
+
+OperationPtr logit(const DenseMap& map) { return std::make_unique<LogitOperation>(map, false); }
+
+OperationPtr logit_with_labels(const DenseMap& map) { return std::make_unique<LogitOperation>(map, true); }
+
+}  // namespace ddls

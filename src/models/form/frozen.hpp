@@ -1,0 +1,35 @@
+#pragma once
+// Products and convolutions with a weight that never changes. On a CPU in float32 they run through oneDNN with the weight
+// laid out once; elsewhere through the general functions of ATen.
+#include "models/form/activation.hpp"
+#include "models/form/fold.hpp"
+
+namespace ddls {
+
+// x W^T + b: W is [to, from], b [to] or undefined.
+class FrozenProduct {
+ public:
+  FrozenProduct(const at::Tensor& weight, const at::Tensor& bias);
+  at::Tensor operator()(const at::Tensor& x) const;  // a tensor of its own
+
+ private:
+  bool onednn_;
+  at::Tensor weight_, bias_;  // the weight transposed, unless oneDNN has it
+};
+
+class FrozenConvolution {
+ public:
+  // `activation` joins the convolution where that saves a pass over the result.
+  FrozenConvolution(const ConvolutionMap& map, Activation activation);
+  at::Tensor operator()(const at::Tensor& x) const;  // a tensor of its own
+
+ private:
+  bool onednn_;
+  ConvolutionMap map_;
+  Activation activation_;
+};
+
+// Of the convolution without its bias: its transpose as a linear map, from the gradient of results to that of inputs.
+ConvolutionMap adjoint(const ConvolutionMap& map);
+
+}  // namespace ddls

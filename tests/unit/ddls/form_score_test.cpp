@@ -1,0 +1,58 @@
+#include "ddls/form_score.hpp"
+
+#include <gtest/gtest.h>
+#include <ATen/ATen.h>
+
+#include "models/factory.hpp"
+#include "models/network.hpp"
+#include "tensor/noise.hpp"
+#include "unit/models/published_models.hpp"
+
+namespace ddls {
+namespace {
+
+ModelConfig small_resnet() {
+  ModelConfig m = test::sn_resnet({32, 16, 16}, {8, 16, 16}, 2, 4);
+  m.latent_dim = 12;
+  return m;
+}
+
+ModelConfig small_dcgan() {
+  ModelConfig m = test::sn_dcgan32();
+  m.latent_dim = 12;
+  m.generator_widths = {32, 16, 8};
+  m.ratio_widths = {8, 16, 32};
+  return m;
+}
+
+FormScore score_of(const ModelConfig& model, int64_t cache_bytes) {
+  const auto form = [&](Role role) { return *make_network(model, role, {3, 16, 16}, 3)->sampling_form(); };
+  return {form(Role::generator), form(Role::ratio), at::zeros({1, model.latent_dim}), cache_bytes};
+}
+
+// The largest activations: 16 channels at 16 x 16 pixels, 8 for the DCGAN.
+TEST(FormScore, MicroBatchesFollowFromTheLargestActivation) {
+  EXPECT_EQ(score_of(small_resnet(), 9 * 16 * 16 * 16 * 4).micro_batch(), 8);
+  EXPECT_EQ(score_of(small_dcgan(), 9 * 16 * 16 * 16 * 4).micro_batch(), 16);
+  EXPECT_EQ(score_of(small_resnet(), 1).micro_batch(), 1);
+}
+
+TEST(FormScore, MicroBatchesDoNotChangeAByte) {
+  at::NoGradGuard no_grad;
+  for (const ModelConfig& model : {small_resnet(), small_dcgan()}) {
+    const int64_t n = 13;  // not a multiple of 4
+    const at::Tensor z = Noise{3}.normal({0, n}, model.latent_dim, 0, Stream::prior);
+    const at::Tensor labels = model.classes > 0 ? at::arange(n, at::kLong).remainder(4) : at::Tensor();
+    const FormScore cut = score_of(model, 4 * 16 * 16 * 16 * 4), whole = score_of(model, int64_t{1} << 40);
+    ASSERT_LT(cut.micro_batch(), n);
+    ASSERT_GT(whole.micro_batch(), n);
+    const FormScore::Scores a = cut.scores(z, labels), b = whole.scores(z, labels);
+    EXPECT_TRUE(at::equal(a.log_ratio, b.log_ratio)) << model.architecture;
+    EXPECT_TRUE(at::equal(a.gradient, b.gradient)) << model.architecture;
+    EXPECT_TRUE(at::equal(cut.decode(z, labels), whole.decode(z, labels))) << model.architecture;
+    EXPECT_TRUE(at::equal(cut.log_ratio(z, labels), a.log_ratio)) << model.architecture;
+  }
+}
+
+}  // namespace
+}  // namespace ddls

@@ -1,0 +1,163 @@
+// Sampling forms against the networks they are made from, on weights and statistics that nothing cancels in.
+#include <gtest/gtest.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "models/batch_norm.hpp"
+#include "models/factory.hpp"
+#include "models/layers.hpp"
+#include "models/network.hpp"
+#include "models/spectral_norm.hpp"
+#include "tensor/noise.hpp"
+#include "unit/models/published_models.hpp"
+
+namespace ddls {
+namespace {
+
+struct Case {
+  const char* name;
+  ModelConfig model;
+  SampleShape shape;
+};
+
+std::vector<Case> cases() {
+  ModelConfig mlp;
+  mlp.generator_widths = {24, 16};
+  mlp.ratio_widths = {32, 24};
+  ModelConfig waves = mlp;
+  waves.ratio_frequencies = {2, 4, 8};
+  ModelConfig dcgan;
+  dcgan.architecture = "dcgan";
+  dcgan.latent_dim = 16;
+  dcgan.generator_widths = {16, 8};
+  dcgan.ratio_widths = {8, 16};
+  dcgan.ratio_hidden = 32;
+  ModelConfig sn_dcgan = test::sn_dcgan32();
+  sn_dcgan.latent_dim = 12;
+  sn_dcgan.generator_widths = {16, 8, 8};
+  sn_dcgan.ratio_widths = {8, 8, 16};
+  ModelConfig resnet = test::sn_resnet({16, 8, 8}, {8, 8, 16, 16}, 2), labelled = resnet, wgangp = resnet;
+  resnet.latent_dim = labelled.latent_dim = wgangp.latent_dim = 12;
+  labelled.classes = 5;
+  wgangp.architecture = "wgangp_resnet";
+  ModelConfig cgan = test::mnist_cgan();
+  cgan.generator_widths = {16, 24, 32};
+  cgan.ratio_widths = {24, 24, 16};
+  return {{"mlp", mlp, {2}},
+          {"mlp with frequencies", waves, {2}},
+          {"dcgan", dcgan, {1, 28, 28}},
+          {"sn_dcgan", sn_dcgan, {3, 16, 16}},
+          {"sn_resnet", resnet, {3, 16, 16}},
+          {"sn_resnet with classes", labelled, {3, 16, 16}},
+          {"wgangp_resnet", wgangp, {3, 16, 16}},
+          {"mlp_cgan", cgan, {1, 8, 8}}};
+}
+
+// Everything that initial weights leave at 0 or 1 gets values of its own; one gain of every norm is next to nothing.
+void unsettle(Network& network) {
+  at::NoGradGuard no_grad;
+  int64_t id = 0;
+  const auto random = [&](const at::Tensor& like) {
+    return Noise{9}.normal({id, id + 1}, like.numel(), 0, Stream::init).view(like.sizes()).to(like.options());
+  };
+  for (auto& item : network.named_parameters()) {
+    at::Tensor p = item.value();
+    const bool gain = item.key().find("norm") != std::string::npos && !item.key().ends_with("bias");
+    ++id;
+    if (p.dim() > 1 && !gain) continue;
+    p.copy_(gain && !item.key().ends_with("offsets") ? 1 + 0.3 * random(p) : 0.2 * random(p));
+    if (gain && p.dim() == 1) p[0] = 1e-12;
+  }
+  for (auto& item : network.named_buffers()) {
+    ++id;
+    at::Tensor b = item.value();
+    if (item.key().ends_with("mean")) b.copy_(0.3 * random(b));
+    if (item.key().ends_with("variance")) b.copy_((0.4 * random(b)).exp());
+  }
+}
+
+struct Pair {
+  NetworkPtr generator, ratio;
+};
+
+Pair networks(const Case& c, at::ScalarType type) {
+  Pair pair{make_network(c.model, Role::generator, c.shape, 3), make_network(c.model, Role::ratio, c.shape, 3)};
+  for (const NetworkPtr& network : {pair.generator, pair.ratio}) {
+    unsettle(*network);
+    power_iteration(*network);
+    network->to(type);
+    network->eval();
+  }
+  return pair;
+}
+
+struct Result {
+  at::Tensor samples, logits, gradient;
+};
+
+Result by_autograd(const Pair& pair, const at::Tensor& z, const at::Tensor& labels) {
+  const at::Tensor leaf = z.detach().requires_grad_(true);
+  const at::Tensor samples = pair.generator->forward(leaf, labels), logits = pair.ratio->forward(samples, labels);
+  return {samples.detach(), logits.detach(), torch::autograd::grad({logits.sum()}, {leaf}).front()};
+}
+
+Result by_form(const Pair& pair, const at::Tensor& z, const at::Tensor& labels) {
+  const auto generator = pair.generator->sampling_form(), ratio = pair.ratio->sampling_form();
+  at::NoGradGuard no_grad;
+  Tape tape(labels, true);
+  const at::Tensor samples = forward_through(*generator, z, tape);
+  const at::Tensor logits = forward_through(*ratio, samples, tape);
+  const at::Tensor gradient =
+      pull_through(*generator, pull_through(*ratio, at::ones_like(logits), tape), tape);
+  EXPECT_THROW(tape.pop(), std::exception);  // everything was used
+  return {samples, logits, gradient};
+}
+
+double relative(const at::Tensor& a, const at::Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
+
+at::Tensor labels_for(const Case& c, int64_t n) {
+  return c.model.classes > 0 ? at::arange(n, at::kLong).remainder(c.model.classes) : at::Tensor();
+}
+
+TEST(SamplingForm, EqualsTheNetworkInDouble) {
+  for (const Case& c : cases()) {
+    const Pair pair = networks(c, at::kDouble);
+    const at::Tensor z = Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor labels = labels_for(c, 6);
+    ASSERT_TRUE(pair.generator->sampling_form() && pair.ratio->sampling_form()) << c.name;
+    const Result plain = by_autograd(pair, z, labels), form = by_form(pair, z, labels);
+    EXPECT_EQ(form.samples.sizes(), plain.samples.sizes()) << c.name;
+    EXPECT_LT(relative(form.samples, plain.samples), 1e-12) << c.name;
+    EXPECT_LT(relative(form.logits, plain.logits), 1e-12) << c.name;
+    EXPECT_LT(relative(form.gradient, plain.gradient), 1e-12) << c.name;
+  }
+}
+
+// Against the network in float64: a ReLU at zero may move single chains, not their median.
+TEST(SamplingForm, IsAsGoodAsTheNetworkInSingle) {
+  for (const Case& c : cases()) {
+    const Pair wide = networks(c, at::kDouble), single = networks(c, at::kFloat);
+    const int64_t n = 33;
+    const at::Tensor z = Noise{6}.normal({0, n}, c.model.latent_dim, 0, Stream::prior), labels = labels_for(c, n);
+    const Result exact = by_autograd(wide, z.to(at::kDouble), labels), form = by_form(single, z, labels);
+    const at::Tensor errors = (form.gradient - exact.gradient).norm(2, 1) / exact.gradient.norm(2, 1);
+    EXPECT_LT(errors.median().item<double>(), 5e-6) << c.name;
+    EXPECT_LT(relative(form.logits, exact.logits), 5e-6) << c.name;
+  }
+}
+
+// Made once: later changes of the network do not reach it.
+TEST(SamplingForm, HasWeightsOfItsOwn) {
+  const Case c = cases().front();
+  const Pair pair = networks(c, at::kFloat);
+  const auto form = pair.generator->sampling_form();
+  const at::Tensor z = Noise{5}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
+  at::NoGradGuard no_grad;
+  Tape tape({}, false);
+  const at::Tensor before = forward_through(*form, z, tape);
+  for (at::Tensor& p : pair.generator->parameters()) p.mul_(2);
+  EXPECT_TRUE(at::equal(forward_through(*form, z, tape), before));
+}
+
+}  // namespace
+}  // namespace ddls
