@@ -22,9 +22,7 @@ at::Tensor joined(std::vector<at::Tensor> pieces) { return pieces.size() == 1 ? 
 }  // namespace
 
 FormScore::FormScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes)
-    : generator_(std::move(generator)),
-      ratio_(std::move(ratio)),
-      micro_batch_(std::numeric_limits<int64_t>::max()) {
+    : generator_(std::move(generator)), ratio_(std::move(ratio)), micro_batch_(std::numeric_limits<int64_t>::max()) {
   if (!like.is_cpu()) return;
   at::NoGradGuard no_grad;
   Tape tape(at::zeros({1}, at::kLong), true);

@@ -45,7 +45,8 @@ Target make_target(Function generate, Function score, int64_t latent_dim, c10::D
 namespace {
 
 // Through z = T(w): for the normal prior that is the identity.
-at::Tensor gradient_of_latent(Prior prior, const at::Tensor& w, const std::function<at::Tensor(const at::Tensor&)>& of_z) {
+at::Tensor gradient_of_latent(Prior prior, const at::Tensor& w,
+                              const std::function<at::Tensor(const at::Tensor&)>& of_z) {
   if (prior == Prior::normal) return of_z(w.detach());
   at::AutoGradMode with_grad(true);
   const at::Tensor leaf = w.detach().requires_grad_(true);

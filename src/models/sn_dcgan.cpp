@@ -63,8 +63,8 @@ class Discriminator : public Network {
       add(widths[i - 1], widths[i], 4, 2);
       add(widths[i], widths[i], 3, 1);
     }
-    logit_ = register_module(
-        "logit", std::make_shared<Dense>(widths.back() * side_ * side_, 1, LayerOptions{.bias = true, .spectral = true}));
+    logit_ = register_module("logit", std::make_shared<Dense>(widths.back() * side_ * side_, 1,
+                                                              LayerOptions{.bias = true, .spectral = true}));
   }
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor&) override {

@@ -53,8 +53,8 @@ class NormAndRelu : public Operation {
 // big += scale * (small enlarged by nearest x2), without the enlarged image.
 void add_enlarged(const at::Tensor& big, const at::Tensor& small, double scale) {
   const auto by_blocks = [](const at::Tensor& image, int64_t block) {
-    return image.permute({0, 2, 3, 1}).view(
-        {image.size(0), image.size(2) / block, block, image.size(3) / block, block, image.size(1)});
+    return image.permute({0, 2, 3, 1})
+        .view({image.size(0), image.size(2) / block, block, image.size(3) / block, block, image.size(1)});
   };
   by_blocks(big, 2).add_(by_blocks(small, 1), scale);
 }
@@ -174,6 +174,8 @@ OperationPtr space_to_depth() {
                        [](const at::Tensor& dy) { return at::pixel_shuffle(dy, 2); });
 }
 
-OperationPtr to_channels_last() { return rearrangement(channels_last, [](const at::Tensor& dy) { return dy; }); }
+OperationPtr to_channels_last() {
+  return rearrangement(channels_last, [](const at::Tensor& dy) { return dy; });
+}
 
 }  // namespace ddls

@@ -35,8 +35,7 @@ class LogitOperation : public Operation {
   LogitOperation(const DenseMap& map, bool labelled) : labelled_(labelled), weights_(map.weight), bias_(map.bias) {}
 
   at::Tensor forward(at::Tensor x, Tape& tape) const override {
-    at::Tensor y =
-        labelled_ ? (x * at::embedding(weights_, tape.labels())).sum(1) : at::mv(x, weights_.select(0, 0));
+    at::Tensor y = labelled_ ? (x * at::embedding(weights_, tape.labels())).sum(1) : at::mv(x, weights_.select(0, 0));
     if (bias_.defined()) y.add_(bias_);
     return y;
   }

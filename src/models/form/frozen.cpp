@@ -18,9 +18,9 @@ struct OneDnn {
   using Convolution = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
                                  at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, Text, Scalars,
                                  std::optional<Text>);
-  using Transposed = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                                at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, Text,
-                                Scalars, std::optional<Text>);
+  using Transposed = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, at::IntArrayRef,
+                                at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, Text, Scalars,
+                                std::optional<Text>);
   std::optional<c10::OperatorHandle> reorder_linear = find("mkldnn::_reorder_linear_weight"),
                                      reorder_convolution = find("mkldnn::_reorder_convolution_weight"),
                                      reorder_transposed = find("mkldnn::_reorder_convolution_transpose_weight"),
@@ -50,9 +50,7 @@ at::Tensor call_boxed(const c10::OperatorHandle& operation, torch::jit::Stack st
   return std::move(stack.front()).toTensor();
 }
 
-std::optional<at::Tensor> optional_of(const at::Tensor& t) {
-  return t.defined() ? std::optional(t) : std::nullopt;
-}
+std::optional<at::Tensor> optional_of(const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; }
 
 std::vector<int64_t> both(int64_t value) { return {value, value}; }
 
@@ -85,8 +83,8 @@ bool product_pays(const at::Tensor& weight) {
 
 }  // namespace
 
-FrozenProduct::FrozenProduct(const at::Tensor& weight, const at::Tensor& bias)
-    : onednn_(product_pays(weight)), bias_(bias) {
+FrozenProduct::FrozenProduct(const at::Tensor& weight, const at::Tensor& bias, Way way)
+    : onednn_(way == Way::faster ? product_pays(weight) : way == Way::onednn), bias_(bias) {
   if (onednn_)
     weight_ = call_boxed(*onednn().reorder_linear, {weight.contiguous(), c10::IValue()});
   else
@@ -108,8 +106,8 @@ FrozenConvolution::FrozenConvolution(const ConvolutionMap& map, Activation activ
     map_.weight = call_boxed(*onednn().reorder_transposed, {map.weight, both(map.padding), both(0), both(map.stride),
                                                             both(1), int64_t{1}, c10::IValue()});
   else
-    map_.weight = call_boxed(*onednn().reorder_convolution, {map.weight, both(map.padding), both(map.stride), both(1),
-                                                             int64_t{1}, c10::IValue()});
+    map_.weight = call_boxed(*onednn().reorder_convolution,
+                             {map.weight, both(map.padding), both(map.stride), both(1), int64_t{1}, c10::IValue()});
 }
 
 at::Tensor FrozenConvolution::operator()(const at::Tensor& x) const {
@@ -133,7 +131,8 @@ at::Tensor FrozenConvolution::operator()(const at::Tensor& x) const {
 ConvolutionMap adjoint(const ConvolutionMap& map) {
   const int64_t last = map.weight.size(2) - 1;
   if (map.transposed || map.stride > 1)
-    return {.weight = map.weight, .bias = {}, .stride = map.stride, .padding = map.padding, .transposed = !map.transposed};
+    return {
+        .weight = map.weight, .bias = {}, .stride = map.stride, .padding = map.padding, .transposed = !map.transposed};
   // With stride 1 that is a convolution too, by the kernel turned by 180 degrees, and convolutions are the faster kind.
   return {.weight = map.weight.flip({2, 3}).transpose(0, 1).contiguous(at::MemoryFormat::ChannelsLast),
           .bias = {},

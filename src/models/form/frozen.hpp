@@ -9,7 +9,8 @@ namespace ddls {
 // x W^T + b: W is [to, from], b [to] or undefined.
 class FrozenProduct {
  public:
-  FrozenProduct(const at::Tensor& weight, const at::Tensor& bias);
+  enum class Way { faster, onednn, aten };  // faster: of this machine
+  FrozenProduct(const at::Tensor& weight, const at::Tensor& bias, Way way = Way::faster);
   at::Tensor operator()(const at::Tensor& x) const;  // a tensor of its own
 
  private:

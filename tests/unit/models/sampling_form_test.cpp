@@ -5,6 +5,7 @@
 
 #include "models/batch_norm.hpp"
 #include "models/factory.hpp"
+#include "models/form/frozen.hpp"
 #include "models/layers.hpp"
 #include "models/network.hpp"
 #include "models/spectral_norm.hpp"
@@ -107,8 +108,7 @@ Result by_form(const Pair& pair, const at::Tensor& z, const at::Tensor& labels) 
   Tape tape(labels, true);
   const at::Tensor samples = forward_through(*generator, z, tape);
   const at::Tensor logits = forward_through(*ratio, samples, tape);
-  const at::Tensor gradient =
-      pull_through(*generator, pull_through(*ratio, at::ones_like(logits), tape), tape);
+  const at::Tensor gradient = pull_through(*generator, pull_through(*ratio, at::ones_like(logits), tape), tape);
   EXPECT_THROW(tape.pop(), std::exception);  // everything was used
   return {samples, logits, gradient};
 }
@@ -143,6 +143,18 @@ TEST(SamplingForm, IsAsGoodAsTheNetworkInSingle) {
     const at::Tensor errors = (form.gradient - exact.gradient).norm(2, 1) / exact.gradient.norm(2, 1);
     EXPECT_LT(errors.median().item<double>(), 5e-6) << c.name;
     EXPECT_LT(relative(form.logits, exact.logits), 5e-6) << c.name;
+  }
+}
+
+// Which way products go depends on the processor, so each is tried on all.
+TEST(SamplingForm, ProductsAreEqualBothWays) {
+  at::NoGradGuard no_grad;
+  const at::Tensor x = Noise{1}.normal({0, 9}, 70, 0, Stream::prior), w = Noise{2}.normal({0, 65}, 70, 0, Stream::init),
+                   b = Noise{3}.normal({0, 1}, 65, 0, Stream::init).squeeze(0);
+  const at::Tensor exact = at::linear(x.to(at::kDouble), w.to(at::kDouble), b.to(at::kDouble));
+  for (const auto way : {FrozenProduct::Way::onednn, FrozenProduct::Way::aten, FrozenProduct::Way::faster}) {
+    EXPECT_LT(relative(FrozenProduct(w, b, way)(x), exact), 1e-6);
+    EXPECT_LT(relative(FrozenProduct(w, {}, way)(x), exact - b), 1e-6);
   }
 }
 
