@@ -52,7 +52,7 @@ finish() {  # finish JOB
   wait_until 300 ended "$1" || { squeue; output_of "$1"; fail "job $1 does not end"; }
   job_is "$1" COMPLETED || { output_of "$1"; fail "job $1: $(scontrol -o show job "$1")"; }
 }
-ended() { ! job_is "$1" RUNNING && ! job_is "$1" PENDING && ! job_is "$1" COMPLETING; }
+ended() { [[ ! $(scontrol -o show job "$1" | head -1) =~ \ JobState=(RUNNING|PENDING|COMPLETING|CONFIGURING|REQUEUED)\  ]]; }
 same_bytes() { hashes "$1" | cmp whole.hashes - || fail "$1: other bytes than the undisturbed run"; }
 
 # 1. mpirun over two nodes, stopped in training and in sampling
