@@ -58,7 +58,7 @@ def measure(args, what, kind, ranks):
     batch = args.rank_batch
     steps = args.steps * (ranks if kind == "weak" else max(args.ranks))
     r = bench(args, "evaluation", ranks, steps, [*args.set, f"evaluate.batch={batch}", f"evaluate.metrics={args.metrics}"])
-    features = 128  # of the pipeline's classifier: the covariance in float64 is what travels
+    features = r["features"]  # their covariance in float64 is what travels
     return {"seconds": steps * batch / r["images_per_second"]["median"], "rate": r["images_per_second"]["median"],
             "unit": "images/s", "messages": 3, "bytes": 8 * features * (features + 2)}
 

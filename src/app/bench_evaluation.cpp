@@ -40,6 +40,7 @@ Json bench_evaluation(const Config& config, const BenchOptions& options, Communi
           {"metrics", config.evaluate.metrics},
           {"count", count},
           {"batch", config.evaluate.batch},
+          {"features", extractor ? extractor->features : data.shape()[0]},
           {"ranks", comm.ranks()},
           {"threads", comm.topology().threads},
           {"images_per_second", spread_of(rates)},

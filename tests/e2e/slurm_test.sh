@@ -34,7 +34,12 @@ export DDLS_BINARY=$binary DDLS_MPIRUN_OPTIONS="--bind-to none --mca btl tcp,sel
 exists() { compgen -G "$1" >/dev/null; }
 job_is() { [[ $(scontrol -o show job "$1" | head -1) == *" JobState=$2 "* ]]; }
 restarts_of() { scontrol -o show job "$1" | sed -n '1s/.* Restarts=\([0-9]*\).*/\1/p'; }
-output_of() { cat "$scratch"/*-"$1".out >&2 || true; }
+output_of() {  # what a job printed, and what Slurm thinks of it
+  cat "$scratch"/*-"$1".out >&2 || true
+  scontrol -o show job "$1" >&2 || true
+  sinfo --noheader --Node --format='node %n is %T' >&2 || true
+  tail -n 20 "$cluster_dir/slurmctld.log" >&2 || true
+}
 
 # stop_when JOB PATTERN: sends what Slurm sends before a time limit as soon as the file is there, and waits for the restart.
 stop_when() {
@@ -43,13 +48,16 @@ stop_when() {
   wait_until 240 exists "$2" || { output_of "$1"; fail "job $1 made no $2"; }
   scancel --batch --signal=USR1 "$1"
   wait_until 120 restarted "$1" "$before" || { output_of "$1"; fail "job $1 did not go back into the queue"; }
+  wait_until 120 runs_again "$1" || { output_of "$1"; fail "job $1 stays in the queue"; }
 }
-restarted() {
-  (($(restarts_of "$1") > $2)) || return 1
-  scontrol update JobId="$1" StartTime=now 2>/dev/null || true   # Slurm lets a job that was put back wait a little
+restarted() { (($(restarts_of "$1") > $2)); }
+runs_again() {
+  if ! job_is "$1" PENDING && ! job_is "$1" COMPLETING; then return 0; fi
+  scontrol update JobId="$1" StartTime=now 2>/dev/null || true   # Slurm lets a job that was put back wait two minutes
+  return 1
 }
 finish() {  # finish JOB
-  wait_until 300 ended "$1" || { squeue; output_of "$1"; fail "job $1 does not end"; }
+  wait_until 300 ended "$1" || { output_of "$1"; fail "job $1 does not end"; }
   job_is "$1" COMPLETED || { output_of "$1"; fail "job $1: $(scontrol -o show job "$1")"; }
 }
 ended() { [[ ! $(scontrol -o show job "$1" | head -1) =~ \ JobState=(RUNNING|PENDING|COMPLETING|CONFIGURING|REQUEUED)\  ]]; }
