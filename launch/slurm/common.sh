@@ -43,7 +43,8 @@ check_gpus() {
 
 # The command that starts one rank per task, in the array `launcher`.
 choose_launcher() {
-  local kind=${DDLS_LAUNCHER:-auto} cpus=${SLURM_CPUS_PER_TASK:-1} extra=()
+  local kind=${DDLS_LAUNCHER:-auto} cpus=${SLURM_CPUS_PER_TASK:-1} mpirun=mpirun extra=()
+  if [[ -x $root/mpirun && -z ${DDLS_MPI:-} ]]; then mpirun=$root/mpirun; fi   # a packed folder brings its own
   if [[ $kind == auto ]]; then
     kind=mpirun
     if srun --mpi=list 2>&1 | grep -qw pmix; then kind=srun; fi
@@ -61,7 +62,7 @@ choose_launcher() {
       else
         extra=(--map-by "slot:PE=$cpus" --bind-to core)
       fi
-      launcher=(mpirun -np "$SLURM_NTASKS" "${extra[@]}" -x OMP_NUM_THREADS -x OMP_WAIT_POLICY) ;;
+      launcher=("$mpirun" -np "$SLURM_NTASKS" "${extra[@]}" -x OMP_NUM_THREADS -x OMP_WAIT_POLICY) ;;
     *) give_up 64 "DDLS_LAUNCHER is '$kind'; it is srun, mpirun or auto" ;;
   esac
 }

@@ -8,7 +8,9 @@ then the bytes of its samples must be those of an undisturbed run, and the next 
   usr1       SIGUSR1 to mpirun, as before a time limit     exit code 75, "stopped by a signal"
   term_rank  SIGTERM to one rank                           exit code 75 on all
   term       SIGTERM to mpirun                             the job ends within 10 s
-  stop       SIGSTOP to a random rank                      the watchdog ends the job: 71, "rank 0 hung in ..."
+  stop       SIGSTOP to a random rank                      the watchdog ends the job: 71, "rank 0 hung in ..."; where the ranks
+                                                           work on their own (sampling) nobody waits under it: then SIGCONT,
+                                                           and the run must complete ("not noticed" in the last line)
   damage     a bit flipped, or the end cut off, in a file of a checkpoint, a block or the statistics kept between runs, while
              nothing runs                                  the next start goes on without it, or refuses and names the file
   full       the run folder on a file system too small     71, "No space left on device"; with space again it goes on
@@ -64,6 +66,12 @@ class Job:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             return None
+
+    def lives(self, seconds):
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        return self.process.poll() is None
 
     def output(self):
         self.log.seek(0)
@@ -130,7 +138,14 @@ def disturb(args, chance, kind, folder):
     else:
         send(victim, {"kill": signal.SIGKILL, "term_rank": signal.SIGTERM, "stop": signal.SIGSTOP}[kind])
     sent = time.monotonic()
-    code = job.wait(END_S + (WATCHDOG_S if kind == "stop" else 0))
+    if kind == "stop" and job.lives(END_S + WATCHDOG_S):
+        need(not re.search(r"hung in", job.output()), "stop: the watchdog spoke, but the job lives on", job)
+        send(victim, signal.SIGCONT)
+        code = job.wait(60 + 3 * args.whole_seconds)
+        need(code == 0, f"stop and go on: exit code {code}", job)
+        args.not_noticed += 1
+        return False
+    code = job.wait(END_S)
     need(code is not None, f"{kind}: the job lived on for {time.monotonic() - sent:.0f} s", job)
     if code == 0:
         return False  # it had nothing left to do
@@ -248,7 +263,7 @@ def inject(args):
     args.whole_seconds = time.monotonic() - start
     args.whole_kib = sum(os.path.getsize(os.path.join(r, f)) for r, _, files in os.walk(whole) for f in files) // 1024
     args.startup = min(1.0, args.whole_seconds / 4)
-    args.latest = 0.0
+    args.latest, args.not_noticed = 0.0, 0
     wanted = hashes(whole)
     if len(wanted) < 9:
         raise SystemExit(f"the undisturbed run left only {sorted(wanted)}")
@@ -283,9 +298,12 @@ def inject(args):
                         check_complete("kill")
                 go_on_after_damage(args, folder, what)
                 check_complete(what)
-            elif not disturb(args, chance, kind, folder):
-                check_complete("a run that was disturbed before")
-                continue  # it came too late: not counted
+            else:
+                before = args.not_noticed
+                if not disturb(args, chance, kind, folder):
+                    check_complete("a run that was disturbed before")
+                    if args.not_noticed == before:
+                        continue  # it came too late: not counted
             done[kind] += 1
             print(f"{sum(done.values()):>4} ok      {what}", flush=True)
         except Broken as error:
@@ -306,7 +324,7 @@ def inject(args):
             print(f"BROKEN  {error}", flush=True)
             break
     print(f"{sum(done.values())} injections ({', '.join(f'{k} {n}' for k, n in sorted(done.items()))}), {runs} runs completed with the "
-          f"right bytes, latest end {args.latest:.1f} s after a signal, {len(broken)} broken (seed {args.seed})")
+          f"right bytes, latest end {args.latest:.1f} s after a signal, {args.not_noticed} stopped ranks not noticed, {len(broken)} broken (seed {args.seed})")
     return 1 if broken else 0
 
 
