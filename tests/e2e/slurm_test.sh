@@ -104,7 +104,7 @@ assert chain["methods"]["ddls"]["chain_steps_per_second"] > 0 and set(chain["sec
 PY
 
 # 3. a cancelled job stays cancelled
-job=$(DDLS_LAUNCHER=mpirun sbatch --parsable --ntasks=1 "$jobs_of/train.sbatch" small.yaml --out cancelled)
+job=$(DDLS_LAUNCHER=mpirun sbatch --parsable --ntasks=1 "$jobs_of/train.sbatch" small.yaml --out cancelled --set train.steps=100000)
 wait_until 240 exists 'cancelled/checkpoints/step-00000007' || { output_of "$job"; fail "job $job made no checkpoint"; }
 scancel --full "$job"
 wait_until 120 job_is "$job" CANCELLED || fail "a cancelled job: $(scontrol -o show job "$job")"
