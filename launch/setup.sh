@@ -8,6 +8,7 @@ usage() {
 usage: launch/setup.sh [options]
 
   --data NAME     also get a data set; NAME: fashion-mnist
+  --tests         also the packages that only tests need (Slurm, patchelf); tests whose packages cannot be had are skipped
   --program-only  build the program without its tests
   --no-build      stop before the compiler: packages and LibTorch only
   --no-packages   do not look at system packages (a machine set up in another way)
@@ -19,7 +20,7 @@ DDLS_DEPS=DIR keeps LibTorch in DIR instead of .deps, so that several checkouts 
 USAGE
 }
 
-data='' target=all build=yes packages=yes cuda=AUTO prefix=''
+data='' target=all build=yes packages=yes tests=no cuda=AUTO prefix=''
 while (($# > 0)); do
   case $1 in
     --data | --cuda | --prefix)
@@ -30,6 +31,7 @@ while (($# > 0)); do
         --prefix) prefix=$(realpath -m -- "$2") ;;
       esac
       shift 2 ;;
+    --tests) tests=yes; shift ;;
     --program-only) target=ddls_program; shift ;;
     --no-build) build=no; shift ;;
     --no-packages) packages=no; shift ;;
@@ -51,6 +53,8 @@ readonly system_packages=(
   libcairo2-dev fonts-dejavu-core                                      # figures of the report
   libgtest-dev                                                         # tests
 )
+# A cluster of two nodes on this machine (e2e_slurm), and the tool of launch/pack.sh (e2e_pack).
+readonly test_packages=(slurmctld slurmd slurm-client munge patchelf)
 
 install_missing_packages() {
   local missing=() package as_root=()
@@ -83,6 +87,13 @@ install_missing_packages() {
 
 step_packages() {
   install_missing_packages "${system_packages[@]}" ${data:+dataset-$data}
+}
+
+# Some tests can do without: what is missing then is said, here and by the test.
+step_test_packages() {
+  if ! (install_missing_packages "${test_packages[@]}"); then
+    say "      going on without: the tests e2e_slurm and e2e_pack will be skipped"
+  fi
 }
 
 has_torch() {
@@ -165,6 +176,7 @@ step_install() {
 packages_changed=no
 steps=()
 if [[ $packages == yes ]]; then steps+=("packages: system packages"); fi
+if [[ $packages == yes && $tests == yes ]]; then steps+=("test_packages: packages of tests"); fi
 steps+=("libtorch: LibTorch")
 if [[ -n $data ]]; then steps+=("data: data set $data"); fi
 if [[ $build == yes ]]; then steps+=("configure: configure" "build: build"); fi

@@ -80,6 +80,7 @@ void run_bench(const CommandLine& line, Communicator& comm) {
   Json result;
   if (line.bench == "training") result = bench_training(config, line.bench_options, comm);
   if (line.bench == "sampler") result = bench_sampler(config, line.bench_options, comm);
+  if (line.bench == "evaluation") result = bench_evaluation(config, line.bench_options, comm);
   if (line.bench == "data") result = bench_data(config, line.bench_options, comm);
   if (line.bench == "collectives") result = bench_collectives(line.bench_options, comm);
   ensure(!result.is_null(), "bench {} is not there", line.bench);

@@ -20,6 +20,7 @@ void run_bench(const CommandLine& line, Communicator& comm);
 // One file per kind. **Collective**; the result is the same on every rank.
 Json bench_training(const Config& config, const BenchOptions& options, Communicator& comm);
 Json bench_sampler(const Config& config, const BenchOptions& options, Communicator& comm);
+Json bench_evaluation(const Config& config, const BenchOptions& options, Communicator& comm);
 Json bench_data(const Config& config, const BenchOptions& options, Communicator& comm);
 Json bench_collectives(const BenchOptions& options, Communicator& comm);
 

@@ -1,6 +1,7 @@
 #include "app/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 #include "base/error.hpp"
 #include "version.hpp"
@@ -9,7 +10,7 @@ namespace ddls {
 namespace {
 
 struct Names {
-  std::string resume = "auto", level = "info", seed;
+  std::string resume = "auto", level = "info", seed, shard;
 };
 
 void add_common(CLI::App& app, CommandLine& line, Names& names) {
@@ -23,6 +24,21 @@ void add_common(CLI::App& app, CommandLine& line, Names& names) {
   app.add_option("--device", line.device, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--seed", names.seed, "the same as --set seed=N");
   app.add_option("--log-level", names.level, "debug, info, warning, error or off");
+  app.add_option("--watchdog", line.watchdog_s,
+                 "seconds that a rank waits for the others before it ends the job (default: 600; 0: for ever)")
+      ->check(CLI::NonNegativeNumber);
+}
+
+// "2/8": the third of eight parts.
+Shard shard_from(const std::string& text) {
+  Shard shard;
+  const char* end = text.data() + text.size();
+  const auto index = std::from_chars(text.data(), end, shard.index);
+  if (index.ec == std::errc() && index.ptr != end && *index.ptr == '/') {
+    const auto count = std::from_chars(index.ptr + 1, end, shard.count);
+    if (count.ec == std::errc() && count.ptr == end && shard.index >= 0 && shard.index < shard.count) return shard;
+  }
+  fail(Exit::usage, "--shard {}: it is I/N with I from 0 to N - 1, as in --shard 0/8", text);
 }
 
 }  // namespace
@@ -51,6 +67,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   sample->add_option("--checkpoint", line.checkpoint, "checkpoint folder to sample from (default: the run's newest)");
   sample->add_option("--generator", line.generator, "generator of any GAN, a TorchScript file (docs/export.md)");
   sample->add_option("--discriminator", line.discriminator, "its discriminator, a TorchScript file that gives logits");
+  sample->add_option(
+      "--shard", names.shard,
+      "I/N: only the I-th (from 0) of N parts of the blocks; `sample` without it puts the parts together");
   CLI::App* evaluate = command("evaluate", "compare two sets, or the samples of a run", Command::evaluate);
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
   evaluate->add_option("--real", line.real, "real set");
@@ -60,9 +79,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
       "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, intra_fid (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
   CLI::App* bench = command("bench", "measure a part of the program on synthetic data", Command::bench);
-  bench->add_option("what", line.bench, "training, sampler, data or collectives")
+  bench->add_option("what", line.bench, "training, sampler, evaluation, data or collectives")
       ->required()
-      ->check(CLI::IsMember({"training", "sampler", "data", "collectives"}));
+      ->check(CLI::IsMember({"training", "sampler", "evaluation", "data", "collectives"}));
   bench->add_option("--warmup", line.bench_options.warmup, "steps before the clock starts")->check(CLI::PositiveNumber);
   bench->add_option("--rounds", line.bench_options.rounds, "how many times it is measured")->check(CLI::PositiveNumber);
   bench->add_option("--steps", line.bench_options.steps, "steps per round")->check(CLI::PositiveNumber);
@@ -86,6 +105,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
                 : names.resume == "require" ? Resume::require
                                             : Resume::automatic;
   line.level = log::level_from_name(names.level);
+  if (!names.shard.empty()) line.shard = shard_from(names.shard);
+  if (line.shard.partial() && line.resume == Resume::never)
+    fail(Exit::usage, "--shard and --resume never: parts share a folder, and none may empty it; delete it first");
   if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
                             line.command != Command::bench && line.fake.empty() && line.generator.empty();

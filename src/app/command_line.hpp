@@ -15,6 +15,12 @@ struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
 };
 
+// A part of the blocks of `sample`, for batch jobs that share one run folder.
+struct Shard {
+  int64_t index = 0, count = 1;
+  bool partial() const { return count > 1; }
+};
+
 struct CommandLine {
   Command command = Command::pipeline;
   std::string config_file;
@@ -23,10 +29,12 @@ struct CommandLine {
   Resume resume = Resume::automatic;
   std::string device = "auto";
   log::Level level = log::Level::info;
+  double watchdog_s = 600;                     // how long a rank waits for the others; 0: for ever
   std::string checkpoint;                      // sample
+  Shard shard;                                 // sample
   std::string generator, discriminator;        // sample: TorchScript files instead of a run's networks
   std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
-  std::string bench;                           // training, sampler, collectives
+  std::string bench;                           // training, sampler, evaluation, data or collectives
   BenchOptions bench_options;
   std::string json;  // evaluate, bench, info
 };

@@ -48,7 +48,7 @@ int run_command(int argc, char** argv, Environment& environment) {
   }
 
   const Topology topology = find_topology(MPI_COMM_WORLD, line.device);
-  Communicator comm(MPI_COMM_WORLD, topology);
+  Communicator comm(MPI_COMM_WORLD, topology, line.watchdog_s);
   switch (line.command) {
     case Command::config:
       comm.on_root([&] { return print(to_yaml(load_config(line.config_file, line.overrides))), std::string(); });

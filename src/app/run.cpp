@@ -58,9 +58,9 @@ fs::path folder_of(const CommandLine& line, const Config& config) {
   return config.output.directory.empty() ? fs::path("runs") / config.name : fs::path(config.output.directory);
 }
 
-RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& comm) {
+RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& comm, const Shard& shard) {
   std::optional<RunLog> made;
-  comm.together([&] { made.emplace(folder, comm.root(), config.output.tensorboard); });
+  comm.together([&] { made.emplace(folder, comm.root() && !shard.partial(), config.output.tensorboard); });
   return std::move(*made);
 }
 
@@ -87,12 +87,13 @@ Run open_run(const CommandLine& line, Communicator& comm) {
   const fs::path folder = folder_of(line, config);
   comm.on_root([&] {
     make_folder(folder / "samples");
-    write_file(folder / "config.yaml", to_yaml(config));
+    if (!line.shard.partial()) write_file(folder / "config.yaml", to_yaml(config));
     return std::string();
   });
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
-  RunLog run_log = open_run_log(folder, config, comm);
-  Run run{std::move(config), folder, line.resume, comm, std::move(run_log), std::move(train), std::move(test)};
+  RunLog run_log = open_run_log(folder, config, comm, line.shard);
+  Run run{std::move(config),  folder,           line.resume,     comm,
+          std::move(run_log), std::move(train), std::move(test), line.shard};
   comm.together([&] {  // what would fail later fails now
     run.reference();
     check_labels(run);
@@ -100,7 +101,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
       make_network(run.config.model, role, sample_shape(run.train), run.config.seed);
   });
   comm.on_root([&] {
-    write_file(folder / "run.json", provenance(run));
+    if (run.writes()) write_file(folder / "run.json", provenance(run));
     if (run.resume == Resume::never) fs::remove(folder / "seconds.json");
     return std::string();
   });

@@ -25,7 +25,9 @@ struct Run {
   Communicator& comm;
   RunLog log;
   Dataset train, test;  // test may be empty
+  Shard shard = {};     // of the blocks that are sampled
 
+  bool writes() const { return !shard.partial(); }  // what is one file of the run
   std::filesystem::path samples_of(const std::string& method) const { return folder / "samples" / method; }
   std::filesystem::path checkpoints() const { return folder / "checkpoints" / ""; }
   const Dataset& reference() const;  // evaluate.reference; throws Error(config) where there is none
@@ -33,7 +35,8 @@ struct Run {
 
 // --out, else output.directory, else runs/NAME.
 std::filesystem::path folder_of(const CommandLine& line, const Config& config);
-RunLog open_run_log(const std::filesystem::path& folder, const Config& config, Communicator& comm);
+// A part of a job array (`shard`) writes no log, and nothing else that the other parts would write too.
+RunLog open_run_log(const std::filesystem::path& folder, const Config& config, Communicator& comm, const Shard& shard);
 // Opens the folder, writes config.yaml and run.json, reads the data, and checks that all ranks see the same.
 Run open_run(const CommandLine& line, Communicator& comm);
 

@@ -50,14 +50,15 @@ void sample_scripted(const CommandLine& line, Communicator& comm) {
   const fs::path folder = folder_of(line, config);
   comm.on_root([&] {
     make_folder(folder / "samples");
+    if (line.shard.partial()) return std::string();
     write_file(folder / "config.yaml", to_yaml(config));
     write_file(folder / "run.json", provenance(line, config, gan, comm.ranks()));
     return std::string();
   });
   log::info("sampling from {} and {}: samples [{}]", line.generator, line.discriminator,
             fmt::join(gan.sample_shape, ", "));
-  RunLog run_log = open_run_log(folder, config, comm);
-  Run run{std::move(config), folder, line.resume, comm, std::move(run_log), {}, {}};
+  RunLog run_log = open_run_log(folder, config, comm, line.shard);
+  Run run{std::move(config), folder, line.resume, comm, std::move(run_log), {}, {}, line.shard};
   sample_stage(run, {gan.target, gan.digest});
   log::info("samples in {}", (folder / "samples").string());
 }

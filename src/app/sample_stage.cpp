@@ -40,19 +40,57 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   return {key.dump()};
 }
 
-void sample_method(Run& run, const std::string& name, const TrainedTarget& trained) {
+// The blocks of this rank: the shard's contiguous part of all, dealt to the ranks of this job. Other jobs may have another
+// number of ranks.
+std::vector<Block> blocks_of_rank(const BlockPlan& plan, const Shard& shard, const Communicator& comm) {
+  const int64_t blocks = plan.blocks();
+  const int64_t first = blocks * shard.index / shard.count, last = blocks * (shard.index + 1) / shard.count;
+  std::vector<Block> mine;
+  for (int64_t i = first + (last - first) * comm.rank() / comm.ranks();
+       i < first + (last - first) * (comm.rank() + 1) / comm.ranks(); ++i)
+    mine.push_back(plan.block(i));
+  return mine;
+}
+
+// What was spent on blocks that another job puts together: seconds of a shard, or of a start that was stopped, beside the
+// blocks. Every shard has a file of its own.
+void keep_seconds(const SampleStore& store, const SampleKey& key, const Shard& shard, double seconds) {
+  const fs::path file = store.folder() / "blocks" / fmt::format("seconds-{}-of-{}.json", shard.index, shard.count);
+  if (fs::exists(file)) {
+    const Json earlier = Json::parse(read_file(file), nullptr, false);
+    if (earlier.is_object() && earlier.value("key", "") == key.text) seconds += earlier.value("seconds", 0.0);
+  }
+  write_file(file, Json{{"key", key.text}, {"seconds", seconds}}.dump() + "\n");
+}
+
+double kept_seconds(const SampleStore& store, const SampleKey& key) {
+  double sum = 0;
+  for (const auto& entry : fs::directory_iterator(store.folder() / "blocks")) {
+    if (!entry.path().filename().string().starts_with("seconds-") || entry.path().extension() != ".json") continue;
+    const Json kept = Json::parse(read_file(entry.path()), nullptr, false);
+    if (kept.is_object() && kept.value("key", "") == key.text) sum += kept.value("seconds", 0.0);
+  }
+  return sum;
+}
+
+// Returns the seconds that earlier jobs spent on these samples.
+double sample_method(Run& run, const std::string& name, const TrainedTarget& trained) {
   Communicator& comm = run.comm;
   const BlockPlan plan{run.config.sample.count, run.config.sample.block_size};
-  SampleStore store(run.samples_of(name), key_of(run, name, trained.digest), plan);
+  const SampleKey key = key_of(run, name, trained.digest);
+  SampleStore store(run.samples_of(name), key, plan);
   const bool finished = comm.on_root([&] {
     if (run.resume != Resume::never && store.finished()) return "yes";
     if (run.resume == Resume::never) fs::remove_all(store.folder());
-    store.prepare();
+    if (run.writes())
+      store.prepare();
+    else
+      make_folder(store.folder() / "blocks");
     return "no";
   }) == "yes";
   if (finished) {
     log::info("{}: complete ({} samples, from an earlier run)", name, plan.count);
-    return;
+    return 0;
   }
 
   const Stopwatch watch;
@@ -64,10 +102,10 @@ void sample_method(Run& run, const std::string& name, const TrainedTarget& train
               method.step_size(0), method.temperature);
   comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");  // adapted on each rank
   const RecordPlan records = plan_records(run.config.sample, method.steps);
-  const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks());
-  if (comm.root() && plan.blocks() < comm.ranks())
-    log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(), comm.ranks(),
-                 plan.block_size);
+  const std::vector<Block> mine = blocks_of_rank(plan, run.shard, comm);
+  if (comm.root() && plan.blocks() < comm.ranks() * run.shard.count)
+    log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(),
+                 comm.ranks() * run.shard.count, plan.block_size);
 
   const int64_t per_block = std::max<int64_t>(method.steps, 1);
   Progress progress(name, static_cast<int64_t>(mine.size()) * per_block, 0, comm.root());
@@ -81,11 +119,23 @@ void sample_method(Run& run, const std::string& name, const TrainedTarget& train
         },
         [] { return stop_signal::requested(); }, run.config.sample.checkpoint_every);
   });
-  if (comm.any(!completed))
-    all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
+  const bool stopped = comm.any(!completed);
+  const double seconds = watch.seconds();
+  if (stopped || run.shard.partial())
+    comm.on_root([&] { return keep_seconds(store, key, run.shard, seconds), std::string(); });
+  if (stopped) all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
   progress.finish();
-  comm.on_root(
-      [&] { return store.assemble(method, records.records, records.snapshots, watch.seconds()), std::string(); });
+  if (run.shard.partial()) {
+    log::info("{}: part {} of {} is complete; `ddls_dist sample` puts the parts together", name, run.shard.index,
+              run.shard.count);
+    return 0;
+  }
+  double earlier = 0;
+  comm.on_root([&] {
+    earlier = kept_seconds(store, key);
+    return store.assemble(method, records.records, records.snapshots, earlier + seconds), std::string();
+  });
+  return earlier;
 }
 
 // A few chains at several step sizes, every step kept: what the step size does to a path. Points only.
@@ -127,9 +177,11 @@ void sweep(Run& run, const TrainedTarget& trained) {
 
 void sample_stage(Run& run, const TrainedTarget& trained) {
   const Stopwatch watch;
-  for (const std::string& name : run.config.sample.methods) sample_method(run, name, trained);
+  double earlier = 0;
+  for (const std::string& name : run.config.sample.methods) earlier += sample_method(run, name, trained);
+  if (run.shard.partial()) return;
   sweep(run, trained);
-  note_seconds(run, "sample", watch.seconds());
+  note_seconds(run, "sample", earlier + watch.seconds());
 }
 
 }  // namespace ddls

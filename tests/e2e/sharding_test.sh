@@ -37,3 +37,23 @@ rm -r np2/samples
 on 3 sample --config small.yaml --out np2 >out 2>err || { cat err >&2; fail "sample"; }
 hashes np2 >again.hashes
 cmp np1.hashes again.hashes || fail "sampling alone gives other bytes"
+
+# In parts, by jobs with other numbers of ranks, two of them at the same time; one part is left to the job that puts them together.
+rm -r np2/samples np2/run.json
+on 2 sample --config small.yaml --out np2 --shard 2/4 >out2 2>err2 &
+part=$!
+on 1 sample --config small.yaml --out np2 --shard 0/4 >out 2>err || { cat err >&2; fail "sample --shard 0/4"; }
+wait "$part" || { cat err2 >&2; fail "sample --shard 2/4"; }
+on 1 sample --config small.yaml --out np2 --shard 1/4 >out 2>err || { cat err >&2; fail "sample --shard 1/4"; }
+[[ $(find np2/samples/ddls/blocks -name 'block-*' | wc -l) == 5 ]] || fail "three of four parts are not five of seven blocks"
+[[ ! -e np2/run.json && ! -e np2/samples/ddls/samples.npz ]] || fail "a part wrote what belongs to the run"
+on 2 sample --config small.yaml --out np2 >out 2>err || { cat err >&2; fail "putting the parts together"; }
+hashes np2 >parts.hashes
+cmp np1.hashes parts.hashes || fail "sampling in parts gives other bytes"
+[[ -e np2/run.json && ! -e np2/samples/ddls/blocks ]] || fail "the parts were not put together"
+for shard in 4/4 -1/4 1 1/ a/b 1/0; do
+  expect 64 1 sample --config small.yaml --out np2 --shard="$shard"
+  says "--shard $shard"
+done
+expect 64 2 sample --config small.yaml --out np2 --shard 0/2 --resume never
+says '--resume never'

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""What launch/gpu_check.sh runs. Standard library only."""
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+NO_GPU, FAILED = 78, 70
+# Points and small images: seconds each. One line per key that differs from the defaults.
+SMALL = """name: gpu_check
+data: {kind: gaussians25, points: 4000}
+model: {generator_widths: [64, 64], discriminator_widths: [64, 64], ratio_widths: [64, 64]}
+train: {steps: 50, batch: 64, checkpoint_every: 1000, ratio: {steps: 50, batch: 64}}
+sample: {methods: [generator, ddls, mala], count: 1000, block_size: 125, ddls: {steps: 50}, mala: {steps: 50, step_sizes: [0.05]}}
+"""
+BENCHES = [  # name, kind, options
+    ("training sn_dcgan 64", "training", ["--config", "cifar10-sndcgan.yaml", "--set", "train.shards=0"]),
+    ("training sn_resnet 64", "training", ["--config", "cifar10-sngan.yaml", "--set", "train.shards=0"]),
+    ("sampler sn_resnet 512", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512"]),
+    ("evaluation", "evaluation", ["--config", "cifar10-sngan.yaml"]),
+    ("collectives", "collectives", []),
+]
+
+
+class Memory(threading.Thread):
+    """The most memory that nvidia-smi sees in use on any GPU while it runs; None where it cannot be asked."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.done, self.most = threading.Event(), None
+
+    def run(self):
+        while not self.done.is_set():
+            for line in smi("memory.used"):
+                if line.isdigit():
+                    self.most = max(self.most or 0, int(line))
+            self.done.wait(0.5)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.join()
+
+
+def smi(field):
+    try:
+        out = subprocess.run(["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in out.stdout.splitlines()] if out.returncode == 0 else []
+
+
+def run(args, command, limit=600):
+    """Exit code, output, seconds. 124: it took longer than the limit."""
+    start = time.monotonic()
+    with open(os.path.join(args.out, "last.log"), "w+") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            code = 124
+        log.seek(0)
+        return code, log.read(), time.monotonic() - start
+
+
+def mpi(args, ranks):
+    return [*shlex.split(args.mpirun), "--bind-to", "none", "--oversubscribe", "-np", str(ranks)]
+
+
+def test_program(args, name):
+    for folder in ("", "gpu", "mpi"):
+        path = os.path.join(args.tests, folder, name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def sample_hashes(folder):
+    found = {}
+    for root, _, files in os.walk(os.path.join(folder, "samples")):
+        for name in files:
+            if name in ("samples.npz", "latents.npz", "chains.jsonl"):
+                path = os.path.join(root, name)
+                with open(path, "rb") as file:
+                    found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
+    return found
+
+
+def check(report, name, passed, why="", **more):
+    report["checks"].append({"name": name, "passed": passed, **({"why": why} if why and not passed else {}), **more})
+    print(f"{'ok     ' if passed else 'FAILED '} {name}" + (f": {why.strip()[-600:]}" if why and not passed else ""), flush=True)
+
+
+def run_tests(args, report, gpus):
+    program = test_program(args, "mpi_gpu")
+    if not program:
+        check(report, "GPU tests", False, f"there is no test program mpi_gpu in {args.tests}: build the tests (launch/setup.sh), or pack with --tests")
+        return
+    plans = [("1 rank, NCCL", 1, {}), ("2 ranks on one GPU, through host memory", 2, {"CUDA_VISIBLE_DEVICES": args.first})]
+    if gpus > 1:
+        plans.append((f"{gpus} ranks, one per GPU, NCCL", gpus, {}))
+    for name, ranks, variables in plans:
+        code, output, seconds = run(args, ["env", *(f"{k}={v}" for k, v in variables.items()), *mpi(args, ranks), program])
+        skipped = "no GPU: " in output
+        check(report, "tests: " + name, code == 0 and not skipped, f"exit code {code}\n{output}", seconds=round(seconds, 1))
+
+
+def run_small(args, report, gpus):
+    """Training at one rank; then samples of the same weights at several rank counts must be the same bytes."""
+    config = os.path.join(args.out, "small.yaml")
+    with open(config, "w") as file:
+        file.write(SMALL)
+    reference = None
+    for ranks in sorted({1, 2, 3, gpus}):
+        folder = os.path.join(args.out, f"np{ranks}")
+        shutil.rmtree(folder, ignore_errors=True)
+        variables = ["env", f"CUDA_VISIBLE_DEVICES={args.first}"] if 1 < ranks != gpus else []  # ranks share the first GPU
+        if reference:
+            os.makedirs(folder)
+            shutil.copytree(os.path.join(args.out, "np1", "checkpoints"), os.path.join(folder, "checkpoints"))
+        command = ["sample"] if reference else []
+        code, output, seconds = run(args, [*variables, *mpi(args, ranks), args.binary, *command, "--config", config, "--out", folder, "--device", "cuda"])
+        if code != 0:
+            check(report, f"small run at {ranks} ranks", False, f"exit code {code}\n{output}")
+            continue
+        found = sample_hashes(folder)
+        if reference is None:
+            reference = found
+            check(report, "pipeline on one GPU", len(found) == 9, f"only {sorted(found)}", seconds=round(seconds, 1))
+        else:
+            other = sorted(k for k in reference if found.get(k) != reference[k])
+            check(report, f"samples at {ranks} ranks are those at 1", not other, f"other bytes: {', '.join(other)}")
+    if reference:  # the same run on the CPU: not the same bytes, but the same kind of result
+        code, output, _ = run(args, [*mpi(args, 1), args.binary, "--config", config, "--out", os.path.join(args.out, "cpu"), "--device", "cpu"])
+        check(report, "the same run on the CPU", code == 0, f"exit code {code}\n{output}")
+
+
+def run_benches(args, report, gpus):
+    out = os.path.join(args.out, ".bench.json")
+    for name, kind, options in BENCHES:
+        if args.quick and name != "collectives" and "dcgan" not in name:
+            continue
+        options = [os.path.join(args.configs, o) if o.endswith(".yaml") else o for o in options]
+        for ranks in sorted({1, gpus}):
+            with Memory() as memory:
+                code, output, _ = run(args, [*mpi(args, ranks), args.binary, "bench", kind, *options, "--device", "cuda", "--json", out])
+            if code != 0:
+                check(report, f"bench {name} at {ranks} ranks", False, f"exit code {code}\n{output}")
+                continue
+            with open(out) as file:
+                report["benches"].append({"name": name, "ranks": ranks, "gpu_memory_mib": memory.most, "result": json.load(file)})
+            os.remove(out)
+
+
+def summary(report):
+    lines = [f"ddls_dist {report['info']['version']} ({report['info']['git_commit']}), torch {report['info']['torch']}, "
+             f"NCCL {report['info']['nccl']}, {report['info']['mpi']}"]
+    lines += [f"  GPU {i}: {name}" for i, name in enumerate(report["info"]["devices"])]
+    lines.append(f"  driver {', '.join(sorted(set(report['driver']))) or 'unknown'}")
+    lines.append("")
+    for c in report["checks"]:
+        lines.append(f"{'ok     ' if c['passed'] else 'FAILED '} {c['name']}" + (f"  ({c['seconds']} s)" if "seconds" in c else ""))
+        if not c["passed"]:
+            lines += ["        | " + line for line in c.get("why", "").strip().splitlines()[-15:]]
+    lines.append("")
+    for b in report["benches"]:
+        r = b["result"]
+        rate = r.get("images_per_second") or r.get("chain_steps_per_second")
+        memory = f", {b['gpu_memory_mib']} MiB on the fullest GPU" if b["gpu_memory_mib"] else ""
+        if rate:
+            unit = "images/s" if "images_per_second" in r else "chain steps/s"
+            share = f", {100 * r['fraction_of_peak']:.0f} % of the product rate" if "fraction_of_peak" in r else ""
+            lines.append(f"{b['name']:<24} {b['ranks']:>3} ranks  {rate['median']:>12.1f} {unit} ({rate['min']:.1f} to {rate['max']:.1f}){share}{memory}")
+        else:
+            lines.append(f"{b['name']:<24} {b['ranks']:>3} ranks  transport {r['transport']}{memory}")
+            lines += [f"    {row['bytes']:>10} bytes {row['microseconds']:>10.1f} us  algbw {row['algbw_gb_per_s']:>8.2f}  busbw {row['busbw_gb_per_s']:>8.2f} GB/s"
+                      for row in r["all_reduce"]]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("--binary", "--mpirun", "--tests", "--configs"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--out", default=os.path.join("runs", "gpu_check"))
+    parser.add_argument("--quick", action="store_true", help="one bench of each kind")
+    args = parser.parse_args()
+    os.makedirs(args.out, exist_ok=True)
+    args.first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+
+    info_file = os.path.join(args.out, ".info.json")
+    code, output, _ = run(args, [args.binary, "info", "--json", info_file])
+    if code != 0:
+        sys.exit(f"gpu_check: '{args.binary} info' fails ({code}):\n{output}")
+    with open(info_file) as file:
+        info = json.load(file)
+    os.remove(info_file)
+    gpus = len(info["devices"])
+    if gpus == 0:
+        why = [line.split(None, 2)[2] for line in output.splitlines() if line.startswith("no GPU")]
+        print(f"gpu_check: no GPU can be used here: {why[0] if why else 'none is visible'}. Nothing was checked.", file=sys.stderr)
+        return NO_GPU
+    if not info["cuda_toolkit"]:
+        print("gpu_check: this program was built without the CUDA toolkit, so without NCCL: launch/setup.sh --cuda on. Nothing was checked.", file=sys.stderr)
+        return NO_GPU
+
+    report = {"schema": 1, "info": info, "driver": smi("driver_version"), "checks": [], "benches": []}
+    run_tests(args, report, gpus)
+    run_small(args, report, gpus)
+    run_benches(args, report, gpus)
+    report["passed"] = all(c["passed"] for c in report["checks"])
+    with open(os.path.join(args.out, "gpu_check.json"), "w") as file:
+        json.dump(report, file, indent=2)
+        file.write("\n")
+    text = summary(report)
+    with open(os.path.join(args.out, "gpu_check.txt"), "w") as file:
+        file.write(text)
+    print("\n" + text + f"\n{args.out}/gpu_check.json")
+    return 0 if report["passed"] else FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

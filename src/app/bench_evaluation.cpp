@@ -1,0 +1,50 @@
+// Decoded images in, metrics out: the extractor (the pipeline's classifier at initial weights), the sums over ranks, and the
+// pairs of KID and PRDC where evaluate.metrics has them. steps x evaluate.batch images over all ranks.
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include "app/bench.hpp"
+#include "base/files.hpp"
+#include "evaluate/set_metrics.hpp"
+#include "models/classifier.hpp"
+#include "train/gan_training.hpp"
+
+namespace ddls {
+namespace {
+
+// Written and read back: each rank its own file, since the machines of a job share no temporary folder.
+Extractor classifier_extractor(const Config& config, const Dataset& data, c10::Device device) {
+  constexpr int64_t classes = 10;
+  const fs::path file = fs::temp_directory_path() / fmt::format("ddls_bench_{}_{}.pt", getpid(), config.seed);
+  Classifier(sample_shape(data), config.model.classifier_widths, classes).save_torchscript(file);
+  Extractor extractor = load_extractor(file, data.shape(), device);
+  fs::remove(file);
+  return extractor;
+}
+
+}  // namespace
+
+Json bench_evaluation(const Config& config, const BenchOptions& options, Communicator& comm) {
+  const int64_t count = options.steps * config.evaluate.batch;
+  const Dataset data = synthetic_data(config, count);
+  std::optional<Extractor> extractor;
+  if (data.images()) comm.together([&] { extractor = classifier_extractor(config, data, comm.topology().device); });
+  const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
+  const EvaluationSet set = set_of(data);
+  const Reference reference = prepare_reference(context, set);
+  for (int64_t i = 0; i < options.warmup; ++i) metrics_of(context, set, reference);
+  std::vector<double> rates;
+  for (int64_t round = 0; round < options.rounds; ++round)
+    rates.push_back(static_cast<double>(count) / seconds_together(comm, [&] { metrics_of(context, set, reference); }));
+  return {{"bench", "evaluation"},
+          {"metrics", config.evaluate.metrics},
+          {"count", count},
+          {"batch", config.evaluate.batch},
+          {"features", extractor ? extractor->features : data.shape()[0]},
+          {"ranks", comm.ranks()},
+          {"threads", comm.topology().threads},
+          {"images_per_second", spread_of(rates)},
+          {"peak_resident_mib", peak_resident_mib()}};
+}
+
+}  // namespace ddls
