@@ -32,7 +32,6 @@ import tempfile
 import time
 
 WATCHDOG_S = 4
-END_S = 10  # from the disturbance to the end of the job
 
 
 class Broken(Exception):
@@ -138,14 +137,14 @@ def disturb(args, chance, kind, folder):
     else:
         send(victim, {"kill": signal.SIGKILL, "term_rank": signal.SIGTERM, "stop": signal.SIGSTOP}[kind])
     sent = time.monotonic()
-    if kind == "stop" and job.lives(END_S + WATCHDOG_S):
+    if kind == "stop" and job.lives(args.end_seconds + WATCHDOG_S):
         need(not re.search(r"hung in", job.output()), "stop: the watchdog spoke, but the job lives on", job)
         send(victim, signal.SIGCONT)
         code = job.wait(60 + 3 * args.whole_seconds)
         need(code == 0, f"stop and go on: exit code {code}", job)
         args.not_noticed += 1
         return False
-    code = job.wait(END_S)
+    code = job.wait(args.end_seconds)
     need(code is not None, f"{kind}: the job lived on for {time.monotonic() - sent:.0f} s", job)
     if code == 0:
         return False  # it had nothing left to do
@@ -235,6 +234,7 @@ def main():
     parser.add_argument("--injections", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scratch", default=None)
+    parser.add_argument("--end-seconds", type=float, default=10, help="from the disturbance to the end of the job; more on a loaded machine")
     parser.add_argument("--kinds", default="kill,usr1,term_rank,term,stop,damage,full")
     args = parser.parse_args()
     args.binary = os.path.abspath(args.binary)
