@@ -98,7 +98,8 @@ start_ranks() {
     if ((signals == seen)); then break; fi
   done
   job=''
-  if ((rc == stopped)); then back_into_the_queue; fi
+  # 138: the signal met a rank that was still loading its libraries. It had nothing to save.
+  if ((rc == stopped || (signals > 0 && rc == 138))); then back_into_the_queue; fi
   if ((rc != 0)); then exit "$rc"; fi
 }
 
