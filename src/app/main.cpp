@@ -10,9 +10,9 @@ int main(int argc, char** argv) {
   // Torch asks for huge pages for tensors of 2 MB and more: fewer page faults and TLB misses. Torch reads this at its first
   // allocation; a user's own setting counts.
   setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
+  stop_signal::install();  // before MPI starts, which takes a second in which a batch system may already signal
   return run_job(argc, argv, [&](Environment& environment) {
     log::init(log::Level::info, environment.rank(), environment.ranks());
-    stop_signal::install();
     return run_command(argc, argv, environment);
   });
 }
