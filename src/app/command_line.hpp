@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/blocks.hpp"
 #include "base/log.hpp"
 #include "train/phase.hpp"
 
@@ -13,12 +14,6 @@ enum class Command { pipeline, train, sample, evaluate, bench, config, info };
 
 struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
-};
-
-// A part of the blocks of `sample`, for batch jobs that share one run folder.
-struct Shard {
-  int64_t index = 0, count = 1;
-  bool partial() const { return count > 1; }
 };
 
 struct CommandLine {
@@ -31,7 +26,7 @@ struct CommandLine {
   log::Level level = log::Level::info;
   double watchdog_s = 600;                     // how long a rank waits for the others; 0: for ever
   std::string checkpoint;                      // sample
-  Shard shard;                                 // sample
+  Shard shard;                                 // sample: of the blocks, for batch jobs that share one run folder
   std::string generator, discriminator;        // sample: TorchScript files instead of a run's networks
   std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
   std::string bench;                           // training, sampler, evaluation, data or collectives

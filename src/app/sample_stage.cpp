@@ -40,18 +40,6 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   return {key.dump()};
 }
 
-// The blocks of this rank: the shard's contiguous part of all, dealt to the ranks of this job. Other jobs may have another
-// number of ranks.
-std::vector<Block> blocks_of_rank(const BlockPlan& plan, const Shard& shard, const Communicator& comm) {
-  const int64_t blocks = plan.blocks();
-  const int64_t first = blocks * shard.index / shard.count, last = blocks * (shard.index + 1) / shard.count;
-  std::vector<Block> mine;
-  for (int64_t i = first + (last - first) * comm.rank() / comm.ranks();
-       i < first + (last - first) * (comm.rank() + 1) / comm.ranks(); ++i)
-    mine.push_back(plan.block(i));
-  return mine;
-}
-
 // What was spent on blocks that another job puts together: seconds of a shard, or of a start that was stopped, beside the
 // blocks. Every shard has a file of its own.
 void keep_seconds(const SampleStore& store, const SampleKey& key, const Shard& shard, double seconds) {
@@ -102,7 +90,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
               method.step_size(0), method.temperature);
   comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");  // adapted on each rank
   const RecordPlan records = plan_records(run.config.sample, method.steps);
-  const std::vector<Block> mine = blocks_of_rank(plan, run.shard, comm);
+  const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks(), run.shard);
   if (comm.root() && plan.blocks() < comm.ranks() * run.shard.count)
     log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(),
                  comm.ranks() * run.shard.count, plan.block_size);
