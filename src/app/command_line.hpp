@@ -10,7 +10,7 @@
 
 namespace ddls {
 
-enum class Command { pipeline, train, sample, evaluate, bench, config, info };
+enum class Command { pipeline, train, sample, evaluate, compare, bench, config, info };
 
 struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
@@ -29,6 +29,7 @@ struct CommandLine {
   Shard shard;                                 // sample: of the blocks, for batch jobs that share one run folder
   std::string generator, discriminator;        // sample: TorchScript files instead of a run's networks
   std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
+  std::vector<std::string> runs;               // compare
   std::string bench;                           // training, sampler, evaluation, data or collectives
   BenchOptions bench_options;
   std::string json;  // evaluate, bench, info

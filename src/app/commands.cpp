@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
+#include "report/comparison.hpp"
 
 namespace ddls {
 namespace {
@@ -55,6 +56,13 @@ int run_command(int argc, char** argv, Environment& environment) {
       break;
     case Command::info:
       comm.on_root([&] { return print(info_text(topology, line.json)), std::string(); });
+      break;
+    case Command::compare:
+      comm.on_root([&] {
+        const fs::path page = line.out.empty() ? fs::path("comparison.html") : fs::path(line.out);
+        write_comparison({line.runs.begin(), line.runs.end()}, page);
+        return print(fmt::format("{}\n", page.string())), std::string();
+      });
       break;
     case Command::pipeline:
       run_pipeline(line, comm);
