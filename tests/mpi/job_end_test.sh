@@ -3,6 +3,7 @@
 # bounds a hang). Usage: job_end_test.sh CHILD MPIEXEC
 set -uo pipefail
 child=$1 mpiexec=$2
+export DDLS_JOB_END_TEST=$$  # marks all that is started here
 failures=0
 
 # expect NAME CODE TEXT TIMES COMMAND...: the output has TEXT in so many lines (+: at least one).
@@ -41,8 +42,10 @@ expect "tasks that are not one MPI job (Slurm)" 78 "SLURM_NTASKS is 4, but MPI s
 expect "tasks that are not one MPI job (another MPI)" 78 "PMI_SIZE is 2" 1 env PMI_SIZE=2 "$child" good
 expect "mpirun inside a larger Slurm allocation" 0 "error" 0 env SLURM_NTASKS=4 "$mpiexec" -np 2 "$child" good
 expect "one rank without mpirun" 0 "error" 0 "$child" good
-if pgrep -x "$(basename "$child" | cut -c1-15)" >/dev/null; then
-  echo "FAILED  ranks are left behind: $(pgrep -x "$(basename "$child" | cut -c1-15)" | xargs)"
+left=$(grep -lz "^DDLS_JOB_END_TEST=$$\$" /proc/[0-9]*/environ 2>/dev/null | grep -v -e "/$$/" -e /self/)
+for file in $left; do
+  [[ $(readlink "${file%/environ}/exe") == "$(readlink -f "$child")" ]] || continue
+  echo "FAILED  a rank is left behind: $file"
   failures=$((failures + 1))
-fi
+done
 exit $((failures > 0))
