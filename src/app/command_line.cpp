@@ -1,6 +1,7 @@
 #include "app/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.hpp"
@@ -122,6 +123,17 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     fail(Exit::usage, "sample: --checkpoint names a run's networks, --generator others; give one of them");
   if (line.fake.empty() != line.real.empty()) fail(Exit::usage, "evaluate: --fake and --real belong together");
   return parsed;
+}
+
+double start_limit_seconds(int argc, char** argv) {
+  CommandLine line;  // its default
+  try {
+    line = parse_command_line(argc, argv).line;
+  } catch (const Error&) {
+    // Told once MPI is up, by rank 0 alone.
+  }
+  constexpr double slowest_start_s = 60;  // of LibTorch from a shared file system, on a loaded machine
+  return line.watchdog_s > 0 ? std::max(line.watchdog_s, slowest_start_s) : 0;
 }
 
 }  // namespace ddls

@@ -42,4 +42,7 @@ struct ParsedCommandLine {
 };
 ParsedCommandLine parse_command_line(int argc, char** argv);
 
+// How long ranks wait for each other while they start and end: --watchdog, but at least a minute. 0: for ever. Never throws.
+double start_limit_seconds(int argc, char** argv);
+
 }  // namespace ddls

@@ -48,7 +48,10 @@ int run_command(int argc, char** argv, Environment& environment) {
     return 0;
   }
 
-  const Topology topology = find_topology(MPI_COMM_WORLD, line.device);
+  const Topology topology = [&] {
+    const Watchdog::Guard guard(environment.watchdog(), "find_topology", 0);
+    return find_topology(MPI_COMM_WORLD, line.device);
+  }();
   Communicator comm(MPI_COMM_WORLD, topology, line.watchdog_s);
   switch (line.command) {
     case Command::config:
