@@ -40,23 +40,28 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   return {key.dump()};
 }
 
+SamplingTime sum_of(const SamplingTime& time, const Json& kept) {
+  return {time.seconds + kept.value("seconds", 0.0), time.warmup_seconds + kept.value("warmup_seconds", 0.0)};
+}
+
 // What was spent on blocks that another job puts together: seconds of a shard, or of a start that was stopped, beside the
 // blocks. Every shard has a file of its own.
-void keep_seconds(const SampleStore& store, const SampleKey& key, const Shard& shard, double seconds) {
+void keep_time(const SampleStore& store, const SampleKey& key, const Shard& shard, SamplingTime time) {
   const fs::path file = store.folder() / "blocks" / fmt::format("seconds-{}-of-{}.json", shard.index, shard.count);
   if (fs::exists(file)) {
     const Json earlier = Json::parse(read_file(file), nullptr, false);
-    if (earlier.is_object() && earlier.value("key", "") == key.text) seconds += earlier.value("seconds", 0.0);
+    if (earlier.is_object() && earlier.value("key", "") == key.text) time = sum_of(time, earlier);
   }
-  write_file(file, Json{{"key", key.text}, {"seconds", seconds}}.dump() + "\n");
+  write_file(file,
+             Json{{"key", key.text}, {"seconds", time.seconds}, {"warmup_seconds", time.warmup_seconds}}.dump() + "\n");
 }
 
-double kept_seconds(const SampleStore& store, const SampleKey& key) {
-  double sum = 0;
+SamplingTime kept_time(const SampleStore& store, const SampleKey& key) {
+  SamplingTime sum;
   for (const auto& entry : fs::directory_iterator(store.folder() / "blocks")) {
     if (!entry.path().filename().string().starts_with("seconds-") || entry.path().extension() != ".json") continue;
     const Json kept = Json::parse(read_file(entry.path()), nullptr, false);
-    if (kept.is_object() && kept.value("key", "") == key.text) sum += kept.value("seconds", 0.0);
+    if (kept.is_object() && kept.value("key", "") == key.text) sum = sum_of(sum, kept);
   }
   return sum;
 }
@@ -85,6 +90,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   const Noise noise{run.config.seed};
   Method method;
   comm.together([&] { method = make_method(name, run.config.sample, trained.target, noise); });
+  const double warmup_seconds = watch.seconds();
   if (method.steps > 0)
     log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,
               method.step_size(0), method.temperature);
@@ -108,9 +114,9 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
         [] { return stop_signal::requested(); }, run.config.sample.checkpoint_every);
   });
   const bool stopped = comm.any(!completed);
-  const double seconds = watch.seconds();
+  SamplingTime time{watch.seconds(), warmup_seconds};
   if (stopped || run.shard.partial())
-    comm.on_root([&] { return keep_seconds(store, key, run.shard, seconds), std::string(); });
+    comm.on_root([&] { return keep_time(store, key, run.shard, time), std::string(); });
   if (stopped) all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
   progress.finish();
   if (run.shard.partial()) {
@@ -118,12 +124,13 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
               run.shard.count);
     return 0;
   }
-  double earlier = 0;
+  SamplingTime earlier;
   comm.on_root([&] {
-    earlier = kept_seconds(store, key);
-    return store.assemble(method, records.records, records.snapshots, earlier + seconds), std::string();
+    earlier = kept_time(store, key);
+    time = {time.seconds + earlier.seconds, time.warmup_seconds + earlier.warmup_seconds};
+    return store.assemble(method, records.records, records.snapshots, time), std::string();
   });
-  return earlier;
+  return earlier.seconds;
 }
 
 // A few chains at several step sizes, every step kept: what the step size does to a path. Points only.
