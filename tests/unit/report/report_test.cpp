@@ -170,7 +170,7 @@ fs::path beside(const FakeRun& run, const std::string& name, const std::string& 
   const fs::path other = run.folder / name;
   make_folder(other);
   std::string report = read_file(run.folder / "report.json");
-  report.replace(report.find(report_from), report_from.size(), to);
+  report.replace(report.rfind(report_from), report_from.size(), to);
   write_file(other / "report.json", report);
   write_file(other / "config.yaml", "data: {kind: idx}\nseed: 77\n");
   write_file(other / "metrics.jsonl",
@@ -194,7 +194,7 @@ TEST(Comparison, ShowsEveryRunAndWhereTheyDiffer) {
 
 TEST(Comparison, RefusesMetricsThatDoNotCompare) {
   const FakeRun run(false);
-  const fs::path other = beside(run, "other", "\"count\": 120, \"metrics\"", "\"count\": 121, \"metrics\"");
+  const fs::path other = beside(run, "other", R"("test", "count": 120)", R"("test", "count": 121)");
   try {
     write_comparison({run.folder, other}, run.folder / "comparison.html");
     FAIL() << "compared";
