@@ -77,7 +77,7 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
   evaluate->add_option(
       "--metrics", line.metrics,
-      "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, intra_fid (default: evaluate.metrics)");
+      "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, is_infinity, intra_fid (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
   CLI::App* compare = command("compare", "one page that shows several runs side by side", Command::compare);
   compare->add_option("runs", line.runs, "run folders that hold a report.json")->required()->expected(2, -1);
