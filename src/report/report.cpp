@@ -57,7 +57,7 @@ std::string results(const RunData& run) {
   if (!real.empty()) body += note("The row of real data: " + real + ", measured like a method's samples.");
   const std::string sampler = sampler_table(run);
   if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler + mixing_notes(run);
-  return body + paper_table(run);
+  return body + calibration_table(run) + paper_table(run);
 }
 
 std::string wall_of(const std::vector<Picture>& pictures) {

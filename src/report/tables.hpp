@@ -9,6 +9,8 @@ namespace ddls {
 std::string metrics_table(const RunData& run);  // methods x metrics, real data below
 std::string sampler_table(const RunData& run);  // how the samples were made: steps, acceptance, R-hat, speed
 std::string paper_table(const RunData& run);    // Table 1 of the paper beside this run; 25 Gaussians only
+// How the score became a log-ratio, and how well before and after; only where train.calibration was used.
+std::string calibration_table(const RunData& run);
 // Every leaf of a JSON object as a row "a.b.c", value.
 std::string key_value_table(const Json& object);
 
