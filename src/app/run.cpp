@@ -6,6 +6,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "config/load.hpp"
+#include "data/hold_out.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "train/gan_training.hpp"
@@ -64,6 +65,13 @@ RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& 
   return std::move(*made);
 }
 
+void hold_out_reals(Run& run) {
+  const CalibrationConfig& calibration = run.config.train.calibration;
+  HeldOut parts = hold_out(run.train, calibration.fitted() ? calibration.held_out : 0, run.config.seed);
+  run.seen = std::move(parts.seen);
+  run.held_out = std::move(parts.held_out);
+}
+
 const Dataset& Run::reference() const {
   const Dataset& chosen = config.evaluate.reference == "test" ? test : train;
   if (chosen.size() < 2)
@@ -95,6 +103,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
   Run run{std::move(config),  folder,           line.resume,     comm,
           std::move(run_log), std::move(train), std::move(test), line.shard};
   comm.together([&] {  // what would fail later fails now
+    hold_out_reals(run);
     run.reference();
     check_labels(run);
     for (const Role role : {Role::generator, Role::discriminator, Role::ratio})

@@ -9,9 +9,11 @@
 #include "app/command_line.hpp"
 #include "config/config.hpp"
 #include "data/dataset.hpp"
+#include "ddls/method.hpp"
 #include "ddls/target.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
+#include "train/calibrate.hpp"
 #include "train/run_log.hpp"
 
 namespace ddls {
@@ -26,12 +28,17 @@ struct Run {
   RunLog log;
   Dataset train, test;  // test may be empty
   Shard shard = {};     // of the blocks that are sampled
+  // `train` in two: what training sees, and what calibrates the score. All of it, and nothing, where nothing is fitted.
+  Dataset seen = {}, held_out = {};
 
   bool writes() const { return !shard.partial(); }  // what is one file of the run
   std::filesystem::path samples_of(const std::string& method) const { return folder / "samples" / method; }
   std::filesystem::path checkpoints() const { return folder / "checkpoints" / ""; }
   const Dataset& reference() const;  // evaluate.reference; throws Error(config) where there is none
 };
+
+// Fills `seen` and `held_out` from `train`. Throws Error(config).
+void hold_out_reals(Run& run);
 
 // --out, else output.directory, else runs/NAME.
 std::filesystem::path folder_of(const CommandLine& line, const Config& config);
@@ -43,10 +50,19 @@ Run open_run(const CommandLine& line, Communicator& comm);
 // The networks that are sampled from, and a digest of their weights.
 struct TrainedTarget {
   Target target;
+  std::optional<Target> staircase = {};  // of an isotonic calibration: the same without a gradient
   uint64_t digest = 0;
+
+  const Target& of_method(const std::string& name, const SampleConfig& config) const {
+    return staircase && !needs_gradient(name, config) ? *staircase : target;
+  }
 };
 TrainedTarget train_stage(Run& run);
 TrainedTarget load_target(Run& run, const std::string& checkpoint);  // "": the run's newest
+
+// **Collective.** Puts train.calibration in front of the target's score, or leaves it where there is none; `found` is what was
+// fitted. Notes it in calibration.json, for the report.
+void apply_calibration(Run& run, TrainedTarget& trained, const std::optional<Calibration>& found);
 
 void sample_stage(Run& run, const TrainedTarget& trained);
 // Throws what evaluate_stage would find missing (extractor, labels), before the work starts.

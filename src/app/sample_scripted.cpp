@@ -33,6 +33,41 @@ std::string provenance(const CommandLine& line, const Config& config, const Scri
   return record.dump(2) + "\n";
 }
 
+// **Collective.** On reals that the configuration names: only who trained the files knows which of them D never saw.
+std::optional<Calibration> fitted_calibration(Run& run, const TrainedTarget& raw, const std::vector<int64_t>& shape) {
+  if (!run.config.train.calibration.fitted()) return std::nullopt;
+  run.comm.together([&] {
+    if (run.config.train.calibration.method == "head")
+      fail(Exit::config,
+           "train.calibration.method: a head needs the features of a network of ours; TorchScript files give scores "
+           "alone, choose platt or isotonic");
+    run.train = open_dataset(run.config.data, Split::train, run.config.seed);
+    if (run.train.shape() != shape)
+      fail(Exit::config,
+           "train.calibration: the samples of '{}' are [{}], the generator's [{}]; name reals that the discriminator "
+           "never saw with data.kind and data.train",
+           run.train.name, fmt::join(run.train.shape(), ", "), fmt::join(shape, ", "));
+    if (run.config.model.classes > 0 && run.train.classes() == 0)
+      fail(Exit::config, "train.calibration: model.classes is {}, but '{}' has no labels", run.config.model.classes,
+           run.train.name);
+    hold_out_reals(run);
+  });
+  run.comm.require_same(run.train.digest(), "the data");
+  const std::string folder = calibrate({.config = run.config,
+                                        .held_out = run.held_out,
+                                        .as_trained = false,
+                                        .target = raw.target,
+                                        .score = nullptr,
+                                        .weights = raw.digest,
+                                        .networks = {},
+                                        .checkpoints = run.checkpoints(),
+                                        .resume = run.resume},
+                                       run.comm);
+  std::optional<Calibration> found;
+  run.comm.together([&] { found = calibration_of(read_checkpoint(folder)); });
+  return found;
+}
+
 }  // namespace
 
 void sample_scripted(const CommandLine& line, Communicator& comm) {
@@ -59,7 +94,9 @@ void sample_scripted(const CommandLine& line, Communicator& comm) {
             fmt::join(gan.sample_shape, ", "));
   RunLog run_log = open_run_log(folder, config, comm, line.shard);
   Run run{std::move(config), folder, line.resume, comm, std::move(run_log), {}, {}, line.shard};
-  sample_stage(run, {gan.target, gan.digest});
+  TrainedTarget trained{.target = gan.target, .digest = gan.digest};
+  apply_calibration(run, trained, fitted_calibration(run, trained, gan.sample_shape));
+  sample_stage(run, trained);
   log::info("samples in {}", (folder / "samples").string());
 }
 

@@ -88,8 +88,9 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
 
   const Stopwatch watch;
   const Noise noise{run.config.seed};
+  const Target& target = trained.of_method(name, run.config.sample);
   Method method;
-  comm.together([&] { method = make_method(name, run.config.sample, trained.target, noise); });
+  comm.together([&] { method = make_method(name, run.config.sample, target, noise); });
   const double warmup_seconds = watch.seconds();
   if (method.steps > 0)
     log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,
@@ -106,7 +107,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   bool completed = true;
   comm.together([&] {
     completed = run_blocks(
-        method, trained.target, noise, mine, records, store,
+        method, target, noise, mine, records, store,
         [&](int64_t blocks, int64_t step) {
           progress.update(blocks * per_block + step,
                           fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));

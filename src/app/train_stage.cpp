@@ -6,6 +6,7 @@
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
+#include "models/refitted_head.hpp"
 #include "models/state.hpp"
 #include "train/gan_training.hpp"
 #include "train/ratio_fit.hpp"
@@ -14,6 +15,7 @@
 namespace ddls {
 namespace {
 
+// The score as training left it.
 TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkPtr& ratio) {
   TrainedTarget trained;
   trained.digest = digest_of(*generator) ^ (digest_of(*ratio) << 1);
@@ -23,26 +25,60 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
   return trained;
 }
 
+// **Collective.** The folder of the calibration: whoever samples reads it from there.
+std::string calibrate_networks(Run& run, const TrainedGan& gan, const NetworkPtr& ratio) {
+  const TrainedTarget trained = freeze(run, gan.generator, ratio);
+  const bool fitted = run.config.train.ratio.steps > 0;
+  return calibrate(
+      {.config = run.config,
+       .held_out = run.held_out,
+       .as_trained = !fitted,  // the ratio's images are as they are
+       .target = trained.target,
+       .score = ratio,
+       .weights = trained.digest,
+       .networks = {{"generator", state_of(*gan.generator)}, {fitted ? "ratio" : "discriminator", state_of(*ratio)}},
+       .checkpoints = run.checkpoints(),
+       .resume = run.resume},
+      run.comm);
+}
+
+const char* last_phase(const TrainConfig& train) {
+  if (train.calibration.fitted()) return "calibrated";
+  return train.ratio.refine.steps > 0 ? "refined" : train.ratio.steps > 0 ? "ratio" : "step";
+}
+
+void check_method(const std::optional<Calibration>& found, const CalibrationConfig& wanted, const std::string& folder) {
+  const std::string method = found ? found->record.value("method", "") : "none";
+  if (method == (wanted.fitted() ? wanted.method : "none")) return;
+  fail(Exit::config,
+       "{}: its calibration is '{}', train.calibration.method is '{}'; set that, or run 'ddls_dist train' again, which "
+       "goes on from what is there",
+       folder, method, wanted.method);
+}
+
 }  // namespace
 
 TrainedTarget train_stage(Run& run) {
   const Stopwatch watch;
   const TrainConfig& train = run.config.train;
-  const TrainContext context{run.config, run.train, run.checkpoints(),      run.resume,
-                             run.log,    run.comm,  training_evaluator(run)};
+  const TrainContext context{run.config, run.seen, run.checkpoints(),      run.resume,
+                             run.log,    run.comm, training_evaluator(run)};
   const TrainedGan gan = train_gan(context);
   NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
   if (train.ratio.refine.steps > 0) ratio = refine_ratio(context, gan.generator, ratio);
+  std::string calibrated;
+  if (train.calibration.fitted()) calibrated = calibrate_networks(run, gan, ratio);
   note_seconds(run, "train", watch.seconds());
-  return freeze(run, gan.generator, ratio);
+  if (!calibrated.empty()) return load_target(run, calibrated);
+  TrainedTarget trained = freeze(run, gan.generator, ratio);
+  apply_calibration(run, trained, std::nullopt);
+  return trained;
 }
 
 TrainedTarget load_target(Run& run, const std::string& checkpoint) {
-  const TrainConfig& train = run.config.train;
-  const char* last_phase = train.ratio.refine.steps > 0 ? "refined" : train.ratio.steps > 0 ? "ratio" : "step";
   const std::string folder = run.comm.on_root([&] {
     if (!checkpoint.empty()) return checkpoint;
-    const auto newest = CheckpointStore(run.checkpoints(), last_phase, 1).newest();
+    const auto newest = CheckpointStore(run.checkpoints(), last_phase(run.config.train), 1).newest();
     if (!newest)
       fail(Exit::missing,
            "{}: no checkpoint to sample from; run 'ddls_dist train' first, or name one with --checkpoint",
@@ -51,23 +87,34 @@ TrainedTarget load_target(Run& run, const std::string& checkpoint) {
   });
 
   TrainedTarget trained;
+  std::optional<Calibration> calibration;
   run.comm.together([&] {
     const Checkpoint c = read_checkpoint(folder);
+    calibration = calibration_of(c);
+    check_method(calibration, run.config.train.calibration, folder);
     const SampleShape shape = sample_shape(run.train);
     const c10::Device device = run.comm.topology().device;
-    if (!c.tensors.contains("ratio")) {
+    const auto network = [&](Role role, const std::string& name) {
+      const NetworkPtr made = make_network(run.config.model, role, shape, run.config.seed);
+      load_state(*made, c.tensors.at(name), folder + "/" + name + ".safetensors");
+      made->to(device);
+      return made;
+    };
+    const bool ratio = c.tensors.contains("ratio");
+    if (!ratio && !calibration) {
       const TrainedGan gan = load_gan(run.config, shape, c, folder, device);
       trained = freeze(run, gan.generator, gan.discriminator);
       return;
     }
-    const NetworkPtr generator = make_network(run.config.model, Role::generator, shape, run.config.seed);
-    const NetworkPtr ratio = make_network(run.config.model, Role::ratio, shape, run.config.seed);
-    load_state(*generator, c.tensors.at("generator"), folder + "/generator.safetensors");
-    load_state(*ratio, c.tensors.at("ratio"), folder + "/ratio.safetensors");
-    generator->to(device);
-    ratio->to(device);
-    trained = freeze(run, generator, ratio);
+    const NetworkPtr generator = network(Role::generator, "generator");
+    NetworkPtr score = ratio ? network(Role::ratio, "ratio") : network(Role::discriminator, "discriminator");
+    if (run.config.train.calibration.method == "head") {
+      const LastLayer head = head_of(*calibration);
+      score = with_head(score, {head.weight.to(device), head.bias.to(device)});
+    }
+    trained = freeze(run, generator, score);
   });
+  apply_calibration(run, trained, calibration);
   run.comm.require_same(trained.digest, "the weights that are sampled from");
   log::info("sampling from {}", folder);
   return trained;

@@ -89,6 +89,15 @@ void bind_ratio(Section& s, RatioConfig& c) {
   bind_refine(s.section("refine", "maximum-likelihood refinement of the fitted ratio, on persistent chains"), c.refine);
 }
 
+void bind_calibration(Section& s, CalibrationConfig& c) {
+  s.value("method", &c.method,
+          "how the score of the last phase becomes a log-ratio: docs/training.md; none: it is taken for one",
+          one_of({"none", "platt", "isotonic", "head", "scale"}));
+  s.value("held_out", &c.held_out, "platt, isotonic, head: so many of the training set are kept from all training",
+          at_least(10));
+  s.value("scale", &c.scale, "scale: what the score is multiplied with", above(0));
+}
+
 void bind_classifier(Section& s, ClassifierConfig& c) {
   s.value("steps", &c.steps, "updates", at_least(0));
   s.value("batch", &c.batch, "images per update", at_least(1));
@@ -139,6 +148,7 @@ void bind_train(Section& s, TrainConfig& c) {
   bind_adam(s.section("discriminator", "optimiser of the discriminator"), c.discriminator);
   bind_train_ddls(s.section("ddls", "training with refined latents"), c.ddls);
   bind_ratio(s.section("ratio", "the density-ratio discriminator, fitted when the generator is done"), c.ratio);
+  bind_calibration(s.section("calibration", "the score made a log-ratio, when all training is done"), c.calibration);
   bind_classifier(s.section("classifier", "the classifier whose features and classes the metrics use"), c.classifier);
 }
 

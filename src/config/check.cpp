@@ -96,10 +96,15 @@ void check_ratio(const Config& c, std::vector<Conflict>& out) {
   const bool langevin = std::any_of(c.sample.methods.begin(), c.sample.methods.end(), [](const std::string& method) {
     return method != "generator" && method != "truncation";
   });
-  if (!logistic && c.train.ratio.steps == 0 && langevin)
+  const CalibrationConfig& calibration = c.train.calibration;
+  if (!logistic && c.train.ratio.steps == 0 && calibration.method == "none" && langevin)
     out.push_back({{"train.ratio.steps", "train.loss"},
-                   fmt::format("a {} score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it",
+                   fmt::format("a {} score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it, or "
+                               "train.calibration.method",
                                c.train.loss)});
+  if (calibration.method != "scale" && calibration.scale != CalibrationConfig().scale)
+    out.push_back({{"train.calibration.scale", "train.calibration.method"},
+                   fmt::format("only for method scale, but it is {}", calibration.method)});
 }
 
 void check_train(const TrainConfig& t, std::vector<Conflict>& out) {

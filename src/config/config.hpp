@@ -73,6 +73,15 @@ struct RatioConfig {
   RefineConfig refine;
 };
 
+// How a score becomes the log-ratio that DDLS needs, once all training is done (algorithm.md, section 2, "Calibration").
+struct CalibrationConfig {
+  std::string method = "none";  // none | platt | isotonic | head | scale
+  int64_t held_out = 5000;      // of the training set, for platt, isotonic and head: no phase of training sees them
+  double scale = 1;             // method scale: r = scale * score, nothing is fitted
+
+  bool fitted() const { return method != "none" && method != "scale"; }
+};
+
 struct ClassifierConfig {
   int64_t steps = 1500, batch = 128;
   AdamConfig adam{1e-3, 0.9, 0.999, "cosine"};
@@ -111,6 +120,7 @@ struct TrainConfig {
   int64_t evaluate_every = 0, evaluate_count = 2000;
   TrainDdlsConfig ddls;
   RatioConfig ratio;
+  CalibrationConfig calibration;
   ClassifierConfig classifier;
 };
 

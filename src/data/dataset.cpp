@@ -138,6 +138,15 @@ at::Tensor Dataset::rows(int64_t begin, int64_t count) const {
   return lazy ? rows(at::arange(begin, begin + count, at::kLong)) : samples.narrow(0, begin, count);
 }
 
+Dataset Dataset::part(const at::Tensor& ids, const std::string& part_name) const {
+  Dataset chosen{part_name, {}, labels.defined() ? labels.index_select(0, ids) : labels};
+  if (lazy)
+    chosen.lazy = lazy->part(ids);
+  else
+    chosen.samples = samples.index_select(0, ids);
+  return chosen;
+}
+
 Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
   const bool toy = config.kind == "gaussians25" || config.kind == "swiss_roll";
   if (toy) {

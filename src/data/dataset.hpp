@@ -37,6 +37,8 @@ struct Dataset {
   at::Tensor rows(const at::Tensor& ids) const { return take(ids).samples; }
   // The samples [begin, begin + count): a view of those in memory, without a copy.
   at::Tensor rows(int64_t begin, int64_t count) const;
+  // Samples `ids` ([n] int64, n > 0, CPU) alone, as a data set called `part_name`: a copy of those in memory.
+  Dataset part(const at::Tensor& ids, const std::string& part_name) const;
 };
 
 enum class Split { train, test };

@@ -11,6 +11,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "data/fit_image.hpp"
+#include "data/image_part.hpp"
 #include "tensor/image_io.hpp"
 
 namespace ddls {
@@ -98,6 +99,10 @@ LazyImages::Rows LazyImages::rows(const at::Tensor& ids) const {
   for (const std::exception_ptr& failure : failures)
     if (failure) std::rethrow_exception(failure);
   return rows;
+}
+
+std::shared_ptr<const LazyImages> LazyImages::part(const at::Tensor& ids) const {
+  return std::make_shared<LazyImages>(std::make_shared<ImagePart>(source_, ids), options_);
 }
 
 }  // namespace ddls

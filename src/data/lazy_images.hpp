@@ -43,6 +43,9 @@ class LazyImages {
   };
   Rows rows(const at::Tensor& ids) const;
 
+  // The images `ids` ([n] int64, n > 0) alone, under new ids 0, 1, ...; a damaged one is replaced by another of them.
+  std::shared_ptr<const LazyImages> part(const at::Tensor& ids) const;
+
  private:
   std::optional<at::Tensor> try_decode(int64_t id, std::optional<double> place) const;  // nothing: damaged
 

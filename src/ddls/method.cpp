@@ -32,4 +32,9 @@ Method make_method(const std::string& name, const SampleConfig& config, const Ta
   fail(Exit::config, "sample.methods: there is no method '{}'", name);
 }
 
+bool needs_gradient(const std::string& name, const SampleConfig& config) {
+  const bool global_moves_alone = name == "ex2mcmc" && config.ex2mcmc.mala_steps == 0;
+  return name != "generator" && name != "truncation" && name != "drs" && name != "mh_gan" && !global_moves_alone;
+}
+
 }  // namespace ddls

@@ -46,6 +46,9 @@ Chains start(const Method& method, IdRange ids, const Target& target, const Nois
 // every process that calls this gets the same step size.
 Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise);
 
+// Whether the method as configured uses grad r: the others may be given a ratio without one.
+bool needs_gradient(const std::string& name, const SampleConfig& config);
+
 // methods/*.cpp
 Method generator_method();
 Method ula(const UlaConfig& config, const Target& target, const Noise& noise);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
+#include "models/form/fold.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
 #include "models/residual_blocks.hpp"
@@ -93,13 +94,22 @@ class Discriminator : public Network {
     label_ = register_module("label", std::make_shared<Embedding>(layout.classes, from, true));
   }
 
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& labels) override {
+  at::Tensor features(const at::Tensor& x, const at::Tensor&) override {
     at::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
     for (size_t i = 0; i < blocks_.size(); ++i) {
       h = blocks_[i]->forward(h);
       if (attention_ && i == attention_after_) h = attention_->forward(h);
     }
-    h = at::relu(h).sum({2, 3});
+    return at::relu(h).sum({2, 3});
+  }
+
+  LastLayer last_layer() const override {
+    const DenseMap map = fold(*logit_);
+    return {map.weight + label_->weight().detach(), map.bias};
+  }
+
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& labels) override {
+    const at::Tensor h = features(x, labels);
     return logit_->forward(h).squeeze(1) + (label_->forward(labels) * h).sum(1);
   }
 

@@ -83,11 +83,19 @@ class Discriminator : public Network {
   }
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor&) override {
+    return logit_->forward(features(x, {})).squeeze(1);
+  }
+
+  at::Tensor features(const at::Tensor& x, const at::Tensor&) override {
     at::Tensor h = at::pixel_unshuffle(x, 2).contiguous(at::MemoryFormat::ChannelsLast);
     for (const auto& down : downs_) h = at::leaky_relu(down->forward(h), slope);
     h = as_vector(h);
-    if (hidden_) h = at::leaky_relu(hidden_->forward(h), slope);
-    return logit_->forward(h).squeeze(1);
+    return hidden_ ? at::leaky_relu(hidden_->forward(h), slope) : h;
+  }
+
+  LastLayer last_layer() const override {
+    const DenseMap map = fold(*logit_);
+    return {map.weight, map.bias};
   }
 
   std::optional<Operations> sampling_form() const override {

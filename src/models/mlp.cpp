@@ -22,9 +22,13 @@ class Mlp : public Network {
   }
 
   at::Tensor forward(const at::Tensor& input, const at::Tensor&) override {
+    return layers_.back()->forward(features(input, {}));
+  }
+
+  at::Tensor features(const at::Tensor& input, const at::Tensor&) override {
     at::Tensor h = input;
     for (size_t i = 0; i + 1 < layers_.size(); ++i) h = at::relu(layers_[i]->forward(h));
-    return layers_.back()->forward(h);
+    return h;
   }
 
   std::optional<Operations> sampling_form() const override {
@@ -57,9 +61,16 @@ class MlpDiscriminator : public Network {
   }
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor&) override {
-    if (!frequencies_.defined()) return body_->forward(x, {}).squeeze(1);
-    const at::Tensor phase = (x.unsqueeze(2) * frequencies_.to(x.options())).flatten(1);
-    return body_->forward(at::cat({x, phase.sin(), phase.cos()}, 1), {}).squeeze(1);
+    return body_->forward(inputs_of_body(x), {}).squeeze(1);
+  }
+
+  at::Tensor features(const at::Tensor& x, const at::Tensor&) override {
+    return body_->features(inputs_of_body(x), {});
+  }
+
+  LastLayer last_layer() const override {
+    const DenseMap map = fold(body_->last());
+    return {map.weight, map.bias};
   }
 
   std::optional<Operations> sampling_form() const override {
@@ -71,6 +82,12 @@ class MlpDiscriminator : public Network {
   }
 
  private:
+  at::Tensor inputs_of_body(const at::Tensor& x) const {
+    if (!frequencies_.defined()) return x;
+    const at::Tensor phase = (x.unsqueeze(2) * frequencies_.to(x.options())).flatten(1);
+    return at::cat({x, phase.sin(), phase.cos()}, 1);
+  }
+
   at::Tensor frequencies_;
   std::shared_ptr<Mlp> body_;
 };

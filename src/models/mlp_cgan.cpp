@@ -86,12 +86,21 @@ class Discriminator : public Network {
   }
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor& labels) override {
+    return logit_->forward(features(x, labels)).squeeze(1);
+  }
+
+  at::Tensor features(const at::Tensor& x, const at::Tensor& labels) override {
     at::Tensor h = at::cat({x.flatten(1), label_->forward(labels)}, 1);
     for (size_t i = 0; i < layers_.size(); ++i) {
       h = at::leaky_relu(layers_[i]->forward(h), slope_);
       if (i > 0) h = dropouts_[i - 1]->forward(h);
     }
-    return logit_->forward(h).squeeze(1);
+    return h;
+  }
+
+  LastLayer last_layer() const override {
+    const DenseMap map = fold(*logit_);
+    return {map.weight, map.bias};
   }
 
   std::optional<Operations> sampling_form() const override {

@@ -11,12 +11,21 @@
 
 namespace ddls {
 
+// The linear layer that ends a discriminator: its logit is <weight, features> + bias.
+struct LastLayer {
+  at::Tensor weight, bias;  // [1, k], or [classes, k] where the label chooses the row; [1] or undefined
+};
+
 class Network : public torch::nn::Module {
  public:
   virtual at::Tensor forward(const at::Tensor& input, const at::Tensor& labels = {}) = 0;
   // The same function in eval mode with the weights as they are now, made for many calls: docs/architecture.md. Equal to
   // forward but for rounding. Nothing where the architecture has no such form.
   virtual std::optional<Operations> sampling_form() const { return std::nullopt; }
+  // Of discriminators: what the last layer takes, [n, k], and that layer with the weights as they are now, detached. Its
+  // operation is the last of the sampling form. Others throw Error(internal).
+  virtual at::Tensor features(const at::Tensor& input, const at::Tensor& labels);
+  virtual LastLayer last_layer() const;
 };
 
 }  // namespace ddls

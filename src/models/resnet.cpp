@@ -76,11 +76,20 @@ class Discriminator : public Network {
       label_ = register_module("label", std::make_shared<Embedding>(layout.classes, from, layout.spectral));
   }
 
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& labels) override {
+  at::Tensor features(const at::Tensor& x, const at::Tensor&) override {
     at::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
     for (const auto& block : blocks_) h = block->forward(h);
     h = at::relu(h);
-    h = mean_pooling_ ? h.mean({2, 3}) : h.sum({2, 3});
+    return mean_pooling_ ? h.mean({2, 3}) : h.sum({2, 3});
+  }
+
+  LastLayer last_layer() const override {
+    const DenseMap map = fold(*logit_);
+    return {label_ ? map.weight + label_->weight().detach() : map.weight, map.bias};
+  }
+
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& labels) override {
+    const at::Tensor h = features(x, labels);
     const at::Tensor logit = logit_->forward(h).squeeze(1);
     return label_ ? logit + (label_->forward(labels) * h).sum(1) : logit;
   }
@@ -90,8 +99,8 @@ class Discriminator : public Network {
     form.push_back(to_channels_last());
     for (const auto& block : blocks_) form.push_back(block->sampling_form());
     form.push_back(relu_and_pool(mean_pooling_));
-    const DenseMap map = fold(*logit_);
-    form.push_back(label_ ? logit_with_labels({map.weight + label_->weight().detach(), map.bias}) : logit(map));
+    const auto [weight, bias] = last_layer();
+    form.push_back(label_ ? logit_with_labels({weight, bias}) : logit({weight, bias}));
     return form;
   }
 

@@ -62,9 +62,18 @@ class Discriminator : public Network {
   }
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor&) override {
+    return logit_->forward(features(x, {})).squeeze(1);
+  }
+
+  at::Tensor features(const at::Tensor& x, const at::Tensor&) override {
     at::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
     for (const auto& convolution : convolutions_) h = at::leaky_relu(convolution->forward(h), slope_);
-    return logit_->forward(as_vector(h)).squeeze(1);
+    return as_vector(h);
+  }
+
+  LastLayer last_layer() const override {
+    const DenseMap map = fold(*logit_);
+    return {map.weight, map.bias};
   }
 
   std::optional<Operations> sampling_form() const override {

@@ -45,9 +45,11 @@ void load_state(Network& network, const NamedTensors& state, const std::string& 
     if (!known.contains(name)) fail(Exit::data, "{}: tensor '{}' is not part of the model", source, name);
 }
 
-uint64_t digest_of(const Network& network) {
+uint64_t digest_of(const Network& network) { return digest_of(state_of(network)); }
+
+uint64_t digest_of(const NamedTensors& state) {
   uint64_t digest = 0;
-  for (const auto& [name, t] : state_of(network)) {
+  for (const auto& [name, t] : state) {
     digest = hash64(name, digest);
     digest = hash64({static_cast<const std::byte*>(t.data_ptr()), static_cast<size_t>(t.nbytes())}, digest);
   }

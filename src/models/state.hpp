@@ -10,6 +10,7 @@ namespace ddls {
 NamedTensors state_of(const Network& network);  // CPU copies
 // Throws Error(data) naming `source` and the first tensor that is missing, left over, or of another shape.
 void load_state(Network& network, const NamedTensors& state, const std::string& source);
+uint64_t digest_of(const NamedTensors& state);
 uint64_t digest_of(const Network& network);
 
 }  // namespace ddls

@@ -59,7 +59,7 @@ std::string results(const RunData& run) {
   if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler;
   const std::string mixing = mixing_table(run);
   if (!mixing.empty()) body += "<h3>Mixing and what it costs</h3>\n" + mixing + mixing_legend() + mixing_notes(run);
-  return body + paper_table(run);
+  return body + calibration_table(run) + paper_table(run);
 }
 
 std::string wall_of(const std::vector<Picture>& pictures) {

@@ -35,6 +35,7 @@ enum class Stream : uint32_t {
   projection,     // directions of the diagnostics
   start,          // what a method adds to a chain's start
   dropout,        // id = layer and sample of the global batch, step = update and forward
+  calibration,    // prior draws beside the held-out reals: id = position
 };
 
 struct Noise {

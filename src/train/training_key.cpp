@@ -43,6 +43,7 @@ std::string gan_key(const Config& config, uint64_t data_digest) {
   relevant.train.evaluate_count = defaults.evaluate_count;
   relevant.train.grid_every = defaults.grid_every;
   relevant.train.ratio = defaults.ratio;
+  relevant.train.calibration = defaults.calibration;  // what it holds out shows in the data's digest
   relevant.train.classifier = defaults.classifier;
   relevant.data.crop = config.data.crop;
   relevant.data.flip = config.data.flip;

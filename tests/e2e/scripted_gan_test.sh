@@ -95,6 +95,19 @@ from read_npz import read_npz
 assert (read_npz("classes/samples/mala/samples.npz", "arr_1") == torch.arange(40) % 3).all()
 PY
 
+# A calibration on reals of one's own; here samples that the discriminator rates above the generator's.
+calibrated=(--config quick.yaml --set 'sample.methods=[ddls,drs]' --set train.calibration.held_out=39 --set data.kind=npz --set data.train=np1/samples/drs/samples.npz --set evaluate.reference=train)
+for ranks in 1 3; do
+  on "$ranks" sample --generator G.pt --discriminator D.pt --out "calibrated$ranks" "${calibrated[@]}" --set train.calibration.method=isotonic 2>err || { cat err; fail "calibrated, np $ranks"; }
+done
+hash_of calibrated1 >whole
+hash_of calibrated3 | cmp whole - || fail "calibrated: other bytes on 3 ranks"
+grep -q '"fitted_on": 19' calibrated3/calibration.json || fail "no record of the calibration"
+expect 78 1 sample --generator G.pt --discriminator D.pt --out bad "${calibrated[@]}" --set train.calibration.method=head
+says 'a head needs the features'
+expect 78 2 sample --generator G.pt --discriminator D.pt --out bad --config quick.yaml --set train.calibration.method=platt
+says 'name reals that the discriminator never saw'
+
 one=(--set model.latent_dim=16)
 expect 65 2 sample --generator G.pt --discriminator sigmoid.pt --out bad "${one[@]}"
 says 'look like probabilities'

@@ -1,0 +1,43 @@
+#pragma once
+// The last phase: the score that training left is made a log-ratio on held-out reals and as many fakes (algorithm.md,
+// section 2, "Calibration"). One half of them fits, the other half is reported on.
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "ddls/calibration/isotonic.hpp"
+#include "models/network.hpp"
+#include "train/checkpoint.hpp"
+#include "train/held_out_scores.hpp"
+#include "train/phase.hpp"
+
+namespace ddls {
+
+struct Calibration {
+  nlohmann::ordered_json record;  // for the report: method, sizes, coefficients, reliability before and after
+  NamedTensors tensors;           // platt: alpha, beta; isotonic: a staircase; head: weight, bias
+};
+
+struct CalibrationTask {
+  const Config& config;  // train.calibration.fitted()
+  const Dataset& held_out;
+  bool as_trained = true;                        // measure_held_out
+  const Target& target;                          // its score is as training left it
+  NetworkPtr score;                              // the network behind it, for method head; may be null for the others
+  uint64_t weights = 0;                          // digest of what is calibrated
+  std::map<std::string, NamedTensors> networks;  // kept beside the calibration, so that its folder can be sampled from
+  std::filesystem::path checkpoints;
+  Resume resume = Resume::automatic;
+};
+
+// **Collective.** Returns the checkpoint folder calibrated-00000000, which is made anew only where another calibration, or
+// one of other weights or data, lies there. Throws Error(data) where scores do not tell reals from fakes.
+std::string calibrate(const CalibrationTask& task, Communicator& comm);
+
+std::optional<Calibration> calibration_of(const Checkpoint& checkpoint);  // nothing where it holds none
+
+// Platt's map, or the cubic of the isotonic one.
+ScoreMap score_map_of(const Calibration& calibration, c10::Device device);
+Staircase staircase_of(const Calibration& calibration);
+LastLayer head_of(const Calibration& calibration);
+
+}  // namespace ddls

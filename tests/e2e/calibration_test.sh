@@ -1,0 +1,46 @@
+# Hinge scores made log-ratios: the same bytes at 1, 2 and 3 ranks for every way to calibrate, and sampling alone uses what the run
+# stored.
+source "$(dirname "$0")/lib.sh"
+
+cat >hinge.yaml <<'YAML'
+name: hinge
+data: {kind: gaussians25, points: 1200}
+model: {generator_widths: [16], discriminator_widths: [16, 16]}
+train: {steps: 40, batch: 16, discriminator_steps: 4, loss: hinge, checkpoint_every: 100, discriminator: {lr: 2e-3}, calibration: {method: platt, held_out: 200}}
+sample: {methods: [generator, ddls, mh_gan], count: 40, block_size: 8, snapshot_every: 5, ddls: {steps: 10}, mh_gan: {steps: 5}}
+evaluate: {metrics: [fid]}
+YAML
+for method in platt isotonic head; do
+  for ranks in 1 2 3; do  # the GAN of the first method serves the others
+    on "$ranks" --config hinge.yaml --out "np$ranks" --set train.calibration.method=$method >out 2>err || { cat err >&2; fail "$method, np $ranks"; }
+    hashes "np$ranks" >"$method-$ranks.hashes"
+    cmp "$method-1.hashes" "$method-$ranks.hashes" || fail "$method: np $ranks gives other bytes than np 1"
+  done
+  cp np2/report.json "$method.json"
+  rm -r np2/samples
+  on 3 sample --config hinge.yaml --out np2 --set train.calibration.method=$method >out 2>err || { cat err >&2; fail "sample, $method"; }
+  hashes np2 | cmp "$method-1.hashes" - || fail "$method: sampling alone gives other bytes"
+done
+cmp -s platt-1.hashes isotonic-1.hashes && fail "platt and isotonic give the same samples"
+[[ $(ls np1/checkpoints | grep -c '^step-') == 1 ]] || fail "the GAN was trained more than once"
+
+python3 - <<'PY' || fail "the report of the calibrations"
+import json
+for method in ("platt", "isotonic", "head"):
+    c = json.load(open(f"{method}.json"))["calibration"]
+    assert c["method"] == method and c["reals"] == c["fakes"] == {"fitted_on": 100, "reported_on": 100}, c
+    assert c["after"]["cross_entropy"] < c["before"]["cross_entropy"] and abs(c["after"]["z"]) < 5, c
+assert json.load(open("platt.json"))["calibration"]["alpha"] > 0
+PY
+
+# What does not fit together is refused.
+expect 78 2 sample --config hinge.yaml --out np2
+says "its calibration is 'head', train.calibration.method is 'platt'"
+expect 78 2 --config hinge.yaml --set train.calibration.method=none
+says 'a hinge score is no log-ratio'
+expect 78 2 --config hinge.yaml --set train.calibration.held_out=1200
+says '1200 of the 1200 samples'
+
+# The raw score, by name.
+on 2 --config hinge.yaml --out scaled --set train.calibration.method=scale --set train.calibration.scale=0.5 >out 2>err || { cat err >&2; fail "scale"; }
+grep -q '"scale": 0.5' scaled/report.json || fail "the report does not hold the scale"
