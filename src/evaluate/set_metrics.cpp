@@ -42,8 +42,17 @@ int64_t rows_kept(const MetricContext& context, bool is_reference) {
   return context.wants("prdc") ? context.config.prdc.count : 0;
 }
 
+// A set of which only the sums are known. Those of a file may be of an unknown count.
+SetFeatures with_statistics(const EvaluationSet& set, const GaussianStatistics& statistics) {
+  SetFeatures features;
+  features.name = set.name;
+  features.count = set.statistics ? statistics.count : set.count;
+  features.gaussian = statistics;
+  return features;
+}
+
 SetFeatures features_of(const MetricContext& context, const EvaluationSet& set, bool is_reference, bool with_logits) {
-  if (set.statistics) return {set.name, set.statistics->count, *set.statistics, {}, {}, {}};
+  if (set.statistics) return with_statistics(set, *set.statistics);
   if (set.count < 2) all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
   ExtractOptions options;
   options.extractor = context.extractor;
@@ -61,7 +70,7 @@ SetFeatures reference_features(const MetricContext& context, const EvaluationSet
     return features_of(context, set, true, false);
   const CacheEntry entry = cache_entry(context.comm, context.config.cache, set, context.extractor);
   const std::optional<GaussianStatistics> kept = cached_statistics(context.comm, entry);
-  if (kept && rows_kept(context, true) == 0) return {set.name, set.count, *kept, {}, {}, {}};
+  if (kept && rows_kept(context, true) == 0) return with_statistics(set, *kept);
   const SetFeatures features = features_of(context, set, true, false);
   if (!kept) store_statistics(context.comm, entry, features.gaussian);
   return features;
