@@ -49,7 +49,8 @@ TEST(Report, PointsPageIsWholeAndSelfContained) {
   }
   for (const char* part :
        {"98.12", "71.25 %", "0.0512", "title=\"0.98125\"", "title=\"0.5735\"", "12.5 s", "2 min 10 s", "9.8.7",
-        "abc123", "70 ± 9", "n/a: points have no features", "&lt;25&gt;", "step size", "uniform, 4 %"}) {
+        "abc123", "70 ± 9", "Calibrated by platt, alpha 1.625, beta -0.5 on 61 held-out reals", "title=\"0.4375\"",
+        "n/a: points have no features", "&lt;25&gt;", "step size", "uniform, 4 %"}) {
     expect_contains(page, part);
   }
 }
