@@ -1,6 +1,7 @@
 #include "app/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.hpp"
@@ -76,8 +77,10 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
   evaluate->add_option(
       "--metrics", line.metrics,
-      "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, intra_fid (default: evaluate.metrics)");
+      "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, is_infinity, intra_fid (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
+  CLI::App* compare = command("compare", "one page that shows several runs side by side", Command::compare);
+  compare->add_option("runs", line.runs, "run folders that hold a report.json")->required()->expected(2, -1);
   CLI::App* bench = command("bench", "measure a part of the program on synthetic data", Command::bench);
   bench->add_option("what", line.bench, "training, sampler, evaluation, data or collectives")
       ->required()
@@ -110,7 +113,8 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     fail(Exit::usage, "--shard and --resume never: parts share a folder, and none may empty it; delete it first");
   if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
-                            line.command != Command::bench && line.fake.empty() && line.generator.empty();
+                            line.command != Command::bench && line.command != Command::compare && line.fake.empty() &&
+                            line.generator.empty();
   if (needs_config && line.config_file.empty())
     fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
   if (line.generator.empty() != line.discriminator.empty())
@@ -119,6 +123,17 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     fail(Exit::usage, "sample: --checkpoint names a run's networks, --generator others; give one of them");
   if (line.fake.empty() != line.real.empty()) fail(Exit::usage, "evaluate: --fake and --real belong together");
   return parsed;
+}
+
+double start_limit_seconds(int argc, char** argv) {
+  CommandLine line;  // its default
+  try {
+    line = parse_command_line(argc, argv).line;
+  } catch (const Error&) {
+    // Told once MPI is up, by rank 0 alone.
+  }
+  constexpr double slowest_start_s = 60;  // of LibTorch from a shared file system, on a loaded machine
+  return line.watchdog_s > 0 ? std::max(line.watchdog_s, slowest_start_s) : 0;
 }
 
 }  // namespace ddls

@@ -4,21 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "base/blocks.hpp"
 #include "base/log.hpp"
 #include "train/phase.hpp"
 
 namespace ddls {
 
-enum class Command { pipeline, train, sample, evaluate, bench, config, info };
+enum class Command { pipeline, train, sample, evaluate, compare, bench, config, info };
 
 struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
-};
-
-// A part of the blocks of `sample`, for batch jobs that share one run folder.
-struct Shard {
-  int64_t index = 0, count = 1;
-  bool partial() const { return count > 1; }
 };
 
 struct CommandLine {
@@ -31,9 +26,10 @@ struct CommandLine {
   log::Level level = log::Level::info;
   double watchdog_s = 600;                     // how long a rank waits for the others; 0: for ever
   std::string checkpoint;                      // sample
-  Shard shard;                                 // sample
+  Shard shard;                                 // sample: of the blocks, for batch jobs that share one run folder
   std::string generator, discriminator;        // sample: TorchScript files instead of a run's networks
   std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
+  std::vector<std::string> runs;               // compare
   std::string bench;                           // training, sampler, evaluation, data or collectives
   BenchOptions bench_options;
   std::string json;  // evaluate, bench, info
@@ -45,5 +41,8 @@ struct ParsedCommandLine {
   std::optional<std::string> text_only;
 };
 ParsedCommandLine parse_command_line(int argc, char** argv);
+
+// How long ranks wait for each other while they start and end: --watchdog, but at least a minute. 0: for ever. Never throws.
+double start_limit_seconds(int argc, char** argv);
 
 }  // namespace ddls

@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
+#include "report/comparison.hpp"
 
 namespace ddls {
 namespace {
@@ -47,7 +48,10 @@ int run_command(int argc, char** argv, Environment& environment) {
     return 0;
   }
 
-  const Topology topology = find_topology(MPI_COMM_WORLD, line.device);
+  const Topology topology = [&] {
+    const Watchdog::Guard guard(environment.watchdog(), "find_topology", 0);
+    return find_topology(MPI_COMM_WORLD, line.device);
+  }();
   Communicator comm(MPI_COMM_WORLD, topology, line.watchdog_s);
   switch (line.command) {
     case Command::config:
@@ -55,6 +59,13 @@ int run_command(int argc, char** argv, Environment& environment) {
       break;
     case Command::info:
       comm.on_root([&] { return print(info_text(topology, line.json)), std::string(); });
+      break;
+    case Command::compare:
+      comm.on_root([&] {
+        const fs::path page = line.out.empty() ? fs::path("comparison.html") : fs::path(line.out);
+        write_comparison({line.runs.begin(), line.runs.end()}, page);
+        return print(fmt::format("{}\n", page.string())), std::string();
+      });
       break;
     case Command::pipeline:
       run_pipeline(line, comm);

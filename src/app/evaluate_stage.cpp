@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "ddls/method_record.hpp"
 #include "evaluate/set_metrics.hpp"
 #include "models/classifier.hpp"
 #include "tensor/npz.hpp"
@@ -46,40 +47,6 @@ Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, 
   return curve;
 }
 
-// What the samples folder says of itself.
-Json method_record(Run& run, const std::string& name) {
-  const fs::path folder = run.samples_of(name);
-  if (!fs::exists(folder / "manifest.json"))
-    fail(Exit::missing, "{}: no samples of method {}; run 'ddls_dist sample' first", folder.string(), name);
-  const Json manifest = Json::parse(read_file(folder / "manifest.json"), nullptr, false);
-  if (!manifest.is_object()) fail(Exit::data, "{}: damaged", (folder / "manifest.json").string());
-  Json record{{"count", manifest["count"]}};
-  const auto steps = manifest.value("steps", int64_t{0});
-  const double seconds = manifest.value("seconds", 0.0);
-  record["seconds"] = seconds;
-  if (steps == 0) return record;
-  record["steps"] = steps;
-  if (seconds > 0)
-    record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
-  record["temperature"] = manifest["temperature"];
-  record["restarts"] = manifest.value("restarts", int64_t{0});
-  record.update(manifest.value("diagnostics", Json::object()));  // rhat, ess_per_chain, what they were computed from
-
-  double accepted = 0;  // a record is the mean over the steps since the one before
-  int64_t last = 0;
-  const std::string lines = read_file(folder / "chains.jsonl");
-  for (size_t at = 0, end = 0; (end = lines.find('\n', at)) != std::string::npos; at = end + 1) {
-    const Json line = Json::parse(lines.substr(at, end - at));
-    record["step_size"] = line["step_size"];  // of the last step
-    if (!line.contains("acceptance")) continue;
-    const auto step = line["step"].get<int64_t>();
-    accepted += line["acceptance"].get<double>() * static_cast<double>(step - last);
-    last = step;
-  }
-  if (last > 0) record["acceptance"] = accepted / static_cast<double>(last);
-  return record;
-}
-
 }  // namespace
 
 Extractor extractor_of(Run& run) {
@@ -113,7 +80,7 @@ void check_evaluation(const Run& run) {
 void evaluate_stage(Run& run) {
   const Stopwatch watch;
   run.comm.together([&] {
-    for (const std::string& name : run.config.sample.methods) method_record(run, name);
+    for (const std::string& name : run.config.sample.methods) method_record(run.samples_of(name));
   });
   const Dataset& reference_data = run.reference();
   std::optional<Extractor> extractor;
@@ -135,7 +102,7 @@ void evaluate_stage(Run& run) {
 
   Json methods = Json::object();
   for (const std::string& name : run.config.sample.methods) {
-    Json record = method_record(run, name);
+    Json record = method_record(run.samples_of(name));
     record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
     Json curve = curve_of(run, context, reference, run.samples_of(name));
     if (!curve.empty()) record["curve"] = std::move(curve);

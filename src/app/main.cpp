@@ -1,5 +1,6 @@
 #include <cstdlib>
 
+#include "app/command_line.hpp"
 #include "app/commands.hpp"
 #include "base/log.hpp"
 #include "base/stop_signal.hpp"
@@ -11,8 +12,9 @@ int main(int argc, char** argv) {
   // allocation; a user's own setting counts.
   setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
   stop_signal::install();  // before MPI starts, which takes a second in which a batch system may already signal
-  return run_job(argc, argv, [&](Environment& environment) {
+  const auto command = [&](Environment& environment) {
     log::init(log::Level::info, environment.rank(), environment.ranks());
     return run_command(argc, argv, environment);
-  });
+  };
+  return run_job(argc, argv, command, start_limit_seconds(argc, argv));
 }

@@ -40,35 +40,28 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   return {key.dump()};
 }
 
-// The blocks of this rank: the shard's contiguous part of all, dealt to the ranks of this job. Other jobs may have another
-// number of ranks.
-std::vector<Block> blocks_of_rank(const BlockPlan& plan, const Shard& shard, const Communicator& comm) {
-  const int64_t blocks = plan.blocks();
-  const int64_t first = blocks * shard.index / shard.count, last = blocks * (shard.index + 1) / shard.count;
-  std::vector<Block> mine;
-  for (int64_t i = first + (last - first) * comm.rank() / comm.ranks();
-       i < first + (last - first) * (comm.rank() + 1) / comm.ranks(); ++i)
-    mine.push_back(plan.block(i));
-  return mine;
+SamplingTime sum_of(const SamplingTime& time, const Json& kept) {
+  return {time.seconds + kept.value("seconds", 0.0), time.warmup_seconds + kept.value("warmup_seconds", 0.0)};
 }
 
 // What was spent on blocks that another job puts together: seconds of a shard, or of a start that was stopped, beside the
 // blocks. Every shard has a file of its own.
-void keep_seconds(const SampleStore& store, const SampleKey& key, const Shard& shard, double seconds) {
+void keep_time(const SampleStore& store, const SampleKey& key, const Shard& shard, SamplingTime time) {
   const fs::path file = store.folder() / "blocks" / fmt::format("seconds-{}-of-{}.json", shard.index, shard.count);
   if (fs::exists(file)) {
     const Json earlier = Json::parse(read_file(file), nullptr, false);
-    if (earlier.is_object() && earlier.value("key", "") == key.text) seconds += earlier.value("seconds", 0.0);
+    if (earlier.is_object() && earlier.value("key", "") == key.text) time = sum_of(time, earlier);
   }
-  write_file(file, Json{{"key", key.text}, {"seconds", seconds}}.dump() + "\n");
+  write_file(file,
+             Json{{"key", key.text}, {"seconds", time.seconds}, {"warmup_seconds", time.warmup_seconds}}.dump() + "\n");
 }
 
-double kept_seconds(const SampleStore& store, const SampleKey& key) {
-  double sum = 0;
+SamplingTime kept_time(const SampleStore& store, const SampleKey& key) {
+  SamplingTime sum;
   for (const auto& entry : fs::directory_iterator(store.folder() / "blocks")) {
     if (!entry.path().filename().string().starts_with("seconds-") || entry.path().extension() != ".json") continue;
     const Json kept = Json::parse(read_file(entry.path()), nullptr, false);
-    if (kept.is_object() && kept.value("key", "") == key.text) sum += kept.value("seconds", 0.0);
+    if (kept.is_object() && kept.value("key", "") == key.text) sum = sum_of(sum, kept);
   }
   return sum;
 }
@@ -99,12 +92,13 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   const Target& target = staircase ? *trained.staircase : trained.target;
   Method method;
   comm.together([&] { method = make_method(name, run.config.sample, target, noise); });
+  const double warmup_seconds = watch.seconds();
   if (method.steps > 0)
     log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,
               method.step_size(0), method.temperature);
   comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");  // adapted on each rank
   const RecordPlan records = plan_records(run.config.sample, method.steps);
-  const std::vector<Block> mine = blocks_of_rank(plan, run.shard, comm);
+  const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks(), run.shard);
   if (comm.root() && plan.blocks() < comm.ranks() * run.shard.count)
     log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(),
                  comm.ranks() * run.shard.count, plan.block_size);
@@ -122,9 +116,9 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
         [] { return stop_signal::requested(); }, run.config.sample.checkpoint_every);
   });
   const bool stopped = comm.any(!completed);
-  const double seconds = watch.seconds();
+  SamplingTime time{watch.seconds(), warmup_seconds};
   if (stopped || run.shard.partial())
-    comm.on_root([&] { return keep_seconds(store, key, run.shard, seconds), std::string(); });
+    comm.on_root([&] { return keep_time(store, key, run.shard, time), std::string(); });
   if (stopped) all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
   progress.finish();
   if (run.shard.partial()) {
@@ -132,12 +126,13 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
               run.shard.count);
     return 0;
   }
-  double earlier = 0;
+  SamplingTime earlier;
   comm.on_root([&] {
-    earlier = kept_seconds(store, key);
-    return store.assemble(method, records.records, records.snapshots, earlier + seconds), std::string();
+    earlier = kept_time(store, key);
+    time = {time.seconds + earlier.seconds, time.warmup_seconds + earlier.warmup_seconds};
+    return store.assemble(method, records.records, records.snapshots, time), std::string();
   });
-  return earlier;
+  return earlier.seconds;
 }
 
 // A few chains at several step sizes, every step kept: what the step size does to a path. Points only.

@@ -12,10 +12,11 @@ Block BlockPlan::block(int64_t index) const {
   return {index, {begin, std::min(begin + block_size, count)}, {begin, begin + block_size}};
 }
 
-std::vector<Block> BlockPlan::blocks_of(int rank, int ranks) const {
-  const int64_t n = blocks();
+std::vector<Block> BlockPlan::blocks_of(int rank, int ranks, const Shard& shard) const {
+  const int64_t first = blocks() * shard.index / shard.count, last = blocks() * (shard.index + 1) / shard.count;
   std::vector<Block> mine;
-  for (int64_t i = n * rank / ranks; i < n * (rank + 1) / ranks; ++i) mine.push_back(block(i));
+  for (int64_t i = first + (last - first) * rank / ranks; i < first + (last - first) * (rank + 1) / ranks; ++i)
+    mine.push_back(block(i));
   return mine;
 }
 

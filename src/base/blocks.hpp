@@ -18,13 +18,20 @@ struct Block {
   IdRange padded;  // always block_size ids: what is computed, so that every network sees one batch shape
 };
 
+// One of `count` equal parts of the work, done by a job of its own.
+struct Shard {
+  int64_t index = 0, count = 1;
+  bool partial() const { return count > 1; }
+};
+
 struct BlockPlan {
   int64_t count = 0, block_size = 1;
 
   int64_t blocks() const { return (count + block_size - 1) / block_size; }
   Block block(int64_t index) const;
-  // A contiguous, balanced share (sizes differ by at most one); empty where ranks outnumber blocks.
-  std::vector<Block> blocks_of(int rank, int ranks) const;
+  // A contiguous, balanced share (sizes differ by at most one) of the shard's blocks, which are such a share of all; empty
+  // where ranks outnumber blocks.
+  std::vector<Block> blocks_of(int rank, int ranks, const Shard& shard = {}) const;
 };
 
 }  // namespace ddls

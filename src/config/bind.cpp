@@ -277,7 +277,7 @@ void bind_evaluate(Section& s, EvaluateConfig& c) {
   s.value("reference_count", &c.reference_count, "how many of them; 0: all", at_least(0));
   s.value("batch", &c.batch, "samples per pass through the feature network", at_least(1));
   s.value("metrics", &c.metrics, "what is computed; the last three cost many Fréchet distances",
-          one_of({"fid", "is", "kid", "prdc", "fid_error", "fid_infinity", "intra_fid"}));
+          one_of({"fid", "is", "kid", "prdc", "fid_error", "fid_infinity", "is_infinity", "intra_fid"}));
   s.value("cache", &c.cache, "folder that keeps reference statistics between runs; none: they are computed anew",
           a_path());
   Section& kid = s.section("kid", "Kernel Inception Distance by subsets");

@@ -262,7 +262,7 @@ struct EvaluateConfig {
   std::string extractor;           // TorchScript; empty: points as they are, or a classifier trained in the run
   std::string reference = "test";  // train | test
   int64_t reference_count = 0;     // 0: all
-  int64_t batch = 250;
+  int64_t batch = 64;
   std::vector<std::string> metrics{"fid", "is", "kid", "prdc"};
   std::string cache;  // folder of reference statistics; empty: none
   KidConfig kid;

@@ -51,6 +51,16 @@ double plain_rhat(const at::Tensor& draws) {
   return std::sqrt((between / within + n - 1) / n);
 }
 
+// Linear between order statistics, over all draws (type 7 of Hyndman & Fan 1996).
+double quantile_of(const at::Tensor& draws, double p) {
+  const at::Tensor sorted = std::get<0>(draws.flatten().sort());
+  const int64_t n = sorted.numel();
+  const double place = static_cast<double>(n) * p + (1 - p);  // from 1
+  const auto below = static_cast<int64_t>(std::floor(std::clamp(place, 1.0, static_cast<double>(n - 1))));
+  const double share = std::clamp(place - static_cast<double>(below), 0.0, 1.0);
+  return (1 - share) * sorted[below - 1].item<double>() + share * sorted[below].item<double>();
+}
+
 double median_of(const at::Tensor& draws) {  // of an even number: the mean of the middle two
   const at::Tensor sorted = std::get<0>(draws.flatten().sort());
   const int64_t n = sorted.numel();
@@ -100,6 +110,18 @@ double rank_rhat(const at::Tensor& draws) {
 double bulk_ess(const at::Tensor& draws) {
   const at::Tensor halves = split(checked(draws));
   return static_cast<double>(halves.numel()) / pooled_time(normal_scores(halves));
+}
+
+double tail_ess(const at::Tensor& draws) {
+  const at::Tensor all = checked(draws);
+  if ((all == all[0][0]).all().item<bool>()) return std::numeric_limits<double>::quiet_NaN();
+  const auto ess_below = [&](double p) {
+    const at::Tensor below = split((all <= quantile_of(all, p)).to(at::kDouble));
+    const auto count = static_cast<double>(below.numel());
+    const double time = pooled_time(below);
+    return std::isnan(time) ? count : count / time;  // all draws on one side: nothing that could be correlated
+  };
+  return std::min(ess_below(0.05), ess_below(0.95));
 }
 
 double autocorrelation_time(const at::Tensor& draws) {

@@ -16,10 +16,17 @@
 
 namespace ddls {
 
+// What a step costs a chain.
+struct StepCost {
+  double gradients = 1;  // evaluations of the energy with its gradient
+  double ratios = 0;     // evaluations of the ratio alone
+};
+
 struct Method {
   std::string name;
   int64_t steps = 0;
-  double temperature = 1;                         // of the law that the kernel targets, s^2 / (2a)
+  double temperature = 1;  // of the law that the kernel targets, s^2 / (2a)
+  StepCost cost = {};
   std::vector<std::string> rates = {};            // the keys of Chains::rates that its steps set
   std::function<double(int64_t step)> step_size;  // for the records
   // Fills Chains::extra of chains that have just started; empty: the method carries nothing more.

@@ -86,9 +86,10 @@ void Recorder::record(const Chains& chains, int64_t step) {
     path_samples_.push_back(stored(samples_of(method_, chains, target_).narrow(0, 0, kept_)));
   }
   if (traced_ > 0) {
-    const at::Tensor scalars = at::cat({energy(chains.now).unsqueeze(1), chains.now.log_ratio.unsqueeze(1),
-                                        at::mm(chains.z, projections_.to(chains.z.dtype()))},
-                                       1);
+    const at::Tensor scalars =
+        at::cat({energy(chains.now).unsqueeze(1), chains.now.log_ratio.unsqueeze(1), chains.z.square().sum(1, true),
+                 at::mm(chains.z, projections_.to(chains.z.dtype()))},
+                1);
     traces_.push_back(scalars.narrow(0, 0, traced_).to(at::kFloat).cpu().contiguous());
   }
 }

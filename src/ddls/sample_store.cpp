@@ -45,7 +45,7 @@ std::vector<std::string> curve_names(const Method& method) {
 }
 
 std::vector<std::string> trace_names() {
-  std::vector<std::string> names{"energy", "log_ratio"};
+  std::vector<std::string> names{"energy", "log_ratio", "z_norm2"};
   for (int64_t i = 0; i < trace_projections; ++i) names.push_back(fmt::format("projection_{}", i));
   return names;
 }
@@ -123,7 +123,7 @@ std::optional<NamedTensors> SampleStore::read_state(const Block& block) const {
 }
 
 void SampleStore::assemble(const Method& method, const std::vector<int64_t>& record_steps,
-                           const std::vector<int64_t>& snapshot_steps, double seconds) {
+                           const std::vector<int64_t>& snapshot_steps, const SamplingTime& time) {
   const auto read = [&](int64_t index) {
     const fs::path path = block_path(index);
     SafeTensors file = read_safetensors(path);
@@ -206,7 +206,10 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
                 {"count", plan_.count},
                 {"steps", method.steps},
                 {"temperature", method.temperature},
-                {"seconds", seconds},
+                {"seconds", time.seconds},
+                {"warmup_seconds", time.warmup_seconds},
+                {"evaluations_per_step", {{"gradients", method.cost.gradients}, {"ratios", method.cost.ratios}}},
+                {"rates", method.rates},
                 {"restarts", restarts},
                 {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
                 {"key", key_.text}};

@@ -19,7 +19,7 @@ namespace ddls {
 // then jump2 and the method's rates, means over the steps since the last record; then how many chains started anew.
 std::vector<std::string> curve_names(const Method& method);
 
-// The scalars of a trace: energy, log_ratio, projections of z on fixed random directions.
+// The scalars of a trace: energy, log_ratio, |z|^2, projections of z on fixed random directions.
 inline constexpr int64_t trace_projections = 4;
 std::vector<std::string> trace_names();
 
@@ -33,6 +33,12 @@ struct BlockResult {
   at::Tensor trajectory_latents;  // [records, t, k]: the first chains of the run; t = 0 in most blocks
   at::Tensor trajectory_samples;  // [records, t, ...]
   at::Tensor traces;              // [records, d, trace_names] float32: the first chains of the run, for the diagnostics
+};
+
+// Wall time of the job, over all jobs that worked on these samples.
+struct SamplingTime {
+  double seconds = 0;         // in all
+  double warmup_seconds = 0;  // of them before the chains: bounds, adapted step sizes
 };
 
 // What decides the bytes of a block: a folder made under another key is started anew.
@@ -53,10 +59,10 @@ class SampleStore {
   void write_state(const Block& block, const NamedTensors& state);
   std::optional<NamedTensors> read_state(const Block& block) const;  // nothing: none of this key, or damaged (logged)
   // One process, when every block is there. `record_steps` and `snapshot_steps` name the rows of curves and snapshots.
-  // `seconds`: what the sampling took, for the manifest. Writes samples.npz, latents.npz, trajectories.npz,
+  // `time` is for the manifest alone. Writes samples.npz, latents.npz, trajectories.npz,
   // snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json.
   void assemble(const Method& method, const std::vector<int64_t>& record_steps,
-                const std::vector<int64_t>& snapshot_steps, double seconds);
+                const std::vector<int64_t>& snapshot_steps, const SamplingTime& time);
 
   const std::filesystem::path& folder() const { return folder_; }
 

@@ -32,27 +32,35 @@ Json trace_summary(const at::Tensor& traces, const std::vector<int64_t>& record_
   if (chains < 2) return nothing("one chain");
 
   const at::Tensor kept = traces.narrow(0, first, draws).permute({2, 1, 0}).contiguous();  // [scalars, chains, draws]
-  double worst_rhat = 0, fewest = INFINITY;
+  double worst_rhat = 0, fewest = INFINITY, fewest_tail = INFINITY;
   Json scalars = Json::object();
   const std::vector<std::string> names = trace_names();
   for (size_t s = 0; s < names.size(); ++s) {
     const at::Tensor series = kept[static_cast<int64_t>(s)];
-    const double rhat = rank_rhat(series), ess = bulk_ess(series) / static_cast<double>(chains);
+    const double rhat = rank_rhat(series), ess = bulk_ess(series) / static_cast<double>(chains),
+                 tail = tail_ess(series) / static_cast<double>(chains);
     if (!std::isfinite(rhat) || !std::isfinite(ess)) {
       scalars[names[s]] = nothing("it does not vary");
       continue;
     }
     worst_rhat = std::max(worst_rhat, rhat);
     fewest = std::min(fewest, ess);
+    fewest_tail = std::min(fewest_tail, tail);
     scalars[names[s]] = {{"rhat", rhat},
                          {"ess_per_chain", ess},
+                         {"tail_ess_per_chain", tail},
                          {"autocorrelation_steps", autocorrelation_time(series) * static_cast<double>(every)}};
   }
   if (!std::isfinite(fewest)) return nothing("no scalar of the chains varies");
   return {{"rhat", worst_rhat},
           {"ess_per_chain", fewest},
+          {"tail_ess_per_chain", fewest_tail},
           {"diagnosed",
-           {{"chains", chains}, {"records", draws}, {"from_step", record_steps[first]}, {"scalars", scalars}}}};
+           {{"chains", chains},
+            {"records", draws},
+            {"from_step", record_steps[first]},
+            {"steps", draws * every},
+            {"scalars", scalars}}}};
 }
 
 }  // namespace ddls

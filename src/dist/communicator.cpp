@@ -16,7 +16,16 @@ namespace ddls {
 
 struct Communicator::State {
   State(MPI_Comm comm, const Topology& place, double timeout_s, int64_t chunk_bytes)
-      : topology(place), mpi(comm, chunk_bytes), dog(place.rank, timeout_s) {}
+      : topology(place), mpi(comm, chunk_bytes), dog(mpi.rank(), timeout_s, heartbeat(comm, place, timeout_s)) {}
+
+  static std::unique_ptr<Heartbeat> heartbeat(MPI_Comm comm, const Topology& place, double timeout_s) {
+    if (timeout_s <= 0) return nullptr;
+    HeartbeatOptions options;
+    for (const RankPlace& one : place.places) options.hosts.push_back(one.host);
+    options.one_machine = place.local_ranks == place.ranks;
+    options.silent_after_s = Watchdog::silent_after_seconds(timeout_s);
+    return Heartbeat::open(comm, std::move(options));
+  }
 
   Topology topology;
   MpiChannel mpi;
@@ -170,7 +179,10 @@ std::string Communicator::on_root(const std::function<std::string()>& action) {
     }
   }
   int64_t header[] = {failure ? 1 : 0, static_cast<int64_t>(bytes.size())};
-  state_->mpi.patient_broadcast(header, 2, 0);
+  {
+    const Watchdog::Guard guard(state_->dog, "on_root", 16, Watchdog::Wait::patient);
+    state_->mpi.patient_broadcast(header, 2, 0);
+  }
   if (header[0] != 0) {
     Failure told = failure.value_or(Failure{});
     state_->guarded("on_root", 16, [&] { state_->broadcast_failure(told, 0); });
@@ -190,7 +202,10 @@ void Communicator::together(const std::function<void()>& action) {
     failure = current_failure();
     failed = true;
   }
-  const auto first = static_cast<int>(state_->mpi.patient_minimum(failed ? rank() : ranks()));
+  const int first = [&] {
+    const Watchdog::Guard guard(state_->dog, "together", 8, Watchdog::Wait::patient);
+    return static_cast<int>(state_->mpi.patient_minimum(failed ? rank() : ranks()));
+  }();
   if (first == ranks()) return;
   state_->guarded("together", 16, [&] { state_->broadcast_failure(failure, first); });
   throw CollectiveError(failure.code, failure.message);

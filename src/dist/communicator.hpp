@@ -3,7 +3,8 @@
 // where ranks share a GPU. Every member below is **collective**: all ranks, same order, same shapes unless said.
 // Dense contiguous tensors; dtypes uint8, int32, int64, float32, float64, bfloat16 (CUDA only; broadcast and gather_rows
 // move any). Throws Error(runtime) naming operation, rank, size and the library's text. A rank that waits longer than the
-// watchdog's limit ends the job with exit code 71 and "rank 3 hung in all_reduce #1841, 25 MiB".
+// watchdog's limit ends the job with exit code 71 and "rank 3 hung in all_reduce #1841, 25 MiB"; so does a rank that gave
+// no sign of life for so long (heartbeat.hpp), wherever the others are, with "rank 5 on node7 gave no sign of life".
 #include <ATen/core/Tensor.h>
 #include <mpi.h>
 
@@ -61,7 +62,8 @@ class Communicator {
   // Throws CollectiveError(runtime), naming the ranks that differ from rank 0.
   void require_same(uint64_t digest, std::string_view what);
 
-  // The next two wait without spinning and without the watchdog's limit: what others do meanwhile may take its time.
+  // The next two wait without spinning, and as long as the others give signs of life: what they do meanwhile may take its
+  // time. Past the watchdog's limit a warning says who is waited for.
   // Runs `action` on rank 0; if it throws anything, every rank throws CollectiveError with its code and message. Returns
   // the bytes it gave, on every rank.
   std::string on_root(const std::function<std::string()>& action);

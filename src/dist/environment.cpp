@@ -34,12 +34,24 @@ std::optional<LauncherClaim> launcher_claim() {
   return std::nullopt;
 }
 
+// For messages of a process that MPI has not told its rank yet.
+int rank_by_launcher() {
+  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}) {
+    if (const char* text = std::getenv(variable)) return std::atoi(text);
+  }
+  return 0;
+}
+
 }  // namespace
 
-Environment::Environment(int& argc, char**& argv) : exceptions_(std::uncaught_exceptions()) {
+Environment::Environment(int& argc, char**& argv, double limit_s)
+    : exceptions_(std::uncaught_exceptions()), dog_(rank_by_launcher(), limit_s) {
   const auto claim = launcher_claim();  // before MPI_Init, which may set variables itself
   int provided = MPI_THREAD_SINGLE;
-  DDLS_MPI(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));
+  {
+    const Watchdog::Guard guard(dog_, "MPI_Init", 0);
+    DDLS_MPI(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));
+  }
   DDLS_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
   DDLS_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
   DDLS_MPI(MPI_Comm_size(MPI_COMM_WORLD, &ranks_));
@@ -61,6 +73,7 @@ Environment::~Environment() {
     log::error("rank {} ends the job: an exception left the program while other ranks may wait for it", rank_);
     abort(static_cast<int>(Exit::internal));
   }
+  const Watchdog::Guard guard(dog_, "MPI_Finalize", 0);
   if (MPI_Finalize() != MPI_SUCCESS) log::warning("MPI_Finalize reported an error");
 }
 
@@ -72,9 +85,9 @@ void Environment::abort(int exit_code) {
   std::_Exit(exit_code);
 }
 
-int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body) {
+int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body, double limit_s) {
   try {
-    Environment environment(argc, argv);
+    Environment environment(argc, argv, limit_s);
     try {
       return body(environment);
     } catch (const CollectiveError& error) {

@@ -4,14 +4,17 @@
 
 #include <functional>
 
+#include "dist/watchdog.hpp"
+
 namespace ddls {
 
 class Environment {
  public:
   // MPI_Init_thread(FUNNELED). Throws Error(config) where the launcher started several tasks that MPI does not see as one
   // job (OMPI_COMM_WORLD_SIZE, or else PMI_SIZE and SLURM_NTASKS, against the size of MPI_COMM_WORLD), with the cure in
-  // the message. MPI_COMM_WORLD returns errors from here on.
-  Environment(int& argc, char**& argv);
+  // the message. MPI_COMM_WORLD returns errors from here on. Where ranks do not all come to MPI_Init, or to MPI_Finalize,
+  // within `limit_s` (0: for ever), the watchdog ends the process.
+  Environment(int& argc, char**& argv, double limit_s = 0);
   // Finalizes; while an exception unwinds it aborts (exit code 70) instead, since MPI_Finalize would wait for ranks that
   // are not coming.
   ~Environment();
@@ -20,15 +23,17 @@ class Environment {
 
   int rank() const { return rank_; }
   int ranks() const { return ranks_; }
+  Watchdog& watchdog() { return dog_; }  // for what is done before there is a Communicator
   // Ends the whole job with this exit code, at once.
   [[noreturn]] static void abort(int exit_code);
 
  private:
   int rank_ = 0, ranks_ = 1, exceptions_ = 0;
+  Watchdog dog_;
 };
 
 // Makes the Environment, runs `body` and returns the exit code for main. A CollectiveError is told by rank 0, and all
 // ranks finalize and return its code. Any other exception is told by the rank that has it, which then ends the job.
-int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body);
+int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body, double limit_s = 0);
 
 }  // namespace ddls

@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <filesystem>
 #include <new>
 
 namespace ddls {
@@ -15,6 +16,8 @@ Failure current_failure() {
     return {Exit::runtime, error.what_without_backtrace()};
   } catch (const c10::Error& error) {
     return {Exit::internal, std::string("internal error in Torch: ") + error.what_without_backtrace()};
+  } catch (const std::filesystem::filesystem_error& error) {  // names the path and the system's reason
+    return {Exit::runtime, error.what()};
   } catch (const std::bad_alloc&) {
     return {Exit::runtime, "out of memory"};
   } catch (const std::exception& error) {

@@ -29,14 +29,4 @@ double frechet_distance(const GaussianFactor& a, const GaussianFactor& b) {
   return (a.mean - b.mean).square().sum().item<double>() + a.trace + b.trace - 2 * cross;
 }
 
-Line line_in_inverse_size(const std::vector<int64_t>& sizes, const std::vector<double>& distances) {
-  ensure(sizes.size() == distances.size() && sizes.size() >= 2, "a line needs two points");
-  const at::Tensor x = at::tensor(sizes, at::kDouble).reciprocal(), y = at::tensor(distances, at::kDouble);
-  const at::Tensor dx = x - x.mean();
-  const double spread = dx.square().sum().item<double>();
-  ensure(spread > 0, "a line in 1/size needs two different sizes");
-  const double slope = (dx * y).sum().item<double>() / spread;
-  return {y.mean().item<double>() - slope * x.mean().item<double>(), slope};
-}
-
 }  // namespace ddls

@@ -5,9 +5,7 @@
 // eigenvalues of S1^(1/2) S2 S1^(1/2) or a complex root of S1 S2 give half the digits.
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "eval/moments.hpp"
 
@@ -24,12 +22,5 @@ struct GaussianFactor {
 GaussianFactor factor(const GaussianStatistics& s, const std::string& what);
 
 double frechet_distance(const GaussianFactor& a, const GaussianFactor& b);
-
-// Least squares of distance = intercept + slope / size: the bias of a finite set is of order 1/size (Chong and Forsyth
-// 2020), the intercept is the distance of infinite sets. At least two different sizes.
-struct Line {
-  double intercept = 0, slope = 0;
-};
-Line line_in_inverse_size(const std::vector<int64_t>& sizes, const std::vector<double>& distances);
 
 }  // namespace ddls

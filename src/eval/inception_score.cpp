@@ -5,6 +5,17 @@
 #include "base/error.hpp"
 
 namespace ddls {
+namespace {
+
+// [rows, 2 + C] of n, sum p log p, sum p -> [rows] scores
+at::Tensor scores_of(const at::Tensor& sums) {
+  const at::Tensor n = sums.select(1, 0);
+  const at::Tensor marginal = sums.narrow(1, 2, sums.size(1) - 2) / n.unsqueeze(1);
+  const at::Tensor entropy = (marginal * marginal.clamp_min(1e-300).log()).sum(1);
+  return (sums.select(1, 1) / n - entropy).exp();
+}
+
+}  // namespace
 
 InceptionScore::InceptionScore(int64_t classes, int64_t count)
     : count_(count), sums_(at::zeros({splits, 2 + classes}, at::kDouble)) {
@@ -27,11 +38,23 @@ void InceptionScore::add(const at::Tensor& logits, IdRange ids) {
 }
 
 MeanStd InceptionScore::score() const {
-  const at::Tensor n = sums_.select(1, 0);
-  const at::Tensor marginal = sums_.narrow(1, 2, sums_.size(1) - 2) / n.unsqueeze(1);
-  const at::Tensor entropy = (marginal * marginal.clamp_min(1e-300).log()).sum(1);
-  const at::Tensor scores = (sums_.select(1, 1) / n - entropy).exp();
+  const at::Tensor scores = scores_of(sums_);
   return {scores.mean().item<double>(), scores.std(/*unbiased=*/false).item<double>()};
+}
+
+InceptionScoreOfSubsets::InceptionScoreOfSubsets(int64_t classes, Subsets subsets)
+    : subsets_(std::move(subsets)), sums_(at::zeros({subsets_.members.size(0), 2 + classes}, at::kDouble)) {}
+
+void InceptionScoreOfSubsets::add(const at::Tensor& logits, IdRange ids) {
+  const at::Tensor log_p = at::log_softmax(logits.to(at::kCPU, at::kDouble), 1);
+  const at::Tensor p = log_p.exp();
+  const at::Tensor columns = at::cat({at::ones({p.size(0), 1}, p.options()), (p * log_p).sum(1, true), p}, 1);
+  sums_ += at::mm(subsets_.members.narrow(1, ids.begin, ids.size()).to(at::kDouble), columns);
+}
+
+std::vector<double> InceptionScoreOfSubsets::scores() const {
+  const at::Tensor scores = scores_of(sums_);
+  return {scores.data_ptr<double>(), scores.data_ptr<double>() + scores.numel()};
 }
 
 }  // namespace ddls

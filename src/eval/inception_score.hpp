@@ -4,8 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "base/blocks.hpp"
+#include "eval/extrapolation.hpp"
 
 namespace ddls {
 
@@ -24,6 +26,20 @@ class InceptionScore {
  private:
   int64_t count_;
   at::Tensor sums_;
+};
+
+// The score of every subset, each as one split. Sums over ranks as above.
+class InceptionScoreOfSubsets {
+ public:
+  InceptionScoreOfSubsets(int64_t classes, Subsets subsets);
+  void add(const at::Tensor& logits, IdRange ids);
+  at::Tensor& sums() { return sums_; }
+  std::vector<double> scores() const;
+  const std::vector<int64_t>& sizes() const { return subsets_.sizes; }
+
+ private:
+  Subsets subsets_;
+  at::Tensor sums_;  // [subsets, 2 + C]: n, sum p log p, sum p
 };
 
 }  // namespace ddls

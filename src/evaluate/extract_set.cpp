@@ -34,9 +34,9 @@ Features features_of(const std::vector<Piece>& pieces, int64_t count, const Extr
       for (int64_t from = 0; from < n; from += options.batch) {
         const int64_t size = std::min(options.batch, n - from);
         const at::Tensor images = padded(piece.samples.narrow(0, from, size), options.batch);
-        const Features part = options.extractor->extract(images, options.inception_score);
+        const Features part = options.extractor->extract(images, options.logits());
         features.push_back(part.features.narrow(0, 0, size));
-        if (options.inception_score) logits.push_back(part.logits.narrow(0, 0, size));
+        if (options.logits()) logits.push_back(part.logits.narrow(0, 0, size));
       }
     }
     const at::Tensor places = at::tensor(piece.rows, at::kLong);
@@ -46,7 +46,7 @@ Features features_of(const std::vector<Piece>& pieces, int64_t count, const Extr
       whole.index_copy_(0, places, joined);
     };
     place(block.features, features);
-    if (options.inception_score) place(block.logits, logits);
+    if (options.logits()) place(block.logits, logits);
   }
   return block;
 }
@@ -67,7 +67,9 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
 
   Moments moments(features);
   std::optional<InceptionScore> score;
+  std::optional<InceptionScoreOfSubsets> subset_scores;
   if (options.inception_score) score.emplace(options.extractor->classes, set.count);
+  if (options.inception_subsets) subset_scores.emplace(options.extractor->classes, extrapolation_subsets(set.count));
   const auto start = std::chrono::steady_clock::now();
   comm.together([&] {
     const auto decode = [&](size_t i) {
@@ -81,6 +83,7 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
       const Features block = features_of(pieces, blocks[i].ids.size(), options);
       if (options.moments) moments.add(block.features);
       if (score) score->add(block.logits, blocks[i].ids);
+      if (subset_scores) subset_scores->add(block.logits, blocks[i].ids);
       if (blocks[i].ids.begin < result.rows.count) result.rows.own.push_back(block.features);
     }
   });
@@ -98,6 +101,10 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
   if (score) {
     comm.all_reduce(score->sums());
     result.inception_score = score->score();
+  }
+  if (subset_scores) {
+    comm.all_reduce(subset_scores->sums());
+    result.inception_subsets = {subset_scores->sizes(), subset_scores->scores()};
   }
   return result;
 }

@@ -15,9 +15,11 @@ namespace ddls {
 
 struct ExtractOptions {
   const Extractor* extractor = nullptr;  // null: points are their own features
-  int64_t batch = 250;                   // samples per pass through the network
+  int64_t batch = 64;                    // samples per pass through the network
   bool moments = true;
   bool inception_score = false;
+  bool inception_subsets = false;  // the score against the number of samples
+  bool logits() const { return inception_score || inception_subsets; }
   int64_t keep = 0;  // how many of the first rows are kept as features, over all ranks
 };
 
@@ -26,6 +28,11 @@ struct SetFeatures {
   int64_t count = 0;  // 0: statistics of unknown count
   GaussianStatistics gaussian;
   std::optional<MeanStd> inception_score;
+  struct Curve {
+    std::vector<int64_t> sizes;
+    std::vector<double> scores;
+  };
+  std::optional<Curve> inception_subsets;
   FeatureBlocks rows;  // the first `keep`
   at::Tensor labels;   // [count] int64; undefined where there are none
 };

@@ -6,19 +6,14 @@
 
 #include "base/error.hpp"
 #include "dist/failure.hpp"
-#include "eval/numpy_random.hpp"
+#include "eval/extrapolation.hpp"
 
 namespace ddls {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int64_t infinity_points = 15, infinity_from = 5000, jackknife_groups = 10;
-
-at::Tensor mask_of(const at::Tensor& ids, int64_t count) {
-  at::Tensor mask = at::zeros({count}, at::kBool);
-  return mask.index_fill_(0, ids, true);
-}
+constexpr int64_t jackknife_groups = 10;
 
 }  // namespace
 
@@ -71,18 +66,13 @@ GaussianStatistics statistics_where(Communicator& comm, const FeatureBlocks& row
 }
 
 Json fid_infinity(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference) {
-  const int64_t n = own.rows.count, from = std::min(infinity_from, n / 2);
-  NumpyRandom random(2020);
-  std::vector<int64_t> sizes;
+  const Subsets subsets = extrapolation_subsets(own.rows.count);
   std::vector<double> distances;
-  for (int64_t i = 0; i < infinity_points; ++i) {
-    const int64_t size = from + (n - from) * i / (infinity_points - 1);
-    const at::Tensor mask = mask_of(random.permutation(n).narrow(0, 0, size), n);
-    sizes.push_back(size);
-    distances.push_back(distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
-  }
-  const Line line = line_in_inverse_size(sizes, distances);
-  return {{"value", line.intercept}, {"slope", line.slope}, {"sizes", sizes}, {"distances", distances}};
+  for (const at::Tensor& members : subsets.members.unbind())
+    distances.push_back(
+        distance_on_root(comm, statistics_where(comm, own.rows, members, own.name), own.name, reference));
+  const Line line = line_in_inverse_size(subsets.sizes, distances);
+  return {{"value", line.intercept}, {"slope", line.slope}, {"sizes", subsets.sizes}, {"distances", distances}};
 }
 
 double fid_standard_error(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference) {

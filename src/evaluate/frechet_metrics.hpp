@@ -22,8 +22,7 @@ GaussianStatistics statistics_where(Communicator& comm, const FeatureBlocks& row
 
 // The next three need all rows of the set.
 
-// Distance without the bias of a finite set (Chong and Forsyth 2020): 15 random subsets of equally spaced sizes from
-// min(5000, n/2) to n, a straight line in 1/n, its value at 0. {"value", "slope", "sizes", "distances"}.
+// Distance without the bias of a finite set (eval/extrapolation.hpp). {"value", "slope", "sizes", "distances"}.
 nlohmann::ordered_json fid_infinity(Communicator& comm, const SetFeatures& own,
                                     const std::optional<GaussianFactor>& reference);
 

@@ -33,6 +33,8 @@ void add_modes(Json& metrics, const at::Tensor& points) {
   metrics["mass_max"] = m.mass_max;
 }
 
+constexpr int64_t least_for_extrapolation = 20;
+
 // How many rows of features the metrics need beyond the sums.
 int64_t rows_kept(const MetricContext& context, bool is_reference) {
   const bool parts = !is_reference && (context.wants("fid_infinity") || context.wants("fid_error"));
@@ -40,15 +42,15 @@ int64_t rows_kept(const MetricContext& context, bool is_reference) {
   return context.wants("prdc") ? context.config.prdc.count : 0;
 }
 
-SetFeatures features_of(const MetricContext& context, const EvaluationSet& set, bool is_reference,
-                        bool inception_score) {
+SetFeatures features_of(const MetricContext& context, const EvaluationSet& set, bool is_reference, bool with_logits) {
   if (set.statistics) return {set.name, set.statistics->count, *set.statistics, {}, {}, {}};
   if (set.count < 2) all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
   ExtractOptions options;
   options.extractor = context.extractor;
   options.batch = context.config.batch;
   options.moments = context.wants_frechet();
-  options.inception_score = inception_score;
+  options.inception_score = with_logits && context.wants("is") && set.count >= InceptionScore::splits;
+  options.inception_subsets = with_logits && context.wants("is_infinity") && set.count >= least_for_extrapolation;
   options.keep = rows_kept(context, is_reference);
   return extract_set(context.comm, set, options);
 }
@@ -94,8 +96,9 @@ void add_frechet(Json& metrics, const MetricContext& context, const SetFeatures&
   if (context.wants("fid"))
     metrics["frechet_distance"] = distance_on_root(comm, own.gaussian, own.name, reference.factor);
   const std::string no_rows = own_statistics_only ? own.name + " holds statistics only"
-                              : own.count < 20    ? "fewer than 20 samples"
-                                                  : "";
+                              : own.count < least_for_extrapolation
+                                  ? fmt::format("fewer than {} samples", least_for_extrapolation)
+                                  : "";
   if (context.wants("fid_error")) {
     if (no_rows.empty())
       metrics["frechet_distance_std"] = fid_standard_error(comm, own, reference.factor);
@@ -113,6 +116,26 @@ void add_frechet(Json& metrics, const MetricContext& context, const SetFeatures&
       metrics["intra_fid"] = intra_class_fid(comm, own, reference.set);
     else
       refuse(metrics, {"intra_fid"}, (own.labels.defined() ? reference.set.name : own.name) + " has no labels");
+  }
+}
+
+void add_inception_score(Json& metrics, const MetricContext& context, const SetFeatures& own, bool statistics_only) {
+  if (!context.extractor) return;
+  const auto why = [&](int64_t least) {
+    return statistics_only                   ? own.name + " holds statistics only"
+           : context.extractor->classes == 0 ? "the extractor gives no logits"
+                                             : fmt::format("fewer than {} images", least);
+  };
+  if (own.inception_score)
+    metrics["inception_score"] = {{"mean", own.inception_score->mean}, {"std", own.inception_score->std}};
+  else if (context.wants("is"))
+    refuse(metrics, {"inception_score"}, why(InceptionScore::splits));
+  if (own.inception_subsets) {
+    const auto& [sizes, scores] = *own.inception_subsets;
+    const Line line = line_in_inverse_size(sizes, scores);
+    metrics["is_infinity"] = {{"value", line.intercept}, {"slope", line.slope}, {"sizes", sizes}, {"scores", scores}};
+  } else if (context.wants("is_infinity")) {
+    refuse(metrics, {"is_infinity"}, why(least_for_extrapolation));
   }
 }
 
@@ -143,18 +166,10 @@ Reference prepare_reference(const MetricContext& context, const EvaluationSet& s
 Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference) {
   Communicator& comm = context.comm;
   const int64_t classes = context.extractor ? context.extractor->classes : 0;
-  const bool score = context.wants("is") && classes > 0 && set.count >= InceptionScore::splits;
-  const SetFeatures own = features_of(context, set, false, score);
+  const SetFeatures own = features_of(context, set, false, classes > 0);
   Json metrics = Json::object();
   add_frechet(metrics, context, own, reference, set.statistics.has_value());
-  if (own.inception_score) {
-    metrics["inception_score"] = {{"mean", own.inception_score->mean}, {"std", own.inception_score->std}};
-  } else if (context.wants("is") && context.extractor) {
-    refuse(metrics, {"inception_score"},
-           set.statistics ? own.name + " holds statistics only"
-           : classes == 0 ? "the extractor gives no logits"
-                          : fmt::format("fewer than {} images", InceptionScore::splits));
-  }
+  add_inception_score(metrics, context, own, set.statistics.has_value());
   const std::string no_pairs = no_pairs_why(own, reference, set.statistics.has_value());
   if (context.wants("kid")) {
     if (no_pairs.empty()) {

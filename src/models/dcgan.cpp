@@ -6,6 +6,7 @@
 #include "models/batch_norm.hpp"
 #include "models/form/convolution.hpp"
 #include "models/form/dense.hpp"
+#include "models/form/upsampling.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
 
@@ -49,14 +50,7 @@ class Generator : public Network {
   }
 
   std::optional<Operations> sampling_form() const override {
-    Operations form;
-    std::optional<FeatureMap> norm = norms_.front()->frozen();
-    form.push_back(dense(fold(*linear_, &*norm), relu_activation));
-    form.push_back(features_as_image(first_width_, side_));
-    for (size_t i = 0; i < ups_.size(); ++i) {
-      norm = norms_[i + 1]->frozen();
-      form.push_back(convolution(fold(*ups_[i], &*norm), relu_activation));
-    }
+    Operations form = upsampling_form(*linear_, first_width_, side_, norms_, ups_);
     form.push_back(convolution(fold(*last_), tanh_activation));
     form.push_back(depth_to_space());
     return form;

@@ -16,12 +16,15 @@ struct Quantity {
   const char* field;
   const char* title;
 };
-// In the order of the page; fields of chains.jsonl that are not named here follow under their own names.
+// In the order of the page.
 constexpr Quantity quantities[] = {{"energy", "energy E(z)"},
                                    {"neg_log_prior", "−log p₀(z)"},
                                    {"log_ratio", "log density ratio r(G(z))"},
                                    {"grad_norm", "|∇E|"},
                                    {"acceptance", "acceptance"},
+                                   {"divergent", "divergent trajectories, share"},
+                                   {"jump_probability", "probability of a global jump"},
+                                   {"swap_acceptance", "acceptance of swaps"},
                                    {"step_size", "step size"},
                                    {"jump2", "squared jump |z′ − z|²"},
                                    {"z_norm2_per_k", "|z|² / k (prior: 1)"},

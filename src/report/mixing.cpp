@@ -38,6 +38,15 @@ std::string where(const Json& scalars) {
 
 }  // namespace
 
+std::string mixing_legend() {
+  return note(
+      "Effective draws (ESS) of the slowest among energy, log density ratio, |z|² and random projections of z, from "
+      "the "
+      "second half of the chains. Per second: of all chains together, over the time of those steps, without the "
+      "warm-up. "
+      "Per evaluation: of one chain; an evaluation of the energy counts as one, with its gradient or without.");
+}
+
 std::string mixing_notes(const RunData& run) {
   std::string notes;
   for (const MethodRun& method : run.methods) {

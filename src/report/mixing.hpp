@@ -7,6 +7,9 @@
 
 namespace ddls {
 
+// What the columns of mixing_table mean.
+std::string mixing_legend();
+
 // One paragraph of HTML per diagnosed method; empty where none was.
 std::string mixing_notes(const RunData& run);
 

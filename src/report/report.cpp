@@ -56,7 +56,9 @@ std::string results(const RunData& run) {
   const std::string real = text_at(run.report, "reference.metrics_of");
   if (!real.empty()) body += note("The row of real data: " + real + ", measured like a method's samples.");
   const std::string sampler = sampler_table(run);
-  if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler + mixing_notes(run);
+  if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler;
+  const std::string mixing = mixing_table(run);
+  if (!mixing.empty()) body += "<h3>Mixing and what it costs</h3>\n" + mixing + mixing_legend() + mixing_notes(run);
   return body + calibration_table(run) + paper_table(run);
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "report/html.hpp"
 #include "report/metrics.hpp"
@@ -51,22 +52,34 @@ std::string best_text(const Metric& metric, const RunData& run) {
   return texts.size() > 1 ? best_written : std::string();
 }
 
-struct SamplerColumn {
+struct NumberColumn {
   const char* key;
   const char* title;
   const char* unit;
 };
-constexpr SamplerColumn sampler_columns[] = {{"count", "samples", ""},
-                                             {"steps", "steps", "per chain"},
-                                             {"step_size", "step size", ""},
-                                             {"temperature", "temperature", "noise²"},
-                                             {"acceptance", "acceptance", ""},
-                                             {"rhat", "R-hat", "1 = mixed"},
-                                             {"ess_per_chain", "ESS", "per chain"},
-                                             {"seconds", "time", "s"},
-                                             {"chain_steps_per_second", "speed", "chain steps/s"}};
+constexpr NumberColumn sampler_columns[] = {{"count", "samples", ""},
+                                            {"steps", "steps", "per chain"},
+                                            {"step_size", "step size", ""},
+                                            {"temperature", "temperature", "noise²"},
+                                            {"acceptance", "acceptance", ""},
+                                            {"divergent", "divergent", "share"},
+                                            {"jump_probability", "global jumps", "share"},
+                                            {"swap_acceptance", "swaps", "accepted"},
+                                            {"jump2", "squared jump", "per step"},
+                                            {"seconds", "time", "s"},
+                                            {"chain_steps_per_second", "speed", "chain steps/s"}};
 
-std::string sampler_cell(const MethodRun& method, const char* key) {
+// What mixing costs: bulk and tail ESS, and the bulk ESS per second and per evaluation.
+constexpr NumberColumn mixing_columns[] = {{"rhat", "R-hat", "1 = mixed"},
+                                           {"ess_per_chain", "bulk ESS", "per chain"},
+                                           {"tail_ess_per_chain", "tail ESS", "per chain"},
+                                           {"diagnosed.steps", "of steps", "warm-up left out"},
+                                           {"ess_per_second", "ESS per second", "all chains"},
+                                           {"ess_per_evaluation", "ESS per evaluation", "of a chain"},
+                                           {"evaluations_per_step.gradients", "gradients", "per step"},
+                                           {"evaluations_per_step.ratios", "ratios alone", "per step"}};
+
+std::string number_cell(const MethodRun& method, const char* key) {
   const auto value = number_at(method.summary, key);
   if (!value) return "<td class=\"na\">–</td>";
   const bool whole = std::floor(*value) == *value && std::abs(*value) < 1e15;
@@ -77,6 +90,30 @@ std::string sampler_cell(const MethodRun& method, const char* key) {
 std::string table_of(const std::string& head, const std::string& rows) {
   return "<div class=\"scroll\"><table><thead><tr>" + head + "</tr></thead><tbody>\n" + rows +
          "</tbody></table></div>\n";
+}
+
+// Only methods and columns that have a number.
+std::string number_table(const RunData& run, std::span<const NumberColumn> columns) {
+  std::string head = "<th>method</th>", rows;
+  std::vector<NumberColumn> shown;
+  const auto has = [](const MethodRun& method, const NumberColumn& column) {
+    return number_at(method.summary, column.key).has_value();
+  };
+  for (const NumberColumn& column : columns) {
+    if (std::none_of(run.methods.begin(), run.methods.end(), [&](const MethodRun& m) { return has(m, column); }))
+      continue;
+    shown.push_back(column);
+    head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
+  }
+  if (shown.empty()) return {};
+  for (const MethodRun& method : run.methods) {
+    if (std::none_of(shown.begin(), shown.end(), [&](const NumberColumn& column) { return has(method, column); }))
+      continue;
+    rows += "<tr>" + row_head(method.name);
+    for (const NumberColumn& column : shown) rows += number_cell(method, column.key);
+    rows += "</tr>\n";
+  }
+  return table_of(head, rows);
 }
 
 void add_leaves(const Json& value, const std::string& path, std::string& rows) {
@@ -111,23 +148,9 @@ std::string metrics_table(const RunData& run) {
   return table_of(head, rows);
 }
 
-std::string sampler_table(const RunData& run) {
-  std::string head = "<th>method</th>", rows;
-  std::vector<SamplerColumn> shown;
-  for (const SamplerColumn& column : sampler_columns) {
-    const auto has = [&](const MethodRun& method) { return number_at(method.summary, column.key).has_value(); };
-    if (!std::any_of(run.methods.begin(), run.methods.end(), has)) continue;
-    shown.push_back(column);
-    head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
-  }
-  if (shown.empty()) return {};
-  for (const MethodRun& method : run.methods) {
-    rows += "<tr>" + row_head(method.name);
-    for (const SamplerColumn& column : shown) rows += sampler_cell(method, column.key);
-    rows += "</tr>\n";
-  }
-  return table_of(head, rows);
-}
+std::string sampler_table(const RunData& run) { return number_table(run, sampler_columns); }
+
+std::string mixing_table(const RunData& run) { return number_table(run, mixing_columns); }
 
 std::string paper_table(const RunData& run) {
   if (run.data_kind != "gaussians25") return {};

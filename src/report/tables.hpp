@@ -7,7 +7,8 @@
 namespace ddls {
 
 std::string metrics_table(const RunData& run);  // methods x metrics, real data below
-std::string sampler_table(const RunData& run);  // how the samples were made: steps, acceptance, R-hat, speed
+std::string sampler_table(const RunData& run);  // how the samples were made: steps, acceptance, speed
+std::string mixing_table(const RunData& run);   // effective draws, per second and per evaluation
 std::string paper_table(const RunData& run);    // Table 1 of the paper beside this run; 25 Gaussians only
 // How the score became a log-ratio, and how well before and after; only where train.calibration was used.
 std::string calibration_table(const RunData& run);

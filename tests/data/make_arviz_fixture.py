@@ -1,6 +1,6 @@
 """Writes arviz_fixture.npz: draws [chains, draws] of several kinds, and what ArviZ says of them.
 
-    python make_arviz_fixture.py arviz_fixture.npz        (needs numpy and arviz)
+    python make_arviz_fixture.py arviz_fixture.npz        (needs numpy and arviz 0.19)
 """
 import sys
 
@@ -32,6 +32,7 @@ cases = {
 out = {}
 for name, x in cases.items():
     out[name] = x
-    out[name + "_expected"] = np.array([az.rhat(x, method="rank"), az.ess(x, method="bulk"), x.size / az.ess(x, method="mean")])
+    out[name + "_expected"] = np.array([az.rhat(x, method="rank"), az.ess(x, method="bulk"), x.size / az.ess(x, method="mean"),
+                                      az.ess(x, method="tail")])
     print(name, out[name + "_expected"])
 np.savez(sys.argv[1], **out)

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # 600 samples are three blocks.
 on 2 --config small.yaml --out run --set sample.count=600 --set sample.methods=[generator] >/dev/null
 extractor=run/extractor/classifier.pt
-all=fid,is,kid,prdc,fid_error,fid_infinity,intra_fid
+all=fid,is,kid,prdc,fid_error,fid_infinity,is_infinity,intra_fid
 small=(--set evaluate.batch=8 --set evaluate.kid.subset_size=20 --set evaluate.kid.subsets=6 --set evaluate.prdc.k=3)
 
 mkdir -p pictures/a pictures/b
@@ -52,6 +52,7 @@ samples, pictures = load("samples", 1), load("pictures", 1)
 m = samples["metrics"]
 assert m["frechet_distance"] > 0 and m["frechet_distance_std"] > 0 and m["inception_score"]["mean"] >= 1
 assert len(m["fid_infinity"]["sizes"]) == 15 and m["fid_infinity"]["sizes"][-1] == 600
+assert m["is_infinity"]["sizes"] == m["fid_infinity"]["sizes"] and m["is_infinity"]["scores"][-1] >= 1
 assert m["intra_fid"] is None and "labels" in m["intra_fid_why"]
 assert set(samples["protocol"]) >= {"quantisation", "resize", "inception_splits", "kid", "prdc"}
 assert len(samples["extractor"]["sha256"]) == 64 and samples["fake"]["count"] == 600

@@ -38,8 +38,18 @@ on 3 sample --config small.yaml --out np2 >out 2>err || { cat err >&2; fail "sam
 hashes np2 >again.hashes
 cmp np1.hashes again.hashes || fail "sampling alone gives other bytes"
 
+# So are the diagnostics: all of the manifest but the times.
+for ranks in 1 3; do
+  on "$ranks" sample --config small.yaml --out np2 --set sample.methods=[ddls] --set sample.ddls.steps=20 --set sample.record_every=1 \
+    >out 2>err || { cat err >&2; fail "chains with diagnostics"; }
+  grep -vE '"(warmup_)?seconds"' np2/samples/ddls/manifest.json >"manifest.np$ranks"
+  rm -r np2/samples
+done
+cmp manifest.np1 manifest.np3 || fail "diagnostics depend on the number of ranks"
+grep -q '"tail_ess_per_chain": [0-9]' manifest.np1 || fail "there are no diagnostics"
+
 # In parts, by jobs with other numbers of ranks, two of them at the same time; one part is left to the job that puts them together.
-rm -r np2/samples np2/run.json
+rm np2/run.json
 on 2 sample --config small.yaml --out np2 --shard 2/4 >out2 2>err2 &
 part=$!
 on 1 sample --config small.yaml --out np2 --shard 0/4 >out 2>err || { cat err >&2; fail "sample --shard 0/4"; }

@@ -8,18 +8,22 @@ then the bytes of its samples must be those of an undisturbed run, and the next 
   usr1       SIGUSR1 to mpirun, as before a time limit     exit code 75, "stopped by a signal" (138 while it loads)
   term_rank  SIGTERM to one rank                           exit code 75 on all (143 while it loads)
   term       SIGTERM to mpirun                             the job ends within 10 s
-  stop       SIGSTOP to a random rank                      the watchdog ends the job: 71, "rank 0 hung in ..."; where the ranks
-                                                           work on their own (sampling) nobody waits under it: then SIGCONT,
-                                                           and the run must complete ("not noticed" in the last line)
+  stop       SIGSTOP to a random rank                      71 within the watchdog's limit, which names the rank
+  suspend    SIGSTOP to all ranks for longer than that     goes on after SIGCONT and completes
+  clock      the wall clock jumps by a day (libfaketime)   nothing happens: all waiting is by the monotonic clock
   damage     a bit flipped, or the end cut off, in a file of a checkpoint, a block or the statistics kept between runs, while
              nothing runs                                  the next start goes on without it, or refuses and names the file
   full       the run folder on a file system too small     71, "No space left on device"; with space again it goes on
+  readonly   the run folder on a read-only file system     71, "Read-only file system"; writable again it goes on
+  missing    a rank that never comes to MPI_Init           71, "hung in MPI_Init", after a minute
+  host       a node that there is not                      mpirun names it and ends
 
-Exits 0 if all held, and prints every injection; 1 otherwise, with the output of what failed. Needs mpirun; `full` needs the right
-to mount.
+Exits 0 if all held, and prints every injection and a table; 1 otherwise, with the output of what failed. Needs mpirun; `full`
+and `readonly` need the right to mount, `clock` needs libfaketime. What cannot be done is said and left out.
 """
 import argparse
 import collections
+import glob
 import hashlib
 import os
 import random
@@ -32,6 +36,8 @@ import tempfile
 import time
 
 WATCHDOG_S = 4
+START_S = 60  # the program's limit while it starts
+NEEDS = {"full": "no right to mount", "readonly": "no right to mount", "clock": "no libfaketime", "host": "no ssh"}
 
 
 class Broken(Exception):
@@ -41,11 +47,12 @@ class Broken(Exception):
 class Job:
     """One start of the program under mpirun."""
 
-    def __init__(self, args, folder, extra=()):
+    def __init__(self, args, folder, mpirun=("-np", "2"), behind=(), environment=None):
         self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(["mpirun", "-np", "2", args.binary, "--config", args.config, "--out", folder,
-                                         "--watchdog", str(WATCHDOG_S), "--set", f"evaluate.cache={folder}/cache", *extra], stdout=self.log, stderr=subprocess.STDOUT,
-                                        stdin=subprocess.DEVNULL, start_new_session=True)
+        command = ["mpirun", *mpirun, args.binary, "--config", args.config, "--out", folder, "--watchdog", str(WATCHDOG_S),
+                   "--set", f"evaluate.cache={folder}/cache", *behind]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                        start_new_session=True, env={**os.environ, **(environment or {})})
 
     def ranks(self):
         try:
@@ -65,12 +72,6 @@ class Job:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             return None
-
-    def lives(self, seconds):
-        end = time.monotonic() + seconds
-        while self.process.poll() is None and time.monotonic() < end:
-            time.sleep(0.05)
-        return self.process.poll() is None
 
     def output(self):
         self.log.seek(0)
@@ -107,6 +108,47 @@ def complete(folder):
     return os.path.exists(os.path.join(folder, "report.json"))
 
 
+PHASES = [("evaluate", r"evaluating against|features of|statistics of"), ("sample", r"sampling from|\d+ chains, \d+ steps"),
+          ("classifier", r"\bclassifier[: ]"), ("ratio", r"density ratio|refining the ratio|\bratio[: ]"),
+          ("gan", r"\bgan[: ]|generator \d+ parameters"), ("opening", r" info: ")]
+
+
+def phase_of(job, folder):
+    """What the run is doing, by its newest line that tells; "write" where a file is half written."""
+    for _, folders, files in os.walk(folder):
+        if any(name.endswith(".partial") for name in folders + files):
+            return "write"
+    for line in reversed(job.output().splitlines()):
+        for name, pattern in PHASES:
+            if re.search(pattern, line):
+                return name
+    return "loading"
+
+
+class Table:
+    """What was done, when, and how it ended."""
+
+    def __init__(self):
+        self.phases = collections.defaultdict(collections.Counter)
+        self.codes = collections.defaultdict(collections.Counter)
+        self.slowest = collections.defaultdict(float)
+
+    def add(self, kind, phase, code, seconds=0.0):
+        self.phases[kind][phase] += 1
+        self.codes[kind][code] += 1
+        self.slowest[kind] = max(self.slowest[kind], seconds)
+
+    def text(self):
+        columns = [name for name in ["loading", "opening", "gan", "ratio", "classifier", "sample", "evaluate", "write", "between"]
+                   if any(counts[name] for counts in self.phases.values())]
+        lines = [f"{'kind':<10}" + "".join(f"{name:>11}" for name in columns) + f"{'latest end':>12}  exit codes"]
+        for kind, counts in sorted(self.phases.items()):
+            codes = ", ".join(f"{code} x {n}" for code, n in sorted(self.codes[kind].items()))
+            end = f"{self.slowest[kind]:.1f} s" if self.slowest[kind] else "-"
+            lines.append(f"{kind:<10}" + "".join(f"{counts[name] or '-':>11}" for name in columns) + f"{end:>12}  {codes}")
+        return "\n".join(lines)
+
+
 def need(condition, what, job):
     if not condition:
         raise Broken(f"{what}\n{job.output()[-3000:]}")
@@ -129,7 +171,10 @@ def disturb(args, chance, kind, folder):
         code = job.wait(60)
         need(code == 0, f"an undisturbed start ended with {code}", job)
         return False
+    phase = phase_of(job, folder)
     victim = chance.choice(ranks)
+    if kind == "suspend":
+        return suspend(args, job, ranks, phase)
     if kind == "usr1":
         send(job.process.pid, signal.SIGUSR1)
     elif kind == "term":
@@ -137,15 +182,9 @@ def disturb(args, chance, kind, folder):
     else:
         send(victim, {"kill": signal.SIGKILL, "term_rank": signal.SIGTERM, "stop": signal.SIGSTOP}[kind])
     sent = time.monotonic()
-    if kind == "stop" and job.lives(args.end_seconds + WATCHDOG_S):
-        need(not re.search(r"hung in", job.output()), "stop: the watchdog spoke, but the job lives on", job)
-        send(victim, signal.SIGCONT)
-        code = job.wait(60 + 3 * args.whole_seconds)
-        need(code == 0, f"stop and go on: exit code {code}", job)
-        args.not_noticed += 1
-        return False
-    code = job.wait(args.end_seconds)
-    need(code is not None, f"{kind}: the job lived on for {time.monotonic() - sent:.0f} s", job)
+    code = job.wait(args.end_seconds + (WATCHDOG_S if kind == "stop" else 0) + (START_S if phase == "loading" else 0))
+    seconds = time.monotonic() - sent
+    need(code is not None, f"{kind}: the job lived on for {seconds:.0f} s", job)
     if code == 0:
         return False  # it had nothing left to do
     text = job.output()
@@ -159,9 +198,74 @@ def disturb(args, chance, kind, folder):
         need("stopped by a signal" in text, f"{kind}: nobody said that the run was stopped", job)
     if kind == "stop":
         need(code == 71, f"stop: exit code {code}, not 71", job)
-        need(re.search(r"rank \d+ hung in \w+", text), "stop: no watchdog spoke", job)
-    args.latest = max(args.latest, time.monotonic() - sent)
+        need(re.search(r"rank \d+ hung in \w+|rank \d+ on \S+ gave no sign of life", text), "stop: no watchdog spoke", job)
+    args.table.add(kind, phase, code, seconds if phase != "loading" else 0)
+    if phase != "loading":
+        args.latest = max(args.latest, seconds)
     return True
+
+
+def suspend(args, job, ranks, phase):
+    """As a batch system does it to the whole job."""
+    for pid in ranks:
+        send(pid, signal.SIGSTOP)
+    time.sleep(1.5 * WATCHDOG_S)
+    for pid in ranks:
+        send(pid, signal.SIGCONT)
+    code = job.wait(60 + 3 * args.whole_seconds)
+    need(code == 0, f"suspend in phase {phase}: exit code {code}", job)
+    args.table.add("suspend", phase, code)
+    return False
+
+
+def clock_jump(args, chance, folder):
+    """None where there is no libfaketime."""
+    library = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
+    if not library:
+        return None
+    jump = chance.choice([-86400, -3600, 3600, 86400])
+    stamp = os.path.join(args.scratch, "clock")
+    write_text(stamp, "+0")
+    job = Job(args, folder, environment={"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": stamp, "FAKETIME_NO_CACHE": "1",
+                                         "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+    began, pause = time.monotonic(), args.startup + chance.uniform(0, args.whole_seconds)
+    while job.process.poll() is None and time.monotonic() - began < pause:
+        time.sleep(0.05)
+    phase = phase_of(job, folder)
+    if job.process.poll() is not None:
+        phase = "between"
+    write_text(stamp, f"{jump:+d}")
+    code = job.wait(60 + 6 * args.whole_seconds)
+    need(code == 0, f"the clock jumps by {jump} s in phase {phase}: exit code {code}", job)
+    args.table.add("clock", phase, code)
+    return f"the clock jumps by {jump} s in phase {phase}"
+
+
+def missing_rank(args, folder):
+    """The second rank is a program that does not know MPI."""
+    job = Job(args, folder, mpirun=("-np", "1"), behind=(":", "-np", "1", "sleep", "600"))
+    began = time.monotonic()
+    code = job.wait(START_S + args.end_seconds + 30)
+    need(code == 71 and "rank 0 hung in MPI_Init" in job.output(), f"missing rank: exit code {code}", job)
+    args.table.add("missing", "loading", code, time.monotonic() - began)
+
+
+def missing_host(args, folder):
+    """None where there is no ssh, by which mpirun would start it."""
+    if not shutil.which("ssh"):
+        return None
+    job = Job(args, folder, mpirun=("-np", "2", "--host", "localhost:1,no-such-host.invalid:1", "--map-by", "node"))
+    began = time.monotonic()
+    code = job.wait(30 + args.end_seconds)
+    need(code not in (0, None) and "no-such-host.invalid" in job.output(), f"missing host: exit code {code}", job)
+    args.table.add("host", "loading", code, time.monotonic() - began)
+    return "a host that there is not"
+
+
+def write_text(path, text):
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.rename(path + ".new", path)
 
 
 def count_files(folder):
@@ -192,13 +296,16 @@ def damage(chance, folder):
 
 
 def go_on_after_damage(args, folder, what):
-    """The next start completes, or refuses and names the file; then the file goes, as the message says, and it completes."""
+    """The next start completes, or refuses and names the file; then the file goes, as the message says, and it completes. Returns
+    the exit code of that start."""
+    first = None
     for _ in range(6):
         job = Job(args, folder)
         code = job.wait(120)
+        first = code if first is None else first
         need(code is not None, f"{what}: the job hangs", job)
         if code == 0:
-            return
+            return first
         named = [path for path in re.findall(r"(\S+/(?:checkpoints|samples|cache)/\S+?)[:,;'\s]", job.output()) if os.path.exists(path)]
         need(code == 65 and named, f"{what}: exit code {code}, and no file is named", job)
         for path in set(named):
@@ -224,7 +331,36 @@ def full_disk(args, chance, wanted):
         code = job.wait(60 + 3 * args.whole_seconds)
         need(code == 0, f"after a full disk of {size} kB: exit code {code}", job)
         need(hashes(folder) == wanted, f"after a full disk of {size} kB: other bytes", job)
-        return f"{size} kB"
+        args.table.add("full", "write", 71)
+        return f"full disk ({size} kB)"
+    finally:
+        subprocess.run(["umount", place], check=False)
+
+
+def read_only(args, chance, wanted):
+    """None where no file system can be mounted."""
+    place = os.path.join(args.scratch, "locked")
+    os.makedirs(place, exist_ok=True)
+    if not shutil.which("mount") or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], capture_output=True).returncode != 0:
+        return None
+    try:
+        folder = os.path.join(place, "run")
+        begun = chance.random() < 0.7 and disturb(args, chance, "kill", folder)
+        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        job = Job(args, folder)
+        began = time.monotonic()
+        code = job.wait(60 + 3 * args.whole_seconds)
+        seconds = time.monotonic() - began
+        if code == 0 and complete(folder):
+            return "read-only after the end: nothing to do"
+        need(code == 71 and "Read-only file system" in job.output() and place in job.output(), f"read-only: exit code {code}", job)
+        subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+        job = Job(args, folder)
+        code = job.wait(60 + 3 * args.whole_seconds)
+        need(code == 0, f"after a read-only file system: exit code {code}", job)
+        need(hashes(folder) == wanted, "after a read-only file system: other bytes", job)
+        args.table.add("readonly", "opening", 71, seconds)
+        return "read-only, " + ("in the middle of a run" if begun else "before a run")
     finally:
         subprocess.run(["umount", place], check=False)
 
@@ -236,7 +372,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scratch", default=None)
     parser.add_argument("--end-seconds", type=float, default=10, help="from the disturbance to the end of the job; more on a loaded machine")
-    parser.add_argument("--kinds", default="kill,usr1,term_rank,term,stop,damage,full")
+    parser.add_argument("--kinds", default="kill,usr1,term_rank,term,stop,damage,full,readonly,suspend,clock,host,missing")
     args = parser.parse_args()
     args.binary = os.path.abspath(args.binary)
     os.environ.update({"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
@@ -266,7 +402,7 @@ def inject(args):
     args.whole_seconds = time.monotonic() - start
     args.whole_kib = sum(os.path.getsize(os.path.join(r, f)) for r, _, files in os.walk(whole) for f in files) // 1024
     args.startup = min(1.0, args.whole_seconds / 4)
-    args.latest, args.not_noticed, args.early = 0.0, 0, 0
+    args.latest, args.early, args.table = 0.0, 0, Table()
     wanted = hashes(whole)
     if len(wanted) < 9:
         raise SystemExit(f"the undisturbed run left only {sorted(wanted)}")
@@ -288,25 +424,32 @@ def inject(args):
         kind = kinds[sum(done.values()) % len(kinds)] if sum(done.values()) < len(kinds) else chance.choice(kinds)
         what = kind
         try:
-            if kind == "full":
-                size = full_disk(args, chance, wanted)
-                if size is None:
-                    print("full: no file system can be mounted here; left out", flush=True)
-                    kinds.remove("full")
+            once = {"full": lambda: full_disk(args, chance, wanted), "readonly": lambda: read_only(args, chance, wanted),
+                    "clock": lambda: clock_jump(args, chance, folder), "host": lambda: missing_host(args, folder)}
+            if kind in once:
+                done_what = once[kind]()
+                if done_what is None:
+                    print(f"{kind}: not possible here ({NEEDS[kind]}); left out", flush=True)
+                    kinds.remove(kind)
                     continue
-                what = f"full disk ({size})"
+                what = done_what
+                if kind == "clock":
+                    check_complete(what)
+            elif kind == "missing":
+                missing_rank(args, folder)
             elif kind == "damage":
                 while not (what := damage(chance, folder)):
                     if not disturb(args, chance, "kill", folder):
                         check_complete("kill")
-                go_on_after_damage(args, folder, what)
+                code = go_on_after_damage(args, folder, what)
+                args.table.add("damage", "between", code)
                 check_complete(what)
             else:
-                before = args.not_noticed
+                before = args.table.phases[kind].total()
                 if not disturb(args, chance, kind, folder):
                     check_complete("a run that was disturbed before")
-                    if args.not_noticed == before:
-                        continue  # it came too late: not counted
+                if args.table.phases[kind].total() == before:
+                    continue  # it came too late: not counted
             done[kind] += 1
             print(f"{sum(done.values()):>4} ok      {what}", flush=True)
         except Broken as error:
@@ -326,8 +469,9 @@ def inject(args):
             broken.append(str(error))
             print(f"BROKEN  {error}", flush=True)
             break
+    print(args.table.text())
     print(f"{sum(done.values())} injections ({', '.join(f'{k} {n}' for k, n in sorted(done.items()))}), {runs} runs completed with the "
-          f"right bytes, latest end {args.latest:.1f} s after a signal, {args.not_noticed} stopped ranks not noticed, {args.early} signals met a program that was loading, {len(broken)} broken (seed {args.seed})")
+          f"right bytes, latest end {args.latest:.1f} s after a signal, {args.early} signals met a program that was loading, {len(broken)} broken (seed {args.seed})")
     return 1 if broken else 0
 
 

@@ -2,9 +2,12 @@
 #include <ATen/Functions.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -21,7 +24,7 @@ void collective(ddls::Communicator& comm) {
 
 int body(const std::string& way, ddls::Environment& environment) {
   ddls::log::init(ddls::log::Level::info, environment.rank(), environment.ranks());
-  const double timeout_s = way == "hang" ? 1 : 600;
+  const double timeout_s = way == "hang" || way.starts_with("stop-") || way == "busy" ? 3 : 600;
   ddls::Communicator comm(MPI_COMM_WORLD, ddls::find_topology(MPI_COMM_WORLD, "cpu"), timeout_s);
   collective(comm);
   const bool odd = comm.rank() == comm.ranks() - 1;
@@ -30,6 +33,26 @@ int body(const std::string& way, ddls::Environment& environment) {
   if (odd && way == "kill") raise(SIGKILL);
   if (odd && way == "hang") {
     for (;;) pause();
+  }
+  // The others wait where work may take its time; the stopped process has no thread that runs.
+  const auto stop = [&](int rank) {
+    if (comm.rank() == rank) raise(SIGSTOP);
+  };
+  if (way == "stop-together") comm.together([&] { stop(comm.ranks() - 1); });
+  if (way == "stop-on-root") {
+    comm.on_root([&] {
+      stop(0);
+      return std::string();
+    });
+  }
+  if (way == "stop-alone") {  // nobody waits for it: every rank works on its own
+    stop(comm.ranks() - 1);
+    std::this_thread::sleep_for(std::chrono::seconds(40));
+  }
+  if (way == "busy") {  // alive, and slow: that is allowed
+    comm.together([&] {
+      if (odd) std::this_thread::sleep_for(std::chrono::milliseconds(7000));
+    });
   }
   if (way == "together") {
     comm.together([&] {
@@ -53,5 +76,10 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
-  return ddls::run_job(argc, argv, [&](ddls::Environment& environment) { return body(way, environment); });
+  if (way == "late" && std::string(std::getenv("OMPI_COMM_WORLD_RANK")) == "1") {  // never comes to MPI_Init
+    for (;;) pause();
+  }
+  const double limit_s = way == "late" ? 2 : 0;
+  return ddls::run_job(
+      argc, argv, [&](ddls::Environment& environment) { return body(way, environment); }, limit_s);
 }

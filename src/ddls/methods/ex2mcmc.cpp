@@ -67,6 +67,8 @@ Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise
   if (config.mala_steps > 0) rates.emplace_back(jump_rate);
   return {.name = "ex2mcmc",
           .steps = config.steps,
+          .cost = {.gradients = static_cast<double>(1 + config.mala_steps),
+                   .ratios = static_cast<double>(config.proposals - 1)},
           .rates = rates,
           .step_size = [eps](int64_t) { return eps; },
           .advance = [=](Chains& chains, int64_t step) { step_ex2(chains, step, eps, config, target, noise); }};

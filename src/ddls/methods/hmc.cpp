@@ -41,6 +41,7 @@ Method hmc(const HmcConfig& config, const Target& target, const Noise& noise) {
   return {.name = "hmc",
           .steps = config.steps,
           .temperature = config.temperature,
+          .cost = {.gradients = static_cast<double>(config.leapfrog_steps)},
           .rates = {"acceptance", "divergent"},
           .step_size = [h](int64_t) { return h; },
           .advance = [=](Chains& chains, int64_t step) { step_hmc(chains, step, h, config, target, noise); }};

@@ -39,6 +39,7 @@ Method pixel_langevin(const PixelLangevinConfig& config, const Target& target, c
   return {.name = "pixel_langevin",
           .steps = config.steps,
           .temperature = config.noise_std * config.noise_std,
+          .cost = {.gradients = 1},  // of the discriminator alone
           .step_size = [eps = config.step_size](int64_t) { return eps; },
           .start =
               [=](Chains& chains, int64_t) {

@@ -135,6 +135,7 @@ Method tempering(const TemperingConfig& config, const Target& target, const Nois
   if (config.adapt && config.warmup > 0) eps = adapted_steps(config, b, eps, target, noise);
   return {.name = "tempering",
           .steps = config.steps,
+          .cost = {.gradients = static_cast<double>(b.size())},
           .rates = {"acceptance", swap_rate},
           .step_size = [first = eps.front()](int64_t) { return first; },
           .start = [=](Chains& chains, int64_t draw) { start_replicas(chains, draw, b.size(), target, noise); },

@@ -7,7 +7,7 @@ namespace ddls {
 struct Activation {
   enum class Kind { none, relu, leaky_relu, tanh };
   Kind kind = Kind::none;
-  double slope = 0;  // of leaky ReLU
+  double slope = 0;  // of leaky ReLU; that of ReLU is 0
 
   at::Tensor apply(at::Tensor x) const;
   at::Tensor pull(at::Tensor dy, const at::Tensor& y) const;  // y = apply(x)

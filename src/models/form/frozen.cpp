@@ -4,6 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "base/error.hpp"
+#include "models/winograd/winograd.hpp"
 
 namespace ddls {
 namespace {
@@ -100,31 +101,45 @@ at::Tensor FrozenProduct::operator()(const at::Tensor& x) const {
 }
 
 FrozenConvolution::FrozenConvolution(const ConvolutionMap& map, Activation activation)
-    : onednn_(usable_for(map.weight)), map_(map), activation_(activation) {
-  if (!onednn_) return;
+    : map_(map), activation_(activation) {
+  if (winograd::pays_for(map.weight, map.stride, map.padding))
+    winograd_kernels_ = winograd::transformed(map.weight.to(at::kDouble), map.stride).to(map.weight.scalar_type());
+  if (!usable_for(map.weight)) return;
   if (map.transposed)
-    map_.weight = call_boxed(*onednn().reorder_transposed, {map.weight, both(map.padding), both(0), both(map.stride),
-                                                            both(1), int64_t{1}, c10::IValue()});
+    onednn_weight_ = call_boxed(*onednn().reorder_transposed, {map.weight, both(map.padding), both(0), both(map.stride),
+                                                               both(1), int64_t{1}, c10::IValue()});
   else
-    map_.weight = call_boxed(*onednn().reorder_convolution,
-                             {map.weight, both(map.padding), both(map.stride), both(1), int64_t{1}, c10::IValue()});
+    onednn_weight_ = call_boxed(*onednn().reorder_convolution,
+                                {map.weight, both(map.padding), both(map.stride), both(1), int64_t{1}, c10::IValue()});
+  map_.weight.reset();
+}
+
+at::Tensor FrozenConvolution::by_winograd(const at::Tensor& x) const {
+  if (map_.transposed) return activation_.apply(winograd::small_to_big(x, winograd_kernels_, map_.bias));
+  using Kind = Activation::Kind;
+  if (activation_.kind == Kind::relu || activation_.kind == Kind::leaky_relu)
+    return winograd::big_to_small(x, winograd_kernels_, {.bias = map_.bias, .slope = activation_.slope});
+  return activation_.apply(winograd::big_to_small(x, winograd_kernels_, {.bias = map_.bias}));
 }
 
 at::Tensor FrozenConvolution::operator()(const at::Tensor& x) const {
   const int64_t padding[] = {map_.padding, map_.padding}, stride[] = {map_.stride, map_.stride}, ones[] = {1, 1},
                 zeros[] = {0, 0};
-  if (!onednn_) {
+  const int64_t to_small = map_.transposed ? 1 : map_.stride;
+  if (winograd_kernels_.defined() && winograd::tiles_fit(x.size(2) / to_small, x.size(3) / to_small))
+    return by_winograd(x);
+  if (!onednn_weight_.defined()) {
     at::Tensor y = map_.transposed ? at::conv_transpose2d(x, map_.weight, map_.bias, stride, padding)
                                    : at::conv2d(x, map_.weight, map_.bias, stride, padding);
     return activation_.apply(std::move(y));
   }
   if (map_.transposed) {
     static const auto call = onednn().transposed->typed<OneDnn::Transposed>();
-    return call.call(x, map_.weight, optional_of(map_.bias), padding, zeros, stride, ones, 1, name_of(activation_),
+    return call.call(x, onednn_weight_, optional_of(map_.bias), padding, zeros, stride, ones, 1, name_of(activation_),
                      scalars_of(activation_), "");
   }
   static const auto call = onednn().convolution->typed<OneDnn::Convolution>();
-  return call.call(x, map_.weight, optional_of(map_.bias), padding, stride, ones, 1, name_of(activation_),
+  return call.call(x, onednn_weight_, optional_of(map_.bias), padding, stride, ones, 1, name_of(activation_),
                    scalars_of(activation_), "");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// Products and convolutions with a weight that never changes. On a CPU in float32 they run through oneDNN with the weight
-// laid out once; elsewhere through the general functions of ATen.
+// Products and convolutions with a weight that never changes. On a CPU in float32 convolutions run by minimal filtering
+// (models/winograd/winograd.hpp) where that pays, else through oneDNN, with the weight laid out once; elsewhere through the
+// general functions of ATen.
 #include "models/form/activation.hpp"
 #include "models/form/fold.hpp"
 
@@ -25,9 +26,11 @@ class FrozenConvolution {
   at::Tensor operator()(const at::Tensor& x) const;  // a tensor of its own
 
  private:
-  bool onednn_;
+  at::Tensor by_winograd(const at::Tensor& x) const;
+
   ConvolutionMap map_;
   Activation activation_;
+  at::Tensor onednn_weight_, winograd_kernels_;  // as far as there are such ways
 };
 
 // Of the convolution without its bias: its transpose as a linear map, from the gradient of results to that of inputs.

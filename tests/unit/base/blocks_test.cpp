@@ -36,6 +36,19 @@ TEST(BlockPlan, CoversEachIdOnceInOrderAndEvenly) {
   }
 }
 
+TEST(BlockPlan, ShardsAndTheirRanksCoverEachBlockOnceInOrder) {
+  const BlockPlan plan{101, 3};
+  for (const int64_t shards : {1, 2, 3, 5, 40})
+    for (const int ranks : {1, 2, 3}) {
+      SCOPED_TRACE(testing::Message() << shards << " shards of " << ranks << " ranks");
+      int64_t next = 0;
+      for (int64_t shard = 0; shard < shards; ++shard)
+        for (int rank = 0; rank < ranks; ++rank)
+          for (const Block& block : plan.blocks_of(rank, ranks, {shard, shards})) EXPECT_EQ(block.index, next++);
+      EXPECT_EQ(next, plan.blocks());
+    }
+}
+
 TEST(BlockPlan, OnlyTheLastBlockIsShort) {
   const BlockPlan plan{10, 4};
   ASSERT_EQ(plan.blocks(), 3);

@@ -29,6 +29,7 @@ TEST(Diagnostics, AgreeWithArviz) {
     near(rank_rhat(draws), 0);
     near(bulk_ess(draws), 1);
     near(autocorrelation_time(draws), 2);
+    near(tail_ess(draws), 3);
     ++cases;
   }
   EXPECT_EQ(cases, 8);
@@ -38,6 +39,7 @@ TEST(Diagnostics, RefuseWhatIsTooShort) {
   EXPECT_THROW(rank_rhat(at::zeros({4, fewest_draws - 1})), Error);
   EXPECT_TRUE(std::isnan(rank_rhat(at::ones({4, 20}))));
   EXPECT_TRUE(std::isnan(bulk_ess(at::ones({4, 20}))));
+  EXPECT_TRUE(std::isnan(tail_ess(at::ones({4, 20}))));
 }
 
 // A trace of 60 records, 10 steps apart, of 50 chains.
@@ -59,6 +61,8 @@ TEST(TraceSummary, TellsMixedChainsFromThoseThatAreNot) {
   EXPECT_NEAR(good["ess_per_chain"].get<double>(), 30, 6);
   EXPECT_EQ(good["diagnosed"]["from_step"], 300);
   EXPECT_EQ(good["diagnosed"]["chains"], 50);
+  EXPECT_EQ(good["diagnosed"]["steps"], 300);
+  EXPECT_GT(good["tail_ess_per_chain"].get<double>(), 15);
   // One projection in which every chain stays near a place of its own.
   trace.select(2, 3).mul_(0.1).add_(at::arange(50).to(at::kFloat).unsqueeze(0));
   const nlohmann::ordered_json bad = trace_summary(trace, every_tenth(60));
@@ -78,7 +82,7 @@ TEST(TraceSummary, SaysWhyThereIsNothing) {
   const nlohmann::ordered_json brief = trace_summary(noise_trace().narrow(0, 0, 10), every_tenth(10));
   EXPECT_TRUE(brief["rhat"].is_null());
   EXPECT_NE(brief["why"].get<std::string>().find("record_every"), std::string::npos);
-  EXPECT_TRUE(trace_summary(at::zeros({60, 50, 6}), every_tenth(60))["rhat"].is_null());
+  EXPECT_TRUE(trace_summary(at::zeros_like(noise_trace()), every_tenth(60))["rhat"].is_null());
 }
 
 }  // namespace

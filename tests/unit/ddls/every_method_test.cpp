@@ -90,6 +90,29 @@ TEST(EveryMethod, SetsTheRatesItNames) {
   }
 }
 
+// What the tables of costs rest on: gradients and ratios that a step says it evaluates are those that it does.
+TEST(EveryMethod, CountsItsEvaluations) {
+  const Target plain = stiff();
+  for (const std::string& name : names) {
+    int64_t gradients = 0, ratios = 0;
+    Target target = plain;
+    target.evaluate_by = [&](const at::Tensor& z, const at::Tensor& labels) {
+      return ++gradients, plain.evaluate(z, labels);
+    };
+    target.log_ratio_by = [&](const at::Tensor& z, const at::Tensor& labels) {
+      return ++ratios, plain.evaluate(z, labels).log_ratio;
+    };
+    const Method method = make_method(name, quick(), target, Noise{35});
+    Chains chains = start(method, {0, 10}, target, Noise{35});
+    if (name == "drs") method.advance(chains, 0);  // its first candidate is the start
+    gradients = ratios = 0;
+    for (int64_t step = 1; step < method.steps; ++step) method.advance(chains, step);
+    const auto steps = static_cast<double>(std::max<int64_t>(method.steps - 1, 0));
+    EXPECT_EQ(gradients, method.cost.gradients * steps) << name;
+    EXPECT_EQ(ratios, method.cost.ratios * steps) << name;
+  }
+}
+
 // A kill after any save loses nothing that shows: results and records are the same bytes.
 TEST(EveryMethod, GoesOnFromASavedState) {
   const Target target = stiff();

@@ -12,7 +12,7 @@
 namespace ddls {
 namespace {
 
-constexpr int64_t many = 4'000;
+constexpr int64_t many = 10'000;
 
 SampleConfig options() {
   SampleConfig c;
@@ -66,10 +66,10 @@ TEST(Exactness, FarModes) {
   c.tempering = {
       .steps = 400, .levels = 5, .smallest = 0.1, .step_size = 0.03, .adapt = true, .warmup = 60, .pilot_chains = 200};
   const auto share = [&](const std::string& name) {
-    const Chains chains = run_chains(make_method(name, c, target, Noise{43}), target, Noise{43}, 2500);
+    const Chains chains = run_chains(make_method(name, c, target, Noise{43}), target, Noise{43}, 4000);
     return (chains.z.select(1, 0) > 0).to(at::kDouble).mean().item<double>();
   };
-  const double bound = 5 * std::sqrt(w * (1 - w) / 2500);
+  const double bound = 5 * std::sqrt(w * (1 - w) / 4000);
   EXPECT_NEAR(share("ex2mcmc"), w, bound);
   EXPECT_NEAR(share("tempering"), w, bound);
   EXPECT_LT(share("mala"), 0.6);

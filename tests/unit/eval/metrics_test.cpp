@@ -121,6 +121,24 @@ TEST(InceptionScore, SplitsAreContiguousWhoeverAddsThem) {
   EXPECT_NEAR(whole.score().mean, mean, 1e-10);
 }
 
+TEST(InceptionScore, OfSubsetsWhoeverAddsThem) {
+  const int64_t n = 60;
+  const at::Tensor logits = Noise{3}.normal({0, n}, 6, 0, Stream::prior) * 2;
+  const Subsets subsets = extrapolation_subsets(n);
+  ASSERT_EQ(subsets.sizes.front(), n / 2);
+  ASSERT_EQ(subsets.sizes.back(), n);
+  InceptionScoreOfSubsets parts(6, subsets);
+  for (const IdRange ids : {IdRange{30, 60}, IdRange{0, 13}, IdRange{13, 30}})
+    parts.add(logits.narrow(0, ids.begin, ids.size()), ids);
+  const std::vector<double> scores = parts.scores();
+  ASSERT_EQ(scores.size(), subsets.sizes.size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const at::Tensor p = at::softmax(logits.index({subsets.members[static_cast<int64_t>(i)]}).to(at::kDouble), 1);
+    EXPECT_EQ(p.size(0), subsets.sizes[i]);
+    EXPECT_NEAR(scores[i], std::exp((p * (p.log() - p.mean(0, true).log())).sum(1).mean().item<double>()), 1e-10);
+  }
+}
+
 TEST(Modes, CountsByHand) {
   const at::Tensor centres = at::tensor({0.0, 0.0, 2.0, 0.0}).view({2, 2});
   // sd 0.1: high quality within 0.4.

@@ -83,11 +83,13 @@ class FakeRun {
                fmt::format(R"({{"schema": 1, "name": "{}", "seed": 7, "ranks": 2, "device": "cpu",
       "seconds": {{"train": 12.5, "sample": 130}}, "reference": {{"name": "test", "count": 120, "metrics": {}}},
       "calibration": {{"method": "platt", "alpha": 1.625, "beta": -0.5, "reals": {{"fitted_on": 61, "reported_on": 59}},
-        "before": {{"cross_entropy": 1.375, "z": 22.5}}, "after": {{"cross_entropy": 0.4375, "z": 0.75}}}},
+        "before": {{"cross_entropy": 1.1875, "z": 22.5}}, "after": {{"cross_entropy": 0.4375, "z": 0.75}}}},
       "methods": {{"generator": {{"count": 120, "metrics": {}}},
         "ddls": {{"count": 120, "steps": 30, "seconds": 1.5, "metrics": {}, "curve": [
            {{"step": 0, "frechet_distance": 17.25}}, {{"step": 30, "frechet_distance": 9.8766}}]}},
-        "mala": {{"count": 120, "steps": 30, "acceptance": 0.5735, "metrics": {}}}}}}})",
+        "mala": {{"count": 120, "steps": 30, "acceptance": 0.5735, "divergent": 0.0625, "jump2": 1.375, "rhat": 1.25,
+          "ess_per_chain": 3.5, "tail_ess_per_chain": 2.25, "ess_per_second": 417.5, "ess_per_evaluation": 0.03125,
+          "evaluations_per_step": {{"gradients": 4, "ratios": 9}}, "metrics": {}}}}}}})",
                            name, good, before, good, good));
     write_file(folder / "config.yaml",
                points_ ? "name: fake\ndata:\n  kind: gaussians25 # <25>\n" : "data: {kind: idx}\n");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "report/comparison.hpp"
 #include "report/records.hpp"
 #include "tensor/image_io.hpp"
 #include "unit/report/fake_run.hpp"
@@ -47,10 +48,29 @@ TEST(Report, PointsPageIsWholeAndSelfContained) {
   for (const char* outside : {"http:", "https:", "<script", "<link", "url(", "@import"}) {
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
   }
-  for (const char* part :
-       {"98.12", "71.25 %", "0.0512", "title=\"0.98125\"", "title=\"0.5735\"", "12.5 s", "2 min 10 s", "9.8.7",
-        "abc123", "70 ± 9", "Calibrated by platt, alpha 1.625, beta -0.5 on 61 held-out reals", "title=\"0.4375\"",
-        "n/a: points have no features", "&lt;25&gt;", "step size", "uniform, 4 %"}) {
+  for (const char* part : {"98.12",
+                           "71.25 %",
+                           "0.0512",
+                           "title=\"0.98125\"",
+                           "title=\"0.5735\"",
+                           "12.5 s",
+                           "2 min 10 s",
+                           "9.8.7",
+                           "abc123",
+                           "70 ± 9",
+                           "Calibrated by platt, alpha 1.625, beta -0.5 on 61 held-out reals",
+                           "title=\"0.4375\"",
+                           "n/a: points have no features",
+                           "&lt;25&gt;",
+                           "step size",
+                           "uniform, 4 %",
+                           "title=\"0.0625\"",
+                           "title=\"1.375\"",
+                           "Mixing and what it costs",
+                           "title=\"2.25\"",
+                           "title=\"417.5\"",
+                           "title=\"0.03125\"",
+                           "ratios alone"}) {
     expect_contains(page, part);
   }
 }
@@ -162,6 +182,45 @@ TEST(Summary, AlignsMethodsAndMainMetrics) {
   expect_contains(text, "generator              17.25               n/a\n");
   expect_contains(text, "DDLS                   9.877       8.12 ± 0.25       1.5\n");
   expect_contains(text, "report: " + (run.folder / "report.html").string() + "\n");
+}
+
+// A second run of the same kind, beside the first, with its own option and metric.
+fs::path beside(const FakeRun& run, const std::string& name, const std::string& report_from, const std::string& to) {
+  const fs::path other = run.folder / name;
+  make_folder(other);
+  std::string report = read_file(run.folder / "report.json");
+  report.replace(report.rfind(report_from), report_from.size(), to);
+  write_file(other / "report.json", report);
+  write_file(other / "config.yaml", "data: {kind: idx}\nseed: 77\n");
+  write_file(other / "metrics.jsonl",
+             "{\"phase\": \"gan_metrics\", \"step\": 1, \"frechet_distance\": 4, \"inception_score\": 2}\n"
+             "{\"phase\": \"gan_metrics\", \"step\": 2, \"frechet_distance\": 3, \"inception_score\": 5}\n");
+  return other;
+}
+
+TEST(Comparison, ShowsEveryRunAndWhereTheyDiffer) {
+  const FakeRun run(false);
+  const fs::path other = beside(run, "other", "9.8766", "5.4321");
+  const fs::path page_file = run.folder / "comparison.html";
+  write_comparison({run.folder, other}, page_file);
+  const std::string page = read_file(page_file);
+  EXPECT_EQ(markup_fault(page), "");
+  for (const char* part : {"title=\"9.8766\"", "title=\"5.4321\"", ">other<", "<td>seed</td><td>–</td><td>77</td>",
+                           "training step", "Langevin step", "Inception Score"})
+    expect_contains(page, part);
+  EXPECT_EQ(page.find("<td>data.kind</td>"), std::string::npos) << "both have it";
+}
+
+TEST(Comparison, RefusesMetricsThatDoNotCompare) {
+  const FakeRun run(false);
+  const fs::path other = beside(run, "other", R"("test", "count": 120)", R"("test", "count": 121)");
+  try {
+    write_comparison({run.folder, other}, run.folder / "comparison.html");
+    FAIL() << "compared";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Exit::data);
+    expect_contains(error.what(), "reference.count is '120' in the one and '121' in the other");
+  }
 }
 
 }  // namespace

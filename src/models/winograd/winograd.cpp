@@ -1,0 +1,197 @@
+#include "models/winograd/winograd.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.hpp"
+#include "models/winograd/tiles.hpp"
+
+namespace ddls::winograd {
+namespace {
+
+at::Tensor channels_last(const at::Tensor& image) { return image.contiguous(at::MemoryFormat::ChannelsLast); }
+
+at::Tensor empty_image(at::IntArrayRef shape, const at::Tensor& like) {
+  return at::empty(shape, like.options(), at::MemoryFormat::ChannelsLast);
+}
+
+TileGrid grid_of(const at::Tensor& small, int64_t stride) {
+  return {small.size(0), small.size(2) / 2, small.size(3) / 2, stride};
+}
+
+// G (x) G, [planes, taps], with the taps of a phase only for stride 2.
+at::Tensor kernel_map(int64_t stride, const at::Tensor& like) {
+  const at::Tensor map = stride == 1
+                             ? at::tensor({1., 0., 0., .5, .5, .5, .5, -.5, .5, 0., 0., 1.}, at::kDouble).view({4, 3})
+                             : at::tensor({1., 0., 1., 1., 0., 1.}, at::kDouble).view({3, 2});
+  return at::kron(map, map).to(like.options());
+}
+
+// The planes of the tiles that are worked on at a time, which should stay in the processor's caches.
+template <typename T>
+class Planes {
+ public:
+  Planes(const TileGrid& grid, int64_t tiles, int64_t width, const at::Tensor& like)
+      : values_(at::empty({grid.planes(), tiles, width}, like.options())) {}
+
+  at::Tensor of(int64_t tiles) const { return values_.narrow(1, 0, tiles); }
+  std::vector<T*> pointers() const {
+    std::vector<T*> p;
+    for (int64_t i = 0; i < values_.size(0); ++i) p.push_back(values_.data_ptr<T>() + i * values_.stride(0));
+    return p;
+  }
+
+ private:
+  at::Tensor values_;
+};
+
+// Both sides' planes, some tiles at a time; `work` gets a range and the two tensors of planes, big and small.
+template <typename T, typename Work>
+void by_tiles(const TileGrid& grid, int64_t big_width, int64_t small_width, int64_t least, const at::Tensor& like,
+              Work work) {
+  constexpr int64_t bytes_at_a_time = 4 << 20;
+  const int64_t bytes_of_tile = grid.planes() * (big_width + small_width) * static_cast<int64_t>(sizeof(T));
+  const int64_t chunk = std::min(grid.tiles(), std::max(least, bytes_at_a_time / bytes_of_tile));
+  const Planes<T> big(grid, chunk, big_width, like), small(grid, chunk, small_width, like);
+  const std::vector<T*> big_pointers = big.pointers(), small_pointers = small.pointers();
+  for (int64_t begin = 0; begin < grid.tiles(); begin += chunk) {
+    const TileRange range{begin, std::min(grid.tiles(), begin + chunk), begin};
+    const int64_t tiles = range.end - range.begin;
+    work(range, big.of(tiles), big_pointers.data(), small.of(tiles), small_pointers.data());
+  }
+}
+
+template <typename Part>
+void parallel(TileRange all, Part part) {
+  at::parallel_for(all.begin, all.end, 32, [&](int64_t begin, int64_t end) { part({begin, end, all.origin}); });
+}
+
+template <typename T>
+void big_to_small_of(at::Tensor& y, const at::Tensor& x, const at::Tensor& kernels, const Epilogue& epilogue,
+                     const TileGrid& grid) {
+  const int64_t from = x.size(1), to = y.size(1);
+  const at::Tensor zeros = at::zeros({from}, x.options()), bias = epilogue.bias;
+  const T* bias_values = bias.defined() ? bias.const_data_ptr<T>() : nullptr;
+  by_tiles<T>(
+      grid, kernels.size(2), to, 64, x,
+      [&](TileRange range, const at::Tensor& big, T* const* big_planes, at::Tensor small, T* const* small_planes) {
+        parallel(range, [&](TileRange part) {
+          gather_big(x.const_data_ptr<T>(), from, big_planes, zeros.const_data_ptr<T>(), grid, part);
+        });
+        at::bmm_out(small, big, kernels.transpose(1, 2));
+        parallel(range, [&](TileRange part) {
+          write_small<T>(y.data_ptr<T>(), to, small_planes, bias_values, static_cast<T>(epilogue.slope), grid, part);
+        });
+      });
+}
+
+template <typename T>
+void small_to_big_of(at::Tensor& x, const at::Tensor& y, const at::Tensor& kernels, const TileGrid& grid) {
+  const int64_t from = y.size(1), to = x.size(1);
+  at::Tensor spare = at::empty({to}, x.options());
+  by_tiles<T>(
+      grid, kernels.size(2), from, 64, x,
+      [&](TileRange range, at::Tensor big, T* const* big_planes, const at::Tensor& small, T* const* small_planes) {
+        parallel(range, [&](TileRange part) { gather_small(y.const_data_ptr<T>(), from, small_planes, grid, part); });
+        at::bmm_out(big, small, kernels);
+        // Tiles overlap, channels do not.
+        at::parallel_for(0, to / lanes, 4, [&](int64_t begin, int64_t end) {
+          scatter_big<T>(x.data_ptr<T>(), to, big_planes, spare.data_ptr<T>(), grid, range,
+                         {begin * lanes, end * lanes});
+        });
+      });
+}
+
+template <typename T>
+at::Tensor kernel_gradient_of(const at::Tensor& x, const at::Tensor& dy, const TileGrid& grid) {
+  const int64_t from = x.size(1), to = dy.size(1), width = grid.phases() * from;
+  const at::Tensor zeros = at::zeros({from}, x.options());
+  at::Tensor sum = at::zeros({grid.planes(), to, width}, x.options());
+  by_tiles<T>(grid, width, to, 256, x,
+              [&](TileRange range, const at::Tensor& big, T* const* big_planes, const at::Tensor& small,
+                  T* const* small_planes) {
+                parallel(range, [&](TileRange part) {
+                  gather_big(x.const_data_ptr<T>(), from, big_planes, zeros.const_data_ptr<T>(), grid, part);
+                  gather_small(dy.const_data_ptr<T>(), to, small_planes, grid, part);
+                });
+                sum.baddbmm_(small.transpose(1, 2), big);
+              });
+  return sum;
+}
+
+int64_t stride_of(const at::Tensor& kernels) { return kernels.size(0) == 16 ? 1 : 2; }
+
+// Planes cost memory traffic in proportion to C + K and save arithmetic in proportion to C K.
+bool wide_enough(int64_t from, int64_t to) { return from * to >= 32 * (from + to); }
+
+// MKL's products, which these functions rest on, run at half the speed of oneDNN's convolutions there.
+bool slow_products() {
+  static const bool slow = at::get_cpu_capability() == "AVX512" && __builtin_cpu_is("amd");
+  return slow;
+}
+
+}  // namespace
+
+bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding) {
+  const int64_t to = weight.size(0), from = weight.size(1), kernel = weight.size(2);
+  const bool kind = padding == 1 && ((stride == 1 && kernel == 3) || (stride == 2 && kernel == 4));
+  return kind && weight.is_cpu() && weight.scalar_type() == at::kFloat && from % lanes == 0 && to % lanes == 0 &&
+         wide_enough(stride * stride * from, to) && !slow_products();
+}
+
+bool tiles_fit(int64_t height, int64_t width) { return height % 2 == 0 && width % 2 == 0; }
+
+at::Tensor transformed(const at::Tensor& weight, int64_t stride) {
+  const int64_t to = weight.size(0), from = weight.size(1);
+  const at::Tensor map = kernel_map(stride, weight);
+  if (stride == 1) return at::mm(map, weight.permute({2, 3, 0, 1}).reshape({9, -1})).view({16, to, from});
+  // A tap is 2 b + phase, of block b = 0, 1 of the kernel.
+  const at::Tensor blocks = weight.permute({2, 3, 0, 1}).reshape({2, 2, 2, 2, to, from}).permute({0, 2, 4, 1, 3, 5});
+  return at::mm(map, blocks.reshape({4, -1})).view({9, to, 4 * from});
+}
+
+at::Tensor big_to_small(const at::Tensor& x, const at::Tensor& kernels, const Epilogue& epilogue) {
+  const int64_t stride = stride_of(kernels);
+  const at::Tensor big = channels_last(x);
+  at::Tensor y = empty_image({x.size(0), kernels.size(1), x.size(2) / stride, x.size(3) / stride}, x);
+  const TileGrid grid = grid_of(y, stride);
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "winograd",
+                             [&] { big_to_small_of<scalar_t>(y, big, kernels, epilogue, grid); });
+  return y;
+}
+
+at::Tensor small_to_big(const at::Tensor& y, const at::Tensor& kernels, const at::Tensor& bias) {
+  const int64_t stride = stride_of(kernels);
+  const at::Tensor small = channels_last(y);
+  at::Tensor x =
+      empty_image({y.size(0), kernels.size(2) / (stride * stride), y.size(2) * stride, y.size(3) * stride}, y);
+  if (bias.defined())
+    x.copy_(bias.view({1, -1, 1, 1}));
+  else
+    x.zero_();
+  const TileGrid grid = grid_of(y, stride);
+  AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "winograd", [&] { small_to_big_of<scalar_t>(x, small, kernels, grid); });
+  return x;
+}
+
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy) {
+  const int64_t stride = x.size(2) / dy.size(2), from = x.size(1), to = dy.size(1);
+  const TileGrid grid = grid_of(dy, stride);
+  const at::Tensor big = channels_last(x), small = channels_last(dy);
+  const at::Tensor kernels = AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "winograd",
+                                                        [&] { return kernel_gradient_of<scalar_t>(big, small, grid); });
+  const at::Tensor taps = at::mm(kernel_map(stride, x).t(), kernels.flatten(1));
+  at::Tensor gradient = at::empty({to, from, stride + 2, stride + 2}, x.options(), at::MemoryFormat::ChannelsLast);
+  if (stride == 1)
+    gradient.permute({2, 3, 0, 1}).copy_(taps.view({3, 3, to, from}));
+  else
+    gradient.permute({2, 3, 0, 1})
+        .view({2, 2, 2, 2, to, from})
+        .copy_(taps.view({2, 2, to, 2, 2, from}).permute({0, 3, 1, 4, 2, 5}));
+  return gradient;
+}
+
+}  // namespace ddls::winograd

@@ -1,0 +1,203 @@
+#include "report/comparison.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "report/html.hpp"
+#include "report/metrics.hpp"
+#include "report/palette.hpp"
+#include "report/records.hpp"
+#include "report/run_data.hpp"
+#include "report/svg_plot.hpp"
+
+namespace ddls {
+namespace {
+
+struct NamedRun {
+  std::string name;  // what of the folder's path tells it from the others
+  RunData data;
+};
+
+// The last parts of the paths, as many as make them differ.
+std::vector<std::string> short_names(const std::vector<fs::path>& folders) {
+  std::vector<fs::path> whole;
+  for (const fs::path& folder : folders) {
+    fs::path path = fs::absolute(folder).lexically_normal();
+    whole.push_back(path.has_filename() ? path : path.parent_path());
+  }
+  std::vector<fs::path> names, rest = whole;
+  names.resize(whole.size());
+  for (;;) {
+    bool moved = false;
+    for (size_t i = 0; i < whole.size(); ++i) {
+      if (!rest[i].has_filename()) continue;
+      names[i] = names[i].empty() ? rest[i].filename() : rest[i].filename() / names[i];
+      rest[i] = rest[i].parent_path();
+      moved = true;
+    }
+    if (!moved || std::set<fs::path>(names.begin(), names.end()).size() == names.size()) break;
+  }
+  return {names.begin(), names.end()};
+}
+
+// What decides whether two values of a metric can be compared.
+void require_alike(const std::vector<NamedRun>& runs) {
+  for (const char* field : {"extractor.name", "extractor.sha256", "reference.name", "reference.count"}) {
+    const std::string first = text_at(runs.front().data.report, field);
+    for (const NamedRun& run : runs) {
+      const std::string own = text_at(run.data.report, field);
+      if (own != first)
+        fail(Exit::data, "'{}' and '{}' do not compare: {} is '{}' in the one and '{}' in the other", runs.front().name,
+             run.name, field, first, own);
+    }
+  }
+}
+
+void add_leaves(const YAML::Node& node, const std::string& path, std::map<std::string, std::string>& leaves) {
+  if (node.IsMap()) {
+    for (const auto& item : node) {
+      const std::string key = item.first.as<std::string>();
+      add_leaves(item.second, path.empty() ? key : path + "." + key, leaves);
+    }
+    return;
+  }
+  YAML::Emitter text;
+  text << YAML::Flow << node;
+  leaves[path] = text.c_str();
+}
+
+std::string heads(const std::vector<NamedRun>& runs) {
+  std::string row;
+  for (size_t i = 0; i < runs.size(); ++i)
+    row += fmt::format("<th><span class=\"dot\" style=\"background:var(--c{})\"></span>{}</th>",
+                       1 + i % (style_count - 1), escape(runs[i].name));
+  return row;
+}
+
+std::string table(const std::string& head, const std::string& rows) {
+  return "<div class=\"scroll\"><table class=\"text\"><thead><tr>" + head + "</tr></thead><tbody>\n" + rows +
+         "</tbody></table></div>\n";
+}
+
+std::string differences(const std::vector<NamedRun>& runs) {
+  std::vector<std::map<std::string, std::string>> leaves(runs.size());
+  std::set<std::string> keys;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    add_leaves(YAML::Load(runs[i].data.config), "", leaves[i]);
+    for (const auto& [key, value] : leaves[i]) keys.insert(key);
+  }
+  std::string rows;
+  for (const std::string& key : keys) {
+    std::string cells;
+    std::set<std::string> values;
+    for (const auto& own : leaves) {
+      const auto found = own.find(key);
+      const std::string value = found == own.end() ? "–" : found->second;
+      values.insert(value);
+      cells += "<td>" + escape(value) + "</td>";
+    }
+    if (values.size() > 1) rows += "<tr><td>" + escape(key) + "</td>" + cells + "</tr>\n";
+  }
+  return rows.empty() ? note("The configurations are the same.") : table("<th>option</th>" + heads(runs), rows);
+}
+
+std::string results(const std::vector<NamedRun>& runs) {
+  std::string rows;
+  for (const Metric& metric : all_metrics()) {
+    std::vector<std::string> methods;
+    for (const NamedRun& run : runs)
+      for (const MethodRun& method : run.data.methods)
+        if (metric_value(metric, metrics_of_method(method)) &&
+            std::find(methods.begin(), methods.end(), method.name) == methods.end())
+          methods.push_back(method.name);
+    for (const std::string& name : methods) {
+      rows += fmt::format("<tr><td>{}{}, {}</td>", escape(metric.title),
+                          metric.unit.empty() ? "" : " (" + escape(metric.unit) + ")", escape(method_title(name)));
+      for (const NamedRun& run : runs) {
+        const MethodRun* method = find_method(run.data, name);
+        const MetricText text = method ? metric_text(metric, metrics_of_method(*method)) : MetricText{"–", "", true};
+        rows += fmt::format("<td title=\"{}\">{}</td>", escape(text.exact), escape(text.text));
+      }
+      rows += "</tr>\n";
+    }
+  }
+  return rows.empty() ? note("No metrics: none of the runs has evaluated a method.")
+                      : table("<th>metric</th>" + heads(runs), rows);
+}
+
+std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& runs, auto curves_of) {
+  std::string plots;
+  for (const Metric& metric : all_metrics()) {
+    std::vector<Series> series;
+    for (size_t i = 0; i < runs.size(); ++i)
+      if (const Curve* curve = curves_of(runs[i].data, metric)) {
+        Series one{runs[i].name, static_cast<int>(1 + i % (style_count - 1)), curve->x, curve->y};
+        for (double& value : one.y) value *= metric.factor;
+        series.push_back(thinned(one));
+      }
+    if (series.empty()) continue;
+    const bool log_y = wants_log(series);
+    plots += svg_plot({metric.title, x_label, log_y ? "log scale" : metric.unit, series, log_y, {}}) + "\n";
+  }
+  return plots.empty() ? plots : "<div class=\"wall\">\n" + plots + "</div>\n";
+}
+
+// The metrics that were taken while a phase trained, phase by phase.
+std::string training_curves(const std::vector<NamedRun>& runs) {
+  std::vector<std::string> phases;
+  for (const NamedRun& run : runs)
+    for (const PhaseRecords& phase : run.data.phases)
+      if (std::find(phases.begin(), phases.end(), phase.name) == phases.end()) phases.push_back(phase.name);
+  std::string body;
+  for (const std::string& name : phases)
+    body += plots_of("training step", runs, [&](const RunData& run, const Metric& metric) -> const Curve* {
+      for (const PhaseRecords& phase : run.phases)
+        if (phase.name == name)
+          // metrics.jsonl holds the mean of the Inception Score under its bare name.
+          return find_curve(phase.curves, metric.path == "inception_score.mean" ? "inception_score" : metric.path);
+      return nullptr;
+    });
+  return body;
+}
+
+std::string chain_curves(const std::vector<NamedRun>& runs) {
+  std::vector<std::string> methods;
+  for (const NamedRun& run : runs)
+    for (const MethodRun& method : run.data.methods)
+      if (!method.quality.empty() && std::find(methods.begin(), methods.end(), method.name) == methods.end())
+        methods.push_back(method.name);
+  std::string body;
+  for (const std::string& name : methods) {
+    const std::string plots =
+        plots_of("Langevin step", runs, [&](const RunData& run, const Metric& metric) -> const Curve* {
+          const MethodRun* method = find_method(run, name);
+          return method ? find_curve(method->quality, metric.path) : nullptr;
+        });
+    if (!plots.empty()) body += "<h3>" + escape(method_title(name)) + "</h3>\n" + plots;
+  }
+  return body;
+}
+
+}  // namespace
+
+void write_comparison(const std::vector<fs::path>& folders, const fs::path& page_file) {
+  const std::vector<std::string> names = short_names(folders);
+  std::vector<NamedRun> runs;
+  for (size_t i = 0; i < folders.size(); ++i) runs.push_back({names[i], read_run(folders[i])});
+  require_alike(runs);
+  const std::string title = fmt::format("{}", fmt::join(names, ", "));
+  std::string body = "<h1>" + escape(title) + "</h1>\n";
+  body += section("Results", results(runs) + note("Hover a number for all its digits."));
+  body += section("Where the runs differ", differences(runs));
+  body += section("While they trained", training_curves(runs));
+  body += section("Along the chains", chain_curves(runs));
+  write_file(page_file, page(title, body));
+}
+
+}  // namespace ddls

@@ -1,0 +1,62 @@
+// What report.json says of a method, from a samples folder with known numbers.
+#include "ddls/method_record.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "scratch_folder.hpp"
+
+namespace ddls {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json manifest() {
+  return {{"method", "ex2mcmc"},
+          {"count", 100},
+          {"steps", 40},
+          {"temperature", 1},
+          {"seconds", 12.0},
+          {"warmup_seconds", 2.0},
+          {"evaluations_per_step", {{"gradients", 4}, {"ratios", 9}}},
+          {"rates", {"acceptance", "jump_probability"}},
+          {"diagnostics", {{"rhat", 1.02}, {"ess_per_chain", 5}, {"diagnosed", {{"chains", 50}, {"steps", 20}}}}}};
+}
+
+TEST(MethodRecord, AveragesRatesAndCountsCosts) {
+  const test::ScratchFolder scratch;
+  write_file(scratch / "manifest.json", manifest().dump());
+  write_file(scratch / "chains.jsonl",
+             "{\"step\": 0, \"step_size\": 0.5}\n"
+             "{\"step\": 10, \"step_size\": 0.5, \"acceptance\": 0.2, \"jump_probability\": 1, \"jump2\": 3}\n"
+             "{\"step\": 40, \"step_size\": 0.25, \"acceptance\": 0.6, \"jump_probability\": 0, \"jump2\": 1}\n");
+  const Json record = method_record(scratch.path());
+  EXPECT_DOUBLE_EQ(record["acceptance"].get<double>(), 0.5);  // (10 * 0.2 + 30 * 0.6) / 40
+  EXPECT_DOUBLE_EQ(record["jump_probability"].get<double>(), 0.25);
+  EXPECT_DOUBLE_EQ(record["jump2"].get<double>(), 1.5);
+  EXPECT_EQ(record["step_size"], 0.25);
+  EXPECT_EQ(record["chain_steps_per_second"], 400);  // 40 * 100 in 10 s
+  // 5 draws of 100 chains from the last 20 of 40 steps, which took 5 s and 20 * 13 evaluations of a chain.
+  EXPECT_DOUBLE_EQ(record["ess_per_second"].get<double>(), 100);
+  EXPECT_DOUBLE_EQ(record["ess_per_evaluation"].get<double>(), 5.0 / 260);
+}
+
+TEST(MethodRecord, LeavesOutCostsOfChainsThatWereNotDiagnosed) {
+  const test::ScratchFolder scratch;
+  Json short_chains = manifest();
+  short_chains["diagnostics"] = {{"rhat", nullptr}, {"ess_per_chain", nullptr}, {"why", "too short"}};
+  write_file(scratch / "manifest.json", short_chains.dump());
+  write_file(scratch / "chains.jsonl", "");
+  const Json record = method_record(scratch.path());
+  EXPECT_FALSE(record.contains("ess_per_second"));
+  EXPECT_FALSE(record.contains("acceptance"));
+  EXPECT_EQ(record["why"], "too short");
+  fs::remove(scratch / "manifest.json");
+  EXPECT_THROW(method_record(scratch.path()), Error);
+}
+
+}  // namespace
+}  // namespace ddls
