@@ -1,6 +1,7 @@
 #include "app/run.hpp"
 #include "base/files.hpp"
 #include "models/state.hpp"
+#include "train/calibrate.hpp"
 
 namespace ddls {
 

@@ -9,16 +9,15 @@
 #include "app/command_line.hpp"
 #include "config/config.hpp"
 #include "data/dataset.hpp"
-#include "ddls/method.hpp"
 #include "ddls/target.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
-#include "train/calibrate.hpp"
 #include "train/run_log.hpp"
 
 namespace ddls {
 
 using Json = nlohmann::ordered_json;
+struct Calibration;  // train/calibrate.hpp
 
 struct Run {
   Config config;
@@ -50,12 +49,8 @@ Run open_run(const CommandLine& line, Communicator& comm);
 // The networks that are sampled from, and a digest of their weights.
 struct TrainedTarget {
   Target target;
-  std::optional<Target> staircase = {};  // of an isotonic calibration: the same without a gradient
+  std::optional<Target> staircase = {};  // of an isotonic calibration: for methods that need no gradient
   uint64_t digest = 0;
-
-  const Target& of_method(const std::string& name, const SampleConfig& config) const {
-    return staircase && !needs_gradient(name, config) ? *staircase : target;
-  }
 };
 TrainedTarget train_stage(Run& run);
 TrainedTarget load_target(Run& run, const std::string& checkpoint);  // "": the run's newest

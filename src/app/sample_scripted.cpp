@@ -7,6 +7,7 @@
 #include "config/load.hpp"
 #include "ddls/labels.hpp"
 #include "ddls/scripted_gan.hpp"
+#include "train/calibrate.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -53,6 +54,10 @@ std::optional<Calibration> fitted_calibration(Run& run, const TrainedTarget& raw
     hold_out_reals(run);
   });
   run.comm.require_same(run.train.digest(), "the data");
+  // Parts of a job array run at the same time: each comes to the same calibration in a folder of its own.
+  const fs::path checkpoints = run.writes()
+                                   ? run.checkpoints()
+                                   : run.checkpoints() / fmt::format("part-{}-of-{}", run.shard.index, run.shard.count);
   const std::string folder = calibrate({.config = run.config,
                                         .held_out = run.held_out,
                                         .as_trained = false,
@@ -60,7 +65,7 @@ std::optional<Calibration> fitted_calibration(Run& run, const TrainedTarget& raw
                                         .score = nullptr,
                                         .weights = raw.digest,
                                         .networks = {},
-                                        .checkpoints = run.checkpoints(),
+                                        .checkpoints = checkpoints,
                                         .resume = run.resume},
                                        run.comm);
   std::optional<Calibration> found;

@@ -88,7 +88,8 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
 
   const Stopwatch watch;
   const Noise noise{run.config.seed};
-  const Target& target = trained.of_method(name, run.config.sample);
+  const bool staircase = trained.staircase && !needs_gradient(name, run.config.sample);
+  const Target& target = staircase ? *trained.staircase : trained.target;
   Method method;
   comm.together([&] { method = make_method(name, run.config.sample, target, noise); });
   const double warmup_seconds = watch.seconds();

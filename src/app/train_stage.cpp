@@ -8,6 +8,7 @@
 #include "models/network.hpp"
 #include "models/refitted_head.hpp"
 #include "models/state.hpp"
+#include "train/calibrate.hpp"
 #include "train/gan_training.hpp"
 #include "train/ratio_fit.hpp"
 #include "train/ratio_refine.hpp"

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "models/form/dense.hpp"
+#include "models/network.hpp"
 
 namespace ddls {
 namespace {

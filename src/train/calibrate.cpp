@@ -9,6 +9,7 @@
 #include "ddls/calibration/platt.hpp"
 #include "ddls/calibration/reliability.hpp"
 #include "dist/failure.hpp"
+#include "models/network.hpp"
 
 namespace ddls {
 namespace {

@@ -5,12 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "ddls/calibration/isotonic.hpp"
-#include "models/network.hpp"
+#include "models/network_fwd.hpp"
 #include "train/checkpoint.hpp"
 #include "train/held_out_scores.hpp"
 #include "train/phase.hpp"
 
 namespace ddls {
+
+struct LastLayer;  // models/network.hpp
 
 struct Calibration {
   nlohmann::ordered_json record;  // for the report: method, sizes, coefficients, reliability before and after

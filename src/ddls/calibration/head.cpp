@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ddls/calibration/platt.hpp"
+#include "models/network.hpp"
 
 namespace ddls {
 namespace {

@@ -2,9 +2,11 @@
 // Calibration by a new last layer: logistic regression on what the discriminator's own last layer takes, its body frozen.
 #include <ATen/core/Tensor.h>
 
-#include "models/network.hpp"
+#include <cstdint>
 
 namespace ddls {
+
+struct LastLayer;  // models/network.hpp
 
 // r = alpha d + <w, features> + b. A layer of the old one's shape again: head_of.
 struct HeadFit {

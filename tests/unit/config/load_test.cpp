@@ -232,6 +232,24 @@ TEST(Check, ModelAndSample) {
   EXPECT_EQ(conflicts_of(config), "sample.mala.step_sizes: expected at least one step size\n");
 }
 
+// Of the losses only the logistic ones leave a log-ratio; else one is fitted, or the score is calibrated.
+TEST(Check, ScoresThatAreNoLogRatio) {
+  Config config;
+  config.train.loss = "hinge";
+  EXPECT_EQ(
+      conflicts_of(config),
+      "train.ratio.steps: a hinge score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it, or "
+      "train.calibration.method\n");
+  for (const char* method : {"platt", "isotonic", "head", "scale"}) {
+    config.train.calibration.method = method;
+    EXPECT_EQ(conflicts_of(config), "") << method;
+  }
+  config.train.calibration.scale = 0.5;
+  EXPECT_EQ(conflicts_of(config), "");
+  config.train.calibration.method = "platt";
+  EXPECT_EQ(conflicts_of(config), "train.calibration.scale: only for method scale, but it is platt\n");
+}
+
 // Another value for a field, one that its range allows.
 struct Change {
   const Allowed& allowed;

@@ -8,6 +8,7 @@
 #include "models/form/frozen.hpp"
 #include "models/layers.hpp"
 #include "models/network.hpp"
+#include "models/refitted_head.hpp"
 #include "models/spectral_norm.hpp"
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
@@ -155,6 +156,29 @@ TEST(SamplingForm, ProductsAreEqualBothWays) {
   for (const auto way : {FrozenProduct::Way::onednn, FrozenProduct::Way::aten, FrozenProduct::Way::faster}) {
     EXPECT_LT(relative(FrozenProduct(w, b, way)(x), exact), 1e-6);
     EXPECT_LT(relative(FrozenProduct(w, {}, way)(x), exact - b), 1e-6);
+  }
+}
+
+// The features and the last layer are the discriminator; another last layer is another one, in both forms.
+TEST(SamplingForm, TheLastLayerCanBeReplaced) {
+  for (const Case& c : cases()) {
+    Pair pair = networks(c, at::kDouble);
+    const at::Tensor z = Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor labels = labels_for(c, 6);
+    const Result own = by_autograd(pair, z, labels);
+    const at::Tensor h = pair.ratio->features(own.samples, labels).detach();
+    const LastLayer last = pair.ratio->last_layer();
+    const at::Tensor bias = last.bias.defined() ? last.bias : at::zeros({1}, h.options());
+    const NetworkPtr body = pair.ratio;
+    pair.ratio = with_head(body, {last.weight, bias});
+    EXPECT_LT(relative(by_autograd(pair, z, labels).logits, own.logits), 1e-12) << c.name;
+
+    pair.ratio = with_head(body, {last.weight * 3 + 0.5, bias - 1});
+    const Result plain = by_autograd(pair, z, labels), form = by_form(pair, z, labels);
+    const at::Tensor by_hand = (own.logits - bias) * 3 + 0.5 * h.sum(1) + bias - 1;
+    EXPECT_LT(relative(plain.logits, by_hand), 1e-12) << c.name;
+    EXPECT_LT(relative(form.logits, by_hand), 1e-12) << c.name;
+    EXPECT_LT(relative(form.gradient, plain.gradient), 1e-12) << c.name;
   }
 }
 

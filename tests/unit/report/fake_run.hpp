@@ -82,6 +82,8 @@ class FakeRun {
     write_file(folder / "report.json",
                fmt::format(R"({{"schema": 1, "name": "{}", "seed": 7, "ranks": 2, "device": "cpu",
       "seconds": {{"train": 12.5, "sample": 130}}, "reference": {{"name": "test", "count": 120, "metrics": {}}},
+      "calibration": {{"method": "platt", "alpha": 1.625, "beta": -0.5, "reals": {{"fitted_on": 61, "reported_on": 59}},
+        "before": {{"cross_entropy": 1.1875, "z": 22.5}}, "after": {{"cross_entropy": 0.4375, "z": 0.75}}}},
       "methods": {{"generator": {{"count": 120, "metrics": {}}},
         "ddls": {{"count": 120, "steps": 30, "seconds": 1.5, "metrics": {}, "curve": [
            {{"step": 0, "frechet_distance": 17.25}}, {{"step": 30, "frechet_distance": 9.8766}}]}},
