@@ -47,10 +47,27 @@ TEST(Report, PointsPageIsWholeAndSelfContained) {
   for (const char* outside : {"http:", "https:", "<script", "<link", "url(", "@import"}) {
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
   }
-  for (const char* part :
-       {"98.12", "71.25 %", "0.0512", "title=\"0.98125\"", "title=\"0.5735\"", "12.5 s", "2 min 10 s", "9.8.7",
-        "abc123", "70 ± 9", "n/a: points have no features", "&lt;25&gt;", "step size", "uniform, 4 %", "title=\"0.0625\"", "title=\"1.375\"", "Mixing and what it costs",
-        "title=\"2.25\"", "title=\"417.5\"", "title=\"0.03125\"", "ratios alone"}) {
+  for (const char* part : {"98.12",
+                           "71.25 %",
+                           "0.0512",
+                           "title=\"0.98125\"",
+                           "title=\"0.5735\"",
+                           "12.5 s",
+                           "2 min 10 s",
+                           "9.8.7",
+                           "abc123",
+                           "70 ± 9",
+                           "n/a: points have no features",
+                           "&lt;25&gt;",
+                           "step size",
+                           "uniform, 4 %",
+                           "title=\"0.0625\"",
+                           "title=\"1.375\"",
+                           "Mixing and what it costs",
+                           "title=\"2.25\">(2.25)",
+                           "title=\"417.5\"",
+                           "title=\"0.03125\"",
+                           "ratios alone"}) {
     expect_contains(page, part);
   }
 }
@@ -110,6 +127,7 @@ TEST(Report, DrawsTheFiguresOfImages) {
   EXPECT_GE(grid.size(1), 10 * 56);       // 8 pixels magnified sevenfold
   expect_figure(samples / "ddls" / "trajectory.png", 4 * 48, 3 * 48);
   expect_figure(samples / "pairs.png", 14 * 48, 9 * 48);
+  expect_figure(samples / "ddls" / "neighbours.png", 11 * 48, 2 * 48);
   EXPECT_FALSE(fs::exists(samples / "comparison.png"));
 }
 
