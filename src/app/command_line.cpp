@@ -66,8 +66,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   command("train", "train the GAN and the density ratio", Command::train);
   CLI::App* sample = command("sample", "run the samplers on trained networks", Command::sample);
   sample->add_option("--checkpoint", line.checkpoint, "checkpoint folder to sample from (default: the run's newest)");
-  sample->add_option("--generator", line.generator, "generator of any GAN, a TorchScript file (docs/export.md)");
-  sample->add_option("--discriminator", line.discriminator, "its discriminator, a TorchScript file that gives logits");
+  sample->add_option("--generator", line.generator,
+                     "generator of any GAN: TorchScript, or weights in .safetensors (docs/export.md)");
+  sample->add_option("--discriminator", line.discriminator, "its discriminator, which gives logits; of the same kind");
   sample->add_option(
       "--shard", names.shard,
       "I/N: only the I-th (from 0) of N parts of the blocks; `sample` without it puts the parts together");

@@ -108,6 +108,7 @@ void evaluate_stage(Run& run) {
     if (!curve.empty()) record["curve"] = std::move(curve);
     methods[name] = std::move(record);
   }
+  if (extractor) search_neighbours(run, *extractor);
   note_seconds(run, "evaluate", watch.seconds());
 
   run.comm.on_root([&] {

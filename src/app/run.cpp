@@ -42,7 +42,9 @@ std::string provenance(const Run& run) {
   return record.dump(2) + "\n";
 }
 
-void check_labels(const Run& run) {
+void check_model_options(const Run& run) {
+  if (!run.config.model.weight_map.empty())
+    fail(Exit::config, "model.weight_map: only for 'sample --generator FILE.safetensors'; a run names its own tensors");
   const int64_t classes = run.config.model.classes;
   if (classes == 0) return;
   if (run.train.classes() == 0)
@@ -105,7 +107,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
   comm.together([&] {  // what would fail later fails now
     hold_out_reals(run);
     run.reference();
-    check_labels(run);
+    check_model_options(run);
     for (const Role role : {Role::generator, Role::discriminator, Role::ratio})
       make_network(run.config.model, role, sample_shape(run.train), run.config.seed);
   });

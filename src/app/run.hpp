@@ -63,6 +63,8 @@ void sample_stage(Run& run, const TrainedTarget& trained);
 // Throws what evaluate_stage would find missing (extractor, labels), before the work starts.
 void check_evaluation(const Run& run);
 void evaluate_stage(Run& run);  // writes report.json
+// samples/METHOD/neighbours.npz of every method, as evaluate.neighbours asks; images only.
+void search_neighbours(Run& run, const Extractor& extractor);
 // The extractor of the configuration, or the classifier of the run, trained now if it is not there. Images only.
 Extractor extractor_of(Run& run);
 // What the trainer calls every train.evaluate_every steps; empty where that is 0. Makes its reference now.

@@ -7,6 +7,7 @@
 #include "config/load.hpp"
 #include "ddls/labels.hpp"
 #include "ddls/scripted_gan.hpp"
+#include "ddls/weights_gan.hpp"
 #include "train/calibrate.hpp"
 #include "version.hpp"
 
@@ -20,7 +21,17 @@ Config config_of(const CommandLine& line) {
   return load_config(line.config_file, overrides);
 }
 
-std::string provenance(const CommandLine& line, const Config& config, const ScriptedGan& gan, int ranks) {
+ForeignGan load_gan(const CommandLine& line, const Config& config, c10::Device device) {
+  const auto is_weights = [](const std::string& file) { return fs::path(file).extension() == ".safetensors"; };
+  if (is_weights(line.generator) != is_weights(line.discriminator))
+    fail(Exit::usage, "sample: --generator and --discriminator are both TorchScript files, or both .safetensors");
+  if (is_weights(line.generator)) return load_weights_gan(line.generator, line.discriminator, config, device);
+  if (!config.model.weight_map.empty())
+    fail(Exit::config, "model.weight_map: only for weights in .safetensors; TorchScript files bring their networks");
+  return load_scripted_gan(line.generator, line.discriminator, config.model, device);
+}
+
+std::string provenance(const CommandLine& line, const Config& config, const ForeignGan& gan, int ranks) {
   const auto file = [](const std::string& path) { return Json{{"file", path}, {"sha256", sha256_of_file(path)}}; };
   const Json record{{"schema", 1},
                     {"version", version::project},
@@ -77,13 +88,13 @@ std::optional<Calibration> fitted_calibration(Run& run, const TrainedTarget& raw
 
 void sample_scripted(const CommandLine& line, Communicator& comm) {
   Config config;
-  ScriptedGan gan;
+  ForeignGan gan;
   comm.together([&] {
     config = config_of(line);
-    gan = load_scripted_gan(line.generator, line.discriminator, config.model, comm.topology().device);
+    gan = load_gan(line, config, comm.topology().device);
   });
   comm.require_same(hash64(to_yaml(config, false)), "the configuration");
-  comm.require_same(gan.digest, "the TorchScript files");
+  comm.require_same(gan.digest, "the files of the networks");
   label_chains(gan.target, config.sample.labels, config.model.classes, Noise{config.seed});
   config.sample.sweep.clear();  // a figure of the pipeline
 

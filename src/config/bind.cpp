@@ -47,6 +47,11 @@ void bind_model(Section& s, ModelConfig& c) {
   s.value("classifier_widths", &c.classifier_widths, "the same for the feature classifier", at_least(1));
   s.value("discriminator_downsamplings", &c.discriminator_downsamplings,
           "residual networks: how many of the first discriminator blocks halve the side", at_least(1));
+  s.value("upsampling", &c.upsampling, "sn_resnet: how the generator's blocks double the side",
+          one_of({"nearest", "bilinear"}));
+  s.value("logit_bias", &c.logit_bias,
+          "sn_resnet: published: no bias in the last layer of an unconditional 32-pixel discriminator",
+          one_of({"published", "always"}));
   s.value("classes", &c.classes, "classes of a conditional GAN; 0: unconditional", at_least(0));
   s.value("leaky_slope", &c.leaky_slope, "sn_dcgan, mlp_cgan: slope of leaky ReLU below 0", at_least_below(0, 1));
   s.value("embedding_dim", &c.embedding_dim, "mlp_cgan, biggan: length of a class's vector", at_least(1));
@@ -54,6 +59,8 @@ void bind_model(Section& s, ModelConfig& c) {
           at_least_below(0, 1));
   s.value("attention_side", &c.attention_side,
           "biggan: self-attention after the first block whose maps have this side; 0: none", at_least(0));
+  s.value("weight_map", &c.weight_map,
+          "sample --generator FILE.safetensors: how its tensors are named (docs/export.md); none: as ours", a_path());
 }
 
 void bind_adam(Section& s, AdamConfig& c) {
@@ -286,6 +293,11 @@ void bind_evaluate(Section& s, EvaluateConfig& c) {
   Section& prdc = s.section("prdc", "precision, recall, density, coverage");
   prdc.value("k", &c.prdc.k, "balls reach the k-th neighbour", at_least(1));
   prdc.value("count", &c.prdc.count, "the first so many images of each set", at_least(2));
+  Section& neighbours =
+      s.section("neighbours", "figure of the training images nearest to samples: one pass over them all");
+  neighbours.value("samples", &c.neighbours.samples, "the first so many samples of each method; 0: no figure",
+                   at_least(0));
+  neighbours.value("count", &c.neighbours.count, "neighbours by pixels, and as many by features", at_least(1));
 }
 
 void bind_output(Section& s, OutputConfig& c) {

@@ -37,7 +37,7 @@ void check_data(const Config& c, std::vector<Conflict>& out) {
   if (toy && d.flip) out.push_back({{"data.flip", "data.kind"}, "points cannot be mirrored"});
   if (toy && d.dequantise) out.push_back({{"data.dequantise", "data.kind"}, "points are not quantised"});
   if (d.channels == 2) out.push_back({{"data.channels"}, "expected 0, 1 or 3, got 2"});
-  if (toy && c.model.architecture != "mlp")
+  if (toy && c.model.architecture != "mlp" && d.image_size == 0)  // weights from elsewhere: no data, but a size
     out.push_back({{"model.architecture", "data.kind"},
                    fmt::format("{} makes images, but data.kind {} are points; use mlp", c.model.architecture, d.kind)});
 }
@@ -57,6 +57,8 @@ void check_architecture_options(const ModelConfig& m, std::vector<Conflict>& out
   only_for("model.embedding_dim", m.embedding_dim != defaults.embedding_dim, {"mlp_cgan", "biggan"});
   only_for("model.dropout", m.dropout != 0, {"mlp_cgan"});
   only_for("model.attention_side", m.attention_side != 0, {"biggan"});
+  only_for("model.upsampling", m.upsampling != defaults.upsampling, {"sn_resnet"});
+  only_for("model.logit_bias", m.logit_bias != defaults.logit_bias, {"sn_resnet"});
 }
 
 void check_model(const ModelConfig& m, std::vector<Conflict>& out) {

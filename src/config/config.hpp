@@ -34,11 +34,14 @@ struct ModelConfig {
   std::vector<double> ratio_frequencies;  // mlp: sin(f x) and cos(f x) of every coordinate join the inputs
   std::vector<int64_t> classifier_widths{32, 64, 128};
   int64_t discriminator_downsamplings = 2;  // residual networks: the first so many blocks halve the side
+  std::string upsampling = "nearest";       // sn_resnet: nearest | bilinear
+  std::string logit_bias = "published";     // sn_resnet: published | always
   int64_t classes = 0;                      // of a conditional GAN; 0: unconditional
   double leaky_slope = 0.2;                 // sn_dcgan, mlp_cgan
   int64_t embedding_dim = 128;              // of a class: mlp_cgan, biggan
   double dropout = 0;                       // mlp_cgan: share of hidden units dropped in training
   int64_t attention_side = 0;               // biggan: self-attention where the maps have this side; 0: none
+  std::string weight_map;                   // of weights from elsewhere; empty: they have our names
 };
 
 struct AdamConfig {
@@ -258,6 +261,11 @@ struct PrdcConfig {
   int64_t count = 10'000;  // the first so many images of each set
 };
 
+struct NeighboursConfig {  // the figure of nearest training images
+  int64_t samples = 0;     // of each method, its first ones; 0: no figure
+  int64_t count = 5;
+};
+
 struct EvaluateConfig {
   std::string extractor;           // TorchScript; empty: points as they are, or a classifier trained in the run
   std::string reference = "test";  // train | test
@@ -267,6 +275,7 @@ struct EvaluateConfig {
   std::string cache;  // folder of reference statistics; empty: none
   KidConfig kid;
   PrdcConfig prdc;
+  NeighboursConfig neighbours;
 };
 
 struct OutputConfig {

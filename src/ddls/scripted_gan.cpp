@@ -120,12 +120,12 @@ void check_independence(const Script& d, const Target& target, const at::Tensor&
 
 }  // namespace
 
-ScriptedGan load_scripted_gan(const fs::path& generator, const fs::path& discriminator, const ModelConfig& model,
-                              c10::Device device) {
+ForeignGan load_scripted_gan(const fs::path& generator, const fs::path& discriminator, const ModelConfig& model,
+                             c10::Device device) {
   // The interpreter would otherwise rewrite the graphs after it has watched some calls: the same input, other bits.
   torch::jit::setGraphExecutorOptimize(false);
   const auto g = std::make_shared<Script>(generator, device), d = std::make_shared<Script>(discriminator, device);
-  ScriptedGan gan;
+  ForeignGan gan;
   gan.target = make_target([g](const at::Tensor& z, const at::Tensor& labels) { return (*g)(z, labels); },
                            [d](const at::Tensor& x, const at::Tensor& labels) { return (*d)(x, labels).flatten(); },
                            model.latent_dim, device, prior_from_name(model.prior));

@@ -1,26 +1,18 @@
 #pragma once
 // A GAN from elsewhere, as two TorchScript files: G.forward(z [n, k]) or (z, labels [n]) gives samples, images in [-1, 1] as
 // [n, C, H, W] or points [n, d]; D.forward(x) or (x, labels) gives logits [n] or [n, 1]. Both differentiable.
-#include <cstdint>
 #include <filesystem>
-#include <vector>
 
 #include "config/config.hpp"
-#include "ddls/target.hpp"
+#include "ddls/foreign_gan.hpp"
 
 namespace ddls {
-
-struct ScriptedGan {
-  Target target;
-  std::vector<int64_t> sample_shape;
-  uint64_t digest = 0;  // of both files
-};
 
 // Puts both into eval mode, freezes their parameters, and tries them on prior draws. Uses latent_dim, prior and classes of
 // `model`. Throws Error naming the file: missing; data for what is no TorchScript, fails on such inputs, gives wrong shapes or
 // values that are not finite, cannot be differentiated, makes samples depend on their batch-mates (training mode), or looks
 // like probabilities where logits are needed.
-ScriptedGan load_scripted_gan(const std::filesystem::path& generator, const std::filesystem::path& discriminator,
-                              const ModelConfig& model, c10::Device device);
+ForeignGan load_scripted_gan(const std::filesystem::path& generator, const std::filesystem::path& discriminator,
+                             const ModelConfig& model, c10::Device device);
 
 }  // namespace ddls

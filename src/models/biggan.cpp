@@ -38,8 +38,9 @@ class Generator : public Network {
     int64_t side = side_;
     for (size_t i = 0; i + 1 < layout.widths.size(); ++i) {
       const int64_t to = layout.widths[i + 1];
-      blocks_.push_back(register_module("block" + std::to_string(i),
-                                        std::make_shared<GeneratorBlock>(layout.widths[i], to, norm, true)));
+      blocks_.push_back(register_module(
+          "block" + std::to_string(i),
+          std::make_shared<GeneratorBlock>(layout.widths[i], to, norm, GeneratorBlockOptions{.spectral = true})));
       side *= 2;
       if (side != layout.attention_side) continue;
       attention_ = register_module("attention", std::make_shared<SelfAttention>(to, true));

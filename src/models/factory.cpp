@@ -47,20 +47,26 @@ NetworkPtr make_sn_dcgan_network(const ModelConfig& config, Role role, const Sam
 
 NetworkPtr make_sn_resnet_network(const ModelConfig& config, Role role, const SampleShape& shape) {
   if (role == Role::generator)
-    return make_resnet_generator(config.latent_dim, config.generator_widths, config.classes, shape);
+    return make_resnet_generator({.latent_dim = config.latent_dim,
+                                  .widths = config.generator_widths,
+                                  .classes = config.classes,
+                                  .bilinear = config.upsampling == "bilinear"},
+                                 shape);
   // Of the published networks only the one for CIFAR-10 has a last layer without bias.
-  return make_resnet_discriminator({.widths = discriminator_widths(config, role),
-                                    .downsamplings = config.discriminator_downsamplings,
-                                    .classes = config.classes,
-                                    .spectral = true,
-                                    .mean_pooling = false,
-                                    .logit_bias = config.classes > 0 || shape[1] != 32},
-                                   shape);
+  return make_resnet_discriminator(
+      {.widths = discriminator_widths(config, role),
+       .downsamplings = config.discriminator_downsamplings,
+       .classes = config.classes,
+       .spectral = true,
+       .mean_pooling = false,
+       .logit_bias = config.logit_bias == "always" || config.classes > 0 || shape[1] != 32},
+      shape);
 }
 
 // As published for CIFAR-10: batch norm in the generator, no normalisation at all in the critic.
 NetworkPtr make_wgangp_resnet_network(const ModelConfig& config, Role role, const SampleShape& shape) {
-  if (role == Role::generator) return make_resnet_generator(config.latent_dim, config.generator_widths, 0, shape);
+  if (role == Role::generator)
+    return make_resnet_generator({.latent_dim = config.latent_dim, .widths = config.generator_widths}, shape);
   return make_resnet_discriminator({.widths = discriminator_widths(config, role),
                                     .downsamplings = config.discriminator_downsamplings,
                                     .classes = 0,

@@ -6,8 +6,9 @@
 
 namespace ddls {
 
-GeneratorBlock::GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, bool spectral) {
-  const LayerOptions options{.bias = true, .spectral = spectral};
+GeneratorBlock::GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, const GeneratorBlockOptions& block)
+    : bilinear_(block.bilinear) {
+  const LayerOptions options{.bias = true, .spectral = block.spectral};
   norm1_ = register_module("norm1", norm(from));
   conv1_ = register_module("conv1", std::make_shared<Convolution>(from, to, 3, 1, 1, options));
   norm2_ = register_module("norm2", norm(to));
@@ -16,14 +17,18 @@ GeneratorBlock::GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, 
 }
 
 at::Tensor GeneratorBlock::forward(const at::Tensor& x, const at::Tensor& condition) {
-  at::Tensor h = conv1_->forward_doubled(at::relu(norm1_->forward(x, condition)));
+  const auto doubled = [this](Convolution& convolution, const at::Tensor& t) {
+    if (!bilinear_) return convolution.forward_doubled(t);
+    return convolution.forward(at::upsample_bilinear2d(t, {2 * t.size(2), 2 * t.size(3)}, /*align_corners=*/false));
+  };
+  at::Tensor h = doubled(*conv1_, at::relu(norm1_->forward(x, condition)));
   h = conv2_->forward(at::relu(norm2_->forward(h, condition)));
-  return h + shortcut_->forward_doubled(x);
+  return h + doubled(*shortcut_, x);
 }
 
 OperationPtr GeneratorBlock::sampling_form(const FeatureMap* after) const {
   const std::optional<FeatureMap> before = norm1_->frozen(), between = norm2_->frozen();
-  if (!before || !between) return nullptr;
+  if (!before || !between || bilinear_) return nullptr;
   const at::ScalarType type = conv1_->raw_weight().scalar_type();
   Operations main;
   main.push_back(norm_and_relu(*before, type));

@@ -10,16 +10,23 @@ namespace ddls {
 
 using NormMaker = std::function<std::shared_ptr<BatchNormBase>(int64_t features)>;
 
-// Doubles the side: norm, ReLU, nearest x2, 3x3 convolution, norm, ReLU, 3x3 convolution; beside it nearest x2, 1x1
-// convolution. Modules norm1, conv1, norm2, conv2, shortcut.
+struct GeneratorBlockOptions {
+  bool spectral = false;
+  bool bilinear = false;  // how the side is doubled; else nearest
+};
+
+// Doubles the side: norm, ReLU, x2, 3x3 convolution, norm, ReLU, 3x3 convolution; beside it x2, 1x1 convolution. Modules
+// norm1, conv1, norm2, conv2, shortcut.
 class GeneratorBlock : public torch::nn::Module {
  public:
-  GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, bool spectral);
+  GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, const GeneratorBlockOptions& options = {});
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition);  // the condition goes to the norms
-  // `after`: a norm of the block's result that joins its convolutions, or null. Null where a norm has no frozen form.
+  // `after`: a norm of the block's result that joins its convolutions, or null. Null where a norm has no frozen form, and for
+  // bilinear blocks.
   OperationPtr sampling_form(const FeatureMap* after) const;
 
  private:
+  bool bilinear_;
   std::shared_ptr<BatchNormBase> norm1_, norm2_;
   std::shared_ptr<Convolution> conv1_, conv2_, shortcut_;
 };

@@ -13,17 +13,21 @@ namespace {
 
 class Generator : public Network {
  public:
-  Generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes, const SampleShape& image)
-      : bottom_width_(widths.front()),
-        side_(halved_side(image, static_cast<int64_t>(widths.size()) - 1, "model.generator_widths")) {
-    linear_ = register_module("linear", std::make_shared<Dense>(latent_dim, bottom_width_ * side_ * side_));
-    const NormMaker norm = [classes](int64_t features) -> std::shared_ptr<BatchNormBase> {
-      if (classes > 0) return std::make_shared<ClassBatchNorm>(classes, features);
+  Generator(const ResnetGeneratorLayout& layout, const SampleShape& image)
+      : bilinear_(layout.bilinear),
+        bottom_width_(layout.widths.front()),
+        side_(halved_side(image, static_cast<int64_t>(layout.widths.size()) - 1, "model.generator_widths")) {
+    const std::vector<int64_t>& widths = layout.widths;
+    linear_ = register_module("linear", std::make_shared<Dense>(layout.latent_dim, bottom_width_ * side_ * side_));
+    const NormMaker norm = [&](int64_t features) -> std::shared_ptr<BatchNormBase> {
+      if (layout.classes > 0) return std::make_shared<ClassBatchNorm>(layout.classes, features);
       return std::make_shared<BatchNorm>(features);
     };
     for (size_t i = 0; i + 1 < widths.size(); ++i)
-      blocks_.push_back(register_module("block" + std::to_string(i),
-                                        std::make_shared<GeneratorBlock>(widths[i], widths[i + 1], norm, false)));
+      blocks_.push_back(register_module(
+          "block" + std::to_string(i),
+          std::make_shared<GeneratorBlock>(widths[i], widths[i + 1], norm,
+                                           GeneratorBlockOptions{.spectral = false, .bilinear = bilinear_})));
     norm_ = register_module("norm", std::make_shared<BatchNorm>(widths.back()));
     last_ = register_module("last", std::make_shared<Convolution>(widths.back(), image[0], 3, 1, 1));
   }
@@ -35,6 +39,7 @@ class Generator : public Network {
   }
 
   std::optional<Operations> sampling_form() const override {
+    if (bilinear_) return std::nullopt;
     Operations form;
     form.push_back(dense(fold(*linear_), no_activation));
     form.push_back(features_as_image(bottom_width_, side_));
@@ -47,6 +52,7 @@ class Generator : public Network {
   }
 
  private:
+  bool bilinear_;
   int64_t bottom_width_, side_;
   std::shared_ptr<Dense> linear_;
   std::vector<std::shared_ptr<GeneratorBlock>> blocks_;
@@ -113,9 +119,8 @@ class Discriminator : public Network {
 
 }  // namespace
 
-NetworkPtr make_resnet_generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes,
-                                 const SampleShape& image) {
-  return std::make_shared<Generator>(latent_dim, widths, classes, image);
+NetworkPtr make_resnet_generator(const ResnetGeneratorLayout& layout, const SampleShape& image) {
+  return std::make_shared<Generator>(layout, image);
 }
 
 NetworkPtr make_resnet_discriminator(const ResnetDiscriminatorLayout& layout, const SampleShape& image) {

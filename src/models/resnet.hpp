@@ -5,11 +5,17 @@
 
 namespace ddls {
 
+struct ResnetGeneratorLayout {
+  int64_t latent_dim = 0;
+  std::vector<int64_t> widths;  // bottom, then blocks
+  int64_t classes = 0;
+  bool bilinear = false;  // blocks enlarge bilinearly; else nearest
+};
+
 // Linear to [w0, s, s]; a block per further width, each of which doubles the side; batch norm, ReLU, 3x3 convolution to
 // the image, tanh. With `classes` > 0 the norms of the blocks have a gain and offset per class; the last norm never has.
 // Modules linear, block0..., norm, last. Throws Error(config) where the side cannot be halved that often.
-NetworkPtr make_resnet_generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes,
-                                 const SampleShape& image);
+NetworkPtr make_resnet_generator(const ResnetGeneratorLayout& layout, const SampleShape& image);
 
 struct ResnetDiscriminatorLayout {
   std::vector<int64_t> widths;  // of the blocks; the first block is the one on the image

@@ -98,6 +98,13 @@ void draw_images(const RunData& run, Pictures& pictures) {
                       std::min<int64_t>(100, method.samples.size(0)), method.sample_count);
       pictures.samples.push_back(keep(method.folder / "grid.png", grid_figure(method.samples), caption, false));
     }
+    if (method.neighbours && some(method.neighbours->samples)) {
+      const std::string caption =
+          fmt::format("{}: the first {} samples, each with the training images nearest to it, the nearest first.",
+                      method_title(method.name), method.neighbours->samples.size(0));
+      pictures.neighbours.push_back(
+          keep(method.folder / "neighbours.png", neighbours_figure(*method.neighbours), caption, false));
+    }
     if (method.trajectories && method.trajectories->samples.size(0) > 1) {
       const std::string caption = fmt::format(
           "{}: what the chains look like on their way. Every row is one chain, every column a step (written "

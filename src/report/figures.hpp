@@ -14,7 +14,7 @@ struct Picture {
 };
 
 struct Pictures {
-  std::vector<Picture> samples, paths;
+  std::vector<Picture> samples, neighbours, paths;
   std::vector<std::string> missing;  // what a reader would look for, and why it is not there
 };
 

@@ -70,6 +70,30 @@ at::Tensor strip_figure(const Trajectories& trajectories, int64_t chains_at_most
   return canvas.pixels();
 }
 
+at::Tensor neighbours_figure(const NearestImages& neighbours) {
+  const Cells cells(neighbours.samples);
+  constexpr double top = 24, between = 14;
+  const int64_t count = neighbours.samples.size(0);
+  const double pixels_left = cells.width + cells.gap + between,
+               features_left = pixels_left +
+                               static_cast<double>(neighbours.by_pixels.size(1)) * (cells.width + cells.gap) + between;
+  Canvas canvas(features_left + static_cast<double>(neighbours.by_features.size(1)) * (cells.width + cells.gap),
+                top + static_cast<double>(count) * (cells.height + cells.gap), 1);
+  canvas.text("sample", {0, 16}, 12);
+  canvas.text("nearest by pixels", {pixels_left, 16}, 12);
+  canvas.text("nearest by features", {features_left, 16}, 12);
+  const auto draw = [&](const at::Tensor& images, double left, int64_t row) {  // [k, C, H, W]
+    for (int64_t column = 0; column < images.size(0); ++column)
+      canvas.image(images[column], cells.place(left, top, column, static_cast<double>(row)));
+  };
+  for (int64_t row = 0; row < count; ++row) {
+    draw(neighbours.samples.narrow(0, row, 1), 0, row);
+    draw(neighbours.by_pixels[row], pixels_left, row);
+    draw(neighbours.by_features[row], features_left, row);
+  }
+  return canvas.pixels();
+}
+
 at::Tensor pairs_figure(const std::vector<PairRow>& rows, int64_t columns, int64_t bands) {
   const Cells cells(rows.front().images);
   constexpr double left = 92, between = 12;

@@ -16,6 +16,9 @@ at::Tensor grid_figure(const at::Tensor& images, int64_t rows = 10, int64_t colu
 // Fig. 3 of the paper: one row per chain, about ten columns from the first record to the last, steps written above.
 at::Tensor strip_figure(const Trajectories& trajectories, int64_t chains_at_most = 12);
 
+// Fig. 4 of the paper: one row per sample; the sample, its neighbours by pixels, its neighbours by features.
+at::Tensor neighbours_figure(const NearestImages& neighbours);
+
 // The same chains under several methods: every band shows the chains i, i + 1, .. one below the other, a line per method.
 struct PairRow {
   std::string title;

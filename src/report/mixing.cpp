@@ -38,13 +38,20 @@ std::string where(const Json& scalars) {
 
 }  // namespace
 
+bool may_have_mixed(const MethodRun& method) {
+  const auto rhat = number_at(method.summary, "rhat");
+  return !rhat || *rhat <= usable_rhat;
+}
+
 std::string mixing_legend() {
   return note(
       "Effective draws (ESS) of the slowest among energy, log density ratio, |z|² and random projections of z, from "
       "the "
       "second half of the chains. Per second: of all chains together, over the time of those steps, without the "
       "warm-up. "
-      "Per evaluation: of one chain; an evaluation of the energy counts as one, with its gradient or without.");
+      "Per evaluation: of one chain; an evaluation of the energy counts as one, with its gradient or without. In "
+      "brackets: the chains have not mixed "
+      "(R-hat above 1.1), and the number says nothing yet.");
 }
 
 std::string mixing_notes(const RunData& run) {

@@ -7,6 +7,10 @@
 
 namespace ddls {
 
+// False where R-hat says that the chains still remember where they began: their ESS then is about one draw per chain, however
+// long they ran, and says nothing of the kernel.
+bool may_have_mixed(const MethodRun& method);
+
 // What the columns of mixing_table mean.
 std::string mixing_legend();
 

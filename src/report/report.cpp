@@ -111,6 +111,7 @@ void write_report(const fs::path& run_folder) {
   std::string samples = wall_of(pictures.samples);
   for (const std::string& missing : pictures.missing) samples += note(missing);
   body += section("Samples", samples);
+  body += section("Nearest training images", wall_of(pictures.neighbours));
   body += section("Mass per mode", mode_bars(run));
   body += section("Trajectories", pictures.paths.empty() ? note("No trajectories: no method keeps paths of chains.")
                                                          : wall_of(pictures.paths));

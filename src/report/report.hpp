@@ -5,7 +5,7 @@
 
 namespace ddls {
 
-// Draws the figures below RUN/samples/ (METHOD/grid.png, METHOD/trajectory.png, comparison.png and sweep.png for points,
+// Draws the figures below RUN/samples/ (METHOD/grid.png, METHOD/trajectory.png, METHOD/neighbours.png, comparison.png and sweep.png for points,
 // real.png and pairs.png for images) and writes RUN/report.html, one self-contained file. Only report.json is needed;
 // what else is absent is left out, and the page says so. What was there from an earlier call is replaced.
 // Throws Error: missing (no report.json), data (a damaged file of the run; names it), runtime (cannot write).

@@ -60,6 +60,21 @@ std::optional<Trajectories> read_trajectories(const fs::path& file) {
   return result;
 }
 
+std::optional<NearestImages> read_neighbours(const fs::path& file) {
+  if (!fs::exists(file)) return std::nullopt;
+  const NamedTensors arrays = read_npz(file);
+  NearestImages result{array(arrays, "samples", file), array(arrays, "pixel_images", file),
+                       array(arrays, "feature_images", file)};
+  check_samples(result.samples, 1, file);
+  for (const at::Tensor& images : {result.by_pixels, result.by_features}) {
+    check_samples(images, 2, file);
+    if (images.dim() != 5 || images.size(0) != result.samples.size(0) ||
+        images.sizes().slice(2) != result.samples.sizes().slice(1))
+      fail(Exit::data, "'{}': neighbours and samples do not belong together", file.string());
+  }
+  return result;
+}
+
 std::vector<fs::path> npz_files(const fs::path& folder) {
   std::vector<fs::path> files;
   if (!fs::is_directory(folder)) return files;
@@ -84,6 +99,7 @@ void read_method_files(MethodRun& method) {
   method.samples = samples.shown;
   method.sample_count = samples.count;
   method.trajectories = read_trajectories(method.folder / "trajectories.npz");
+  method.neighbours = read_neighbours(method.folder / "neighbours.npz");
   const std::vector<fs::path> files = npz_files(method.folder / "snapshots");
   if (!files.empty()) method.snapshots.push_back({step_of(files.front()), read_samples(files.front()).shown});
   if (files.size() > 1) method.snapshots.push_back({step_of(files.back()), read_samples(files.back()).shown});

@@ -25,6 +25,13 @@ struct Trajectories {
   std::vector<int64_t> steps;  // of each record
 };
 
+// Samples with the training images nearest to them, the nearest first. Images are uint8.
+struct NearestImages {
+  at::Tensor samples;      // [n, C, H, W]
+  at::Tensor by_pixels;    // [n, k, C, H, W]
+  at::Tensor by_features;  // the same
+};
+
 struct StepSamples {
   int64_t step = 0;
   at::Tensor samples;
@@ -37,6 +44,7 @@ struct MethodRun {
   int64_t sample_count = 0;  // in samples.npz; `samples` may hold only the first of them
   at::Tensor samples;        // [n, 2] float32 or [n, C, H, W] uint8; undefined where absent
   std::optional<Trajectories> trajectories;
+  std::optional<NearestImages> neighbours;
   std::vector<StepSamples> snapshots;  // the first and the last, in this order
   std::vector<Curve> chains;           // chains.jsonl
   std::vector<Curve> quality;          // "curve" of the summary, flattened: "inception_score.mean"

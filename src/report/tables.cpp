@@ -10,6 +10,7 @@
 
 #include "report/html.hpp"
 #include "report/metrics.hpp"
+#include "report/mixing.hpp"
 #include "report/palette.hpp"
 #include "report/records.hpp"
 #include "report/svg_axis.hpp"
@@ -56,6 +57,7 @@ struct NumberColumn {
   const char* key;
   const char* title;
   const char* unit;
+  bool needs_mixing = false;  // in brackets where the chains have not mixed
 };
 constexpr NumberColumn sampler_columns[] = {{"count", "samples", ""},
                                             {"steps", "steps", "per chain"},
@@ -71,20 +73,22 @@ constexpr NumberColumn sampler_columns[] = {{"count", "samples", ""},
 
 // What mixing costs: bulk and tail ESS, and the bulk ESS per second and per evaluation.
 constexpr NumberColumn mixing_columns[] = {{"rhat", "R-hat", "1 = mixed"},
-                                           {"ess_per_chain", "bulk ESS", "per chain"},
-                                           {"tail_ess_per_chain", "tail ESS", "per chain"},
+                                           {"ess_per_chain", "bulk ESS", "per chain", true},
+                                           {"tail_ess_per_chain", "tail ESS", "per chain", true},
                                            {"diagnosed.steps", "of steps", "warm-up left out"},
-                                           {"ess_per_second", "ESS per second", "all chains"},
-                                           {"ess_per_evaluation", "ESS per evaluation", "of a chain"},
+                                           {"ess_per_second", "ESS per second", "all chains", true},
+                                           {"ess_per_evaluation", "ESS per evaluation", "of a chain", true},
                                            {"evaluations_per_step.gradients", "gradients", "per step"},
                                            {"evaluations_per_step.ratios", "ratios alone", "per step"}};
 
-std::string number_cell(const MethodRun& method, const char* key) {
-  const auto value = number_at(method.summary, key);
+std::string number_cell(const MethodRun& method, const NumberColumn& column) {
+  const auto value = number_at(method.summary, column.key);
   if (!value) return "<td class=\"na\">–</td>";
   const bool whole = std::floor(*value) == *value && std::abs(*value) < 1e15;
-  return whole ? fmt::format("<td>{:.0f}</td>", *value)
-               : fmt::format("<td title=\"{}\">{}</td>", at_path(method.summary, key).dump(), short_number(*value));
+  std::string text = whole ? fmt::format("{:.0f}", *value) : short_number(*value);
+  if (column.needs_mixing && !may_have_mixed(method)) text = "(" + text + ")";
+  return whole ? "<td>" + text + "</td>"
+               : fmt::format("<td title=\"{}\">{}</td>", at_path(method.summary, column.key).dump(), text);
 }
 
 std::string table_of(const std::string& head, const std::string& rows) {
@@ -110,7 +114,7 @@ std::string number_table(const RunData& run, std::span<const NumberColumn> colum
     if (std::none_of(shown.begin(), shown.end(), [&](const NumberColumn& column) { return has(method, column); }))
       continue;
     rows += "<tr>" + row_head(method.name);
-    for (const NumberColumn& column : shown) rows += number_cell(method, column.key);
+    for (const NumberColumn& column : shown) rows += number_cell(method, column);
     rows += "</tr>\n";
   }
   return table_of(head, rows);

@@ -66,7 +66,7 @@ sample:
   trajectories: 10
   ddls: {steps: 6, step_size: 0.05}
   mala: {steps: 6, step_sizes: [0.05], adapt: true, warmup: 5}
-evaluate: {batch: 16}
+evaluate: {batch: 16, neighbours: {samples: 3}}
 YAML
 
 # hashes RUN: of all that must be the same bytes.

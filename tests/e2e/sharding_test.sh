@@ -7,6 +7,9 @@ for ranks in 1 2 3 4; do
   cmp "np1.hashes" "np$ranks.hashes" || fail "np $ranks gives other bytes than np 1"
 done
 [[ $(wc -l <np1.hashes) -ge 13 ]] || fail "too few files were compared"
+for ranks in 2 3 4; do
+  cmp np1/samples/ddls/neighbours.npz "np$ranks/samples/ddls/neighbours.npz" || fail "np $ranks finds other training images"
+done
 
 python3 - <<'PY' || fail "the run folder is not as promised"
 import json, os, zipfile
@@ -26,7 +29,7 @@ for method in r["methods"]:
     a, b = one["methods"][method]["metrics"], r["methods"][method]["metrics"]
     assert abs(a["frechet_distance"] - b["frechet_distance"]) <= 1e-6 * a["frechet_distance"], (a, b)
 for path in ("config.yaml", "run.json", "metrics.jsonl", "report.html", "samples/ddls/grid.png", "samples/ddls/trajectory.png",
-             "samples/ddls/manifest.json", "checkpoints/refined-00000004/manifest.json", "extractor/classifier.pt"):
+             "samples/ddls/manifest.json", "samples/ddls/neighbours.png", "checkpoints/refined-00000004/manifest.json", "extractor/classifier.pt"):
     assert os.path.getsize("np3/" + path) > 0, path
 assert not [f for f in os.listdir("np3/samples/ddls") if f == "blocks"]
 assert zipfile.ZipFile("np3/samples/ddls/samples.npz").namelist() == ["arr_0.npy"]

@@ -63,7 +63,12 @@ class FakeRun {
       }
       write_file(root / method / "chains.jsonl", lines);
     }
-    if (!points_) return;
+    if (!points_) {
+      write_npz(root / "ddls" / "neighbours.npz", {{"samples", samples({2, 1}).select(1, 0).contiguous()},
+                                                   {"pixel_images", samples({2, 5})},
+                                                   {"feature_images", samples({2, 5})}});
+      return;
+    }
     make_folder(root / "sweep");
     for (const double size : {0.1, 0.01}) {
       write_npz(root / "sweep" / fmt::format("s{}.npz", size), {{"latents", at::randn({4, 3, 2})},

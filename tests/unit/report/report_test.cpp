@@ -67,7 +67,7 @@ TEST(Report, PointsPageIsWholeAndSelfContained) {
                            "title=\"0.0625\"",
                            "title=\"1.375\"",
                            "Mixing and what it costs",
-                           "title=\"2.25\"",
+                           "title=\"2.25\">(2.25)",
                            "title=\"417.5\"",
                            "title=\"0.03125\"",
                            "ratios alone"}) {
@@ -130,6 +130,7 @@ TEST(Report, DrawsTheFiguresOfImages) {
   EXPECT_GE(grid.size(1), 10 * 56);       // 8 pixels magnified sevenfold
   expect_figure(samples / "ddls" / "trajectory.png", 4 * 48, 3 * 48);
   expect_figure(samples / "pairs.png", 14 * 48, 9 * 48);
+  expect_figure(samples / "ddls" / "neighbours.png", 11 * 48, 2 * 48);
   EXPECT_FALSE(fs::exists(samples / "comparison.png"));
 }
 

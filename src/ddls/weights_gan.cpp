@@ -1,0 +1,44 @@
+#include "ddls/weights_gan.hpp"
+
+#include <ATen/ATen.h>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "models/factory.hpp"
+#include "models/network.hpp"
+#include "models/weight_map.hpp"
+
+namespace ddls {
+namespace {
+
+SampleShape shape_of(const Config& config) {
+  if (config.model.architecture == "mlp") return {2};
+  if (config.data.image_size == 0 || config.data.channels == 0)
+    fail(Exit::config, "weights say nothing about the size of images: give data.image_size and data.channels");
+  return {config.data.channels, config.data.image_size, config.data.image_size};
+}
+
+}  // namespace
+
+ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& discriminator_file, const Config& config,
+                            c10::Device device) {
+  const SampleShape shape = shape_of(config);
+  const auto load = [&](Role role, const fs::path& file) {
+    NetworkPtr network = make_network(config.model, role, shape, config.seed);
+    load_weights(*network, role, file, config.model.weight_map);
+    network->to(device);
+    return network;
+  };
+  ForeignGan gan;
+  gan.target = make_target(load(Role::generator, generator_file),
+                           load(config.train.ratio.steps > 0 ? Role::ratio : Role::discriminator, discriminator_file),
+                           config.model.latent_dim, device, prior_from_name(config.model.prior));
+  gan.sample_shape = shape;
+  std::string files = sha256_of_file(generator_file) + sha256_of_file(discriminator_file);
+  if (!config.model.weight_map.empty()) files += sha256_of_file(config.model.weight_map);
+  // Of the options, those that the weights do not fix.
+  gan.digest = hash64(fmt::format("{} {} {}", files, config.model.upsampling, config.model.leaky_slope));
+  return gan;
+}
+
+}  // namespace ddls

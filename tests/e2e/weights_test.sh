@@ -1,0 +1,40 @@
+# Weights in .safetensors under our own names: a run's networks, given as two files, are sampled to the bytes of the run. What
+# does not fit is refused with a reason.
+source "$(dirname "$0")/lib.sh"
+
+on 2 --config small.yaml --out run 2>err || { cat err >&2; fail "the run"; }
+step=run/checkpoints/refined-00000004
+weights=(--generator "$step/generator.safetensors" --discriminator "$step/ratio.safetensors")
+size=(--set data.image_size=8 --set data.channels=1)
+for ranks in 1 3; do
+  on "$ranks" sample --config small.yaml "${weights[@]}" "${size[@]}" --out "np$ranks" 2>err || { cat err >&2; fail "np $ranks"; }
+  hashes "np$ranks" >"np$ranks.hashes"
+  hashes run >run.hashes
+  cmp run.hashes "np$ranks.hashes" || fail "weights at np $ranks give other samples than their run"
+done
+
+# The same under other names.
+cat >map.yaml <<'YAML'
+generator: [{theirs: '(.*)', ours: '$1'}]
+discriminator: [{theirs: '(.*)', ours: '$1'}]
+YAML
+on 1 sample --config small.yaml "${weights[@]}" "${size[@]}" --set model.weight_map=map.yaml --out mapped 2>err || { cat err >&2; fail "a map"; }
+hashes mapped >mapped.hashes
+cmp run.hashes mapped.hashes || fail "a map of equal names changes the samples"
+
+expect 78 2 sample --config small.yaml "${weights[@]}" --out no
+says 'data.image_size'
+expect 65 2 sample --config small.yaml "${weights[@]}" "${size[@]}" --set model.ratio_hidden=0 --out no
+says 'ratio.safetensors'
+expect 64 2 sample --config small.yaml --generator "$step/generator.safetensors" --discriminator D.pt "${size[@]}" --out no
+says 'both'
+expect 66 2 sample --config small.yaml --generator none.safetensors --discriminator none.safetensors "${size[@]}" --out no
+says 'none.safetensors'
+echo 'generator: [{theirs: "linear.*", our: x}]' >map.yaml
+expect 78 2 sample --config small.yaml "${weights[@]}" "${size[@]}" --set model.weight_map=map.yaml --out no
+says "unknown key 'our'"
+echo 'generator: [{theirs: "no such name", ours: x}]' >map.yaml
+expect 65 2 sample --config small.yaml "${weights[@]}" "${size[@]}" --set model.weight_map=map.yaml --out no
+says 'has no rule for the tensor'
+expect 78 2 --config small.yaml --set model.weight_map=map.yaml --out no
+says 'model.weight_map'
