@@ -6,6 +6,7 @@
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "evaluate/set_metrics.hpp"
 #include "models/classifier.hpp"
@@ -51,29 +52,32 @@ Json method_record(Run& run, const std::string& name) {
   const fs::path folder = run.samples_of(name);
   if (!fs::exists(folder / "manifest.json"))
     fail(Exit::missing, "{}: no samples of method {}; run 'ddls_dist sample' first", folder.string(), name);
-  const Json manifest = Json::parse(read_file(folder / "manifest.json"), nullptr, false);
-  if (!manifest.is_object()) fail(Exit::data, "{}: damaged", (folder / "manifest.json").string());
-  Json record{{"count", manifest["count"]}};
-  const auto steps = manifest.value("steps", int64_t{0});
-  const double seconds = manifest.value("seconds", 0.0);
+  const fs::path manifest_file = folder / "manifest.json", chains_file = folder / "chains.jsonl";
+  const Json manifest = read_json_object(manifest_file);
+  const auto count = json_field<int64_t>(manifest, "count", manifest_file);
+  const auto steps = json_field_or(manifest, "steps", int64_t{0}, manifest_file);
+  const auto seconds = json_field_or(manifest, "seconds", 0.0, manifest_file);
+  Json record{{"count", count}};
   record["seconds"] = seconds;
   if (steps == 0) return record;
   record["steps"] = steps;
-  if (seconds > 0)
-    record["chain_steps_per_second"] = static_cast<double>(steps) * manifest["count"].get<double>() / seconds;
-  record["temperature"] = manifest["temperature"];
-  record["restarts"] = manifest.value("restarts", int64_t{0});
-  record.update(manifest.value("diagnostics", Json::object()));  // rhat, ess_per_chain, what they were computed from
+  if (seconds > 0) record["chain_steps_per_second"] = static_cast<double>(steps) * static_cast<double>(count) / seconds;
+  record["temperature"] = json_field<Json>(manifest, "temperature", manifest_file);
+  record["restarts"] = json_field_or(manifest, "restarts", int64_t{0}, manifest_file);
+  const auto diagnostics = json_field_or(manifest, "diagnostics", Json(Json::object()), manifest_file);
+  if (!diagnostics.is_object())
+    fail(Exit::data, "'{}' is damaged: 'diagnostics' is {}", manifest_file.string(), diagnostics.dump());
+  record.update(diagnostics);  // rhat, ess_per_chain, what they were computed from
 
   double accepted = 0;  // a record is the mean over the steps since the one before
   int64_t last = 0;
-  const std::string lines = read_file(folder / "chains.jsonl");
+  const std::string lines = read_file(chains_file);
   for (size_t at = 0, end = 0; (end = lines.find('\n', at)) != std::string::npos; at = end + 1) {
-    const Json line = Json::parse(lines.substr(at, end - at));
-    record["step_size"] = line["step_size"];  // of the last step
+    const Json line = parse_json_object(std::string_view(lines).substr(at, end - at), chains_file.string());
+    record["step_size"] = json_field<Json>(line, "step_size", chains_file);  // of the last step
     if (!line.contains("acceptance")) continue;
-    const auto step = line["step"].get<int64_t>();
-    accepted += line["acceptance"].get<double>() * static_cast<double>(step - last);
+    const auto step = json_field<int64_t>(line, "step", chains_file);
+    accepted += json_field<double>(line, "acceptance", chains_file) * static_cast<double>(step - last);
     last = step;
   }
   if (last > 0) record["acceptance"] = accepted / static_cast<double>(last);
@@ -151,7 +155,7 @@ void evaluate_stage(Run& run) {
                 {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"},
                 {"version", version::project},
                 {"git_commit", version::git_commit}};
-    report["seconds"] = Json::parse(read_file(run.folder / "seconds.json"));
+    report["seconds"] = read_json_object(run.folder / "seconds.json");
     if (extractor)
       report["extractor"] = {
           {"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
