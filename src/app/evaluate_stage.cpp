@@ -6,6 +6,7 @@
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "ddls/method_record.hpp"
 #include "evaluate/set_metrics.hpp"
@@ -119,7 +120,7 @@ void evaluate_stage(Run& run) {
                 {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"},
                 {"version", version::project},
                 {"git_commit", version::git_commit}};
-    report["seconds"] = Json::parse(read_file(run.folder / "seconds.json"));
+    report["seconds"] = read_json_object(run.folder / "seconds.json");
     if (extractor)
       report["extractor"] = {
           {"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "data/hold_out.hpp"
@@ -126,7 +127,7 @@ void note_seconds(Run& run, const std::string& stage, double seconds) {
     const fs::path path = run.folder / "seconds.json";
     Json all = fs::exists(path) ? Json::parse(read_file(path), nullptr, false) : Json::object();
     if (!all.is_object()) all = Json::object();
-    all[stage] = all.value(stage, 0.0) + seconds;
+    all[stage] = json_field_or(all, stage, 0.0, path) + seconds;
     write_file(path, all.dump() + "\n");
     return std::string();
   });

@@ -64,8 +64,8 @@ bool read_pax(std::string_view records, Ahead& ahead) {
     if (key == "path") ahead.name = value;
     if (key == "size") {
       uint64_t size = 0;
-      if (std::from_chars(value.data(), value.data() + value.size(), size).ptr != value.data() + value.size())
-        return false;
+      const auto [last, problem] = std::from_chars(value.data(), value.data() + value.size(), size);
+      if (problem != std::errc() || last != value.data() + value.size()) return false;
       ahead.size = size;
     }
     records.remove_prefix(length);

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 
 namespace ddls {
 namespace {
@@ -19,13 +20,13 @@ void add_curves(const fs::path& file, const std::vector<std::string>& means, Jso
   std::map<std::string, Sum> sums;
   const std::string lines = read_file(file);
   for (size_t at = 0, end = 0; (end = lines.find('\n', at)) != std::string::npos; at = end + 1) {
-    const Json line = Json::parse(lines.substr(at, end - at));
-    record["step_size"] = line["step_size"];
+    const Json line = parse_json_object(std::string_view(lines).substr(at, end - at), file.string());
+    record["step_size"] = json_field<Json>(line, "step_size", file);
     for (const std::string& name : means) {
-      if (!line.contains(name) || !line[name].is_number()) continue;
+      if (!line.contains(name) || line[name].is_null()) continue;
       Sum& sum = sums[name];
-      const auto step = line["step"].get<int64_t>();
-      sum.total += line[name].get<double>() * static_cast<double>(step - sum.last);
+      const auto step = json_field<int64_t>(line, "step", file);
+      sum.total += json_field<double>(line, name, file) * static_cast<double>(step - sum.last);
       sum.last = step;
     }
   }
@@ -34,15 +35,16 @@ void add_curves(const fs::path& file, const std::vector<std::string>& means, Jso
 }
 
 // The ESS was taken from the last `diagnosed.steps` of `steps`: a chain pays for the others once, however long it is.
-void add_costs(const Json& manifest, double chain_seconds, Json& record) {
+void add_costs(const Json& manifest, const fs::path& file, double steps, double chain_seconds, Json& record) {
   if (!record.contains("ess_per_chain") || !record["ess_per_chain"].is_number()) return;
-  const double ess = record["ess_per_chain"].get<double>(), steps = record["diagnosed"].value("steps", 0.0);
-  if (!(steps > 0)) return;
-  const double share = steps / manifest["steps"].get<double>();
-  if (chain_seconds > 0) record["ess_per_second"] = ess * manifest["count"].get<double>() / (chain_seconds * share);
+  const double ess = record["ess_per_chain"].get<double>(), count = record["count"].get<double>();
+  const double used = json_field<double>(json_field<Json>(record, "diagnosed", file), "steps", file);
+  if (!(used > 0)) return;
+  if (chain_seconds > 0) record["ess_per_second"] = ess * count / (chain_seconds * used / steps);
   if (!manifest.contains("evaluations_per_step")) return;
-  const Json& cost = manifest["evaluations_per_step"];
-  record["ess_per_evaluation"] = ess / (steps * (cost.value("gradients", 0.0) + cost.value("ratios", 0.0)));
+  const auto cost = json_field<Json>(manifest, "evaluations_per_step", file);
+  record["ess_per_evaluation"] =
+      ess / (used * (json_field_or(cost, "gradients", 0.0, file) + json_field_or(cost, "ratios", 0.0, file)));
 }
 
 }  // namespace
@@ -52,26 +54,31 @@ Json method_record(const fs::path& folder) {
   if (!fs::exists(file))
     fail(Exit::missing, "{}: no samples of method {}; run 'ddls_dist sample' first", folder.string(),
          folder.filename().string());
-  const Json manifest = Json::parse(read_file(file), nullptr, false);
-  if (!manifest.is_object()) fail(Exit::data, "{}: damaged", file.string());
-  Json record{{"count", manifest["count"]}};
-  const auto steps = manifest.value("steps", int64_t{0});
-  const double seconds = manifest.value("seconds", 0.0), warmup = manifest.value("warmup_seconds", 0.0);
-  record["seconds"] = seconds;
+  const Json manifest = read_json_object(file);
+  const auto count = json_field<int64_t>(manifest, "count", file);
+  const auto steps = json_field_or(manifest, "steps", int64_t{0}, file);
+  const double seconds = json_field_or(manifest, "seconds", 0.0, file);
+  const double warmup = json_field_or(manifest, "warmup_seconds", 0.0, file);
+  Json record{{"count", count}, {"seconds", seconds}};
   if (steps == 0) return record;
   record["steps"] = steps;
   if (warmup > 0) record["warmup_seconds"] = warmup;
   if (seconds > warmup)
-    record["chain_steps_per_second"] =
-        static_cast<double>(steps) * manifest["count"].get<double>() / (seconds - warmup);
-  record["temperature"] = manifest["temperature"];
-  record["restarts"] = manifest.value("restarts", int64_t{0});
+    record["chain_steps_per_second"] = static_cast<double>(steps) * static_cast<double>(count) / (seconds - warmup);
+  record["temperature"] = json_field<Json>(manifest, "temperature", file);
+  record["restarts"] = json_field_or(manifest, "restarts", int64_t{0}, file);
   if (manifest.contains("evaluations_per_step")) record["evaluations_per_step"] = manifest["evaluations_per_step"];
-  record.update(manifest.value("diagnostics", Json::object()));  // rhat, ess_per_chain, what they were computed from
-  auto means = manifest.value("rates", std::vector<std::string>{"acceptance"});
-  means.emplace_back("jump2");
+  const auto diagnostics = json_field_or(manifest, "diagnostics", Json(Json::object()), file);
+  if (!diagnostics.is_object())
+    fail(Exit::data, "'{}' is damaged: 'diagnostics' is {}", file.string(), diagnostics.dump());
+  record.update(diagnostics);  // rhat, ess_per_chain, what they were computed from
+  std::vector<std::string> means{"jump2"};
+  for (const Json& name : json_field_or(manifest, "rates", Json(Json::array({"acceptance"})), file)) {
+    if (!name.is_string()) fail(Exit::data, "'{}' is damaged: 'rates' holds {}", file.string(), name.dump());
+    means.push_back(name.get<std::string>());
+  }
   add_curves(folder / "chains.jsonl", means, record);
-  add_costs(manifest, seconds - warmup, record);
+  add_costs(manifest, file, static_cast<double>(steps), seconds - warmup, record);
   return record;
 }
 

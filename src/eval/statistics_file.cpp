@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls {
@@ -38,7 +39,7 @@ GaussianStatistics read_statistics(const fs::path& path) {
   if ((s.covariance - s.covariance.t()).abs().max().item<double>() > 1e-6 * largest)
     fail(Exit::data, "'{}': sigma is not symmetric", path.string());
   const Json provenance = read_provenance(path);
-  if (provenance.is_object()) s.count = provenance.value("count", int64_t{0});
+  if (provenance.is_object()) s.count = json_field_or(provenance, "count", int64_t{0}, provenance_file(path));
   return s;
 }
 

@@ -29,17 +29,6 @@ void add_fields(const Json& object, const std::string& prefix, double step, std:
 
 }  // namespace
 
-Json read_json_object(const fs::path& file) {
-  const std::string text = read_file(file);
-  try {
-    Json value = Json::parse(text);
-    if (value.is_object()) return value;
-  } catch (const Json::parse_error& error) {
-    fail(Exit::data, "'{}' is damaged: {}", file.string(), error.what());
-  }
-  fail(Exit::data, "'{}' does not hold a JSON object", file.string());
-}
-
 void for_each_record(const fs::path& file, const std::function<void(const Json&)>& take) {
   if (!fs::exists(file)) return;
   const std::string text = read_file(file);

@@ -1,15 +1,13 @@
 #pragma once
-// JSON as the report meets it: files, records of unknown fields, numbers that may be absent.
+// JSON as the report meets it: records of unknown fields, numbers that may be absent.
 #include <functional>
 #include <optional>
 #include <string_view>
 
+#include "base/json_fields.hpp"
 #include "report/run_data.hpp"
 
 namespace ddls {
-
-// A file with one JSON object. Throws Error: missing, data (names the file and the place).
-Json read_json_object(const std::filesystem::path& file);
 
 // Calls `take` for each line that is an object. A last line without its end (a killed run) is left out; any other line
 // that is no object is Error(data). A file that is not there has no lines.

@@ -1,5 +1,6 @@
 #include "tensor/npy_header.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -12,6 +13,7 @@ namespace ddls {
 namespace {
 
 constexpr std::string_view magic{"\x93NUMPY", 6};
+constexpr size_t most_dimensions = 64;      // numpy's limit
 constexpr size_t longest_header = 1 << 20;  // numpy's own are below 1 KiB
 
 struct NamedType {
@@ -100,14 +102,14 @@ std::vector<int64_t> shape_of(Literal& literal) {
 
 void check_size(const NpyHeader& header, const std::string& where) {
   int64_t bytes = static_cast<int64_t>(c10::elementSize(header.dtype));
-  bool fits = true, empty = false;
+  bool fits = true;
   for (const int64_t n : header.sizes) {
-    if (n == 0)
-      empty = true;
-    else
-      fits = fits && !__builtin_mul_overflow(bytes, n, &bytes);
+    // An empty array claims no bytes, but torch multiplies its other sizes for the strides.
+    fits = fits && !__builtin_mul_overflow(bytes, std::max<int64_t>(n, 1), &bytes);
   }
-  if (!fits && !empty) fail(Exit::data, "{}: the shape in the .npy header is impossibly large", where);
+  if (header.sizes.size() > most_dimensions)
+    fail(Exit::data, "{}: an array of {} dimensions", where, header.sizes.size());
+  if (!fits) fail(Exit::data, "{}: the shape in the .npy header is impossibly large", where);
 }
 
 }  // namespace

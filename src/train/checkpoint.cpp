@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "tensor/safetensors.hpp"
 
@@ -43,11 +44,11 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
 void verify_checkpoint(const fs::path& folder) {
   const fs::path path = folder / "manifest.json";
   if (!fs::exists(path)) fail(Exit::missing, "{}: not a checkpoint (no manifest.json)", folder.string());
-  const Json manifest = Json::parse(read_file(path), nullptr, false);
-  if (!manifest.is_object() || !manifest.contains("files")) fail(Exit::data, "{}: damaged manifest", path.string());
-  for (const auto& [name, entry] : manifest["files"].items()) {
+  const Json files = json_field<Json>(read_json_object(path), "files", path);
+  if (!files.is_object()) fail(Exit::data, "'{}' is damaged: 'files' is {}", path.string(), files.dump());
+  for (const auto& [name, entry] : files.items()) {
     if (!fs::exists(folder / name)) fail(Exit::data, "{}: missing from the checkpoint", (folder / name).string());
-    if (sha256_of_file(folder / name) != entry.value("sha256", ""))
+    if (sha256_of_file(folder / name) != json_field<std::string>(entry, "sha256", path))
       fail(Exit::data, "{}: damaged (its checksum differs from the manifest's)", (folder / name).string());
   }
 }
@@ -58,8 +59,7 @@ Checkpoint read_checkpoint(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().extension() == ".safetensors")
       checkpoint.tensors[entry.path().stem().string()] = read_safetensors(entry.path()).tensors;
-  checkpoint.state = Json::parse(read_file(folder / "state.json"), nullptr, false);
-  if (!checkpoint.state.is_object()) fail(Exit::data, "{}: damaged", (folder / "state.json").string());
+  checkpoint.state = read_json_object(folder / "state.json");
   return checkpoint;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
@@ -45,13 +46,14 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
   int64_t step = 0;
   comm.together([&] {
     const Checkpoint checkpoint = read_checkpoint(folder);
-    const std::string key = checkpoint.state.value("key", "");
+    const fs::path state_file = fs::path(folder) / "state.json";
+    const std::string key = json_field<std::string>(checkpoint.state, "key", state_file);
     if (key != phase.key)
       fail(Exit::config,
            "{} was made with another configuration ({}); use --resume never to start anew, or another --out", folder,
            first_difference(key, phase.key));
     phase.restore(checkpoint, folder);
-    step = checkpoint.state.value("step", int64_t{0});
+    step = json_field<int64_t>(checkpoint.state, "step", state_file);
   });
   comm.require_same(phase.digest(), "the weights that were read from " + folder);
   return step;

@@ -306,7 +306,7 @@ def go_on_after_damage(args, folder, what):
         need(code is not None, f"{what}: the job hangs", job)
         if code == 0:
             return first
-        named = [path for path in re.findall(r"(\S+/(?:checkpoints|samples|cache)/\S+?)[:,;'\s]", job.output()) if os.path.exists(path)]
+        named = [path for path in re.findall(r"([^\s']+/(?:checkpoints|samples|cache)/\S+?)[:,;'\s]", job.output()) if os.path.exists(path)]
         need(code == 65 and named, f"{what}: exit code {code}, and no file is named", job)
         for path in set(named):
             shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)

@@ -77,6 +77,8 @@ TEST(StatisticsFile, DamageIsNamed) {
   refused({{"mu", mu}, {"sigma", skew}});
   EXPECT_THROW(factor({10, mu, -sigma}, "set"), Error);  // symmetric, but no covariance
   write_statistics(scratch.path() / "s.npz", some_statistics(), {});
+  write_file(scratch.path() / "s.json", R"({"count": "many"})");
+  EXPECT_THROW(read_statistics(scratch.path() / "s.npz"), Error);
   write_file(scratch.path() / "s.json", "{");
   EXPECT_THROW(read_provenance(scratch.path() / "s.npz"), Error);
 }

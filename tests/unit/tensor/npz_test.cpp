@@ -183,6 +183,10 @@ TEST(Npy, hostile_headers) {
   expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (17,), }");
   expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 4), }");
   expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }");
+  expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296, 4294967296), }");
+  std::string ones;
+  for (int i = 0; i < 65; ++i) ones += "1, ";
+  expect_bad_header("{'descr': '<f4', 'fortran_order': False, 'shape': (" + ones + "16), }");
   expect_bad_header("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (16,), }");
   expect_bad_header("{'descr': '>f4', 'fortran_order': False, 'shape': (16,), }");
   expect_bad_header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (16,), }");

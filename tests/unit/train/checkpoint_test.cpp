@@ -57,6 +57,23 @@ TEST_F(Checkpoints, DamageIsFoundAndTheOneBeforeIsUsed) {
   }
 }
 
+TEST_F(Checkpoints, AManifestOfAnotherShapeIsDamage) {
+  store.save(1, sample(1));
+  for (const char* text : {"[]", "{}", R"({"files": 5})", R"({"files": {"net.safetensors": 5}})",
+                           R"({"files": {"net.safetensors": {"sha256": 5}}})"}) {
+    store.save(2, sample(2));
+    write_file(store.path_of(2) / "manifest.json", text);
+    EXPECT_EQ(*store.newest(), store.path_of(1)) << text;
+    try {
+      read_checkpoint(store.path_of(2));
+      FAIL() << text;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Exit::data) << text;
+      EXPECT_NE(std::string(e.what()).find("manifest.json"), std::string::npos) << e.what();
+    }
+  }
+}
+
 TEST_F(Checkpoints, PartialFoldersAreNotCheckpoints) {
   store.save(1, sample(1));
   fs::create_directories(folder / "step-00000002.partial");
