@@ -4,6 +4,7 @@
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
@@ -58,7 +59,8 @@ void keep_seconds(const SampleStore& store, const SampleKey& key, const Shard& s
   const fs::path file = store.folder() / "blocks" / fmt::format("seconds-{}-of-{}.json", shard.index, shard.count);
   if (fs::exists(file)) {
     const Json earlier = Json::parse(read_file(file), nullptr, false);
-    if (earlier.is_object() && earlier.value("key", "") == key.text) seconds += earlier.value("seconds", 0.0);
+    if (earlier.is_object() && json_field_or(earlier, "key", std::string(), file) == key.text)
+      seconds += json_field_or(earlier, "seconds", 0.0, file);
   }
   write_file(file, Json{{"key", key.text}, {"seconds", seconds}}.dump() + "\n");
 }
@@ -68,7 +70,8 @@ double kept_seconds(const SampleStore& store, const SampleKey& key) {
   for (const auto& entry : fs::directory_iterator(store.folder() / "blocks")) {
     if (!entry.path().filename().string().starts_with("seconds-") || entry.path().extension() != ".json") continue;
     const Json kept = Json::parse(read_file(entry.path()), nullptr, false);
-    if (kept.is_object() && kept.value("key", "") == key.text) sum += kept.value("seconds", 0.0);
+    if (kept.is_object() && json_field_or(kept, "key", std::string(), entry.path()) == key.text)
+      sum += json_field_or(kept, "seconds", 0.0, entry.path());
   }
   return sum;
 }
