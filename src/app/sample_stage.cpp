@@ -4,6 +4,7 @@
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
@@ -40,8 +41,9 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   return {key.dump()};
 }
 
-SamplingTime sum_of(const SamplingTime& time, const Json& kept) {
-  return {time.seconds + kept.value("seconds", 0.0), time.warmup_seconds + kept.value("warmup_seconds", 0.0)};
+SamplingTime sum_of(const SamplingTime& time, const Json& kept, const fs::path& file) {
+  return {time.seconds + json_field_or(kept, "seconds", 0.0, file),
+          time.warmup_seconds + json_field_or(kept, "warmup_seconds", 0.0, file)};
 }
 
 // What was spent on blocks that another job puts together: seconds of a shard, or of a start that was stopped, beside the
@@ -50,7 +52,8 @@ void keep_time(const SampleStore& store, const SampleKey& key, const Shard& shar
   const fs::path file = store.folder() / "blocks" / fmt::format("seconds-{}-of-{}.json", shard.index, shard.count);
   if (fs::exists(file)) {
     const Json earlier = Json::parse(read_file(file), nullptr, false);
-    if (earlier.is_object() && earlier.value("key", "") == key.text) time = sum_of(time, earlier);
+    if (earlier.is_object() && json_field_or(earlier, "key", std::string(), file) == key.text)
+      time = sum_of(time, earlier, file);
   }
   write_file(file,
              Json{{"key", key.text}, {"seconds", time.seconds}, {"warmup_seconds", time.warmup_seconds}}.dump() + "\n");
@@ -61,7 +64,8 @@ SamplingTime kept_time(const SampleStore& store, const SampleKey& key) {
   for (const auto& entry : fs::directory_iterator(store.folder() / "blocks")) {
     if (!entry.path().filename().string().starts_with("seconds-") || entry.path().extension() != ".json") continue;
     const Json kept = Json::parse(read_file(entry.path()), nullptr, false);
-    if (kept.is_object() && kept.value("key", "") == key.text) sum = sum_of(sum, kept);
+    if (kept.is_object() && json_field_or(kept, "key", std::string(), entry.path()) == key.text)
+      sum = sum_of(sum, kept, entry.path());
   }
   return sum;
 }

@@ -64,9 +64,13 @@ fs::path SampleStore::state_path(int64_t index) const {
 bool SampleStore::finished() const {
   if (!fs::exists(folder_ / manifest_name)) return false;
   const Json manifest = manifest_of(folder_);
-  if (!manifest.is_object() || manifest.value("key", "") != key_.text) return false;
+  if (!manifest.is_object() || !manifest.contains("key") || manifest["key"] != key_.text) return false;
+  if (!manifest.contains("files") || !manifest["files"].is_object()) {
+    log::warning("{} is damaged; its samples are made again", (folder_ / manifest_name).string());
+    return false;
+  }
   for (const auto& [name, hash] : manifest["files"].items()) {
-    if (!fs::exists(folder_ / name) || sha256_of_file(folder_ / name) != hash.get<std::string>()) {
+    if (!fs::exists(folder_ / name) || hash != sha256_of_file(folder_ / name)) {
       log::warning("{} does not match its manifest; its samples are made again", (folder_ / name).string());
       return false;
     }
