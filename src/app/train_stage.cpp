@@ -1,3 +1,5 @@
+#include <ATen/ATen.h>
+
 #include "app/run.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
@@ -23,6 +25,21 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
   return trained;
 }
 
+// **Collective.** How many images of the training set were passed over (data.damaged: skip): at opening, or when one of the
+// ranks came to them in this start. Warned of once at the end, since the single warnings are far above by then.
+void note_damaged(Run& run) {
+  const LazyImages* lazy = run.train.lazy.get();
+  const auto ids = run.comm.gather_rows(lazy ? lazy->damaged_ids() : at::empty({0}, at::kLong));
+  run.comm.on_root([&] {
+    const int64_t skipped = run.train.damaged + std::get<0>(at::_unique(*ids)).numel();
+    if (skipped == 0) return std::string();
+    log::warning("{}: {} damaged images were skipped, {} samples are left (data.damaged: skip)", run.train.name,
+                 skipped, run.train.size() - (skipped - run.train.damaged));
+    run.log.record("data", run.config.train.steps, {{"skipped_images", static_cast<double>(skipped)}});
+    return std::string();
+  });
+}
+
 }  // namespace
 
 TrainedTarget train_stage(Run& run) {
@@ -33,6 +50,7 @@ TrainedTarget train_stage(Run& run) {
   const TrainedGan gan = train_gan(context);
   NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
   if (train.ratio.refine.steps > 0) ratio = refine_ratio(context, gan.generator, ratio);
+  note_damaged(run);
   note_seconds(run, "train", watch.seconds());
   return freeze(run, gan.generator, ratio);
 }
