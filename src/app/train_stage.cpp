@@ -1,3 +1,5 @@
+#include <ATen/ATen.h>
+
 #include "app/run.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
@@ -57,6 +59,21 @@ void check_method(const std::optional<Calibration>& found, const CalibrationConf
        folder, method, wanted.method);
 }
 
+// **Collective.** How many images were passed over while training (data.damaged: skip): at opening, or when one of the
+// ranks came to them in this start. Warned of once at the end, since the single warnings are far above by then.
+void note_damaged(Run& run) {
+  const LazyImages* lazy = run.seen.lazy.get();
+  const auto ids = run.comm.gather_rows(lazy ? lazy->damaged_ids() : at::empty({0}, at::kLong));
+  run.comm.on_root([&] {
+    const int64_t skipped = run.train.damaged + std::get<0>(at::_unique(*ids)).numel();
+    if (skipped == 0) return std::string();
+    log::warning("{}: {} damaged images were skipped, {} samples are left (data.damaged: skip)", run.train.name,
+                 skipped, run.train.size() - (skipped - run.train.damaged));
+    run.log.record("data", run.config.train.steps, {{"skipped_images", static_cast<double>(skipped)}});
+    return std::string();
+  });
+}
+
 }  // namespace
 
 TrainedTarget train_stage(Run& run) {
@@ -69,6 +86,7 @@ TrainedTarget train_stage(Run& run) {
   if (train.ratio.refine.steps > 0) ratio = refine_ratio(context, gan.generator, ratio);
   std::string calibrated;
   if (train.calibration.fitted()) calibrated = calibrate_networks(run, gan, ratio);
+  note_damaged(run);
   note_seconds(run, "train", watch.seconds());
   if (!calibrated.empty()) return load_target(run, calibrated);
   TrainedTarget trained = freeze(run, gan.generator, ratio);

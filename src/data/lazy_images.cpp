@@ -39,6 +39,11 @@ int64_t LazyImages::damaged() const {
   return static_cast<int64_t>(damaged_.size());
 }
 
+at::Tensor LazyImages::damaged_ids() const {
+  const std::scoped_lock lock(mutex_);
+  return at::tensor(std::vector<int64_t>(damaged_.begin(), damaged_.end()), at::kLong);
+}
+
 uint64_t LazyImages::digest() const {
   const std::array<int64_t, 3> options{options_.size, options_.channels, options_.skip_damaged ? 1 : 0};
   return hash64(std::as_bytes(std::span(options)), source_->digest());

@@ -31,6 +31,7 @@ class LazyImages {
   int64_t size() const { return source_->size(); }
   const std::vector<int64_t>& shape() const { return shape_; }  // [C, H, W]
   int64_t damaged() const;                                      // different images found damaged so far
+  at::Tensor damaged_ids() const;                               // their ids, [n] int64, ascending
   uint64_t digest() const;  // of the names and sizes of the files and how they are decoded; not of their content
 
   // Writes image `id`, uint8 [C, H, W], to `out`; returns the id of the image that it was. `place`: fit_image.hpp. Throws

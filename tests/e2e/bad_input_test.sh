@@ -49,6 +49,14 @@ for ranks in 1 3; do
   expect 65 $ranks --config small.yaml "${pictures[@]}"
   says 'c.png'
 
+  # told to skip it, the program goes on and counts, whether it decodes at opening or when images are needed
+  for on_demand in false true; do
+    rm -rf skipped
+    limit_s=60 expect 0 $ranks train --config small.yaml --out skipped "${pictures[@]}" --set data.damaged=skip --set data.on_demand=$on_demand
+    says '1 damaged images were skipped'
+    grep -q '"phase":"data","step":12,"skipped_images":1' skipped/metrics.jsonl || fail "metrics.jsonl has no count of skipped images"
+  done
+
   # sets
   head -c 100 /dev/urandom >noise.npz
   expect 65 $ranks evaluate --fake noise.npz --real noise.npz --extractor e.pt

@@ -56,6 +56,8 @@ TEST(LazyImages, a_damaged_image_is_named_or_replaced_by_the_next_good_one) {
     for (size_t i = 0; i < order.size(); ++i) EXPECT_EQ(values(rows.ids)[i], stand_in[static_cast<size_t>(order[i])]);
     EXPECT_EQ(shades(rows.images), values(rows.ids));
     EXPECT_EQ(skipping.damaged(), 3);
+    EXPECT_EQ(skipping.damaged_ids().numel(), 3);
+    EXPECT_EQ(skipping.damaged_ids().scalar_type(), at::kLong);
   }
   EXPECT_EQ(thrown_by([] {
               LazyImages(std::make_shared<MemorySource>(std::vector<std::string>(3)), {0, 0, true});
