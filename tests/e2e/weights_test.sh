@@ -30,10 +30,16 @@ expect 64 2 sample --config small.yaml --generator "$step/generator.safetensors"
 says 'both'
 expect 66 2 sample --config small.yaml --generator none.safetensors --discriminator none.safetensors "${size[@]}" --out no
 says 'none.safetensors'
-echo 'generator: [{theirs: "linear.*", our: x}]' >map.yaml
+cat >map.yaml <<'YAML'
+generator: [{theirs: 'linear.*', our: x}]
+discriminator: [{theirs: '(.*)', our: x}]
+YAML
 expect 78 2 sample --config small.yaml "${weights[@]}" "${size[@]}" --set model.weight_map=map.yaml --out no
 says "unknown key 'our'"
-echo 'generator: [{theirs: "no such name", ours: x}]' >map.yaml
+cat >map.yaml <<'YAML'
+generator: [{theirs: 'no such name', ours: x}]
+discriminator: [{theirs: 'no such name', ours: x}]
+YAML
 expect 65 2 sample --config small.yaml "${weights[@]}" "${size[@]}" --set model.weight_map=map.yaml --out no
 says 'has no rule for the tensor'
 expect 78 2 --config small.yaml --set model.weight_map=map.yaml --out no
