@@ -1,5 +1,6 @@
 """foreign_weights.py LOADER CONFIGS FOLDER: networks in plain torch.nn whose modules are named as in public repositories. Their
 weights, in .safetensors as a user would export them, must give the same outputs in ours through the maps in CONFIGS."""
+import ctypes
 import json
 import os
 import struct
@@ -22,7 +23,8 @@ TYPES = {torch.float32: "F32", torch.int64: "I64"}
 def write_safetensors(path, tensors):
     header, data = {}, b""
     for name, t in tensors.items():
-        raw = t.detach().contiguous().numpy().tobytes()
+        t = t.detach().contiguous()
+        raw = ctypes.string_at(t.data_ptr(), t.numel() * t.element_size())  # the wheel alone has no numpy
         header[name] = {"dtype": TYPES[t.dtype], "shape": list(t.shape), "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header).encode()
