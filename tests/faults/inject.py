@@ -257,7 +257,8 @@ def missing_host(args, folder):
     job = Job(args, folder, mpirun=("-np", "2", "--host", "localhost:1,no-such-host.invalid:1", "--map-by", "node"))
     began = time.monotonic()
     code = job.wait(30 + args.end_seconds)
-    need(code not in (0, None) and "no-such-host.invalid" in job.output(), f"missing host: exit code {code}", job)
+    # Whether the message names the host is up to mpirun and ssh: no rank of ours has started.
+    need(code not in (0, None), f"missing host: exit code {code}", job)
     args.table.add("host", "loading", code, time.monotonic() - began)
     return "a host that there is not"
 
