@@ -36,6 +36,7 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
            {"block_size", s.block_size}, {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
   if (run.config.model.prior != "normal") key["prior"] = run.config.model.prior;
   if (run.config.model.classes > 0) key["labels"] = s.labels;
+  if (run.config.train.ratio.output_noise > 0) key["output_noise"] = run.config.train.ratio.output_noise;
   key["options"] = options_text(run.config, method);
   key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains};
   return {key.dump()};

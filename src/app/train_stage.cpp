@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "ddls/labels.hpp"
+#include "ddls/output_noise.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
@@ -22,8 +23,13 @@ namespace {
 TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkPtr& ratio) {
   TrainedTarget trained;
   trained.digest = digest_of(*generator) ^ (digest_of(*ratio) << 1);
-  trained.target = make_target(generator, ratio, run.config.model.latent_dim, run.comm.topology().device,
-                               prior_from_name(run.config.model.prior));
+  const ModelConfig& model = run.config.model;
+  const c10::Device device = run.comm.topology().device;
+  const Prior prior = prior_from_name(model.prior);
+  const double noise = run.config.train.ratio.output_noise;
+  trained.target =
+      noise > 0 ? make_noised_target(generator, ratio, model.latent_dim, sample_shape(run.train), noise, device, prior)
+                : make_target(generator, ratio, model.latent_dim, device, prior);
   label_chains(trained.target, run.config.sample.labels, run.config.model.classes, Noise{run.config.seed});
   return trained;
 }

@@ -91,6 +91,10 @@ void bind_ratio(Section& s, RatioConfig& c) {
   s.value("steps", &c.steps, "updates; 0: the training discriminator is used as it is", at_least(0));
   s.value("batch", &c.batch, "reals and as many fakes per update", at_least(1));
   s.value("instance_noise", &c.instance_noise, "standard deviation of noise on reals and fakes", at_least(0));
+  s.value("output_noise", &c.output_noise,
+          "s: samples are G(z) + s z', and samplers move the latent (z, z') (Corollary 2); 0: G(z) and z", at_least(0));
+  s.value("noise_reals", &c.noise_reals,
+          "output_noise: reals get it too, and the samplers' law is that of noised data");
   s.value("ema_decay", &c.ema_decay, "moving average of the weights; 0: none", at_least_below(0, 1));
   bind_adam(s.section("adam", "its optimiser"), c.adam);
   bind_refine(s.section("refine", "maximum-likelihood refinement of the fitted ratio, on persistent chains"), c.refine);

@@ -139,6 +139,21 @@ void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
                    fmt::format("{} is not a multiple of train.ratio.refine.batch ({})", r.chains, r.batch)});
 }
 
+// Noise on the generator's output is part of the samples, and the ratio must have met it.
+void check_output_noise(const RatioConfig& r, std::vector<Conflict>& out) {
+  if (r.noise_reals && r.output_noise == 0)
+    out.push_back({{"train.ratio.noise_reals", "train.ratio.output_noise"}, "there is no noise: output_noise is 0"});
+  if (r.output_noise == 0) return;
+  if (r.steps == 0)
+    out.push_back({{"train.ratio.output_noise", "train.ratio.steps"},
+                   "needs a ratio fitted against noised samples; train.ratio.steps is 0"});
+  if (r.instance_noise > 0)
+    out.push_back({{"train.ratio.instance_noise", "train.ratio.output_noise"},
+                   "one kind of noise at a time: this one is no part of the samples, output_noise is"});
+  if (r.refine.steps > 0)
+    out.push_back({{"train.ratio.refine.steps", "train.ratio.output_noise"}, "cannot refine with output_noise"});
+}
+
 bool is_class(const std::string& text, int64_t classes) {
   return !text.empty() && text.size() <= 9 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
@@ -178,6 +193,7 @@ std::vector<Conflict> check(const Config& c) {
   check_data(c, out);
   check_model(c.model, out);
   check_train(c.train, out);
+  check_output_noise(c.train.ratio, out);
   check_ratio(c, out);
   check_sample(c.sample, c.model, out);
   return out;

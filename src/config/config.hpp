@@ -71,6 +71,8 @@ struct RatioConfig {
   int64_t steps = 0;  // 0: the training discriminator is used as it is
   int64_t batch = 512;
   double instance_noise = 0;  // sd of noise on reals and fakes alike; evaluated on clean images
+  double output_noise = 0;    // s of Corollary 2: samples are G(z) + s z', chains move (z, z')
+  bool noise_reals = false;   // output_noise: the target is the data with the same noise, not the data
   double ema_decay = 0;
   AdamConfig adam{1e-3, 0.9, 0.999, "cosine"};
   RefineConfig refine;

@@ -81,7 +81,7 @@ void Recorder::record(const Chains& chains, int64_t step) {
   since_ = at::Tensor();
   steps_since_ = restarted_since_ = 0;
   if (kept_ > 0) {
-    path_latents_.push_back(latent_of(target_.prior, chains.z).narrow(0, 0, kept_).cpu());
+    path_latents_.push_back(target_.latents(chains.z).narrow(0, 0, kept_).cpu());
     // The whole block is decoded: a network may round differently for another batch size.
     path_samples_.push_back(stored(samples_of(method_, chains, target_).narrow(0, 0, kept_)));
   }
@@ -109,7 +109,7 @@ void Recorder::observe(const Chains& chains, int64_t step, const at::Tensor& bef
 
 BlockResult Recorder::result(const Chains& chains) const {
   BlockResult r;
-  r.latents = latent_of(target_.prior, chains.z).narrow(0, 0, count_).cpu().contiguous();
+  r.latents = target_.latents(chains.z).narrow(0, 0, count_).cpu().contiguous();
   r.samples = stored(samples_of(method_, chains, target_).narrow(0, 0, count_));
   if (chains.labels.defined()) r.labels = chains.labels.narrow(0, 0, count_).cpu().contiguous();
   r.curves = joined(curves_, at::kDouble);

@@ -31,11 +31,15 @@ struct Target {
   std::function<at::Tensor(const at::Tensor& z, const at::Tensor& labels)> log_ratio_by = {};
   // The score of samples, differentiable with respect to them; for pixel-space methods alone.
   std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> score_by = {};
+  // What `latents` gives; empty: z = T(w) of prior.hpp.
+  std::function<at::Tensor(const at::Tensor& w)> latents_by = {};
   std::function<at::Tensor(IdRange ids)> labels_of = {};  // of chains; empty: unconditional
   Prior prior = Prior::normal;
 
   // [n, k] -> samples as the generator gives them.
   at::Tensor decode(const at::Tensor& z, const at::Tensor& labels = {}) const { return decode_by(z, labels); }
+  // What files hold of chains at w: z as the generator takes it.
+  at::Tensor latents(const at::Tensor& w) const { return latents_by ? latents_by(w) : latent_of(prior, w); }
   Evaluation evaluate(const at::Tensor& z, const at::Tensor& labels = {}) const { return evaluate_by(z, labels); }
   at::Tensor log_ratio(const at::Tensor& z, const at::Tensor& labels = {}) const {
     return log_ratio_by ? log_ratio_by(z, labels) : evaluate_by(z, labels).log_ratio;

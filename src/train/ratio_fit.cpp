@@ -45,10 +45,12 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   };
   Learner learner(make(), ratio.adam, ratio.steps, Average{ratio.ema_decay}, plan, context.comm);
 
-  const auto noised = [&](at::Tensor samples, IdRange ids, int64_t step, Stream stream) {
-    if (ratio.instance_noise == 0) return samples;
+  const double fake_noise = ratio.output_noise > 0 ? ratio.output_noise : ratio.instance_noise;
+  const double real_noise = ratio.output_noise > 0 && !ratio.noise_reals ? 0 : fake_noise;
+  const auto noised = [&](const at::Tensor& samples, double noise_std, IdRange ids, int64_t step, Stream stream) {
+    if (noise_std == 0) return samples;
     const at::Tensor n = noise.normal(ids, numel, step, stream).to(device).view(samples.sizes());
-    return samples + n * ratio.instance_noise;
+    return samples + n * noise_std;
   };
 
   Phase phase;
@@ -76,9 +78,9 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
       }
       key_dropout(learner.network(), config.seed ^ ratio_key_word, step, shard.begin);
       const at::Tensor real_logits =
-          learner.network().forward(noised(real, shard, step, Stream::instance_noise_real), real_labels);
+          learner.network().forward(noised(real, real_noise, shard, step, Stream::instance_noise_real), real_labels);
       const at::Tensor fake_logits =
-          learner.network().forward(noised(fake, shard, step, Stream::instance_noise_fake), fake_labels);
+          learner.network().forward(noised(fake, fake_noise, shard, step, Stream::instance_noise_fake), fake_labels);
       const at::Tensor loss = logistic_loss(real_logits, fake_logits);
       return Learner::ShardLoss{
           loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};

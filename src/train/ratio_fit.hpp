@@ -1,7 +1,7 @@
 #pragma once
 // The discriminator that DDLS uses: a network fitted by the logistic loss, generator frozen, so that its logit estimates
 // log p_data - log p_generator (algorithm.md, section 2: "separately trained ratio", and with instance noise on reals and
-// fakes alike the "smoothed ratio", evaluated on clean samples).
+// fakes alike the "smoothed ratio", evaluated on clean samples; with output noise the ratio of Corollary 2).
 #include "train/gan_training.hpp"
 
 namespace ddls {

@@ -41,6 +41,20 @@ says 'a hinge score is no log-ratio'
 expect 78 2 --config hinge.yaml --set train.calibration.held_out=1200
 says '1200 of the 1200 samples'
 
+# Corollary 2: chains of (z, z'), samples with their noise, a ratio that met it, calibrated besides.
+for ranks in 1 3; do
+  on "$ranks" --config hinge.yaml --out "noised$ranks" --set train.ratio.steps=20 --set train.ratio.batch=32 --set train.ratio.output_noise=0.1 --set model.ratio_widths=[16] >out 2>err || { cat err >&2; fail "output noise, np $ranks"; }
+  hashes "noised$ranks" >"noised-$ranks.hashes"
+done
+cmp noised-1.hashes noised-3.hashes || fail "output noise: np 3 gives other bytes than np 1"
+python3 - <<'PY' || fail "latents are not (z, z')"
+import zipfile
+data = zipfile.ZipFile("noised1/samples/ddls/latents.npz").read("arr_0.npy")
+assert b"(40, 4)" in data[:128], data[:128]
+PY
+expect 78 1 --config hinge.yaml --set train.ratio.output_noise=0.1
+says 'needs a ratio fitted against noised samples'
+
 # The raw score, by name.
 on 2 --config hinge.yaml --out scaled --set train.calibration.method=scale --set train.calibration.scale=0.5 >out 2>err || { cat err >&2; fail "scale"; }
 grep -q '"scale": 0.5' scaled/report.json || fail "the report does not hold the scale"
