@@ -126,7 +126,7 @@ void evaluate_stage(Run& run) {
           {"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
     report["reference"] = reference_record;
     if (run.config.train.calibration.method != "none")
-      report["calibration"] = Json::parse(read_file(run.folder / "calibration.json"));
+      report["calibration"] = read_json_object(run.folder / "calibration.json");
     report["protocol"] = protocol_of(context);
     report["methods"] = methods;
     write_file(run.folder / "report.json", report.dump(2) + "\n");

@@ -72,17 +72,22 @@ void add_leaves(const YAML::Node& node, const std::string& path, std::map<std::s
   leaves[path] = text.c_str();
 }
 
+// The different names among what `wanted` takes of the runs' parts, in the order in which they appear.
+template <typename Part, typename Wanted>
+std::vector<std::string> names_in(const std::vector<NamedRun>& runs, std::vector<Part> RunData::*parts, Wanted wanted) {
+  std::vector<std::string> names;
+  for (const NamedRun& run : runs)
+    for (const Part& part : run.data.*parts)
+      if (wanted(part) && std::find(names.begin(), names.end(), part.name) == names.end()) names.push_back(part.name);
+  return names;
+}
+
 std::string heads(const std::vector<NamedRun>& runs) {
   std::string row;
   for (size_t i = 0; i < runs.size(); ++i)
     row += fmt::format("<th><span class=\"dot\" style=\"background:var(--c{})\"></span>{}</th>",
                        1 + i % (style_count - 1), escape(runs[i].name));
   return row;
-}
-
-std::string table(const std::string& head, const std::string& rows) {
-  return "<div class=\"scroll\"><table class=\"text\"><thead><tr>" + head + "</tr></thead><tbody>\n" + rows +
-         "</tbody></table></div>\n";
 }
 
 std::string differences(const std::vector<NamedRun>& runs) {
@@ -104,19 +109,16 @@ std::string differences(const std::vector<NamedRun>& runs) {
     }
     if (values.size() > 1) rows += "<tr><td>" + escape(key) + "</td>" + cells + "</tr>\n";
   }
-  return rows.empty() ? note("The configurations are the same.") : table("<th>option</th>" + heads(runs), rows);
+  return rows.empty() ? note("The configurations are the same.") : table("<th>option</th>" + heads(runs), rows, true);
 }
 
 std::string results(const std::vector<NamedRun>& runs) {
   std::string rows;
   for (const Metric& metric : all_metrics()) {
-    std::vector<std::string> methods;
-    for (const NamedRun& run : runs)
-      for (const MethodRun& method : run.data.methods)
-        if (metric_value(metric, metrics_of_method(method)) &&
-            std::find(methods.begin(), methods.end(), method.name) == methods.end())
-          methods.push_back(method.name);
-    for (const std::string& name : methods) {
+    const auto measured = [&](const MethodRun& method) {
+      return metric_value(metric, metrics_of_method(method)).has_value();
+    };
+    for (const std::string& name : names_in(runs, &RunData::methods, measured)) {
       rows += fmt::format("<tr><td>{}{}, {}</td>", escape(metric.title),
                           metric.unit.empty() ? "" : " (" + escape(metric.unit) + ")", escape(method_title(name)));
       for (const NamedRun& run : runs) {
@@ -128,7 +130,7 @@ std::string results(const std::vector<NamedRun>& runs) {
     }
   }
   return rows.empty() ? note("No metrics: none of the runs has evaluated a method.")
-                      : table("<th>metric</th>" + heads(runs), rows);
+                      : table("<th>metric</th>" + heads(runs), rows, true);
 }
 
 std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& runs, auto curves_of) {
@@ -150,12 +152,8 @@ std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& ru
 
 // The metrics that were taken while a phase trained, phase by phase.
 std::string training_curves(const std::vector<NamedRun>& runs) {
-  std::vector<std::string> phases;
-  for (const NamedRun& run : runs)
-    for (const PhaseRecords& phase : run.data.phases)
-      if (std::find(phases.begin(), phases.end(), phase.name) == phases.end()) phases.push_back(phase.name);
   std::string body;
-  for (const std::string& name : phases)
+  for (const std::string& name : names_in(runs, &RunData::phases, [](const PhaseRecords&) { return true; }))
     body += plots_of("training step", runs, [&](const RunData& run, const Metric& metric) -> const Curve* {
       for (const PhaseRecords& phase : run.phases)
         if (phase.name == name)
@@ -167,13 +165,9 @@ std::string training_curves(const std::vector<NamedRun>& runs) {
 }
 
 std::string chain_curves(const std::vector<NamedRun>& runs) {
-  std::vector<std::string> methods;
-  for (const NamedRun& run : runs)
-    for (const MethodRun& method : run.data.methods)
-      if (!method.quality.empty() && std::find(methods.begin(), methods.end(), method.name) == methods.end())
-        methods.push_back(method.name);
   std::string body;
-  for (const std::string& name : methods) {
+  for (const std::string& name :
+       names_in(runs, &RunData::methods, [](const MethodRun& method) { return !method.quality.empty(); })) {
     const std::string plots =
         plots_of("Langevin step", runs, [&](const RunData& run, const Metric& metric) -> const Curve* {
           const MethodRun* method = find_method(run, name);

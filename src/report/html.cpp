@@ -125,6 +125,11 @@ std::string figure(std::string_view png, const std::string& caption) {
                      text, base64(png), text);
 }
 
+std::string table(const std::string& heads, const std::string& rows, bool text) {
+  return fmt::format("<div class=\"scroll\"><table{}><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n",
+                     text ? " class=\"text\"" : "", heads, rows);
+}
+
 std::string folded(const std::string& title, const std::string& body) {
   return fmt::format("<details><summary>{}</summary>\n{}</details>\n", escape(title), body);
 }

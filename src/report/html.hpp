@@ -15,6 +15,8 @@ std::string section(const std::string& title, const std::string& body);  // empt
 std::string note(const std::string& text);                               // a small paragraph; `text` is escaped
 // A picture with its caption; `png` holds the file's bytes.
 std::string figure(std::string_view png, const std::string& caption);
+// Rows of cells below a row of heads; wider than the page, it scrolls. `text`: cells hold words, not numbers.
+std::string table(const std::string& heads, const std::string& rows, bool text = false);
 std::string folded(const std::string& title, const std::string& body);  // opened by a click
 
 }  // namespace ddls

@@ -91,11 +91,6 @@ std::string number_cell(const MethodRun& method, const NumberColumn& column) {
                : fmt::format("<td title=\"{}\">{}</td>", at_path(method.summary, column.key).dump(), text);
 }
 
-std::string table_of(const std::string& head, const std::string& rows) {
-  return "<div class=\"scroll\"><table><thead><tr>" + head + "</tr></thead><tbody>\n" + rows +
-         "</tbody></table></div>\n";
-}
-
 // Only methods and columns that have a number.
 std::string number_table(const RunData& run, std::span<const NumberColumn> columns) {
   std::string head = "<th>method</th>", rows;
@@ -117,7 +112,7 @@ std::string number_table(const RunData& run, std::span<const NumberColumn> colum
     for (const NumberColumn& column : shown) rows += number_cell(method, column);
     rows += "</tr>\n";
   }
-  return table_of(head, rows);
+  return table(head, rows);
 }
 
 void add_leaves(const Json& value, const std::string& path, std::string& rows) {
@@ -149,7 +144,7 @@ std::string metrics_table(const RunData& run) {
     for (const Metric& metric : metrics) rows += cell(metric, metrics_of_real(run), false);
     rows += "</tr>\n";
   }
-  return table_of(head, rows);
+  return table(head, rows);
 }
 
 std::string sampler_table(const RunData& run) { return number_table(run, sampler_columns); }
@@ -182,7 +177,7 @@ std::string paper_table(const RunData& run) {
             fmt::format("<td>{}</td>", line.spread) + here("high_quality_std") + "</tr>\n";
   }
   return "<h3>Beside the paper</h3>\n" +
-         table_of(
+         table(
              "<th>method</th><th>modes of 25<small>paper</small></th><th>modes of 25<small>this run</small></th>"
              "<th>high quality, %<small>paper</small></th><th>high quality, %<small>this run</small></th>"
              "<th>spread<small>paper</small></th><th>spread<small>this run, per coordinate</small></th>",

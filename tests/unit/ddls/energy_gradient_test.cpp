@@ -8,26 +8,15 @@
 #include "models/network.hpp"
 #include "models/spectral_norm.hpp"
 #include "tensor/noise.hpp"
+#include "unit/models/network_case.hpp"
 #include "unit/models/published_models.hpp"
 
 namespace ddls {
 namespace {
 
-struct Case {
-  const char* name;
-  ModelConfig model;
-  SampleShape shape;
-};
-
-std::vector<Case> cases() {
-  ModelConfig mlp;
-  mlp.generator_widths = mlp.ratio_widths = {12, 10};
-  mlp.ratio_frequencies = {2, 4};
-  ModelConfig dcgan;
-  dcgan.architecture = "dcgan";
-  dcgan.latent_dim = 6;
-  dcgan.generator_widths = dcgan.ratio_widths = {8, 8};
-  dcgan.ratio_hidden = 8;
+std::vector<test::NetworkCase> cases() {
+  test::NetworkCase mlp = test::small_mlp(12);
+  mlp.model.ratio_frequencies = {2, 4};
   ModelConfig sn_dcgan = test::sn_dcgan32();
   sn_dcgan.latent_dim = 6;
   sn_dcgan.generator_widths = {8, 6, 6};
@@ -45,8 +34,8 @@ std::vector<Case> cases() {
   cgan.embedding_dim = 4;
   cgan.generator_widths = {8, 10, 12};
   cgan.ratio_widths = {10, 8, 8};
-  return {{"mlp", mlp, {2}},
-          {"dcgan", dcgan, {1, 16, 16}},
+  return {mlp,
+          test::small_dcgan(6, 4, 16),
           {"sn_dcgan", sn_dcgan, {3, 16, 16}},
           {"sn_resnet", resnet, {3, 16, 16}},
           {"sn_resnet with classes", labelled, {3, 16, 16}},
@@ -57,7 +46,7 @@ std::vector<Case> cases() {
 }
 
 // Biases, gains, class tables and attention leave their initial values: terms that they switch off would not be tested.
-NetworkPtr network_of(const Case& c, Role role) {
+NetworkPtr network_of(const test::NetworkCase& c, Role role) {
   const NetworkPtr network = make_network(c.model, role, c.shape, 3);
   at::NoGradGuard no_grad;
   int64_t id = 0;
@@ -88,7 +77,7 @@ double mismatch(const Target& target, const at::Tensor& z, const at::Tensor& lab
 }
 
 TEST(EnergyGradient, EqualsCentralDifferencesThroughEveryModel) {
-  for (const Case& c : cases()) {
+  for (const test::NetworkCase& c : cases()) {
     const NetworkPtr generator = network_of(c, Role::generator), ratio = network_of(c, Role::ratio);
     const at::Tensor z = Noise{5}.normal({0, 5}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
     const at::Tensor labels = c.model.classes > 0 ? at::arange(5, at::kLong).remainder(c.model.classes) : at::Tensor();

@@ -7,30 +7,15 @@
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "tensor/noise.hpp"
+#include "unit/models/network_case.hpp"
 
 namespace ddls {
 namespace {
 
-struct Case {
-  const char* name;
-  ModelConfig model;
-  SampleShape shape;
-};
-
-std::vector<Case> cases() {
-  ModelConfig mlp;
-  mlp.generator_widths = mlp.ratio_widths = {32, 32};
-  ModelConfig dcgan;
-  dcgan.architecture = "dcgan";
-  dcgan.latent_dim = 16;
-  dcgan.generator_widths = {16, 8};
-  dcgan.ratio_widths = {8, 16};
-  dcgan.ratio_hidden = 32;
-  return {{"mlp", mlp, {2}}, {"dcgan", dcgan, {1, 28, 28}}};
-}
+std::vector<test::NetworkCase> cases() { return {test::small_mlp(32), test::small_dcgan(16, 8, 28)}; }
 
 TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
-  for (const Case& c : cases()) {
+  for (const test::NetworkCase& c : cases()) {
     const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 1),
                      r = make_network(c.model, Role::ratio, c.shape, 1);
     const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
@@ -44,27 +29,8 @@ TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
   }
 }
 
-// Directional derivatives in float64 by central differences, through every architecture.
-TEST(Target, GradientAgreesWithFiniteDifferences) {
-  for (const Case& c : cases()) {
-    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 2),
-                     r = make_network(c.model, Role::ratio, c.shape, 2);
-    g->to(at::kDouble);
-    r->to(at::kDouble);
-    const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
-    const at::Tensor z = Noise{4}.normal({0, 5}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
-    const at::Tensor direction = Noise{5}.normal({0, 5}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
-    const Evaluation e = target.evaluate(z);
-    const double h = 1e-6;
-    const at::Tensor numeric =
-        (energy(target.evaluate(z + h * direction)) - energy(target.evaluate(z - h * direction))) / (2 * h);
-    const at::Tensor analytic = (energy_gradient(z, e) * direction).sum(1);
-    EXPECT_TRUE(at::allclose(analytic, numeric, 1e-5, 1e-6)) << c.name << (analytic - numeric);
-  }
-}
-
 TEST(Target, NothingButZGetsAGradientAndNothingMoves) {
-  for (const Case& c : cases()) {
+  for (const test::NetworkCase& c : cases()) {
     const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 1),
                      r = make_network(c.model, Role::ratio, c.shape, 1);
     const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);

@@ -11,29 +11,17 @@
 #include "models/refitted_head.hpp"
 #include "models/spectral_norm.hpp"
 #include "tensor/noise.hpp"
+#include "unit/models/network_case.hpp"
 #include "unit/models/published_models.hpp"
 
 namespace ddls {
 namespace {
 
-struct Case {
-  const char* name;
-  ModelConfig model;
-  SampleShape shape;
-};
-
-std::vector<Case> cases() {
-  ModelConfig mlp;
-  mlp.generator_widths = {24, 16};
-  mlp.ratio_widths = {32, 24};
-  ModelConfig waves = mlp;
-  waves.ratio_frequencies = {2, 4, 8};
-  ModelConfig dcgan;
-  dcgan.architecture = "dcgan";
-  dcgan.latent_dim = 16;
-  dcgan.generator_widths = {16, 8};
-  dcgan.ratio_widths = {8, 16};
-  dcgan.ratio_hidden = 32;
+std::vector<test::NetworkCase> cases() {
+  const test::NetworkCase mlp = test::small_mlp(32);
+  test::NetworkCase waves = mlp;
+  waves.name = "mlp with frequencies";
+  waves.model.ratio_frequencies = {2, 4, 8};
   ModelConfig sn_dcgan = test::sn_dcgan32();
   sn_dcgan.latent_dim = 12;
   sn_dcgan.generator_widths = {16, 8, 8};
@@ -45,9 +33,9 @@ std::vector<Case> cases() {
   ModelConfig cgan = test::mnist_cgan();
   cgan.generator_widths = {16, 24, 32};
   cgan.ratio_widths = {24, 24, 16};
-  return {{"mlp", mlp, {2}},
-          {"mlp with frequencies", waves, {2}},
-          {"dcgan", dcgan, {1, 28, 28}},
+  return {mlp,
+          waves,
+          test::small_dcgan(16, 8, 28),
           {"sn_dcgan", sn_dcgan, {3, 16, 16}},
           {"sn_resnet", resnet, {3, 16, 16}},
           {"sn_resnet with classes", labelled, {3, 16, 16}},
@@ -82,7 +70,7 @@ struct Pair {
   NetworkPtr generator, ratio;
 };
 
-Pair networks(const Case& c, at::ScalarType type) {
+Pair networks(const test::NetworkCase& c, at::ScalarType type) {
   Pair pair{make_network(c.model, Role::generator, c.shape, 3), make_network(c.model, Role::ratio, c.shape, 3)};
   for (const NetworkPtr& network : {pair.generator, pair.ratio}) {
     unsettle(*network);
@@ -116,12 +104,12 @@ Result by_form(const Pair& pair, const at::Tensor& z, const at::Tensor& labels) 
 
 double relative(const at::Tensor& a, const at::Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
 
-at::Tensor labels_for(const Case& c, int64_t n) {
+at::Tensor labels_for(const test::NetworkCase& c, int64_t n) {
   return c.model.classes > 0 ? at::arange(n, at::kLong).remainder(c.model.classes) : at::Tensor();
 }
 
 TEST(SamplingForm, EqualsTheNetworkInDouble) {
-  for (const Case& c : cases()) {
+  for (const test::NetworkCase& c : cases()) {
     const Pair pair = networks(c, at::kDouble);
     const at::Tensor z = Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
     const at::Tensor labels = labels_for(c, 6);
@@ -136,7 +124,7 @@ TEST(SamplingForm, EqualsTheNetworkInDouble) {
 
 // Against the network in float64: a ReLU at zero may move single chains, not their median.
 TEST(SamplingForm, IsAsGoodAsTheNetworkInSingle) {
-  for (const Case& c : cases()) {
+  for (const test::NetworkCase& c : cases()) {
     const Pair wide = networks(c, at::kDouble), single = networks(c, at::kFloat);
     const int64_t n = 33;
     const at::Tensor z = Noise{6}.normal({0, n}, c.model.latent_dim, 0, Stream::prior), labels = labels_for(c, n);
@@ -161,7 +149,7 @@ TEST(SamplingForm, ProductsAreEqualBothWays) {
 
 // The features and the last layer are the discriminator; another last layer is another one, in both forms.
 TEST(SamplingForm, TheLastLayerCanBeReplaced) {
-  for (const Case& c : cases()) {
+  for (const test::NetworkCase& c : cases()) {
     Pair pair = networks(c, at::kDouble);
     const at::Tensor z = Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
     const at::Tensor labels = labels_for(c, 6);
@@ -184,7 +172,7 @@ TEST(SamplingForm, TheLastLayerCanBeReplaced) {
 
 // Made once: later changes of the network do not reach it.
 TEST(SamplingForm, HasWeightsOfItsOwn) {
-  const Case c = cases().front();
+  const test::NetworkCase c = cases().front();
   const Pair pair = networks(c, at::kFloat);
   const auto form = pair.generator->sampling_form();
   const at::Tensor z = Noise{5}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
