@@ -43,7 +43,7 @@ says '1200 of the 1200 samples'
 
 # Corollary 2: chains of (z, z'), samples with their noise, a ratio that met it, calibrated besides.
 for ranks in 1 3; do
-  on "$ranks" --config hinge.yaml --out "noised$ranks" --set train.ratio.steps=20 --set train.ratio.batch=32 --set train.ratio.output_noise=0.1 --set model.ratio_widths=[16] >out 2>err || { cat err >&2; fail "output noise, np $ranks"; }
+  on "$ranks" --config hinge.yaml --out "noised$ranks" --set train.ratio.steps=300 --set train.ratio.batch=64 --set train.ratio.output_noise=0.1 --set model.ratio_widths=[16] >out 2>err || { cat err >&2; fail "output noise, np $ranks"; }
   hashes "noised$ranks" >"noised-$ranks.hashes"
 done
 cmp noised-1.hashes noised-3.hashes || fail "output noise: np 3 gives other bytes than np 1"
