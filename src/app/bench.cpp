@@ -16,10 +16,35 @@
 namespace ddls {
 namespace {
 
-// {"a": {"median": 1}} -> "a.median  1", one line per number or word.
+std::string cell(const Json& value) {
+  if (value.is_null()) return "";
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_number_float() ? fmt::format("{:.4g}", value.get<double>()) : value.dump();
+}
+
+// Objects with the same keys: one column per key, words to the left and numbers to the right.
+std::string table_of(const Json& rows) {
+  std::vector<std::string> lines(rows.size() + 1);
+  for (const auto& [key, first] : rows.front().items()) {
+    size_t width = key.size();
+    for (const Json& row : rows) width = std::max(width, cell(row.at(key)).size());
+    const auto add = [&](std::string& line, const std::string& text) {
+      line += first.is_string() ? fmt::format("  {:<{}}", text, width) : fmt::format("  {:>{}}", text, width);
+    };
+    add(lines[0], key);
+    for (size_t i = 0; i < rows.size(); ++i) add(lines[i + 1], cell(rows[i].at(key)));
+  }
+  std::string text;
+  for (const std::string& line : lines) text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  return text;
+}
+
+// {"a": {"median": 1}} -> "a.median  1", one line per number or word; lists of objects as tables.
 void add_lines(const Json& value, const std::string& name, std::string& text) {
   if (value.is_object()) {
     for (const auto& [key, inner] : value.items()) add_lines(inner, name.empty() ? key : name + "." + key, text);
+  } else if (value.is_array() && !value.empty() && value.front().is_object()) {
+    text += name + "\n" + table_of(value);
   } else if (value.is_array()) {
     for (const Json& row : value) text += "  " + row.dump() + "\n";
   } else {

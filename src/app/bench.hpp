@@ -17,7 +17,7 @@ using Json = nlohmann::ordered_json;
 // **Collective.** Throws Error(usage) for a kind that there is not.
 void run_bench(const CommandLine& line, Communicator& comm);
 
-// One file per kind. **Collective**; the result is the same on every rank.
+// One file per kind. **Collective**; the result is the same on every rank, but for a profile, which is the rank's own.
 Json bench_training(const Config& config, const BenchOptions& options, Communicator& comm);
 Json bench_sampler(const Config& config, const BenchOptions& options, Communicator& comm);
 Json bench_evaluation(const Config& config, const BenchOptions& options, Communicator& comm);

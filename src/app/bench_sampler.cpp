@@ -2,6 +2,8 @@
 #include <ATen/ATen.h>
 
 #include "app/bench.hpp"
+#include "app/sampler_profile.hpp"
+#include "base/files.hpp"
 #include "ddls/labels.hpp"
 #include "ddls/method.hpp"
 #include "models/batch_norm.hpp"
@@ -47,8 +49,17 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
     generator->forward(source.latents(ids, 0, Stream::statistics), source.labels(ids, 0, Stream::statistics));
   });
 
+  std::optional<StepProfile> profile;
+  if (options.profile) profile.emplace(clock_of(device));
+  const at::Tensor one = source.latents({0, 1}, 0, Stream::prior), label = source.labels({0, 1}, 0, Stream::prior);
+  const Prior prior = prior_from_name(config.model.prior);
   Target target =
-      make_target(generator, discriminator, config.model.latent_dim, device, prior_from_name(config.model.prior));
+      make_target(generator, discriminator, config.model.latent_dim, device, prior, profile ? &*profile : nullptr);
+  if (profile) {
+    if (!profile->watches_operations())
+      target = autograd_target(generator, discriminator, device, prior, one, label, *profile);
+    target = with_update_timed(std::move(target), *profile);
+  }
   label_chains(target, config.sample.labels, config.model.classes, noise);
   const Method method = make_method("ddls", config.sample, target, noise);
   const int64_t batch = config.sample.block_size;
@@ -67,20 +78,34 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
     const double seconds = seconds_together(comm, [&] { run(options.steps); });
     rates.push_back(static_cast<double>(options.steps * batch * comm.ranks()) / seconds);
   }
-  const auto flops = static_cast<double>(chain_step_flops(
-      *generator, *discriminator, source.latents({0, 1}, 0, Stream::prior), source.labels({0, 1}, 0, Stream::prior)));
+  const auto flops = static_cast<double>(chain_step_flops(*generator, *discriminator, one, label));
   const Json rate = spread_of(rates), peak = spread_of(peaks);
-  return {{"bench", "sampler"},
-          {"model", config.model.architecture},
-          {"batch", batch},
-          {"dtype", "float32"},
-          {"threads", comm.topology().threads},
-          {"ranks", comm.ranks()},
-          {"chain_steps_per_second", rate},
-          {"flops_per_chain_step", flops},
-          {"gemm_peak_flops", peak},
-          {"fraction_of_peak", rate["median"].get<double>() * flops / peak["median"].get<double>()},
-          {"peak_resident_mib", peak_resident_mib()}};
+  Json result{{"bench", "sampler"},
+              {"model", config.model.architecture},
+              {"batch", batch},
+              {"dtype", "float32"},
+              {"threads", comm.topology().threads},
+              {"ranks", comm.ranks()},
+              {"chain_steps_per_second", rate},
+              {"flops_per_chain_step", flops},
+              {"gemm_peak_flops", peak},
+              {"fraction_of_peak", rate["median"].get<double>() * flops / peak["median"].get<double>()},
+              {"peak_resident_mib", peak_resident_mib()}};
+  if (!profile) return result;
+
+  comm.barrier();
+  for (int64_t i = 0; i < options.steps; ++i) {
+    profile->begin_step();
+    method.advance(chains, step++);
+    profile->end_step();
+  }
+  result["profile"] = profile_as_json(*profile, peak["median"].get<double>() / comm.ranks());
+  if (!options.trace.empty())
+    comm.on_root([&] {
+      write_file(options.trace, trace_of(*profile).dump() + "\n");
+      return std::string();
+    });
+  return result;
 }
 
 }  // namespace ddls

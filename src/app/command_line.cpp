@@ -90,6 +90,10 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   bench->add_option("--rounds", line.bench_options.rounds, "how many times it is measured")->check(CLI::PositiveNumber);
   bench->add_option("--steps", line.bench_options.steps, "steps per round")->check(CLI::PositiveNumber);
   bench->add_option("--json", line.json, "write the result here");
+  CLI::Option* profile =
+      bench->add_flag("--profile", line.bench_options.profile, "sampler: where a step's time goes, by operation");
+  bench->add_option("--trace", line.bench_options.trace, "with --profile: the same as a Chrome trace, into this file")
+      ->needs(profile);
   command("config", "print the resolved configuration, commented", Command::config);
   command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");
 
@@ -109,6 +113,8 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
                 : names.resume == "require" ? Resume::require
                                             : Resume::automatic;
   line.level = log::level_from_name(names.level);
+  if (line.bench_options.profile && line.bench != "sampler")
+    fail(Exit::usage, "bench {}: --profile is of the sampler: ddls_dist bench sampler --profile", line.bench);
   if (!names.shard.empty()) line.shard = shard_from(names.shard);
   if (line.shard.partial() && line.resume == Resume::never)
     fail(Exit::usage, "--shard and --resume never: parts share a folder, and none may empty it; delete it first");

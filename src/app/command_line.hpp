@@ -14,6 +14,8 @@ enum class Command { pipeline, train, sample, evaluate, compare, bench, config, 
 
 struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
+  bool profile = false;  // of the sampler: where a step's time goes
+  std::string trace;     // file for that as a Chrome trace; empty: none
 };
 
 struct CommandLine {

@@ -6,6 +6,8 @@
 #include <bit>
 #include <limits>
 
+#include "models/form/observer.hpp"
+
 namespace ddls {
 namespace {
 
@@ -21,8 +23,16 @@ at::Tensor joined(std::vector<at::Tensor> pieces) { return pieces.size() == 1 ? 
 
 }  // namespace
 
-FormScore::FormScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes)
-    : generator_(std::move(generator)), ratio_(std::move(ratio)), micro_batch_(std::numeric_limits<int64_t>::max()) {
+FormScore::FormScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes,
+                     OperationObserver* observer)
+    : generator_(std::move(generator)),
+      ratio_(std::move(ratio)),
+      observer_(observer),
+      micro_batch_(std::numeric_limits<int64_t>::max()) {
+  if (observer != nullptr) {
+    observer->watches("generator", generator_);
+    observer->watches("ratio", ratio_);
+  }
   if (!like.is_cpu()) return;
   at::NoGradGuard no_grad;
   Tape tape(at::zeros({1}, at::kLong), true);
@@ -55,7 +65,7 @@ FormScore::Scores FormScore::scores(const at::Tensor& z, const at::Tensor& label
   at::NoGradGuard no_grad;
   std::vector<at::Tensor> logits, gradients;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
-    Tape tape(y, true);
+    Tape tape(y, true, observer_);
     logits.push_back(forward_through(ratio_, forward_through(generator_, piece, tape), tape));
     at::Tensor slope = pull_through(ratio_, at::ones_like(logits.back()), tape);
     gradients.push_back(pull_through(generator_, std::move(slope), tape));

@@ -13,8 +13,10 @@ class FormScore {
   static constexpr int64_t usual_cache_bytes = int64_t{8} << 20;
 
   // Tries one chain to see how large activations are: `like` is [1, latent_dim] of the device and type of the networks. On
-  // a GPU blocks stay whole.
-  FormScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes = usual_cache_bytes);
+  // a GPU blocks stay whole. `observer`: told of what `scores` runs, in networks "generator" and "ratio"; null, or lives
+  // longer than this.
+  FormScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes = usual_cache_bytes,
+            OperationObserver* observer = nullptr);
 
   // z as the generator takes it; all results are detached.
   at::Tensor decode(const at::Tensor& z, const at::Tensor& labels) const;
@@ -28,6 +30,7 @@ class FormScore {
 
  private:
   Operations generator_, ratio_;
+  OperationObserver* observer_;
   int64_t micro_batch_;
 };
 

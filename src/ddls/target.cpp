@@ -21,8 +21,10 @@ at::Tensor gradient_of_latent(Prior prior, const at::Tensor& w,
   return torch::autograd::grad({z}, {leaf}, {of_z(z.detach())}).front();
 }
 
-Target make_form_target(Operations generator, Operations ratio, const at::Tensor& like, Prior prior) {
-  const auto form = std::make_shared<const FormScore>(std::move(generator), std::move(ratio), like);
+Target make_form_target(Operations generator, Operations ratio, const at::Tensor& like, Prior prior,
+                        OperationObserver* observer) {
+  const auto form = std::make_shared<const FormScore>(std::move(generator), std::move(ratio), like,
+                                                      FormScore::usual_cache_bytes, observer);
   Target target;
   target.decode_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
     return form->decode(latent_of(prior, w.detach()), labels);
@@ -73,7 +75,8 @@ Target make_target(Function generate, Function score, int64_t latent_dim, c10::D
   return target;
 }
 
-Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device, Prior prior) {
+Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device, Prior prior,
+                   OperationObserver* observer) {
   freeze(*generator);
   freeze(*ratio);
   const Function generate = [generator](const at::Tensor& z, const at::Tensor& y) { return generator->forward(z, y); };
@@ -81,7 +84,7 @@ Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c
   std::optional<Operations> generator_form = generator->sampling_form(), ratio_form = ratio->sampling_form();
   if (!generator_form || !ratio_form) return make_target(generate, score, latent_dim, device, prior);
   const at::Tensor like = at::zeros({1, latent_dim}, generator->parameters().front().options().requires_grad(false));
-  Target target = make_form_target(std::move(*generator_form), std::move(*ratio_form), like, prior);
+  Target target = make_form_target(std::move(*generator_form), std::move(*ratio_form), like, prior, observer);
   target.latent_dim = latent_dim;
   target.device = device;
   target.prior = prior;

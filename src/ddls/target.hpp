@@ -14,6 +14,8 @@
 
 namespace ddls {
 
+class OperationObserver;  // models/form/observer.hpp
+
 // Per chain, at one z. Everything float32, detached.
 struct Evaluation {
   at::Tensor log_prior;       // [n], up to a constant
@@ -65,8 +67,8 @@ void freeze(Network& network);
 
 // Puts both networks into eval mode with all parameters frozen and holds on to them. The gradient is taken with respect
 // to z alone. Where both have a sampling form it is made here, from the weights as they are now: networks that go on
-// learning need the functions above.
+// learning need the functions above. `observer`: of these forms, as in form_score.hpp.
 Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device,
-                   Prior prior = Prior::normal);
+                   Prior prior = Prior::normal, OperationObserver* observer = nullptr);
 
 }  // namespace ddls

@@ -17,7 +17,8 @@ OperationPtr labelled_layer(const Dense& layer, const Embedding& label, Activati
   const at::Tensor table = label.weight().detach();
   const int64_t inputs = map.weight.size(1) - table.size(1);
   const at::Tensor biases = at::addmm(map.bias, table, map.weight.narrow(1, inputs, table.size(1)).t());
-  return dense_with_labels({map.weight.narrow(1, 0, inputs), {}}, biases, activation);
+  return dense_with_labels({.weight = map.weight.narrow(1, 0, inputs), .bias = {}, .folded_inputs = table.size(1)},
+                           biases, activation);
 }
 
 int64_t pixels(const SampleShape& image) { return image[0] * image[1] * image[2]; }

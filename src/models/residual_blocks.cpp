@@ -42,7 +42,8 @@ OperationPtr GeneratorBlock::sampling_form(const FeatureMap* after) const {
   std::optional<FeatureMap> scale_alone;  // the shift is in the other branch already
   if (after != nullptr) scale_alone = FeatureMap{after->scale, at::zeros_like(after->shift)};
   Operations shortcut;
-  shortcut.push_back(convolution(fold(*shortcut_, scale_alone ? &*scale_alone : nullptr), no_activation));
+  shortcut.push_back(
+      convolution(fold(*shortcut_, scale_alone ? &*scale_alone : nullptr, SideChange::doubled), no_activation));
   return residual(std::move(main), std::move(shortcut), SideChange::doubled);
 }
 
@@ -71,7 +72,9 @@ OperationPtr DiscriminatorBlock::sampling_form() const {
   if (!options_.first) main.push_back(activate(relu_activation));
   main.push_back(convolution(fold(*conv1_), relu_activation));
   main.push_back(convolution(fold(*conv2_, nullptr, change), no_activation));
-  if (shortcut_) shortcut.push_back(convolution(fold(*shortcut_), no_activation));
+  // As published, the shortcut of the first block pools first.
+  const SideChange published = options_.first ? SideChange::none : change;
+  if (shortcut_) shortcut.push_back(convolution(fold(*shortcut_, nullptr, published), no_activation));
   return residual(std::move(main), std::move(shortcut), change);
 }
 

@@ -10,6 +10,7 @@ class Activate : public Operation {
   explicit Activate(Activation activation) : activation_(activation) {}
   at::Tensor forward(at::Tensor x, Tape& tape) const override { return activation_.apply_and_keep(std::move(x), tape); }
   at::Tensor pull(at::Tensor dy, Tape& tape) const override { return activation_.pull_from(std::move(dy), tape); }
+  OperationWork work(Pass, at::IntArrayRef) const override { return {.kind = "activation"}; }
 
  private:
   Activation activation_;

@@ -23,6 +23,9 @@ class ConvolutionOperation : public Operation {
   at::Tensor pull(at::Tensor dy, Tape& tape) const override {
     return pull_(activation_.pull_from(std::move(dy), tape));
   }
+  OperationWork work(Pass pass, at::IntArrayRef input) const override {
+    return (pass == Pass::forward ? forward_ : pull_).work(input);
+  }
 
  private:
   FrozenConvolution forward_, pull_;
@@ -41,6 +44,7 @@ class NormAndRelu : public Operation {
   at::Tensor pull(at::Tensor dy, Tape& tape) const override {
     return relu_activation.pull_from(std::move(dy), tape).mul_(rows(scale_, tape));
   }
+  OperationWork work(Pass, at::IntArrayRef) const override { return {.kind = "norm and ReLU"}; }
 
  private:
   static at::Tensor rows(const at::Tensor& values, const Tape& tape) {
@@ -88,6 +92,8 @@ class Residual : public Operation {
     }
     return dx.add_(beside);
   }
+  OperationWork work(Pass, at::IntArrayRef) const override { return {.kind = "residual sum"}; }
+  std::vector<Part> parts() const override { return {{"shortcut", shortcut_}, {"main", main_}}; }
 
  private:
   Operations main_, shortcut_;
@@ -101,6 +107,7 @@ class Rearrangement : public Operation {
   Rearrangement(There there, Back back) : there_(there), back_(back) {}
   at::Tensor forward(at::Tensor x, Tape&) const override { return there_(x); }
   at::Tensor pull(at::Tensor dy, Tape&) const override { return back_(dy); }
+  OperationWork work(Pass, at::IntArrayRef) const override { return {.kind = "rearrangement"}; }
 
  private:
   There there_;
@@ -125,6 +132,7 @@ class ReluAndPool : public Operation {
     if (mean_) dy = dy / (y.size(2) * y.size(3));
     return channels_last(relu_activation.pull(dy.unsqueeze(-1).unsqueeze(-1).expand_as(y), y));
   }
+  OperationWork work(Pass, at::IntArrayRef) const override { return {.kind = "ReLU and pooling"}; }
 
  private:
   bool mean_;

@@ -12,6 +12,7 @@ class DenseOperation : public Operation {
   DenseOperation(const DenseMap& map, at::Tensor biases, Activation activation)
       : forward_(map.weight, biases.defined() ? at::Tensor() : map.bias),
         pull_(map.weight.t(), {}),
+        folded_inputs_(map.folded_inputs),
         biases_(std::move(biases)),
         activation_(activation) {}
 
@@ -23,9 +24,16 @@ class DenseOperation : public Operation {
   at::Tensor pull(at::Tensor dy, Tape& tape) const override {
     return pull_(activation_.pull_from(std::move(dy), tape));
   }
+  OperationWork work(Pass pass, at::IntArrayRef input) const override {
+    OperationWork work = (pass == Pass::forward ? forward_ : pull_).work();
+    const int64_t to = pass == Pass::forward ? work.multiply_adds / input[1] : input[1];
+    work.plain_multiply_adds += folded_inputs_ * to;
+    return work;
+  }
 
  private:
   FrozenProduct forward_, pull_;
+  int64_t folded_inputs_;
   at::Tensor biases_;
   Activation activation_;
 };
@@ -41,6 +49,14 @@ class LogitOperation : public Operation {
   }
   at::Tensor pull(at::Tensor dy, Tape& tape) const override {
     return dy.unsqueeze(1) * (labelled_ ? at::embedding(weights_, tape.labels()) : weights_);
+  }
+  OperationWork work(Pass, at::IntArrayRef) const override {
+    const int64_t inputs = weights_.size(1);
+    return {.kind = "logit",
+            .way = "ATen",
+            .plain_multiply_adds = inputs,
+            .multiply_adds = inputs,
+            .weight_bytes = static_cast<int64_t>(weights_.nbytes())};
   }
 
  private:

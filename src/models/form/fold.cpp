@@ -45,13 +45,15 @@ DenseMap fold(const Dense& layer, const FeatureMap* norm) {
 ConvolutionMap fold(const Convolution& layer, const FeatureMap* norm, SideChange change) {
   Wide w = wide(layer);
   absorb(w, norm, 0);
+  const int64_t kernel = layer.raw_weight().size(2);
   ConvolutionMap map{.weight = {}, .bias = {}, .stride = layer.stride(), .padding = layer.padding()};
-  if (change != SideChange::none && layer.raw_weight().size(2) > 1) {
+  if (change != SideChange::none && kernel > 1) {
     const bool doubling = change == SideChange::doubled;
     w.weight = merged_kernel(w.weight, doubling);
     if (doubling) w.weight = w.weight.transpose(0, 1);
     map = {.weight = {}, .bias = {}, .stride = 2, .padding = 1, .transposed = doubling};
   }
+  if (change != SideChange::none) map.published_taps = 4 * kernel * kernel;  // it works on the larger image
   map.weight = rounded(w.weight, layer).contiguous(at::MemoryFormat::ChannelsLast);
   map.bias = rounded(w.bias, layer);
   return map;

@@ -7,7 +7,8 @@
 namespace ddls {
 
 struct DenseMap {
-  at::Tensor weight, bias;  // [to, from]; [to], or undefined
+  at::Tensor weight, bias;    // [to, from]; [to], or undefined
+  int64_t folded_inputs = 0;  // that the layer has beyond these: a label's embedding
 };
 
 // A convolution, or with `transposed` its adjoint. Square kernels.
@@ -15,6 +16,8 @@ struct ConvolutionMap {
   at::Tensor weight, bias;  // [to, from, k, k], transposed [from, to, k, k]; [to], or undefined
   int64_t stride = 1, padding = 0;
   bool transposed = false;
+  // Multiply-adds per pair of channels and position of the smaller image in the layer as published; 0: k^2, as here.
+  int64_t published_taps = 0;
 };
 
 enum class SideChange { none, doubled, halved };  // Convolution::forward, forward_doubled, forward_halved

@@ -29,6 +29,7 @@ class FourierFeatures : public Operation {
     const at::Tensor by_point = at::mv(rates.view({-1, count}), frequencies_.to(y.options())).view({-1, points});
     return dy.narrow(1, 0, points) + by_point;
   }
+  OperationWork work(Pass, at::IntArrayRef) const override { return {.kind = "Fourier features"}; }
 
  private:
   at::Tensor frequencies_;

@@ -85,7 +85,9 @@ bool product_pays(const at::Tensor& weight) {
 }  // namespace
 
 FrozenProduct::FrozenProduct(const at::Tensor& weight, const at::Tensor& bias, Way way)
-    : onednn_(way == Way::faster ? product_pays(weight) : way == Way::onednn), bias_(bias) {
+    : onednn_(way == Way::faster ? product_pays(weight) : way == Way::onednn),
+      multiply_adds_(weight.numel()),
+      bias_(bias) {
   if (onednn_)
     weight_ = call_boxed(*onednn().reorder_linear, {weight.contiguous(), c10::IValue()});
   else
@@ -100,8 +102,16 @@ at::Tensor FrozenProduct::operator()(const at::Tensor& x) const {
   return bias_.defined() ? at::addmm(bias_, x, weight_) : at::mm(x, weight_);
 }
 
+OperationWork FrozenProduct::work() const {
+  return {.kind = "dense",
+          .way = onednn_ ? "oneDNN" : "ATen",
+          .plain_multiply_adds = multiply_adds_,
+          .multiply_adds = multiply_adds_,
+          .weight_bytes = multiply_adds_ * weight_.element_size()};
+}
+
 FrozenConvolution::FrozenConvolution(const ConvolutionMap& map, Activation activation)
-    : map_(map), activation_(activation) {
+    : map_(map), shape_(map.weight.sizes().vec()), activation_(activation) {
   if (winograd::pays_for(map.weight, map.stride, map.padding))
     winograd_kernels_ = winograd::transformed(map.weight.to(at::kDouble), map.stride).to(map.weight.scalar_type());
   if (!usable_for(map.weight)) return;
@@ -122,12 +132,35 @@ at::Tensor FrozenConvolution::by_winograd(const at::Tensor& x) const {
   return activation_.apply(winograd::big_to_small(x, winograd_kernels_, {.bias = map_.bias}));
 }
 
+bool FrozenConvolution::takes_winograd(at::IntArrayRef x) const {
+  const int64_t to_small = map_.transposed ? 1 : map_.stride;
+  return winograd_kernels_.defined() && winograd::tiles_fit(x[2] / to_small, x[3] / to_small);
+}
+
+OperationWork FrozenConvolution::work(at::IntArrayRef x) const {
+  const int64_t kernel = shape_[2], pairs = shape_[0] * shape_[1];
+  const auto small = [&](int64_t side) {
+    return map_.transposed ? side : (side + 2 * map_.padding - kernel) / map_.stride + 1;
+  };
+  const int64_t positions = small(x[2]) * small(x[3]);
+  const bool winograd = takes_winograd(x), onednn = onednn_weight_.defined();
+  const at::Tensor& read = winograd ? winograd_kernels_ : onednn ? onednn_weight_ : map_.weight;
+  const int64_t taps = map_.published_taps > 0 ? map_.published_taps : kernel * kernel;
+  return {.kind = fmt::format("{}convolution {}x{}{}", map_.transposed ? "transposed " : "", kernel, kernel,
+                              map_.stride > 1 ? fmt::format(" stride {}", map_.stride) : ""),
+          .way = winograd ? "minimal filtering"
+                 : onednn ? "oneDNN"
+                          : "ATen",
+          .plain_multiply_adds = taps * pairs * positions,
+          // A tile of 2x2 positions takes one product per plane of its kernels.
+          .multiply_adds = winograd ? winograd_kernels_.numel() * positions / 4 : kernel * kernel * pairs * positions,
+          .weight_bytes = read.numel() * read.element_size()};
+}
+
 at::Tensor FrozenConvolution::operator()(const at::Tensor& x) const {
   const int64_t padding[] = {map_.padding, map_.padding}, stride[] = {map_.stride, map_.stride}, ones[] = {1, 1},
                 zeros[] = {0, 0};
-  const int64_t to_small = map_.transposed ? 1 : map_.stride;
-  if (winograd_kernels_.defined() && winograd::tiles_fit(x.size(2) / to_small, x.size(3) / to_small))
-    return by_winograd(x);
+  if (takes_winograd(x.sizes())) return by_winograd(x);
   if (!onednn_weight_.defined()) {
     at::Tensor y = map_.transposed ? at::conv_transpose2d(x, map_.weight, map_.bias, stride, padding)
                                    : at::conv2d(x, map_.weight, map_.bias, stride, padding);
@@ -146,13 +179,18 @@ at::Tensor FrozenConvolution::operator()(const at::Tensor& x) const {
 ConvolutionMap adjoint(const ConvolutionMap& map) {
   const int64_t last = map.weight.size(2) - 1;
   if (map.transposed || map.stride > 1)
-    return {
-        .weight = map.weight, .bias = {}, .stride = map.stride, .padding = map.padding, .transposed = !map.transposed};
+    return {.weight = map.weight,
+            .bias = {},
+            .stride = map.stride,
+            .padding = map.padding,
+            .transposed = !map.transposed,
+            .published_taps = map.published_taps};
   // With stride 1 that is a convolution too, by the kernel turned by 180 degrees, and convolutions are the faster kind.
   return {.weight = map.weight.flip({2, 3}).transpose(0, 1).contiguous(at::MemoryFormat::ChannelsLast),
           .bias = {},
           .stride = 1,
-          .padding = last - map.padding};
+          .padding = last - map.padding,
+          .published_taps = map.published_taps};
 }
 
 }  // namespace ddls

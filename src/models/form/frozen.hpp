@@ -13,9 +13,11 @@ class FrozenProduct {
   enum class Way { faster, onednn, aten };  // faster: of this machine
   FrozenProduct(const at::Tensor& weight, const at::Tensor& bias, Way way = Way::faster);
   at::Tensor operator()(const at::Tensor& x) const;  // a tensor of its own
+  OperationWork work() const;
 
  private:
   bool onednn_;
+  int64_t multiply_adds_;
   at::Tensor weight_, bias_;  // the weight transposed, unless oneDNN has it
 };
 
@@ -24,11 +26,14 @@ class FrozenConvolution {
   // `activation` joins the convolution where that saves a pass over the result.
   FrozenConvolution(const ConvolutionMap& map, Activation activation);
   at::Tensor operator()(const at::Tensor& x) const;  // a tensor of its own
+  OperationWork work(at::IntArrayRef x) const;
 
  private:
+  bool takes_winograd(at::IntArrayRef x) const;
   at::Tensor by_winograd(const at::Tensor& x) const;
 
-  ConvolutionMap map_;
+  ConvolutionMap map_;          // its weight only where ATen multiplies
+  std::vector<int64_t> shape_;  // of the weight
   Activation activation_;
   at::Tensor onednn_weight_, winograd_kernels_;  // as far as there are such ways
 };

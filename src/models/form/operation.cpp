@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
+#include "models/form/observer.hpp"
 
 namespace ddls {
 
@@ -19,6 +20,7 @@ at::Tensor Tape::pop() {
   ensure(!kept_.empty(), "a sampling form was pulled that kept nothing");
   at::Tensor value = std::move(kept_.back());
   kept_.pop_back();
+  if (observer_ != nullptr) observer_->recalls(value);
   return value;
 }
 
@@ -28,14 +30,34 @@ int64_t Tape::largest_row_bytes() const {
   return largest;
 }
 
+std::vector<Part> Operation::parts() const { return {}; }
+
+std::vector<NamedOperation> named(const Operations& operations, const std::string& name) {
+  std::vector<NamedOperation> all;
+  for (size_t i = 0; i < operations.size(); ++i) {
+    const std::string own = fmt::format("{}.{}", name, i);
+    all.push_back({own, *operations[i]});
+    for (const Part& part : operations[i]->parts())
+      for (const NamedOperation& inner : named(part.operations, own + "." + part.name)) all.push_back(inner);
+  }
+  return all;
+}
+
 at::Tensor forward_through(const Operations& operations, at::Tensor x, Tape& tape) {
-  for (const OperationPtr& operation : operations) x = operation->forward(std::move(x), tape);
+  for (const OperationPtr& operation : operations) {
+    if (tape.observer() != nullptr) tape.observer()->begins(*operation, Pass::forward, x);
+    x = operation->forward(std::move(x), tape);
+    if (tape.observer() != nullptr) tape.observer()->ends(x);
+  }
   return x;
 }
 
 at::Tensor pull_through(const Operations& operations, at::Tensor dy, Tape& tape) {
-  for (auto operation = operations.rbegin(); operation != operations.rend(); ++operation)
+  for (auto operation = operations.rbegin(); operation != operations.rend(); ++operation) {
+    if (tape.observer() != nullptr) tape.observer()->begins(**operation, Pass::pull, dy);
     dy = (*operation)->pull(std::move(dy), tape);
+    if (tape.observer() != nullptr) tape.observer()->ends(dy);
+  }
   return dy;
 }
 

@@ -4,26 +4,37 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "models/form/work.hpp"
+
 namespace ddls {
+
+class OperationObserver;  // models/form/observer.hpp
 
 // What a forward leaves for its pull, last in, first out; and the labels of the chains.
 class Tape {
  public:
-  // `keep` false: nothing will be pulled, so nothing is kept. `labels`: [n] int64, or undefined.
-  Tape(at::Tensor labels, bool keep) : labels_(std::move(labels)), keep_(keep) {}
+  // `keep` false: nothing will be pulled, so nothing is kept. `labels`: [n] int64, or undefined. `observer`: told of
+  // what runs with this tape, or null.
+  Tape(at::Tensor labels, bool keep, OperationObserver* observer = nullptr)
+      : labels_(std::move(labels)), keep_(keep), observer_(observer) {}
 
   const at::Tensor& labels() const;  // throws Error(internal) without labels
   void push(const at::Tensor& value);
   at::Tensor pop();
   int64_t largest_row_bytes() const;  // of what is kept, per chain
+  OperationObserver* observer() const { return observer_; }
 
  private:
   at::Tensor labels_;
   bool keep_;
+  OperationObserver* observer_;
   std::vector<at::Tensor> kept_;
 };
+
+struct Part;
 
 // Both calls take their tensor by value: one that nobody else holds may be written to.
 class Operation {
@@ -32,10 +43,25 @@ class Operation {
   virtual at::Tensor forward(at::Tensor x, Tape& tape) const = 0;
   // dy has the shape of forward's result; gives the gradient with respect to x. Pops what forward pushed.
   virtual at::Tensor pull(at::Tensor dy, Tape& tape) const = 0;
+  // Of a call with x, or dy, of this shape; what its parts do is theirs.
+  virtual OperationWork work(Pass pass, at::IntArrayRef input) const = 0;
+  virtual std::vector<Part> parts() const;  // operations inside this one, in the order in which forward calls them
 };
 
 using OperationPtr = std::unique_ptr<const Operation>;
 using Operations = std::vector<OperationPtr>;
+
+struct Part {
+  const char* name;
+  const Operations& operations;
+};
+
+struct NamedOperation {
+  std::string name;  // "generator.2", "generator.2.main.0": places in the list, from 0
+  const Operation& operation;
+};
+// All of them, each before its parts.
+std::vector<NamedOperation> named(const Operations& operations, const std::string& name);
 
 at::Tensor forward_through(const Operations& operations, at::Tensor x, Tape& tape);
 at::Tensor pull_through(const Operations& operations, at::Tensor dy, Tape& tape);

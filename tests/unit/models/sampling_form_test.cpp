@@ -4,13 +4,17 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "models/batch_norm.hpp"
+#include "models/counts.hpp"
 #include "models/factory.hpp"
+#include "models/form/convolution.hpp"
 #include "models/form/frozen.hpp"
+#include "models/form/observer.hpp"
 #include "models/layers.hpp"
 #include "models/network.hpp"
 #include "models/refitted_head.hpp"
 #include "models/spectral_norm.hpp"
 #include "tensor/noise.hpp"
+#include "models/winograd/winograd.hpp"
 #include "unit/models/network_case.hpp"
 #include "unit/models/published_models.hpp"
 
@@ -167,6 +171,58 @@ TEST(SamplingForm, TheLastLayerCanBeReplaced) {
     EXPECT_LT(relative(plain.logits, by_hand), 1e-12) << c.name;
     EXPECT_LT(relative(form.logits, by_hand), 1e-12) << c.name;
     EXPECT_LT(relative(form.gradient, plain.gradient), 1e-12) << c.name;
+  }
+}
+
+// Sums over all operations, forward and pull.
+struct WorkSum : OperationObserver {
+  void watches(const std::string&, const Operations&) override {}
+  void begins(const Operation& operation, Pass pass, const at::Tensor& input) override {
+    const OperationWork work = operation.work(pass, input.sizes());
+    plain += work.plain_multiply_adds;
+    executed += work.multiply_adds;
+  }
+  void ends(const at::Tensor&) override {}
+  void recalls(const at::Tensor&) override {}
+  int64_t plain = 0, executed = 0;
+};
+
+// Whatever the layers became, they stand for what the network is published with.
+TEST(SamplingForm, PlainWorkIsThatOfTheNetwork) {
+  at::NoGradGuard no_grad;
+  for (const test::NetworkCase& c : cases()) {
+    const Pair pair = networks(c, at::kFloat);
+    const at::Tensor z = at::zeros({1, c.model.latent_dim}), label = labels_for(c, 1);
+    const auto generator = pair.generator->sampling_form(), ratio = pair.ratio->sampling_form();
+    WorkSum sum;
+    Tape tape(label, true, &sum);
+    const at::Tensor logits = forward_through(*ratio, forward_through(*generator, z, tape), tape);
+    pull_through(*generator, pull_through(*ratio, at::ones_like(logits), tape), tape);
+    EXPECT_EQ(2 * sum.plain, chain_step_flops(*pair.generator, *pair.ratio, z, label)) << c.name;
+    EXPECT_LE(sum.executed, sum.plain) << c.name;
+  }
+}
+
+// 64 channels, where minimal filtering pays: of 9 products per position 4 are left, of 36 (4x4 kernels: 16) 9.
+TEST(SamplingForm, ExecutedWorkIsThatOfTheWayTaken) {
+  const auto image = [](int64_t side) { return std::vector<int64_t>{5, 64, side, side}; };
+  const at::Tensor small = at::zeros({64, 64, 3, 3}), merged = at::zeros({64, 64, 4, 4});
+  const bool filtered = winograd::pays_for(small, 1, 1);
+  const OperationPtr plain = convolution({.weight = small, .bias = {}, .stride = 1, .padding = 1}, no_activation),
+                     halving =
+                         convolution({.weight = merged, .bias = {}, .stride = 2, .padding = 1, .published_taps = 36},
+                                     no_activation);
+  for (const Pass pass : {Pass::forward, Pass::pull}) {
+    const OperationWork work = plain->work(pass, image(8));
+    EXPECT_EQ(work.plain_multiply_adds, 64 * 64 * 64 * 9);
+    EXPECT_EQ(work.multiply_adds, 64 * 64 * 64 * (filtered ? 4 : 9));
+    EXPECT_EQ(work.weight_bytes, 64 * 64 * 4 * (filtered ? 16 : 9));
+    EXPECT_EQ(work.way, filtered ? "minimal filtering" : "oneDNN");
+    EXPECT_EQ(plain->work(pass, image(7)).multiply_adds, 64 * 64 * 49 * 9);  // no tiles of 2x2
+
+    const OperationWork half = halving->work(pass, pass == Pass::forward ? image(16) : image(8));
+    EXPECT_EQ(half.plain_multiply_adds, 64 * 64 * 64 * 36);
+    EXPECT_EQ(half.multiply_adds, 64 * 64 * 64 * (filtered ? 9 : 16));
   }
 }
 
