@@ -13,8 +13,8 @@
 #include "models/network.hpp"
 #include "models/refitted_head.hpp"
 #include "models/spectral_norm.hpp"
-#include "tensor/noise.hpp"
 #include "models/winograd/winograd.hpp"
+#include "tensor/noise.hpp"
 #include "unit/models/network_case.hpp"
 #include "unit/models/published_models.hpp"
 
