@@ -32,7 +32,7 @@ import tempfile
 import time
 
 from kinds import clock_jump, damage, disturb, full_disk, go_on_after_damage, missing_host, missing_rank, read_only
-from job import Broken, Job, hashes, need
+from job import COMPLETE_S, Broken, Job, hashes, need
 from table import Table
 
 NEEDS = {"full": "no right to mount", "readonly": "no right to mount", "clock": "no libfaketime", "host": "no ssh"}
@@ -71,7 +71,7 @@ def inject(args):
     shutil.rmtree(whole, ignore_errors=True)
     start = time.monotonic()
     job = Job(args, whole)
-    need(job.wait(600) == 0, "the undisturbed run", job)
+    need(job.wait(COMPLETE_S) == 0, "the undisturbed run", job)
     args.whole_seconds = time.monotonic() - start
     args.whole_kib = sum(os.path.getsize(os.path.join(r, f)) for r, _, files in os.walk(whole) for f in files) // 1024
     args.startup = min(1.0, args.whole_seconds / 4)
@@ -111,9 +111,10 @@ def inject(args):
             elif kind == "missing":
                 missing_rank(args, folder)
             elif kind == "damage":
-                while not (what := damage(chance, folder)):
+                while not (done_what := damage(chance, folder)):
                     if not disturb(args, chance, "kill", folder):
                         check_complete("kill")
+                what = done_what
                 code = go_on_after_damage(args, folder, what)
                 args.table.add("damage", "between", code)
                 check_complete(what)
@@ -135,7 +136,7 @@ def inject(args):
             break
         try:
             job = Job(args, folder)
-            code = job.wait(60 + 3 * args.whole_seconds)
+            code = job.wait(COMPLETE_S)
             need(code == 0, f"the last start ended with {code}", job)
             check_complete("the last run")
         except Broken as error:

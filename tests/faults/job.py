@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 
 WATCHDOG_S = 4
+COMPLETE_S = 600  # for a start that nothing disturbs: far beyond what a loaded machine takes, only to notice a hang
 
 
 class Broken(Exception):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from job import WATCHDOG_S, Broken, Job, complete, count_files, hashes, need, phase_of, send
+from job import COMPLETE_S, WATCHDOG_S, Broken, Job, complete, count_files, hashes, need, phase_of, send
 
 START_S = 60  # the program's limit while it starts
 
@@ -26,7 +26,7 @@ def disturb(args, chance, kind, folder):
         time.sleep(0.005)
     ranks = job.ranks()
     if job.process.poll() is not None or not ranks:
-        code = job.wait(60)
+        code = job.wait(COMPLETE_S)
         need(code == 0, f"an undisturbed start ended with {code}", job)
         return False
     phase = phase_of(job, folder)
@@ -70,7 +70,7 @@ def suspend(args, job, ranks, phase):
     time.sleep(1.5 * WATCHDOG_S)
     for pid in ranks:
         send(pid, signal.SIGCONT)
-    code = job.wait(60 + 3 * args.whole_seconds)
+    code = job.wait(COMPLETE_S)
     need(code == 0, f"suspend in phase {phase}: exit code {code}", job)
     args.table.add("suspend", phase, code)
     return False
@@ -93,7 +93,7 @@ def clock_jump(args, chance, folder):
     if job.process.poll() is not None:
         phase = "between"
     write_text(stamp, f"{jump:+d}")
-    code = job.wait(60 + 6 * args.whole_seconds)
+    code = job.wait(COMPLETE_S)
     need(code == 0, f"the clock jumps by {jump} s in phase {phase}: exit code {code}", job)
     args.table.add("clock", phase, code)
     return f"the clock jumps by {jump} s in phase {phase}"
@@ -156,7 +156,7 @@ def go_on_after_damage(args, folder, what):
     first = None
     for _ in range(6):
         job = Job(args, folder)
-        code = job.wait(120)
+        code = job.wait(COMPLETE_S)
         first = code if first is None else first
         need(code is not None, f"{what}: the job hangs", job)
         if code == 0:
@@ -179,11 +179,11 @@ def full_disk(args, chance, wanted):
     try:
         folder = os.path.join(place, "run")
         job = Job(args, folder)
-        code = job.wait(60 + 3 * args.whole_seconds)
+        code = job.wait(COMPLETE_S)
         need(code == 71 and "No space left on device" in job.output(), f"full disk of {size} kB: exit code {code}", job)
         subprocess.run(["mount", "-o", "remount,size=200m", place], check=True)
         job = Job(args, folder)
-        code = job.wait(60 + 3 * args.whole_seconds)
+        code = job.wait(COMPLETE_S)
         need(code == 0, f"after a full disk of {size} kB: exit code {code}", job)
         need(hashes(folder) == wanted, f"after a full disk of {size} kB: other bytes", job)
         args.table.add("full", "write", 71)
@@ -204,14 +204,14 @@ def read_only(args, chance, wanted):
         subprocess.run(["mount", "-o", "remount,ro", place], check=True)
         job = Job(args, folder)
         began = time.monotonic()
-        code = job.wait(60 + 3 * args.whole_seconds)
+        code = job.wait(COMPLETE_S)
         seconds = time.monotonic() - began
         if code == 0 and complete(folder):
             return "read-only after the end: nothing to do"
         need(code == 71 and "Read-only file system" in job.output() and place in job.output(), f"read-only: exit code {code}", job)
         subprocess.run(["mount", "-o", "remount,rw", place], check=True)
         job = Job(args, folder)
-        code = job.wait(60 + 3 * args.whole_seconds)
+        code = job.wait(COMPLETE_S)
         need(code == 0, f"after a read-only file system: exit code {code}", job)
         need(hashes(folder) == wanted, "after a read-only file system: other bytes", job)
         args.table.add("readonly", "opening", 71, seconds)
