@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <sstream>
 
 #include "config/schema.hpp"
 
@@ -208,16 +210,55 @@ class Reader {
   std::vector<ConfigProblem>& problems_;
 };
 
+// Where the documents of a text begin, and where each has its first value.
+class DocumentMarks : public YAML::EventHandler {
+ public:
+  struct Document {
+    YAML::Mark begin;
+    std::optional<YAML::Mark> value;
+  };
+  std::vector<Document> documents;
+
+  void OnDocumentStart(const YAML::Mark& mark) override { documents.push_back({mark, std::nullopt}); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { note(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { note(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t, const std::string&) override { note(mark); }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    note(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    note(mark);
+  }
+  void OnMapEnd() override {}
+
+ private:
+  void note(const YAML::Mark& mark) {
+    if (!documents.back().value) documents.back().value = mark;
+  }
+};
+
 // Parses the one document of `text`; a problem instead of a node where it is not YAML.
 std::optional<YAML::Node> parse_document(const std::string& text, const Reader::Place& place,
                                          std::vector<ConfigProblem>& problems) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      problems.push_back({place(documents[1].Mark()), "", "a second YAML document; one is expected"});
+    // Not YAML::LoadAll: at a comma that stands where a document may begin, yaml-cpp finds empty documents without end.
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentMarks marks;
+    while (marks.documents.size() < 2 && parser.HandleNextDocument(marks)) {}
+    const auto& found = marks.documents;
+    if (found.size() > 1 && found[1].begin.pos == found[0].begin.pos) {
+      problems.push_back({place(found[0].begin), "", "not valid YAML: a key or a value is expected here"});
       return std::nullopt;
     }
-    return documents.empty() ? YAML::Node() : documents[0];
+    if (found.size() > 1) {
+      problems.push_back(
+          {place(found[1].value.value_or(found[1].begin)), "", "a second YAML document; one is expected"});
+      return std::nullopt;
+    }
+    return YAML::Load(text);
   } catch (const YAML::Exception& e) {
     problems.push_back({place(e.mark), "", "not valid YAML: " + e.msg});
     return std::nullopt;

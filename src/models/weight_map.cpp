@@ -79,7 +79,7 @@ at::Tensor transformed(at::Tensor t, const Rule& rule) {
   }
   if (!rule.reshape.empty()) t = t.reshape(rule.reshape);
   if (!rule.permute.empty()) t = t.permute(rule.permute);
-  if (rule.spatial > 0) {
+  if (rule.spatial > 0 && t.numel() > 0) {  // nothing to order; its shape is refused later
     const int64_t s = rule.spatial;
     const std::vector<int64_t> sizes = t.sizes().vec();
     t = t.reshape({-1, s, s, t.numel() / t.size(0)}).permute({1, 2, 0, 3}).reshape(sizes);
@@ -90,7 +90,12 @@ at::Tensor transformed(at::Tensor t, const Rule& rule) {
 
 NamedTensors renamed(const NamedTensors& theirs, const std::vector<Rule>& rules, const std::string& file) {
   NamedTensors ours;
+  constexpr size_t longest_name = 1000;  // std::regex recurses for every letter: a long name would end the stack
   for (const auto& [name, tensor] : theirs) {
+    if (name.size() > longest_name)
+      fail(Exit::data,
+           "{}: the name of a tensor has {} letters ('{}...'); at most {} can be matched with model.weight_map", file,
+           name.size(), name.substr(0, 60), longest_name);
     bool known = false;
     for (const Rule& rule : rules) {
       std::smatch match;

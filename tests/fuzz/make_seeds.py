@@ -108,6 +108,7 @@ sample:
   mala: {step_sizes: [0.1, 0.2]}
 """)
 put("config", "odd", "train: {steps: '5', steps: -1}\nmodle: [~, &a {b: *a}]\n---\nx: !!binary aGk=\n")
+put("config", "comma", ",n: {s")
 put("override", "some", "train.steps=5\nsample.methods=[ddls]\nname=\ntrain.ratio.steps=1e3\nx.y=1\nseed")
 
 state = '{"step": 3, "key": "a"}'

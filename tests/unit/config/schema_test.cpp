@@ -172,6 +172,14 @@ TEST_F(Schema, AllProblemsOfATextAtOnce) {
 TEST_F(Schema, TextThatIsNotYaml) {
   EXPECT_EQ(read("count: 5\ninner: [1, 2\n"), "f.yaml:3:1: not valid YAML: end of sequence flow not found\n");
   EXPECT_EQ(read("count: 5\n---\ncount: 6\n"), "f.yaml:3:1: a second YAML document; one is expected\n");
+  EXPECT_EQ(read("count: 5\n---\n"), "f.yaml:3:1: a second YAML document; one is expected\n");
+}
+
+// yaml-cpp's own loop over documents does not end on any of them.
+TEST_F(Schema, ACommaWhereADocumentBegins) {
+  EXPECT_EQ(read(",count: 5"), "f.yaml:1:1: not valid YAML: a key or a value is expected here\n");
+  EXPECT_EQ(read("\n , {"), "f.yaml:2:2: not valid YAML: a key or a value is expected here\n");
+  EXPECT_EQ(read("'count' ,5"), "f.yaml:1:9: a second YAML document; one is expected\n");
 }
 
 TEST_F(Schema, ComplaintsStayOnOneLine) {

@@ -112,6 +112,22 @@ TEST(WeightMap, FindsDirectionsThatAreMissing) {
   }
 }
 
+// Files come from anywhere: each of these once ended the program with a signal.
+TEST(WeightMap, RefusesWeightsMadeToHurt) {
+  const ScratchFolder folder;
+  const NetworkPtr to = network(Role::generator, 1);
+  write_file(folder / "map.yaml", "generator: [{theirs: '(.*)', ours: $1, spatial: 4}]");
+  const auto refused = [&](const NamedTensors& weights) {
+    write_safetensors(folder / "g.safetensors", weights);
+    return thrown_by([&] { load_weights(*to, Role::generator, folder / "g.safetensors", folder / "map.yaml"); });
+  };
+  const test::Thrown empty = refused({{"linear.weight", at::zeros({0, 4})}});
+  EXPECT_EQ(empty.code, Exit::data) << empty.message;
+  const test::Thrown named = refused({{std::string(300'000, 'a'), at::zeros({1})}});
+  EXPECT_EQ(named.code, Exit::data);
+  EXPECT_NE(named.message.find("has 300000 letters ('aaaaa"), std::string::npos) << named.message;
+}
+
 TEST(WeightMap, RefusesMapsThatSayNothing) {
   const ScratchFolder folder;
   const NetworkPtr to = network(Role::generator, 1);
