@@ -44,8 +44,8 @@ class Job:
             return None
 
     def output(self):
-        self.log.seek(0)
-        return self.log.read()
+        # Not seek: the job writes at the same offset.
+        return os.pread(self.log.fileno(), os.fstat(self.log.fileno()).st_size, 0).decode(errors="replace")
 
 
 def name_of(pid):

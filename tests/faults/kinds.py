@@ -15,9 +15,13 @@ START_S = 60  # the program's limit while it starts
 def disturb(args, chance, kind, folder):
     """Starts the run and disturbs it. False: it was complete before."""
     job = Job(args, folder)
+    # Seldom while it loads its libraries, which on a loaded machine takes longer than all that follows.
+    if chance.random() < 0.8:
+        while job.process.poll() is None and " info: " not in job.output():
+            time.sleep(0.05)
     began = time.monotonic()
     # Half of the time by the clock, half just after a file has come: that is where files are written.
-    pause = args.startup + chance.uniform(0, max(0.5, 0.6 * (args.whole_seconds - args.startup)))
+    pause = chance.uniform(0, max(0.5, 0.6 * (args.whole_seconds - args.startup)))
     by_file, files = chance.random() < 0.5, count_files(folder)
     wanted = chance.randint(1, 12)
     while job.process.poll() is None and time.monotonic() - began < pause:
