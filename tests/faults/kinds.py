@@ -193,7 +193,19 @@ def full_disk(args, chance, wanted):
         args.table.add("full", "write", 71)
         return f"full disk ({size} kB)"
     finally:
-        subprocess.run(["umount", place], check=False)
+        subprocess.run(["umount", "--lazy", place], check=False)
+
+
+def remount_read_only(place):
+    """mpirun has ended, but a rank that it killed may still be closing its files."""
+    until = time.monotonic() + 10
+    while True:
+        done = subprocess.run(["mount", "-o", "remount,ro", place], capture_output=True, text=True)
+        if done.returncode == 0:
+            return
+        if time.monotonic() > until:
+            raise Broken(f"10 s after the end of a job its files are still open: {done.stderr}")
+        time.sleep(0.1)
 
 
 def read_only(args, chance, wanted):
@@ -205,7 +217,7 @@ def read_only(args, chance, wanted):
     try:
         folder = os.path.join(place, "run")
         begun = chance.random() < 0.7 and disturb(args, chance, "kill", folder)
-        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        remount_read_only(place)
         job = Job(args, folder)
         began = time.monotonic()
         code = job.wait(COMPLETE_S)
@@ -221,4 +233,4 @@ def read_only(args, chance, wanted):
         args.table.add("readonly", "opening", 71, seconds)
         return "read-only, " + ("in the middle of a run" if begun else "before a run")
     finally:
-        subprocess.run(["umount", place], check=False)
+        subprocess.run(["umount", "--lazy", place], check=False)
