@@ -1,6 +1,8 @@
 // Langevin steps of the configured GAN at initial weights, beside the matrix-product rate of the same processes.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "app/bench.hpp"
 #include "app/sampler_profile.hpp"
 #include "base/files.hpp"
@@ -16,11 +18,11 @@
 namespace ddls {
 namespace {
 
-// One float32 product of 1024 x 1024 convolution-like size per rank, in FLOP/s. A 1x1 convolution, because that goes
+// One product of 1024 x 1024 convolution-like size per rank, in FLOP/s. A 1x1 convolution, because that goes
 // through oneDNN: the wheel's own matrix product is slow on some CPUs (performance facts).
-double gemm_rate(Communicator& comm, c10::Device device) {
-  const at::Tensor x =
-      at::ones({1, 1024, 32, 32}, at::TensorOptions().device(device)).contiguous(at::MemoryFormat::ChannelsLast);
+double gemm_rate(Communicator& comm, c10::Device device, at::ScalarType type) {
+  const at::Tensor x = at::ones({1, 1024, 32, 32}, at::TensorOptions().device(device).dtype(type))
+                           .contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor w = at::ones({1024, 1024, 1, 1}, x.options()).contiguous(at::MemoryFormat::ChannelsLast);
   constexpr int products = 8;
   const auto run = [&] {
@@ -30,6 +32,55 @@ double gemm_rate(Communicator& comm, c10::Device device) {
   run();
   const double seconds = seconds_together(comm, run);
   return products * 2.0 * 1024 * 1024 * 1024 * comm.ranks() / seconds;
+}
+
+// One block per rank on its way.
+struct RunningBlock {
+  Chains chains;
+  int64_t step = 0;
+
+  void run(const Method& method, int64_t steps) {
+    for (int64_t i = 0; i < steps; ++i) method.advance(chains, step++);
+    chains.z.sum().item<float>();  // waits for the device
+  }
+};
+
+RunningBlock start_block(int64_t chains, const Target& target, const Noise& noise, const Communicator& comm) {
+  const int64_t first = comm.rank() * chains;
+  return {start_chains({first, first + chains}, target, noise)};
+}
+
+// Chain steps per second of all ranks. **Collective.**
+double rate_of(RunningBlock& block, const Method& method, int64_t steps, Communicator& comm) {
+  const double seconds = seconds_together(comm, [&] { block.run(method, steps); });
+  return static_cast<double>(steps * block.chains.ids.size() * comm.ranks()) / seconds;
+}
+
+// The rate at every size, smallest first so that the memory of one does not hide that of the next; and the smallest size
+// that is within 2 % of the fastest: small blocks share out evenly, and a kill loses less. **Collective.**
+void add_block_sizes(Json& result, std::vector<int64_t> sizes, const Method& method, const Target& target,
+                     const Noise& noise, const BenchOptions& options, Communicator& comm) {
+  constexpr double as_good = 0.98;
+  std::sort(sizes.begin(), sizes.end());
+  Json rows = Json::array();
+  double fastest = 0;
+  for (const int64_t size : sizes) {
+    RunningBlock block = start_block(size, target, noise, comm);
+    block.run(method, options.warmup);
+    std::vector<double> rates;
+    for (int64_t round = 0; round < options.rounds; ++round)
+      rates.push_back(rate_of(block, method, options.steps, comm));
+    const double rate = spread_of(rates)["median"];
+    rows.push_back(
+        {{"block_size", size}, {"chain_steps_per_second", rate}, {"peak_resident_mib", peak_resident_mib()}});
+    fastest = std::max(fastest, rate);
+  }
+  for (const Json& row : rows)
+    if (row["chain_steps_per_second"].get<double>() >= as_good * fastest) {
+      result["recommended_block_size"] = row["block_size"];
+      break;
+    }
+  result["block_sizes"] = rows;
 }
 
 }  // namespace
@@ -53,8 +104,9 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
   if (options.profile) profile.emplace(clock_of(device));
   const at::Tensor one = source.latents({0, 1}, 0, Stream::prior), label = source.labels({0, 1}, 0, Stream::prior);
   const Prior prior = prior_from_name(config.model.prior);
-  Target target =
-      make_target(generator, discriminator, config.model.latent_dim, device, prior, profile ? &*profile : nullptr);
+  const at::ScalarType drift = drift_type(config.sample.precision);
+  Target target = make_target(generator, discriminator, config.model.latent_dim, device, prior,
+                              profile ? &*profile : nullptr, drift);
   if (profile) {
     if (!profile->watches_operations())
       target = autograd_target(generator, discriminator, device, prior, one, label, *profile);
@@ -63,27 +115,22 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
   label_chains(target, config.sample.labels, config.model.classes, noise);
   const Method method = make_method("ddls", config.sample, target, noise);
   const int64_t batch = config.sample.block_size;
-  const int64_t first = comm.rank() * batch;
   at::AutoGradMode with_grad(true);
-  Chains chains = start_chains({first, first + batch}, target, noise);
-  int64_t step = 0;
-  const auto run = [&](int64_t steps) {
-    for (int64_t i = 0; i < steps; ++i) method.advance(chains, step++);
-    chains.z.sum().item<float>();  // waits for the device
-  };
-  run(options.warmup);
+  Json sizes = Json::object();
+  if (!options.block_sizes.empty()) add_block_sizes(sizes, options.block_sizes, method, target, noise, options, comm);
+  RunningBlock block = start_block(batch, target, noise, comm);
+  block.run(method, options.warmup);
   std::vector<double> rates, peaks;
   for (int64_t round = 0; round < options.rounds; ++round) {
-    peaks.push_back(gemm_rate(comm, device));
-    const double seconds = seconds_together(comm, [&] { run(options.steps); });
-    rates.push_back(static_cast<double>(options.steps * batch * comm.ranks()) / seconds);
+    peaks.push_back(gemm_rate(comm, device, drift));
+    rates.push_back(rate_of(block, method, options.steps, comm));
   }
   const auto flops = static_cast<double>(chain_step_flops(*generator, *discriminator, one, label));
   const Json rate = spread_of(rates), peak = spread_of(peaks);
   Json result{{"bench", "sampler"},
               {"model", config.model.architecture},
               {"batch", batch},
-              {"dtype", "float32"},
+              {"dtype", config.sample.precision},
               {"threads", comm.topology().threads},
               {"ranks", comm.ranks()},
               {"chain_steps_per_second", rate},
@@ -91,12 +138,13 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
               {"gemm_peak_flops", peak},
               {"fraction_of_peak", rate["median"].get<double>() * flops / peak["median"].get<double>()},
               {"peak_resident_mib", peak_resident_mib()}};
+  result.update(sizes);
   if (!profile) return result;
 
   comm.barrier();
   for (int64_t i = 0; i < options.steps; ++i) {
     profile->begin_step();
-    method.advance(chains, step++);
+    method.advance(block.chains, block.step++);
     profile->end_step();
   }
   result["profile"] = profile_as_json(*profile, peak["median"].get<double>() / comm.ranks());

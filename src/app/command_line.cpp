@@ -76,9 +76,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
   evaluate->add_option("--real", line.real, "real set");
   evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
-  evaluate->add_option(
-      "--metrics", line.metrics,
-      "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, is_infinity, intra_fid (default: evaluate.metrics)");
+  evaluate->add_option("--metrics", line.metrics,
+                       "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, is_infinity, intra_fid (default: "
+                       "evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
   CLI::App* compare = command("compare", "one page that shows several runs side by side", Command::compare);
   compare->add_option("runs", line.runs, "run folders that hold a report.json")->required()->expected(2, -1);
@@ -94,6 +94,13 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
       bench->add_flag("--profile", line.bench_options.profile, "sampler: where a step's time goes, by operation");
   bench->add_option("--trace", line.bench_options.trace, "with --profile: the same as a Chrome trace, into this file")
       ->needs(profile);
+  bench
+      ->add_option("--block-sizes", line.bench_options.block_sizes,
+                   "sampler: the speed at these sample.block_size, separated by commas, and which to take")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::PositiveNumber)
+      ->excludes(profile);
   command("config", "print the resolved configuration, commented", Command::config);
   command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");
 
@@ -113,6 +120,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
                 : names.resume == "require" ? Resume::require
                                             : Resume::automatic;
   line.level = log::level_from_name(names.level);
+  if (!line.bench_options.block_sizes.empty() && line.bench != "sampler")
+    fail(Exit::usage, "bench {}: --block-sizes is of the sampler: ddls_dist bench sampler --block-sizes 32,64,128",
+         line.bench);
   if (line.bench_options.profile && line.bench != "sampler")
     fail(Exit::usage, "bench {}: --profile is of the sampler: ddls_dist bench sampler --profile", line.bench);
   if (!names.shard.empty()) line.shard = shard_from(names.shard);

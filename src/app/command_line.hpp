@@ -14,8 +14,9 @@ enum class Command { pipeline, train, sample, evaluate, compare, bench, config, 
 
 struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
-  bool profile = false;  // of the sampler: where a step's time goes
-  std::string trace;     // file for that as a Chrome trace; empty: none
+  bool profile = false;                        // of the sampler: where a step's time goes
+  std::string trace;                           // file for that as a Chrome trace; empty: none
+  std::vector<int64_t> block_sizes;            // of the sampler: sizes to try; empty: sample.block_size alone
 };
 
 struct CommandLine {

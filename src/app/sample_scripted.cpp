@@ -28,6 +28,9 @@ ForeignGan load_gan(const CommandLine& line, const Config& config, c10::Device d
   if (is_weights(line.generator)) return load_weights_gan(line.generator, line.discriminator, config, device);
   if (!config.model.weight_map.empty())
     fail(Exit::config, "model.weight_map: only for weights in .safetensors; TorchScript files bring their networks");
+  if (config.sample.precision != "float32")
+    fail(Exit::config, "sample.precision: TorchScript files run as they are; {} needs networks of ours",
+         config.sample.precision);
   return load_scripted_gan(line.generator, line.discriminator, config.model, device);
 }
 

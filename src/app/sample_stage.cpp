@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "app/run.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
@@ -37,8 +39,9 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   if (run.config.model.prior != "normal") key["prior"] = run.config.model.prior;
   if (run.config.model.classes > 0) key["labels"] = s.labels;
   if (run.config.train.ratio.output_noise > 0) key["output_noise"] = run.config.train.ratio.output_noise;
+  if (s.precision != "float32") key["precision"] = s.precision;
   key["options"] = options_text(run.config, method);
-  key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains};
+  key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains, most_components};
   return {key.dump()};
 }
 
@@ -102,8 +105,13 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
     log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,
               method.step_size(0), method.temperature);
   comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");  // adapted on each rank
-  const RecordPlan records = plan_records(run.config.sample, method.steps);
   const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks(), run.shard);
+  RecordPlan records = plan_records(run.config.sample, method.steps);
+  comm.together([&] {
+    const auto traced = [&](const Block& b) { return b.ids.begin < records.diagnosed && !store.has(b); };
+    if (method.steps > 0 && std::any_of(mine.begin(), mine.end(), traced))
+      records.components = feature_components(target, noise);
+  });
   if (comm.root() && plan.blocks() < comm.ranks() * run.shard.count)
     log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(),
                  comm.ranks() * run.shard.count, plan.block_size);
@@ -163,7 +171,7 @@ void sweep(Run& run, const TrainedTarget& trained) {
       options.record_every = 1;
       options.snapshot_every = 0;
       const Method method = make_method("ddls", options, trained.target, noise);
-      const RecordPlan plan{plan_records(options, method.steps).records, {}, chains, 0};
+      const RecordPlan plan{plan_records(options, method.steps).records, {}, chains};
       const BlockResult result = *run_block(method, trained.target, noise, BlockPlan{chains, chains}.block(0), plan);
       write_npz(folder / fmt::format("step-size-{}.npz", i),
                 {{"latents", result.trajectory_latents},

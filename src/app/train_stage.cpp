@@ -29,7 +29,8 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
   const double noise = run.config.train.ratio.output_noise;
   trained.target =
       noise > 0 ? make_noised_target(generator, ratio, model.latent_dim, sample_shape(run.train), noise, device, prior)
-                : make_target(generator, ratio, model.latent_dim, device, prior);
+                : make_target(generator, ratio, model.latent_dim, device, prior, nullptr,
+                              drift_type(run.config.sample.precision));
   label_chains(trained.target, run.config.sample.labels, run.config.model.classes, Noise{run.config.seed});
   return trained;
 }

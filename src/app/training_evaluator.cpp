@@ -45,6 +45,8 @@ std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_eva
   if (run.train.images()) shared->extractor = extractor_of(run);
   shared->config = run.config.evaluate;
   shared->config.metrics = {"fid", "is"};
+  // A run that is taken up again need not extract the reference's features again.
+  if (shared->config.cache.empty()) shared->config.cache = (run.folder / "reference").string();
   shared->source = latent_source(run.config, run.comm.topology().device);
   shared->shape = sample_shape(run.train);
   shared->count = run.config.train.evaluate_count;

@@ -269,6 +269,9 @@ void bind_sample(Section& s, SampleConfig& c) {
           at_least(0));
   s.value("checkpoint_every", &c.checkpoint_every,
           "steps between two saves of an unfinished block: what a kill can lose; 0: the block", at_least(0));
+  s.value("precision", &c.precision,
+          "of the ratio and its gradient; chains, noise and samples stay float32, accepting kernels stay exact",
+          one_of({"float32", "bfloat16"}));
   s.value("labels", &c.labels,
           "classes of conditional chains: cycle (chain id modulo classes), uniform, or one number");
   s.value("sweep", &c.sweep, "step sizes of the trajectory figure", above(0));

@@ -28,6 +28,7 @@ FormScore::FormScore(Operations generator, Operations ratio, const at::Tensor& l
     : generator_(std::move(generator)),
       ratio_(std::move(ratio)),
       observer_(observer),
+      type_(like.scalar_type()),
       micro_batch_(std::numeric_limits<int64_t>::max()) {
   if (observer != nullptr) {
     observer->watches("generator", generator_);
@@ -46,7 +47,7 @@ at::Tensor FormScore::decode(const at::Tensor& z, const at::Tensor& labels) cons
   std::vector<at::Tensor> samples;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
     Tape tape(y, false);
-    samples.push_back(forward_through(generator_, piece, tape));
+    samples.push_back(forward_through(generator_, piece.to(type_), tape).to(z.scalar_type()));
   });
   return joined(std::move(samples));
 }
@@ -56,7 +57,7 @@ at::Tensor FormScore::log_ratio(const at::Tensor& z, const at::Tensor& labels) c
   std::vector<at::Tensor> logits;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
     Tape tape(y, false);
-    logits.push_back(forward_through(ratio_, forward_through(generator_, piece, tape), tape));
+    logits.push_back(forward_through(ratio_, forward_through(generator_, piece.to(type_), tape), tape));
   });
   return joined(std::move(logits));
 }
@@ -66,9 +67,9 @@ FormScore::Scores FormScore::scores(const at::Tensor& z, const at::Tensor& label
   std::vector<at::Tensor> logits, gradients;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
     Tape tape(y, true, observer_);
-    logits.push_back(forward_through(ratio_, forward_through(generator_, piece, tape), tape));
+    logits.push_back(forward_through(ratio_, forward_through(generator_, piece.to(type_), tape), tape));
     at::Tensor slope = pull_through(ratio_, at::ones_like(logits.back()), tape);
-    gradients.push_back(pull_through(generator_, std::move(slope), tape));
+    gradients.push_back(pull_through(generator_, std::move(slope), tape).to(z.scalar_type()));
   });
   return {joined(std::move(logits)), joined(std::move(gradients))};
 }

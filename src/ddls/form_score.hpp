@@ -12,13 +12,14 @@ class FormScore {
   // Of the largest activation of a micro-batch: 8 chains of SN-ResNet 32, 32 of SN-DCGAN 32.
   static constexpr int64_t usual_cache_bytes = int64_t{8} << 20;
 
-  // Tries one chain to see how large activations are: `like` is [1, latent_dim] of the device and type of the networks. On
+  // Tries one chain to see how large activations are: `like` is [1, latent_dim] of the device and type of the forms. On
   // a GPU blocks stay whole. `observer`: told of what `scores` runs, in networks "generator" and "ratio"; null, or lives
   // longer than this.
   FormScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes = usual_cache_bytes,
             OperationObserver* observer = nullptr);
 
-  // z as the generator takes it; all results are detached.
+  // z as the generator takes it, of any type; all results are detached. Samples and gradients have the type of z, ratios that of
+  // the ratio's last layer.
   at::Tensor decode(const at::Tensor& z, const at::Tensor& labels) const;
   at::Tensor log_ratio(const at::Tensor& z, const at::Tensor& labels) const;
   struct Scores {
@@ -31,6 +32,7 @@ class FormScore {
  private:
   Operations generator_, ratio_;
   OperationObserver* observer_;
+  at::ScalarType type_;
   int64_t micro_batch_;
 };
 

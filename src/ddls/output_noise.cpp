@@ -25,9 +25,12 @@ Target make_noised_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent
                           double noise_std, c10::Device device, Prior prior) {
   freeze(*generator);
   freeze(*ratio);
-  return make_noised_target([generator](const at::Tensor& z, const at::Tensor& y) { return generator->forward(z, y); },
-                            [ratio](const at::Tensor& x, const at::Tensor& y) { return ratio->forward(x, y); },
-                            latent_dim, sample, noise_std, device, prior);
+  Target target =
+      make_noised_target([generator](const at::Tensor& z, const at::Tensor& y) { return generator->forward(z, y); },
+                         [ratio](const at::Tensor& x, const at::Tensor& y) { return ratio->forward(x, y); }, latent_dim,
+                         sample, noise_std, device, prior);
+  target.features_by = features_of(ratio);
+  return target;
 }
 
 }  // namespace ddls

@@ -73,25 +73,33 @@ at::Tensor Recorder::column_sums(const Chains& chains) const {
   return at::cat({now, since, at::full({1}, restarted_since_, at::kDouble)});
 }
 
+at::Tensor Recorder::scalars_of(const Chains& chains, const at::Tensor& samples) const {
+  std::vector<at::Tensor> columns{energy(chains.now).unsqueeze(1), chains.now.log_ratio.unsqueeze(1),
+                                  chains.z.square().sum(1, true), at::mm(chains.z, projections_.to(chains.z.dtype()))};
+  for (at::Tensor& column : columns) column = column.narrow(0, 0, traced_).to(at::kFloat);
+  if (plan_.components) {
+    const at::Tensor labels = chains.labels.defined() ? chains.labels.narrow(0, 0, traced_) : chains.labels;
+    columns.push_back(plan_.components->of(target_.features_by(samples.narrow(0, 0, traced_), labels)));
+  }
+  return at::cat(columns, 1).cpu();
+}
+
 void Recorder::record(const Chains& chains, int64_t step) {
-  if (contains(plan_.snapshots, step))
-    snapshots_.push_back(stored(samples_of(method_, chains, target_).narrow(0, 0, count_)));
-  if (!contains(plan_.records, step)) return;
+  const bool recorded = contains(plan_.records, step), snapshot = contains(plan_.snapshots, step);
+  // Only where they are needed, and the whole block: a network may round differently for another batch size.
+  at::Tensor samples;
+  if (snapshot || (recorded && (kept_ > 0 || (traced_ > 0 && plan_.components))))
+    samples = samples_of(method_, chains, target_);
+  if (snapshot) snapshots_.push_back(stored(samples.narrow(0, 0, count_)));
+  if (!recorded) return;
   curves_.push_back(column_sums(chains));
   since_ = at::Tensor();
   steps_since_ = restarted_since_ = 0;
   if (kept_ > 0) {
     path_latents_.push_back(target_.latents(chains.z).narrow(0, 0, kept_).cpu());
-    // The whole block is decoded: a network may round differently for another batch size.
-    path_samples_.push_back(stored(samples_of(method_, chains, target_).narrow(0, 0, kept_)));
+    path_samples_.push_back(stored(samples.narrow(0, 0, kept_)));
   }
-  if (traced_ > 0) {
-    const at::Tensor scalars =
-        at::cat({energy(chains.now).unsqueeze(1), chains.now.log_ratio.unsqueeze(1), chains.z.square().sum(1, true),
-                 at::mm(chains.z, projections_.to(chains.z.dtype()))},
-                1);
-    traces_.push_back(scalars.narrow(0, 0, traced_).to(at::kFloat).cpu().contiguous());
-  }
+  if (traced_ > 0) traces_.push_back(scalars_of(chains, samples));
 }
 
 void Recorder::observe_start(const Chains& chains) { record(chains, 0); }

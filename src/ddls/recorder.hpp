@@ -3,9 +3,11 @@
 // between two steps and taken up again.
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "ddls/feature_components.hpp"
 #include "ddls/method.hpp"
 #include "ddls/sample_store.hpp"
 
@@ -16,6 +18,8 @@ struct RecordPlan {
   std::vector<int64_t> records, snapshots;
   int64_t trajectories = 0;  // chains 0 .. t-1 keep all their records
   int64_t diagnosed = 0;     // chains 0 .. d-1 keep the scalars of trace_names
+  // Of the target, for these scalars: the same in all blocks of a run. Nothing: they are left out.
+  std::optional<FeatureComponents> components = {};
 };
 RecordPlan plan_records(const SampleConfig& config, int64_t steps);
 
@@ -38,6 +42,7 @@ class Recorder {
  private:
   void record(const Chains& chains, int64_t step);
   at::Tensor column_sums(const Chains& chains) const;
+  at::Tensor scalars_of(const Chains& chains, const at::Tensor& samples) const;  // [traced, trace_names]
 
   const Method& method_;
   const Target& target_;

@@ -44,9 +44,10 @@ std::vector<std::string> curve_names(const Method& method) {
   return names;
 }
 
-std::vector<std::string> trace_names() {
+std::vector<std::string> trace_names(int64_t components) {
   std::vector<std::string> names{"energy", "log_ratio", "z_norm2"};
   for (int64_t i = 0; i < trace_projections; ++i) names.push_back(fmt::format("projection_{}", i));
+  for (int64_t i = 0; i < components; ++i) names.push_back(fmt::format("feature_component_{}", i));
   return names;
 }
 

@@ -19,9 +19,11 @@ namespace ddls {
 // then jump2 and the method's rates, means over the steps since the last record; then how many chains started anew.
 std::vector<std::string> curve_names(const Method& method);
 
-// The scalars of a trace: energy, log_ratio, |z|^2, projections of z on fixed random directions.
-inline constexpr int64_t trace_projections = 4;
-std::vector<std::string> trace_names();
+// The scalars of a trace: energy, log_ratio, |z|^2, projections of z on fixed random directions, and as many principal
+// components of the discriminator's features as there are (feature_components.hpp).
+inline constexpr int64_t trace_projections = 4, most_components = 4;
+std::vector<std::string> trace_names(int64_t components);
+inline constexpr int64_t fewest_trace_columns = 3 + trace_projections;
 
 // What one block leaves. Only ids that count (no padding). Samples are uint8 images or float32 points.
 struct BlockResult {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "base/error.hpp"
 #include "ddls/form_score.hpp"
 #include "models/network.hpp"
 
@@ -21,14 +22,15 @@ at::Tensor gradient_of_latent(Prior prior, const at::Tensor& w,
   return torch::autograd::grad({z}, {leaf}, {of_z(z.detach())}).front();
 }
 
-Target make_form_target(Operations generator, Operations ratio, const at::Tensor& like, Prior prior,
-                        OperationObserver* observer) {
-  const auto form = std::make_shared<const FormScore>(std::move(generator), std::move(ratio), like,
-                                                      FormScore::usual_cache_bytes, observer);
-  Target target;
-  target.decode_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
-    return form->decode(latent_of(prior, w.detach()), labels);
-  };
+using FormPtr = std::shared_ptr<const FormScore>;
+
+Function decoder(const FormPtr& form, Prior prior) {
+  return
+      [=](const at::Tensor& w, const at::Tensor& labels) { return form->decode(latent_of(prior, w.detach()), labels); };
+}
+
+void evaluate_by_form(Target& target, const FormPtr& form) {
+  const Prior prior = target.prior;
   target.evaluate_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
     Evaluation e{-0.5 * w.detach().square().sum(1), {}, {}};
     e.grad_log_ratio = gradient_of_latent(prior, w, [&](const at::Tensor& z) {
@@ -41,14 +43,22 @@ Target make_form_target(Operations generator, Operations ratio, const at::Tensor
   target.log_ratio_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
     return form->log_ratio(latent_of(prior, w.detach()), labels);
   };
-  return target;
 }
 
 }  // namespace
 
+at::ScalarType drift_type(const std::string& precision) { return precision == "bfloat16" ? at::kBFloat16 : at::kFloat; }
+
 void freeze(Network& network) {
   network.eval();
   for (at::Tensor& parameter : network.parameters()) parameter.requires_grad_(false);
+}
+
+Function features_of(NetworkPtr discriminator) {
+  return [network = std::move(discriminator)](const at::Tensor& samples, const at::Tensor& labels) {
+    at::NoGradGuard no_grad;
+    return network->features(samples, labels);
+  };
 }
 
 Target make_target(Function generate, Function score, int64_t latent_dim, c10::Device device, Prior prior) {
@@ -76,19 +86,26 @@ Target make_target(Function generate, Function score, int64_t latent_dim, c10::D
 }
 
 Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device, Prior prior,
-                   OperationObserver* observer) {
+                   OperationObserver* observer, at::ScalarType drift) {
   freeze(*generator);
   freeze(*ratio);
   const Function generate = [generator](const at::Tensor& z, const at::Tensor& y) { return generator->forward(z, y); };
   const Function score = [ratio](const at::Tensor& x, const at::Tensor& y) { return ratio->forward(x, y); };
-  std::optional<Operations> generator_form = generator->sampling_form(), ratio_form = ratio->sampling_form();
-  if (!generator_form || !ratio_form) return make_target(generate, score, latent_dim, device, prior);
-  const at::Tensor like = at::zeros({1, latent_dim}, generator->parameters().front().options().requires_grad(false));
-  Target target = make_form_target(std::move(*generator_form), std::move(*ratio_form), like, prior, observer);
-  target.latent_dim = latent_dim;
-  target.device = device;
-  target.prior = prior;
-  target.score_by = score;
+  const at::TensorOptions options = generator->parameters().front().options().requires_grad(false);
+  const at::ScalarType type = drift == at::kBFloat16 ? drift : options.dtype().toScalarType();
+  std::optional<Operations> generator_form = generator->sampling_form_in(type),
+                            ratio_form = ratio->sampling_form_in(type);
+  Target target = make_target(generate, score, latent_dim, device, prior);
+  if (generator_form && ratio_form) {
+    const at::Tensor like = at::zeros({1, latent_dim}, options.dtype(type));
+    const auto form = std::make_shared<const FormScore>(std::move(*generator_form), std::move(*ratio_form), like,
+                                                        FormScore::usual_cache_bytes, observer);
+    evaluate_by_form(target, form);
+    if (type == options.dtype()) target.decode_by = decoder(form, prior);
+  } else if (drift == at::kBFloat16) {
+    fail(Exit::config, "sample.precision: bfloat16 needs networks with a sampling form, and these have none");
+  }
+  target.features_by = features_of(ratio);
   return target;
 }
 

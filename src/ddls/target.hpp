@@ -33,6 +33,8 @@ struct Target {
   std::function<at::Tensor(const at::Tensor& z, const at::Tensor& labels)> log_ratio_by = {};
   // The score of samples, differentiable with respect to them; for pixel-space methods alone.
   std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> score_by = {};
+  // What the score's last layer takes, [n, f], without a gradient; for the diagnostics alone. Empty: nobody knows.
+  std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> features_by = {};
   // What `latents` gives; empty: z = T(w) of prior.hpp.
   std::function<at::Tensor(const at::Tensor& w)> latents_by = {};
   std::function<at::Tensor(IdRange ids)> labels_of = {};  // of chains; empty: unconditional
@@ -62,13 +64,21 @@ Target make_target(std::function<at::Tensor(const at::Tensor& z, const at::Tenso
                    std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> score,
                    int64_t latent_dim, c10::Device device, Prior prior = Prior::normal);
 
+at::ScalarType drift_type(const std::string& precision);  // of sample.precision
+
 // Eval mode, and no parameter takes a gradient.
 void freeze(Network& network);
 
+// `features_by` of a discriminator; it is held on to.
+std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> features_of(NetworkPtr discriminator);
+
 // Puts both networks into eval mode with all parameters frozen and holds on to them. The gradient is taken with respect
 // to z alone. Where both have a sampling form it is made here, from the weights as they are now: networks that go on
-// learning need the functions above. `observer`: of these forms, as in form_score.hpp.
+// learning need the functions above. `observer`: of these forms, as in form_score.hpp. `drift` bfloat16: ratio and gradient
+// come from forms of that type, samples from the networks as they are; r is then the ratio as so rounded, the same in evaluate and
+// log_ratio, and kernels that accept or reject are exact for p0 e^r. Throws Error(config) where there is no form for that.
 Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device,
-                   Prior prior = Prior::normal, OperationObserver* observer = nullptr);
+                   Prior prior = Prior::normal, OperationObserver* observer = nullptr,
+                   at::ScalarType drift = at::kFloat);
 
 }  // namespace ddls

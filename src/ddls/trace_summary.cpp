@@ -34,7 +34,7 @@ Json trace_summary(const at::Tensor& traces, const std::vector<int64_t>& record_
   const at::Tensor kept = traces.narrow(0, first, draws).permute({2, 1, 0}).contiguous();  // [scalars, chains, draws]
   double worst_rhat = 0, fewest = INFINITY, fewest_tail = INFINITY;
   Json scalars = Json::object();
-  const std::vector<std::string> names = trace_names();
+  const std::vector<std::string> names = trace_names(traces.size(2) - fewest_trace_columns);
   for (size_t s = 0; s < names.size(); ++s) {
     const at::Tensor series = kept[static_cast<int64_t>(s)];
     const double rhat = rank_rhat(series), ess = bulk_ess(series) / static_cast<double>(chains),

@@ -32,7 +32,8 @@ ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& disc
   ForeignGan gan;
   gan.target = make_target(load(Role::generator, generator_file),
                            load(config.train.ratio.steps > 0 ? Role::ratio : Role::discriminator, discriminator_file),
-                           config.model.latent_dim, device, prior_from_name(config.model.prior));
+                           config.model.latent_dim, device, prior_from_name(config.model.prior), nullptr,
+                           drift_type(config.sample.precision));
   gan.sample_shape = shape;
   std::string files = sha256_of_file(generator_file) + sha256_of_file(discriminator_file);
   if (!config.model.weight_map.empty()) files += sha256_of_file(config.model.weight_map);

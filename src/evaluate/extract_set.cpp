@@ -10,8 +10,13 @@
 namespace ddls {
 namespace {
 
-// Rows per block: some whole batches, and enough for the products of whole blocks to run at full speed.
-int64_t block_rows(int64_t batch) { return batch * std::max<int64_t>(1, (256 + batch - 1) / batch); }
+// Rows per block: whole batches; enough for the products of whole blocks to run at full speed, but of a small set few, so
+// that several ranks have work.
+int64_t block_rows(int64_t batch, int64_t count) {
+  constexpr int64_t fast = 256, shares = 16;
+  const int64_t rows = std::min(fast, (count + shares - 1) / shares);
+  return batch * std::max<int64_t>(1, (rows + batch - 1) / batch);
+}
 
 // Filled up to the full batch with the first row: a network may round differently for another batch.
 at::Tensor padded(const at::Tensor& rows, int64_t batch) {
@@ -59,7 +64,7 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
   result.name = set.name;
   result.count = set.count;
   result.labels = set.labels;
-  result.rows.plan = {set.count, block_rows(options.batch)};
+  result.rows.plan = {set.count, block_rows(options.batch, set.count)};
   result.rows.count = std::min(options.keep, set.count);
   result.rows.features = features;
   const std::vector<Block> blocks = result.rows.plan.blocks_of(comm.rank(), comm.ranks());

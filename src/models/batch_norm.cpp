@@ -37,9 +37,7 @@ at::Tensor BatchNormBase::normalise(const at::Tensor& x, const at::Tensor& weigh
   if (!is_training()) return at::batch_norm(x, weight, bias, mean_, variance_, false, 0, eps_, false);
   if (measuring_) {
     const at::Tensor wide = x.detach().to(at::kDouble);
-    mean_sum_ += wide.mean(all_but_features(x));
-    variance_sum_ += wide.var(all_but_features(x), /*unbiased=*/false);
-    ++batches_;
+    measured_.push_back(at::cat({wide.mean(all_but_features(x)), wide.var(all_but_features(x), /*unbiased=*/false)}));
   } else if (sum_) {
     return normalise_globally(x, weight, bias);
   }
@@ -74,16 +72,26 @@ FeatureMap BatchNormBase::frozen_with(const at::Tensor& weight, const at::Tensor
 
 void BatchNormBase::begin_measuring() {
   measuring_ = true;
-  batches_ = 0;
-  mean_sum_ = at::zeros_like(mean_, mean_.options().dtype(at::kDouble));
-  variance_sum_ = at::zeros_like(mean_sum_);
+  measured_.clear();
 }
 
-void BatchNormBase::end_measuring() {
-  ensure(measuring_ && batches_ > 0, "batch norm statistics were measured on no batch");
-  mean_.copy_(mean_sum_ / batches_);
-  variance_.copy_(variance_sum_ / batches_);
+void BatchNormBase::end_measuring(int64_t batches, const BatchShare& share) {
+  const int64_t features = mean_.numel();
+  at::Tensor rows = at::zeros({batches, 2 * features}, mean_.options().dtype(at::kDouble));
+  int64_t batch = share.first;
+  for (const at::Tensor& row : measured_) {
+    rows.select(0, batch).copy_(row);
+    batch += share.stride;
+  }
+  ensure(measuring_ && batch >= batches && batch < batches + share.stride,
+         "batch norm statistics were measured on {} of {} batches", measured_.size(), batches);
+  if (share.sum) rows = share.sum(rows);  // all others added zeros: exact
+  at::Tensor total = at::zeros({2 * features}, rows.options());
+  for (int64_t i = 0; i < batches; ++i) total += rows[i];
+  mean_.copy_(total.narrow(0, 0, features) / batches);
+  variance_.copy_(total.narrow(0, features, features) / batches);
   measuring_ = false;
+  measured_.clear();
 }
 
 BatchNorm::BatchNorm(int64_t features, double eps) : BatchNormBase(features, eps) {
@@ -125,14 +133,14 @@ void synchronise_batch_norm(torch::nn::Module& network, const CrossRankSum& sum)
 }
 
 void measure_statistics(torch::nn::Module& network, int64_t batches,
-                        const std::function<void(int64_t i)>& forward_batch) {
+                        const std::function<void(int64_t i)>& forward_batch, const BatchShare& share) {
   const std::vector<BatchNormBase*> layers = batch_norms_of(network);
   if (!layers.empty()) {
     at::NoGradGuard no_grad;
     network.train();
     for (BatchNormBase* layer : layers) layer->begin_measuring();
-    for (int64_t i = 0; i < batches; ++i) forward_batch(i);
-    for (BatchNormBase* layer : layers) layer->end_measuring();
+    for (int64_t i = share.first; i < batches; i += share.stride) forward_batch(i);
+    for (BatchNormBase* layer : layers) layer->end_measuring(batches, share);
   }
   network.eval();
 }

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "models/layers.hpp"
 
@@ -14,6 +15,12 @@ namespace ddls {
 
 // The sum of a vector over all ranks, differentiable (its derivative is the same sum), the identity on one rank.
 using CrossRankSum = std::function<at::Tensor(const at::Tensor&)>;
+
+// Batches `first`, `first + stride`, ... are measured here, the others by other processes; `sum` adds over all of them.
+struct BatchShare {
+  int64_t first = 0, stride = 1;
+  CrossRankSum sum = {};
+};
 
 // A batch norm in eval mode: x * scale + shift, float64. [features], or with a row per class [classes, features].
 struct FeatureMap {
@@ -32,9 +39,10 @@ class BatchNormBase : public torch::nn::Module {
   // and one more in backward. An empty function ends that.
   void synchronise(CrossRankSum sum) { sum_ = std::move(sum); }
 
-  // Between begin and end, training-mode forwards add their batch statistics; end writes the averages to the buffers.
+  // Between begin and end, training-mode forwards note their batch statistics; end writes the averages over `batches`
+  // batches, of which `share` says which were these, to the buffers.
   void begin_measuring();
-  void end_measuring();
+  void end_measuring(int64_t batches, const BatchShare& share);
 
  protected:
   BatchNormBase(int64_t features, double eps);
@@ -49,8 +57,7 @@ class BatchNormBase : public torch::nn::Module {
   at::Tensor mean_, variance_;
   CrossRankSum sum_;
   bool measuring_ = false;
-  int64_t batches_ = 0;
-  at::Tensor mean_sum_, variance_sum_;  // float64
+  std::vector<at::Tensor> measured_;  // per batch: means, then variances; float64
 };
 
 // One gain (`weight`, 1 at first) and offset (`bias`, 0) per feature. Any condition is left aside.
@@ -91,10 +98,11 @@ class VectorBatchNorm : public BatchNormBase {
 void synchronise_batch_norm(torch::nn::Module& network, const CrossRankSum& sum);
 
 // Runs the network in training mode over `batches` batches and fixes the statistics of all its batch norms by the average
-// over them; leaves the network in eval mode. Does nothing but that for networks without one. Never collective: every rank
-// measures on the same draws. `forward_batch(i)` calls the network on batch i (with labels where it is conditional).
+// over them; leaves the network in eval mode. Does nothing but that for networks without one. `forward_batch(i)` calls the
+// network on batch i (with labels where it is conditional). Collective where the batches are shared; the result does not
+// depend on how.
 void measure_statistics(torch::nn::Module& network, int64_t batches,
-                        const std::function<void(int64_t i)>& forward_batch);
+                        const std::function<void(int64_t i)>& forward_batch, const BatchShare& share = {});
 // The same for networks of one input: `batch(i)` gives input batch i.
 void measure_statistics(torch::nn::Module& network, const std::function<at::Tensor(const at::Tensor&)>& forward,
                         int64_t batches, const std::function<at::Tensor(int64_t)>& batch);

@@ -49,9 +49,9 @@ class Generator : public Network {
     return at::tanh(at::pixel_shuffle(last_->forward(h), 2));
   }
 
-  std::optional<Operations> sampling_form() const override {
-    Operations form = upsampling_form(*linear_, first_width_, side_, norms_, ups_);
-    form.push_back(convolution(fold(*last_), tanh_activation));
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
+    Operations form = upsampling_form(type, *linear_, first_width_, side_, norms_, ups_);
+    form.push_back(convolution(fold(*last_, type), tanh_activation));
     form.push_back(depth_to_space());
     return form;
   }
@@ -98,13 +98,13 @@ class Discriminator : public Network {
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> sampling_form() const override {
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
     Operations form;
     form.push_back(space_to_depth());
-    for (const auto& down : downs_) form.push_back(convolution(fold(*down), leaky_activation(slope)));
+    for (const auto& down : downs_) form.push_back(convolution(fold(*down, type), leaky_activation(slope)));
     form.push_back(image_as_features(downs_.back()->outputs(), side_));
-    if (hidden_) form.push_back(dense(fold(*hidden_), leaky_activation(slope)));
-    form.push_back(logit(fold(*logit_)));
+    if (hidden_) form.push_back(dense(fold(*hidden_, type), leaky_activation(slope)));
+    form.push_back(logit(fold(*logit_), type));
     return form;
   }
 

@@ -31,14 +31,14 @@ class Mlp : public Network {
     return h;
   }
 
-  std::optional<Operations> sampling_form() const override {
-    Operations form = hidden_form();
-    form.push_back(dense(fold(*layers_.back()), no_activation));
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
+    Operations form = hidden_form(type);
+    form.push_back(dense(fold(*layers_.back(), type), no_activation));
     return form;
   }
-  Operations hidden_form() const {  // all but the last layer
+  Operations hidden_form(at::ScalarType type) const {  // all but the last layer
     Operations form;
-    for (size_t i = 0; i + 1 < layers_.size(); ++i) form.push_back(dense(fold(*layers_[i]), relu_activation));
+    for (size_t i = 0; i + 1 < layers_.size(); ++i) form.push_back(dense(fold(*layers_[i], type), relu_activation));
     return form;
   }
   const Dense& last() const { return *layers_.back(); }
@@ -73,11 +73,11 @@ class MlpDiscriminator : public Network {
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> sampling_form() const override {
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
     Operations form;
     if (frequencies_.defined()) form.push_back(fourier_features(frequencies_));
-    for (OperationPtr& layer : body_->hidden_form()) form.push_back(std::move(layer));
-    form.push_back(logit(fold(body_->last())));
+    for (OperationPtr& layer : body_->hidden_form(type)) form.push_back(std::move(layer));
+    form.push_back(logit(fold(body_->last()), type));
     return form;
   }
 

@@ -12,13 +12,14 @@ namespace ddls {
 namespace {
 
 // The first layer, which takes x and its label's embedding side by side: the label's part is a bias per class.
-OperationPtr labelled_layer(const Dense& layer, const Embedding& label, Activation activation) {
+OperationPtr labelled_layer(at::ScalarType type, const Dense& layer, const Embedding& label, Activation activation) {
   const DenseMap map = fold(layer);
   const at::Tensor table = label.weight().detach();
   const int64_t inputs = map.weight.size(1) - table.size(1);
   const at::Tensor biases = at::addmm(map.bias, table, map.weight.narrow(1, inputs, table.size(1)).t());
-  return dense_with_labels({.weight = map.weight.narrow(1, 0, inputs), .bias = {}, .folded_inputs = table.size(1)},
-                           biases, activation);
+  return dense_with_labels(
+      {.weight = map.weight.narrow(1, 0, inputs).to(type), .bias = {}, .folded_inputs = table.size(1)}, biases.to(type),
+      activation);
 }
 
 int64_t pixels(const SampleShape& image) { return image[0] * image[1] * image[2]; }
@@ -48,14 +49,14 @@ class Generator : public Network {
     return at::tanh(last_->forward(h)).view({z.size(0), image_[0], image_[1], image_[2]});
   }
 
-  std::optional<Operations> sampling_form() const override {
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
     Operations form;
-    form.push_back(labelled_layer(*layers_.front(), *label_, leaky_activation(slope_)));
+    form.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
     for (size_t i = 1; i < layers_.size(); ++i) {
       const std::optional<FeatureMap> norm = norms_[i - 1]->frozen();
-      form.push_back(dense(fold(*layers_[i], &*norm), leaky_activation(slope_)));
+      form.push_back(dense(fold(*layers_[i], type, &*norm), leaky_activation(slope_)));
     }
-    form.push_back(dense(fold(*last_), tanh_activation));
+    form.push_back(dense(fold(*last_, type), tanh_activation));
     form.push_back(features_as_planes(image_));
     return form;
   }
@@ -104,12 +105,13 @@ class Discriminator : public Network {
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> sampling_form() const override {
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
     Operations form;
     form.push_back(planes_as_features(image_));
-    form.push_back(labelled_layer(*layers_.front(), *label_, leaky_activation(slope_)));
-    for (size_t i = 1; i < layers_.size(); ++i) form.push_back(dense(fold(*layers_[i]), leaky_activation(slope_)));
-    form.push_back(logit(fold(*logit_)));
+    form.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
+    for (size_t i = 1; i < layers_.size(); ++i)
+      form.push_back(dense(fold(*layers_[i], type), leaky_activation(slope_)));
+    form.push_back(logit(fold(*logit_), type));
     return form;
   }
 

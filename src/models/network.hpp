@@ -21,7 +21,10 @@ class Network : public torch::nn::Module {
   virtual at::Tensor forward(const at::Tensor& input, const at::Tensor& labels = {}) = 0;
   // The same function in eval mode with the weights as they are now, made for many calls: docs/architecture.md. Equal to
   // forward but for rounding. Nothing where the architecture has no such form.
-  virtual std::optional<Operations> sampling_form() const { return std::nullopt; }
+  std::optional<Operations> sampling_form() const { return sampling_form_in(parameters().front().scalar_type()); }
+  // In bfloat16: weights and activations are rounded to that; it takes and gives images and latents of that type, but
+  // logits of the weights' own.
+  virtual std::optional<Operations> sampling_form_in(at::ScalarType) const { return std::nullopt; }
   // Of discriminators: what the last layer takes, [n, k], and that layer with the weights as they are now, detached. Its
   // operation is the last of the sampling form. Others throw Error(internal).
   virtual at::Tensor features(const at::Tensor& input, const at::Tensor& labels);

@@ -22,11 +22,11 @@ class RefittedHead : public Network {
     return (labelled() ? (h * at::embedding(weight_, labels)).sum(1) : at::mv(h, weight_.select(0, 0))) + bias_;
   }
 
-  std::optional<Operations> sampling_form() const override {
-    std::optional<Operations> form = body_->sampling_form();
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
+    std::optional<Operations> form = body_->sampling_form_in(type);
     if (!form) return form;
     form->pop_back();  // the body's own last layer
-    form->push_back(labelled() ? logit_with_labels({weight_, bias_}) : logit({weight_, bias_}));
+    form->push_back(labelled() ? logit_with_labels({weight_, bias_}, type) : logit({weight_, bias_}, type));
     return form;
   }
 

@@ -26,24 +26,23 @@ at::Tensor GeneratorBlock::forward(const at::Tensor& x, const at::Tensor& condit
   return h + doubled(*shortcut_, x);
 }
 
-OperationPtr GeneratorBlock::sampling_form(const FeatureMap* after) const {
+OperationPtr GeneratorBlock::sampling_form(at::ScalarType type, const FeatureMap* after) const {
   const std::optional<FeatureMap> before = norm1_->frozen(), between = norm2_->frozen();
   if (!before || !between || bilinear_) return nullptr;
-  const at::ScalarType type = conv1_->raw_weight().scalar_type();
   Operations main;
   main.push_back(norm_and_relu(*before, type));
   if (between->scale.dim() == 1) {
-    main.push_back(convolution(fold(*conv1_, &*between, SideChange::doubled), relu_activation));
+    main.push_back(convolution(fold(*conv1_, type, &*between, SideChange::doubled), relu_activation));
   } else {  // per class
-    main.push_back(convolution(fold(*conv1_, nullptr, SideChange::doubled), no_activation));
+    main.push_back(convolution(fold(*conv1_, type, nullptr, SideChange::doubled), no_activation));
     main.push_back(norm_and_relu(*between, type));
   }
-  main.push_back(convolution(fold(*conv2_, after), no_activation));
+  main.push_back(convolution(fold(*conv2_, type, after), no_activation));
   std::optional<FeatureMap> scale_alone;  // the shift is in the other branch already
   if (after != nullptr) scale_alone = FeatureMap{after->scale, at::zeros_like(after->shift)};
   Operations shortcut;
   shortcut.push_back(
-      convolution(fold(*shortcut_, scale_alone ? &*scale_alone : nullptr, SideChange::doubled), no_activation));
+      convolution(fold(*shortcut_, type, scale_alone ? &*scale_alone : nullptr, SideChange::doubled), no_activation));
   return residual(std::move(main), std::move(shortcut), SideChange::doubled);
 }
 
@@ -66,15 +65,15 @@ at::Tensor DiscriminatorBlock::forward(const at::Tensor& x) {
   return h + (options_.first ? shortcut_->forward(at::avg_pool2d(x, 2)) : shortcut_->forward_halved(x));
 }
 
-OperationPtr DiscriminatorBlock::sampling_form() const {
+OperationPtr DiscriminatorBlock::sampling_form(at::ScalarType type) const {
   const SideChange change = options_.downsample ? SideChange::halved : SideChange::none;
   Operations main, shortcut;
   if (!options_.first) main.push_back(activate(relu_activation));
-  main.push_back(convolution(fold(*conv1_), relu_activation));
-  main.push_back(convolution(fold(*conv2_, nullptr, change), no_activation));
+  main.push_back(convolution(fold(*conv1_, type), relu_activation));
+  main.push_back(convolution(fold(*conv2_, type, nullptr, change), no_activation));
   // As published, the shortcut of the first block pools first.
   const SideChange published = options_.first ? SideChange::none : change;
-  if (shortcut_) shortcut.push_back(convolution(fold(*shortcut_, nullptr, published), no_activation));
+  if (shortcut_) shortcut.push_back(convolution(fold(*shortcut_, type, nullptr, published), no_activation));
   return residual(std::move(main), std::move(shortcut), change);
 }
 

@@ -23,7 +23,7 @@ class GeneratorBlock : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition);  // the condition goes to the norms
   // `after`: a norm of the block's result that joins its convolutions, or null. Null where a norm has no frozen form, and for
   // bilinear blocks.
-  OperationPtr sampling_form(const FeatureMap* after) const;
+  OperationPtr sampling_form(at::ScalarType type, const FeatureMap* after) const;
 
  private:
   bool bilinear_;
@@ -44,7 +44,7 @@ class DiscriminatorBlock : public torch::nn::Module {
  public:
   DiscriminatorBlock(int64_t from, int64_t to, const DiscriminatorBlockOptions& options);
   at::Tensor forward(const at::Tensor& x);
-  OperationPtr sampling_form() const;
+  OperationPtr sampling_form(at::ScalarType type) const;
 
  private:
   DiscriminatorBlockOptions options_;

@@ -38,16 +38,16 @@ class Generator : public Network {
     return at::tanh(last_->forward(at::relu(norm_->forward(h))));
   }
 
-  std::optional<Operations> sampling_form() const override {
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
     if (bilinear_) return std::nullopt;
     Operations form;
-    form.push_back(dense(fold(*linear_), no_activation));
+    form.push_back(dense(fold(*linear_, type), no_activation));
     form.push_back(features_as_image(bottom_width_, side_));
     const std::optional<FeatureMap> last_norm = norm_->frozen();
     for (const auto& block : blocks_)
-      form.push_back(block->sampling_form(block == blocks_.back() ? &*last_norm : nullptr));
+      form.push_back(block->sampling_form(type, block == blocks_.back() ? &*last_norm : nullptr));
     form.push_back(activate(relu_activation));
-    form.push_back(convolution(fold(*last_), tanh_activation));
+    form.push_back(convolution(fold(*last_, type), tanh_activation));
     return form;
   }
 
@@ -100,13 +100,13 @@ class Discriminator : public Network {
     return label_ ? logit + (label_->forward(labels) * h).sum(1) : logit;
   }
 
-  std::optional<Operations> sampling_form() const override {
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
     Operations form;
     form.push_back(to_channels_last());
-    for (const auto& block : blocks_) form.push_back(block->sampling_form());
+    for (const auto& block : blocks_) form.push_back(block->sampling_form(type));
     form.push_back(relu_and_pool(mean_pooling_));
     const auto [weight, bias] = last_layer();
-    form.push_back(label_ ? logit_with_labels({weight, bias}) : logit({weight, bias}));
+    form.push_back(label_ ? logit_with_labels({weight, bias}, type) : logit({weight, bias}, type));
     return form;
   }
 

@@ -33,9 +33,9 @@ class Generator : public Network {
     return at::tanh(last_->forward(h));
   }
 
-  std::optional<Operations> sampling_form() const override {
-    Operations form = upsampling_form(*linear_, first_width_, side_, norms_, ups_);
-    form.push_back(convolution(fold(*last_), tanh_activation));
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
+    Operations form = upsampling_form(type, *linear_, first_width_, side_, norms_, ups_);
+    form.push_back(convolution(fold(*last_, type), tanh_activation));
     return form;
   }
 
@@ -76,12 +76,12 @@ class Discriminator : public Network {
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> sampling_form() const override {
+  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
     Operations form;
     form.push_back(to_channels_last());
-    for (const auto& layer : convolutions_) form.push_back(convolution(fold(*layer), leaky_activation(slope_)));
+    for (const auto& layer : convolutions_) form.push_back(convolution(fold(*layer, type), leaky_activation(slope_)));
     form.push_back(image_as_features(convolutions_.back()->outputs(), side_));
-    form.push_back(logit(fold(*logit_)));
+    form.push_back(logit(fold(*logit_), type));
     return form;
   }
 

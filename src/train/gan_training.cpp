@@ -8,20 +8,27 @@
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "models/state.hpp"
+#include "train/cross_rank_sum.hpp"
 #include "train/gan_trainer.hpp"
 #include "train/training_key.hpp"
 
 namespace ddls {
 namespace {
 
+// Of a checkpoint of the last step: the generator as it is sampled from, its statistics with it.
+constexpr const char* measured_generator = "measured_generator";
+
 // Fixes the statistics of the generator's batch norms on draws that depend on the seed alone.
-void measure_generator(Network& generator, const Config& config, c10::Device device) {
+void measure_generator(Network& generator, const Config& config, c10::Device device, const BatchShare& share = {}) {
   constexpr int64_t batches = 16, batch = 256;
   const LatentSource source = latent_source(config, device);
-  measure_statistics(generator, batches, [&](int64_t i) {
-    const IdRange ids{i * batch, (i + 1) * batch};
-    generator.forward(source.latents(ids, 0, Stream::statistics), source.labels(ids, 0, Stream::statistics));
-  });
+  measure_statistics(
+      generator, batches,
+      [&](int64_t i) {
+        const IdRange ids{i * batch, (i + 1) * batch};
+        generator.forward(source.latents(ids, 0, Stream::statistics), source.labels(ids, 0, Stream::statistics));
+      },
+      share);
 }
 
 // A grid of the averaged generator: the same latents every time, batch statistics, classes in turn.
@@ -37,12 +44,8 @@ void picture(const TrainContext& context, GanTrainer& trainer, int64_t done) {
   if (made.dim() == 4) context.log.picture("generator", done, made, fmt::format("grids/step-{:08}.png", done));
 }
 
-// FD and IS of the averaged generator, into the log.
-void evaluate(const TrainContext& context, GanTrainer& trainer, int64_t done) {
-  const int64_t every = context.config.train.evaluate_every;
-  if (!context.evaluate || every == 0 || done % every != 0) return;
-  const NetworkPtr generator = trainer.averaged();
-  measure_generator(*generator, context.config, trainer.device());
+// FD and IS of the generator, into the log.
+void evaluate(const TrainContext& context, const NetworkPtr& generator, int64_t done) {
   const std::vector<NamedValue> values = context.evaluate(generator);
   context.comm.on_root([&] { return context.log.record("gan_metrics", done, values), std::string(); });
   std::string text;
@@ -73,15 +76,30 @@ TrainedGan train_gan(const TrainContext& context) {
   phase.watched = GanTrainer::watched();
   phase.step = [&](int64_t step) { return trainer.step(step); };
   phase.details = [&] { return trainer.details(); };
+  // The measurement may take minutes (4096 images), so the last checkpoint keeps what came of it.
+  std::optional<NamedTensors> measured;
   phase.after_step = [&](int64_t done) {
     picture(context, trainer, done);
-    evaluate(context, trainer, done);
+    const bool due = context.evaluate && train.evaluate_every > 0 && done % train.evaluate_every == 0;
+    if (!due && done < train.steps) return;
+    const NetworkPtr generator = trainer.averaged();
+    measure_generator(*generator, context.config, trainer.device(),
+                      {context.comm.rank(), context.comm.ranks(), cross_rank_sum(context.comm)});
+    if (done == train.steps) measured = state_of(*generator);
+    if (due) evaluate(context, generator, done);
   };
-  phase.save = [&] { return trainer.checkpoint(); };
-  phase.restore = [&](const Checkpoint& c, const std::string& source) { trainer.restore(c, source); };
+  phase.save = [&] {
+    Checkpoint c = trainer.checkpoint();
+    if (measured) c.tensors[measured_generator] = *measured;
+    return c;
+  };
+  phase.restore = [&](const Checkpoint& c, const std::string& source) {
+    trainer.restore(c, source);
+    if (c.tensors.contains(measured_generator)) measured = c.tensors.at(measured_generator);
+  };
   phase.digest = [&] { return trainer.digest(); };
   run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
-  return load_gan(context.config, trainer.sample_shape(), trainer.checkpoint(), "training", trainer.device());
+  return load_gan(context.config, trainer.sample_shape(), phase.save(), "training", trainer.device());
 }
 
 TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint,
@@ -89,12 +107,14 @@ TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkp
   TrainedGan gan;
   gan.generator = make_network(config.model, Role::generator, shape, config.seed);
   gan.discriminator = make_network(config.model, Role::discriminator, shape, config.seed);
-  const std::string weights = checkpoint.tensors.contains("ema") ? "ema" : "generator";
+  const bool measured = checkpoint.tensors.contains(measured_generator);
+  const std::string weights = measured ? measured_generator : checkpoint.tensors.contains("ema") ? "ema" : "generator";
   load_state(*gan.generator, checkpoint.tensors.at(weights), source + "/" + weights + ".safetensors");
   load_state(*gan.discriminator, checkpoint.tensors.at("discriminator"), source + "/discriminator.safetensors");
   gan.generator->to(device);
   gan.discriminator->to(device);
-  measure_generator(*gan.generator, config, device);
+  if (!measured) measure_generator(*gan.generator, config, device);
+  gan.generator->eval();
   gan.discriminator->eval();
   return gan;
 }

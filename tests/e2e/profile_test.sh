@@ -55,6 +55,21 @@ rows = {(r["operation"], r["pass"]) for r in read("autograd.json")["profile"]["o
 assert rows == {("update", ""), ("generator", "forward"), ("ratio", "forward"), ("both", "backward"), ("rest", "")}, rows
 PYTHON
 
+# The speed at several block sizes: all of them, in order, and one of the fast ones recommended.
+on 2 "${bench[@]}" --block-sizes 8,2,4 --json sizes.json >sizes.txt 2>err || { cat err >&2; fail "the block sizes"; }
+python3 - <<'PYTHON' || fail "the block sizes"
+import json
+
+with open("sizes.json") as f:
+    result = json.load(f)
+rates = {row["block_size"]: row["chain_steps_per_second"] for row in result["block_sizes"]}
+assert list(rates) == [2, 4, 8] and min(rates.values()) > 0, rates
+good = [size for size, rate in rates.items() if rate >= 0.98 * max(rates.values())]
+assert result["recommended_block_size"] == good[0], result
+PYTHON
+expect 64 1 bench training --config small.yaml --block-sizes 8
+says '--block-sizes is of the sampler'
+
 expect 64 2 bench training --config small.yaml --profile
 says '--profile is of the sampler'
 expect 64 1 bench sampler --config small.yaml --trace t.json

@@ -51,6 +51,16 @@ done
 cmp manifest.np1 manifest.np3 || fail "diagnostics depend on the number of ranks"
 grep -q '"tail_ess_per_chain": [0-9]' manifest.np1 || fail "there are no diagnostics"
 
+# In bfloat16 too, and these are other chains; their samples are as finely decoded.
+for ranks in 1 3; do
+  on "$ranks" sample --config small.yaml --out np2 --set sample.methods=[ddls,mala] --set sample.precision=bfloat16 \
+    >out 2>err || { cat err >&2; fail "chains in bfloat16"; }
+  (cd np2/samples && sha256sum ./*/samples.npz ./*/latents.npz ./*/chains.jsonl) >"bfloat16.np$ranks"
+  rm -r np2/samples
+done
+cmp bfloat16.np1 bfloat16.np3 || fail "in bfloat16 the bytes depend on the number of ranks"
+! grep -F -f <(grep -o '^[0-9a-f]*' bfloat16.np1) np1.hashes || fail "bfloat16 made no difference"
+
 # In parts, by jobs with other numbers of ranks, two of them at the same time; one part is left to the job that puts them together.
 rm np2/run.json
 on 2 sample --config small.yaml --out np2 --shard 2/4 >out2 2>err2 &

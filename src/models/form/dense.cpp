@@ -40,15 +40,17 @@ class DenseOperation : public Operation {
 
 class LogitOperation : public Operation {
  public:
-  LogitOperation(const DenseMap& map, bool labelled) : labelled_(labelled), weights_(map.weight), bias_(map.bias) {}
+  LogitOperation(const DenseMap& map, at::ScalarType type, bool labelled)
+      : type_(type), labelled_(labelled), weights_(map.weight), bias_(map.bias) {}
 
   at::Tensor forward(at::Tensor x, Tape& tape) const override {
+    x = x.to(weights_.scalar_type());
     at::Tensor y = labelled_ ? (x * at::embedding(weights_, tape.labels())).sum(1) : at::mv(x, weights_.select(0, 0));
     if (bias_.defined()) y.add_(bias_);
     return y;
   }
   at::Tensor pull(at::Tensor dy, Tape& tape) const override {
-    return dy.unsqueeze(1) * (labelled_ ? at::embedding(weights_, tape.labels()) : weights_);
+    return (dy.unsqueeze(1) * (labelled_ ? at::embedding(weights_, tape.labels()) : weights_)).to(type_);
   }
   OperationWork work(Pass, at::IntArrayRef) const override {
     const int64_t inputs = weights_.size(1);
@@ -60,6 +62,7 @@ class LogitOperation : public Operation {
   }
 
  private:
+  at::ScalarType type_;
   bool labelled_;
   at::Tensor weights_, bias_;
 };
@@ -74,8 +77,12 @@ OperationPtr dense_with_labels(const DenseMap& map, const at::Tensor& biases, Ac
   return std::make_unique<DenseOperation>(map, biases, activation);
 }
 
-OperationPtr logit(const DenseMap& map) { return std::make_unique<LogitOperation>(map, false); }
+OperationPtr logit(const DenseMap& map, at::ScalarType type) {
+  return std::make_unique<LogitOperation>(map, type, false);
+}
 
-OperationPtr logit_with_labels(const DenseMap& map) { return std::make_unique<LogitOperation>(map, true); }
+OperationPtr logit_with_labels(const DenseMap& map, at::ScalarType type) {
+  return std::make_unique<LogitOperation>(map, type, true);
+}
 
 }  // namespace ddls

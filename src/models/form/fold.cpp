@@ -30,19 +30,19 @@ void absorb(Wide& w, const FeatureMap* norm, int64_t output_axis) {
   w.bias = w.bias.defined() ? w.bias * map.scale + map.shift : map.shift;
 }
 
-at::Tensor rounded(const at::Tensor& t, const Layer& like) {
-  return t.defined() ? t.to(like.raw_weight().scalar_type()) : t;
-}
+at::Tensor rounded(const at::Tensor& t, at::ScalarType type) { return t.defined() ? t.to(type) : t; }
 
 }  // namespace
 
-DenseMap fold(const Dense& layer, const FeatureMap* norm) {
+DenseMap fold(const Dense& layer) { return fold(layer, layer.raw_weight().scalar_type()); }
+
+DenseMap fold(const Dense& layer, at::ScalarType type, const FeatureMap* norm) {
   Wide w = wide(layer);
   absorb(w, norm, 0);
-  return {rounded(w.weight, layer), rounded(w.bias, layer)};
+  return {rounded(w.weight, type), rounded(w.bias, type)};
 }
 
-ConvolutionMap fold(const Convolution& layer, const FeatureMap* norm, SideChange change) {
+ConvolutionMap fold(const Convolution& layer, at::ScalarType type, const FeatureMap* norm, SideChange change) {
   Wide w = wide(layer);
   absorb(w, norm, 0);
   const int64_t kernel = layer.raw_weight().size(2);
@@ -54,16 +54,16 @@ ConvolutionMap fold(const Convolution& layer, const FeatureMap* norm, SideChange
     map = {.weight = {}, .bias = {}, .stride = 2, .padding = 1, .transposed = doubling};
   }
   if (change != SideChange::none) map.published_taps = 4 * kernel * kernel;  // it works on the larger image
-  map.weight = rounded(w.weight, layer).contiguous(at::MemoryFormat::ChannelsLast);
-  map.bias = rounded(w.bias, layer);
+  map.weight = rounded(w.weight, type).contiguous(at::MemoryFormat::ChannelsLast);
+  map.bias = rounded(w.bias, type);
   return map;
 }
 
-ConvolutionMap fold(const TransposedConvolution& layer, const FeatureMap* norm) {
+ConvolutionMap fold(const TransposedConvolution& layer, at::ScalarType type, const FeatureMap* norm) {
   Wide w = wide(layer);
   absorb(w, norm, 1);
-  return {.weight = rounded(w.weight, layer).contiguous(at::MemoryFormat::ChannelsLast),
-          .bias = rounded(w.bias, layer),
+  return {.weight = rounded(w.weight, type).contiguous(at::MemoryFormat::ChannelsLast),
+          .bias = rounded(w.bias, type),
           .stride = layer.stride(),
           .padding = layer.padding(),
           .transposed = true};

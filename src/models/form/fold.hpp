@@ -1,6 +1,6 @@
 #pragma once
 // Trained layers as frozen maps: spectral norm divided out, a batch norm that follows folded in. Folding is done in float64
-// and rounded once, to the type of the layer's weight.
+// and rounded once, to `type`: the form then works in it.
 #include "models/batch_norm.hpp"
 #include "models/layers.hpp"
 
@@ -24,8 +24,10 @@ enum class SideChange { none, doubled, halved };  // Convolution::forward, forwa
 
 // `norm`: a frozen batch norm of the layer's results, per feature, or null. Of a dense layer whose outputs are read as a channels-last image (as_image) each run of features is
 // one pixel.
-DenseMap fold(const Dense& layer, const FeatureMap* norm = nullptr);
-ConvolutionMap fold(const Convolution& layer, const FeatureMap* norm = nullptr, SideChange change = SideChange::none);
-ConvolutionMap fold(const TransposedConvolution& layer, const FeatureMap* norm = nullptr);
+DenseMap fold(const Dense& layer);  // rounded to the type of its own weight
+DenseMap fold(const Dense& layer, at::ScalarType type, const FeatureMap* norm = nullptr);
+ConvolutionMap fold(const Convolution& layer, at::ScalarType type, const FeatureMap* norm = nullptr,
+                    SideChange change = SideChange::none);
+ConvolutionMap fold(const TransposedConvolution& layer, at::ScalarType type, const FeatureMap* norm = nullptr);
 
 }  // namespace ddls

@@ -194,6 +194,23 @@ TEST(Check, Data) {
             "model.architecture: dcgan makes images, but data.kind gaussians25 are points; use mlp\n");
 }
 
+TEST(Check, Precision) {
+  Config config;
+  config.sample.precision = "bfloat16";
+  EXPECT_EQ(conflicts_of(config),
+            "sample.precision: a bfloat16 gradient of a perceptron on points is off by a tenth; take float32\n");
+  config.data.kind = "cifar10";
+  config.data.train = config.data.test = "/x";
+  config.model.architecture = "sn_resnet";
+  EXPECT_EQ(conflicts_of(config), "");
+  config.model.upsampling = "bilinear";
+  config.train.ratio.output_noise = 0.1;
+  config.train.ratio.steps = 100;
+  EXPECT_EQ(conflicts_of(config),
+            "sample.precision: bilinear upsampling has no sampling form in bfloat16; take float32\n"
+            "sample.precision: chains with output noise run in float32\n");
+}
+
 TEST(Check, Train) {
   Config config;
   config.train.shards = 0;  // one per rank: nothing has to divide

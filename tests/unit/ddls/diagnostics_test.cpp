@@ -44,7 +44,7 @@ TEST(Diagnostics, RefuseWhatIsTooShort) {
 
 // A trace of 60 records, 10 steps apart, of 50 chains.
 at::Tensor noise_trace() {
-  const auto names = static_cast<int64_t>(trace_names().size());
+  const auto names = static_cast<int64_t>(trace_names(most_components).size());
   return Noise{71}.normal({0, 60 * 50}, names, 0, Stream::prior).view({60, 50, names});
 }
 
@@ -68,6 +68,16 @@ TEST(TraceSummary, TellsMixedChainsFromThoseThatAreNot) {
   const nlohmann::ordered_json bad = trace_summary(trace, every_tenth(60));
   EXPECT_GT(bad["rhat"].get<double>(), 2);
   EXPECT_LT(bad["diagnosed"]["scalars"]["energy"]["rhat"].get<double>(), 1.02);
+}
+
+TEST(TraceSummary, NamesTheComponentsThatThereAre) {
+  const auto scalars = [](const at::Tensor& trace) {
+    return trace_summary(trace, every_tenth(60))["diagnosed"]["scalars"];
+  };
+  const at::Tensor trace = noise_trace();
+  EXPECT_TRUE(scalars(trace).contains("feature_component_3"));
+  EXPECT_EQ(scalars(trace.narrow(2, 0, fewest_trace_columns + 1)).back(), scalars(trace)["feature_component_0"]);
+  EXPECT_FALSE(scalars(trace.narrow(2, 0, fewest_trace_columns)).contains("feature_component_0"));
 }
 
 TEST(TraceSummary, LeavesOutWhatIsNoSeries) {

@@ -57,6 +57,30 @@ TEST(Exactness, TwoModesOfUnequalWeight) {
   }
 }
 
+// A drift that is rounded (sample.precision), here towards zero to whole numbers so that it shows: kernels that accept or reject are as exact
+// as before, because proposal and accept step use the same function of z; without the test the law is another one.
+TEST(Exactness, OfARoundedDrift) {
+  const Target exact_drift = gaussian_target(std::vector<double>{4.0, 2.5});
+  Target target = exact_drift;
+  target.evaluate_by = [exact_drift](const at::Tensor& z, const at::Tensor& labels) {
+    Evaluation e = exact_drift.evaluate(z, labels);
+    e.grad_log_ratio = e.grad_log_ratio.trunc();
+    return e;
+  };
+  for (const std::string name : {"mala", "hmc", "underdamped", "ex2mcmc"}) {
+    SCOPED_TRACE(name);
+    const at::Tensor z = run_chains(make_method(name, options(), target, Noise{48}), target, Noise{48}, many).z;
+    expect_variance(z.select(1, 0), 0.25);
+    expect_law(z.select(1, 0), [](double x) { return normal_cdf(x, 0.5); });
+    expect_variance(z.select(1, 1), 0.4);
+  }
+  const UlaConfig unadjusted{.steps = 300, .step_size = 0.01, .noise_std = 1};
+  const auto variance = [&](const Target& t) {
+    return run_chains(ula(unadjusted, t, Noise{48}), t, Noise{48}, many).z.select(1, 0).var().item<double>();
+  };
+  EXPECT_GT(std::abs(variance(target) / variance(exact_drift) - 1), 0.03);
+}
+
 // Modes that no local move leaves: the global move and the replicas carry the weights across.
 TEST(Exactness, FarModes) {
   const double m = 1.8, s = 0.2, w = 0.8;

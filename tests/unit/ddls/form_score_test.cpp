@@ -25,9 +25,9 @@ ModelConfig small_dcgan() {
   return m;
 }
 
-FormScore score_of(const ModelConfig& model, int64_t cache_bytes) {
-  const auto form = [&](Role role) { return *make_network(model, role, {3, 16, 16}, 3)->sampling_form(); };
-  return {form(Role::generator), form(Role::ratio), at::zeros({1, model.latent_dim}), cache_bytes};
+FormScore score_of(const ModelConfig& model, int64_t cache_bytes, at::ScalarType type = at::kFloat) {
+  const auto form = [&](Role role) { return *make_network(model, role, {3, 16, 16}, 3)->sampling_form_in(type); };
+  return {form(Role::generator), form(Role::ratio), at::zeros({1, model.latent_dim}, type), cache_bytes};
 }
 
 // The largest activations: 16 channels at 16 x 16 pixels, 8 for the DCGAN.
@@ -61,6 +61,28 @@ TEST(FormScore, ABlockIsItsMicroBatches) {
     EXPECT_TRUE(at::allclose(block.log_ratio, together.log_ratio, 1e-4, 1e-5)) << model.architecture;
     EXPECT_TRUE(at::allclose(block.gradient, together.gradient, 1e-3, 1e-5)) << model.architecture;
     EXPECT_TRUE(at::allclose(cut.decode(z, labels), whole.decode(z, labels), 1e-4, 1e-5)) << model.architecture;
+  }
+}
+
+// float32 in, float32 out; in between bfloat16, whose gradient points the same way.
+TEST(FormScore, RoundsToBfloat16) {
+  at::NoGradGuard no_grad;
+  for (const ModelConfig& model : {small_resnet(), small_dcgan()}) {
+    SCOPED_TRACE(model.architecture);
+    const int64_t n = 24;
+    const at::Tensor z = Noise{3}.normal({0, n}, model.latent_dim, 0, Stream::prior);
+    const at::Tensor labels = model.classes > 0 ? at::arange(n, at::kLong).remainder(4) : at::Tensor();
+    const FormScore rounded = score_of(model, 9 * 16 * 16 * 16 * 4, at::kBFloat16);
+    EXPECT_GT(rounded.micro_batch(), score_of(model, 9 * 16 * 16 * 16 * 4).micro_batch());  // half the bytes
+    const FormScore::Scores half = rounded.scores(z, labels),
+                            full = score_of(model, int64_t{1} << 40).scores(z, labels);
+    EXPECT_EQ(half.log_ratio.scalar_type(), at::kFloat);
+    EXPECT_EQ(half.gradient.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::equal(rounded.log_ratio(z, labels), half.log_ratio));
+    const double spread = full.log_ratio.std().item<double>();
+    EXPECT_LT((half.log_ratio - full.log_ratio).abs().median().item<double>(), 0.05 * spread);
+    EXPECT_FALSE(at::equal(half.gradient, full.gradient));
+    EXPECT_GT(at::cosine_similarity(half.gradient, full.gradient).median().item<double>(), 0.97);
   }
 }
 

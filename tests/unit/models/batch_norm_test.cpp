@@ -128,6 +128,24 @@ TEST(BatchNorm, VectorsMoveGainAndOffset) {
   EXPECT_TRUE(at::allclose(norm.forward(x, c), expected, 1e-5, 1e-6));
 }
 
+// Seven batches by one process, and by three of which one gathers: the same bytes.
+TEST(BatchNorm, MeasuringCanBeShared) {
+  constexpr int64_t batches = 7;
+  const at::Tensor x = draws({batches * 4, 3, 2, 2});
+  const auto measured = [&](const BatchShare& share) {
+    const auto norm = std::make_shared<BatchNorm>(3);
+    measure_statistics(
+        *norm, batches, [&](int64_t i) { norm->forward(x.narrow(0, 4 * i, 4)); }, share);
+    return at::cat({norm->named_buffers()["mean"], norm->named_buffers()["variance"]});
+  };
+  at::Tensor others;
+  for (int64_t rank = 1; rank < 3; ++rank)
+    measured({rank, 3, [&](const at::Tensor& rows) { return others = others.defined() ? others + rows : rows; }});
+  EXPECT_TRUE(at::equal(measured({0, 3, [&](const at::Tensor& rows) { return rows + others; }}), measured({})));
+  // More processes than batches.
+  EXPECT_TRUE(at::equal(measured({8, 9, [](const at::Tensor& rows) { return rows + 1; }}), at::ones({6})));
+}
+
 TEST(BatchNorm, MeasuringIsNeverCollectiveAndTakesLabels) {
   const auto shared = std::make_shared<ClassBatchNorm>(2, 3);
   ClassBatchNorm& norm = *shared;
