@@ -21,6 +21,13 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMPI_ALLOW_RUN_AS_ROOT": "
                "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
 
 
+def output_of(command, **options):
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]} ended with {done.returncode}:\n{done.stderr}")
+    return done
+
+
 def images_below(folder):
     return sorted(os.path.join(path, name) for path, _, names in os.walk(folder) for name in names
                   if name.lower().endswith((".png", ".jpg", ".jpeg")))
@@ -32,7 +39,7 @@ def plain(extractor, files, batch):
 import sys, time, numpy, torch
 from PIL import Image
 torch.set_num_threads(1)
-extractor, batch, files = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+extractor, batch, files = sys.argv[1], int(sys.argv[2]), sys.stdin.read().splitlines()
 model = torch.jit.load(extractor).eval()
 def pass_over(files):
     with torch.inference_mode():
@@ -44,16 +51,13 @@ start = time.perf_counter()
 pass_over(files)
 print(len(files) / (time.perf_counter() - start))
 """
-    done = subprocess.run([sys.executable, "-c", program, extractor, str(batch), *files], env=ENVIRONMENT, check=True,
-                          capture_output=True, text=True)
-    return float(done.stdout)
+    return float(output_of([sys.executable, "-c", program, extractor, str(batch)], input="\n".join(files)).stdout)
 
 
 def ours(binary, extractor, folder, batch, ranks):
-    done = subprocess.run(["mpirun", "-q", "--bind-to", "core" if ranks <= os.cpu_count() else "none", "-np", str(ranks),
-                           binary, "evaluate", "--fake", folder, "--real", folder, "--extractor", extractor, "--metrics",
-                           "fid", "--device", "cpu", "--set", f"evaluate.batch={batch}"],
-                          env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    done = output_of(["mpirun", "-q", "--bind-to", "core" if ranks <= os.cpu_count() else "none", "-np", str(ranks), binary,
+                      "evaluate", "--fake", folder, "--real", folder, "--extractor", extractor, "--metrics", "fid",
+                      "--device", "cpu", "--set", f"evaluate.batch={batch}"])
     return statistics.mean(float(rate) for rate in re.findall(r"([0-9.]+) images/s", done.stderr))
 
 

@@ -61,6 +61,24 @@ done
 cmp bfloat16.np1 bfloat16.np3 || fail "in bfloat16 the bytes depend on the number of ranks"
 ! grep -F -f <(grep -o '^[0-9a-f]*' bfloat16.np1) np1.hashes || fail "bfloat16 made no difference"
 
+# A run without a fitted ratio samples from its last step, whose checkpoint holds the generator as it was measured by two
+# ranks; and from an earlier one, which is measured when it is read.
+plain=(--config small.yaml --out plain --set train.ratio.steps=0 --set train.ratio.refine.steps=0 --set sample.methods=[ddls])
+on 2 "${plain[@]}" >out 2>err || { cat err >&2; fail "a run without a fitted ratio"; }
+[[ -s plain/checkpoints/step-00000012/measured_generator.safetensors ]] || fail "the last checkpoint has no measured generator"
+[[ ! -e plain/checkpoints/step-00000008/measured_generator.safetensors ]] || fail "an earlier checkpoint was measured"
+hashes plain >plain.hashes
+rm -r plain/samples
+on 3 sample "${plain[@]}" >out 2>err || { cat err >&2; fail "sampling without a fitted ratio"; }
+hashes plain | cmp plain.hashes - || fail "sampling alone gives other bytes than the run"
+for ranks in 1 3; do
+  rm -r plain/samples
+  on "$ranks" sample "${plain[@]}" --checkpoint plain/checkpoints/step-00000008 >out 2>err || { cat err >&2; fail "an earlier step"; }
+  hashes plain >"earlier.np$ranks"
+done
+cmp earlier.np1 earlier.np3 || fail "samples of an earlier step depend on the number of ranks"
+cmp -s plain.hashes earlier.np1 && fail "an earlier step gives the same samples"
+
 # In parts, by jobs with other numbers of ranks, two of them at the same time; one part is left to the job that puts them together.
 rm np2/run.json
 on 2 sample --config small.yaml --out np2 --shard 2/4 >out2 2>err2 &
