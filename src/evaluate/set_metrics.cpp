@@ -90,6 +90,27 @@ void warn_of_few(const Communicator& comm, const SetFeatures& set) {
                  features);
 }
 
+bool class_by_class(const at::Tensor& labels) {
+  if (!labels.defined() || labels.numel() < 2) return false;
+  const at::Tensor steps = labels.diff();
+  return steps.ge(0).all().item<bool>() && steps.gt(0).any().item<bool>();
+}
+
+// Two metrics see a part of a set at a time (interface.md): of a folder with a folder per class, the first classes.
+void warn_of_order(const MetricContext& context, const EvaluationSet& set, bool is_reference) {
+  if (!context.comm.root() || !class_by_class(set.labels)) return;
+  if (!is_reference && context.wants("is") && context.extractor)
+    log::warning(
+        "{} lies class by class: each of the {} parts of its Inception score holds few classes, and the score is "
+        "lower than that of the same samples in random order",
+        set.name, InceptionScore::splits);
+  if (context.wants("prdc") && context.config.prdc.count < set.count)
+    log::warning(
+        "{} lies class by class: precision, recall, density and coverage take the first {} of its {} samples "
+        "(evaluate.prdc.count), which lack the last classes",
+        set.name, context.config.prdc.count, set.count);
+}
+
 // Why a metric cannot be had of these two sets; empty where it can.
 std::string no_pairs_why(const SetFeatures& own, const Reference& reference, bool own_statistics_only) {
   if (own_statistics_only) return own.name + " holds statistics only";
@@ -159,6 +180,7 @@ bool MetricContext::wants(const char* metric) const {
 Reference prepare_reference(const MetricContext& context, const EvaluationSet& set) {
   Reference reference;
   reference.statistics_only = set.statistics.has_value();
+  warn_of_order(context, set, true);
   reference.set = reference_features(context, set);
   if (context.wants_frechet()) {
     warn_of_few(context.comm, reference.set);
@@ -175,6 +197,7 @@ Reference prepare_reference(const MetricContext& context, const EvaluationSet& s
 Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference) {
   Communicator& comm = context.comm;
   const int64_t classes = context.extractor ? context.extractor->classes : 0;
+  warn_of_order(context, set, false);
   const SetFeatures own = features_of(context, set, false, classes > 0);
   Json metrics = Json::object();
   add_frechet(metrics, context, own, reference, set.statistics.has_value());

@@ -62,6 +62,14 @@ assert m["intra_fid"]["classes"] == 2 and abs(m["intra_fid"]["mean"]) < 1e-6
 assert m["fid_infinity"] is None and m["frechet_distance_std"] is None  # 12 images
 PY
 
+# A folder per class: said where a metric takes a part of the set at a time.
+on 2 evaluate --fake pictures --real pictures --extractor $extractor --metrics is,prdc "${small[@]}" --set evaluate.prdc.count=8 \
+  >/dev/null 2>stderr
+says 'lies class by class: each of the 10 parts of its Inception score'
+[[ $(grep -c 'lies class by class: precision' stderr) == 2 ]] || { cat stderr >&2; fail "the order of the sets is not warned of"; }
+on 1 evaluate --fake run/samples/generator --real pictures --extractor $extractor --metrics is,prdc "${small[@]}" >/dev/null 2>stderr
+grep -q 'lies class by class' stderr && { cat stderr >&2; fail "a warning of sets in no order, or taken whole"; }
+
 # Statistics: kept, used again, readable as a set, refused for another extractor.
 for i in 1 2; do
   on 2 evaluate --fake pictures --real run/samples/real.npz --extractor $extractor --metrics fid \
