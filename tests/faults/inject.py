@@ -93,7 +93,10 @@ def inject(args):
         runs += 1
         shutil.rmtree(folder)
 
+    missed = 0
     while sum(done.values()) < args.injections:
+        if missed > 50:
+            raise SystemExit("50 disturbances in a row came when the run was over: the harness does not see the ranks")
         kind = kinds[sum(done.values()) % len(kinds)] if sum(done.values()) < len(kinds) else chance.choice(kinds)
         what = kind
         try:
@@ -123,7 +126,9 @@ def inject(args):
                 if not disturb(args, chance, kind, folder):
                     check_complete("a run that was disturbed before")
                 if args.table.phases[kind].total() == before:
+                    missed += 1
                     continue  # it came too late: not counted
+            missed = 0
             done[kind] += 1
             print(f"{sum(done.values()):>4} ok      {what}", flush=True)
         except Broken as error:

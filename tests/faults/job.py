@@ -18,6 +18,7 @@ class Job:
     """One start of the program under mpirun."""
 
     def __init__(self, args, folder, mpirun=("-np", "2"), behind=(), environment=None):
+        self.program = os.path.basename(args.binary)[:15]  # all that the kernel keeps of a name
         self.log = tempfile.TemporaryFile("w+")
         command = ["mpirun", *mpirun, args.binary, "--config", args.config, "--out", folder, "--watchdog", str(WATCHDOG_S),
                    "--set", f"evaluate.cache={folder}/cache", *behind]
@@ -30,7 +31,7 @@ class Job:
                 children = [int(pid) for pid in file.read().split()]
         except OSError:
             return []
-        return [pid for pid in children if name_of(pid) == "ddls_dist"]
+        return [pid for pid in children if name_of(pid) == self.program]
 
     def wait(self, seconds):
         """The exit code, or None if it lives on; then it is ended."""
