@@ -31,8 +31,7 @@ target_include_directories(ddls_log_libraries INTERFACE ${CMAKE_BINARY_DIR}/fmt_
 target_compile_definitions(ddls_log_libraries INTERFACE SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL SPDLOG_SHARED_LIB FMT_SHARED)
 target_link_libraries(ddls_log_libraries INTERFACE ${SPDLOG_LIBRARY} ${FMT_LIBRARY})
 
-# CUDA and NCCL: host code only, so the toolkit's headers and libcudart are enough and no CUDA language is enabled.
-# NCCL is the wheel's own copy: the one that libtorch_cuda loads.
+# CUDA and NCCL. The runtime and NCCL are the wheel's own copies: those that libtorch_cuda loads.
 set(DDLS_HAVE_CUDA OFF)
 if(NOT DDLS_CUDA STREQUAL "OFF")
   find_package(CUDAToolkit QUIET)
@@ -46,6 +45,8 @@ if(NOT DDLS_CUDA STREQUAL "OFF")
   elseif(NOT CUDAToolkit_VERSION_MAJOR EQUAL cudart_version)
     # Headers of one major version with the library of another compile and then misbehave.
     set(no_cuda "the toolkit is CUDA ${CUDAToolkit_VERSION}, LibTorch needs ${cudart_version}")
+  elseif(NOT CUDAToolkit_NVCC_EXECUTABLE)
+    set(no_cuda "the CUDA toolkit has no nvcc")
   else()
     set(DDLS_HAVE_CUDA ON)
     add_library(ddls_cuda INTERFACE)

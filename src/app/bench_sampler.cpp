@@ -6,6 +6,7 @@
 #include "app/bench.hpp"
 #include "app/sampler_profile.hpp"
 #include "base/files.hpp"
+#include "ddls/graphed.hpp"
 #include "ddls/labels.hpp"
 #include "ddls/method.hpp"
 #include "models/batch_norm.hpp"
@@ -112,6 +113,7 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
       target = autograd_target(generator, discriminator, device, prior, one, label, *profile);
     target = with_update_timed(std::move(target), *profile);
   }
+  if (config.sample.cuda_graph && !profile) target = graphed(std::move(target));  // a graph tells nothing of its parts
   label_chains(target, config.sample.labels, config.model.classes, noise);
   const Method method = make_method("ddls", config.sample, target, noise);
   const int64_t batch = config.sample.block_size;

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "base/files.hpp"
-#include "dist/cuda_bridge.hpp"
+#include "device/cuda_bridge.hpp"
 #include "dist/nccl_channel.hpp"
 #include "version.hpp"
 

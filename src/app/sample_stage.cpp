@@ -11,6 +11,7 @@
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
 #include "config/load.hpp"
+#include "ddls/graphed.hpp"
 #include "ddls/sampler.hpp"
 #include "dist/failure.hpp"
 #include "tensor/npz.hpp"
@@ -97,7 +98,8 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   const Stopwatch watch;
   const Noise noise{run.config.seed};
   const bool staircase = trained.staircase && !needs_gradient(name, run.config.sample);
-  const Target& target = staircase ? *trained.staircase : trained.target;
+  Target target = staircase ? *trained.staircase : trained.target;
+  if (run.config.sample.cuda_graph) target = graphed(std::move(target));
   Method method;
   comm.together([&] { method = make_method(name, run.config.sample, target, noise); });
   const double warmup_seconds = watch.seconds();

@@ -272,6 +272,8 @@ void bind_sample(Section& s, SampleConfig& c) {
   s.value("precision", &c.precision,
           "of the ratio and its gradient; chains, noise and samples stay float32, accepting kernels stay exact",
           one_of({"float32", "bfloat16"}));
+  s.value("cuda_graph", &c.cuda_graph,
+          "on a GPU: record the kernels of ratio and gradient once and replay them; nothing changes on a CPU");
   s.value("labels", &c.labels,
           "classes of conditional chains: cycle (chain id modulo classes), uniform, or one number");
   s.value("sweep", &c.sweep, "step sizes of the trajectory figure", above(0));

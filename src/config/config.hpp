@@ -238,6 +238,7 @@ struct SampleConfig {
   int64_t checkpoint_every =
       0;  // steps after which the state of a block is saved; 0: blocks are saved when they are done
   std::string precision = "float32";  // of the ratio and its gradient: float32 | bfloat16
+  bool cuda_graph = false;            // on a GPU: ratio and gradient as one recorded CUDA graph per shape
   std::string labels = "cycle";       // of conditional networks, per chain: cycle | uniform | the number of a class
   std::vector<double> sweep;          // step sizes of the trajectory figure
   UlaConfig ddls;

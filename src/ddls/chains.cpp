@@ -7,7 +7,7 @@ namespace ddls {
 Chains start_chains(IdRange ids, const Target& target, const Noise& noise, int64_t draw) {
   Chains chains;
   chains.ids = ids;
-  chains.z = noise.normal(ids, target.latent_dim, draw, Stream::prior).to(target.device);
+  chains.z = noise.normal(ids, target.latent_dim, draw, Stream::prior, target.device);
   if (target.labels_of) chains.labels = target.labels_of(ids).to(target.device);
   chains.now = target.evaluate(chains.z, chains.labels);
   return chains;
@@ -22,11 +22,11 @@ void move_where(const at::Tensor& mask, const at::Tensor& z, const Evaluation& t
 }
 
 at::Tensor normal_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream) {
-  return noise.normal(chains.ids, chains.z.size(1), step, stream).to(chains.z.device());
+  return noise.normal(chains.ids, chains.z.size(1), step, stream, chains.z.device());
 }
 
 at::Tensor uniform_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream) {
-  return noise.uniform(chains.ids, 1, step, stream).to(chains.z.device()).squeeze(1);
+  return noise.uniform(chains.ids, 1, step, stream, chains.z.device()).squeeze(1);
 }
 
 at::Tensor acceptance_of(const at::Tensor& log_a) {

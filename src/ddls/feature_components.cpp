@@ -22,7 +22,7 @@ FeatureComponents principal_components(const at::Tensor& rows, int64_t most) {
 std::optional<FeatureComponents> feature_components(const Target& target, const Noise& noise) {
   if (!target.features_by) return std::nullopt;
   constexpr IdRange ids{0, 64};
-  const at::Tensor z = noise.normal(ids, target.latent_dim, 0, Stream::prior).to(target.device);
+  const at::Tensor z = noise.normal(ids, target.latent_dim, 0, Stream::prior, target.device);
   const at::Tensor labels = target.labels_of ? target.labels_of(ids).to(target.device) : at::Tensor();
   return principal_components(target.features_by(target.decode(z, labels), labels), most_components);
 }

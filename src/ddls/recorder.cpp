@@ -102,11 +102,15 @@ void Recorder::record(const Chains& chains, int64_t step) {
   if (traced_ > 0) traces_.push_back(scalars_of(chains, samples));
 }
 
+bool Recorder::looks_at(int64_t step) const { return contains(plan_.records, step) || contains(plan_.snapshots, step); }
+
 void Recorder::observe_start(const Chains& chains) { record(chains, 0); }
 
 void Recorder::observe(const Chains& chains, int64_t step, const at::Tensor& before, int64_t restarted) {
   const auto sum = [this](const at::Tensor& per_chain) { return per_chain.narrow(0, 0, count_).to(at::kDouble).sum(); };
-  std::vector<at::Tensor> sums{sum((chains.z - before).square().sum(1))};
+  const at::Tensor jump = (chains.z - before).square().sum(1);
+  // A chain that is lost and not yet found out has none.
+  std::vector<at::Tensor> sums{sum(at::where(at::isfinite(jump), jump, at::zeros_like(jump)))};
   for (const std::string& rate : method_.rates) sums.push_back(sum(chains.rates.at(rate)));
   const at::Tensor all = at::stack(sums);
   since_ = since_.defined() ? since_ + all : all;

@@ -31,6 +31,7 @@ class Recorder {
   // Holds references: all four outlive it.
   Recorder(const Method& method, const Target& target, const Block& block, const RecordPlan& plan);
 
+  bool looks_at(int64_t step) const;  // whether this step goes into a record or a snapshot
   void observe_start(const Chains& chains);
   // After a step (1 ..): `before` is z before it, `restarted` how many of the chains that count started anew in it.
   void observe(const Chains& chains, int64_t step, const at::Tensor& before, int64_t restarted);

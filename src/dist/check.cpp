@@ -2,24 +2,12 @@
 
 #include <mpi.h>
 
-#include <string>
 #include <string_view>
 
 #include "base/error.hpp"
-#include "dist/host.hpp"
+#include "base/host.hpp"
 
-namespace ddls {
-
-std::string host_name() {
-  char name[MPI_MAX_PROCESSOR_NAME] = "";
-  int length = 0;
-  if (MPI_Get_processor_name(name, &length) != MPI_SUCCESS) return "unknown host";
-  return std::string(name, static_cast<size_t>(length));
-}
-
-std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-namespace check {
+namespace ddls::check {
 
 void mpi_failed(int code, const char* expression, const char* file, int line) {
   char text[MPI_MAX_ERROR_STRING] = "";
@@ -29,5 +17,4 @@ void mpi_failed(int code, const char* expression, const char* file, int line) {
        file_name(file), line, host_name());
 }
 
-}  // namespace check
-}  // namespace ddls
+}  // namespace ddls::check

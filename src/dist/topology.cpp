@@ -9,11 +9,11 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "base/log.hpp"
 #include "dist/check.hpp"
-#include "dist/cuda_bridge.hpp"
+#include "device/cuda_bridge.hpp"
 #include "dist/failure.hpp"
-#include "dist/host.hpp"
 
 namespace ddls {
 namespace {
@@ -77,7 +77,7 @@ std::optional<SharedGpu> shared_gpu(const std::vector<Card>& cards) {
 }
 
 Transport cuda_transport(const std::vector<Card>& cards, bool speaker) {
-  if (!cuda::has_nccl()) {
+  if (!cuda::built_with_toolkit()) {
     if (speaker && cards.size() > 1) log::warning("built without NCCL: GPUs exchange data through host memory");
     return Transport::staged;
   }

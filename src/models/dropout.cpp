@@ -18,9 +18,9 @@ at::Tensor Dropout::forward(const at::Tensor& x) {
   ensure(keyed_, "a network with dropout is trained without key_dropout()");
   ensure(calls_ < max_calls, "more than {} forwards with one dropout key", max_calls);
   const int64_t first = index_ * samples_per_layer + first_sample_;
-  const at::Tensor draws =
-      Noise{seed_}.uniform({first, first + x.size(0)}, x.size(1), step_ * max_calls + calls_++, Stream::dropout);
-  return x * (draws >= share_).to(x.options()).div_(1 - share_);
+  const at::Tensor draws = Noise{seed_}.uniform({first, first + x.size(0)}, x.size(1), step_ * max_calls + calls_++,
+                                                Stream::dropout, x.device());
+  return x * (draws >= share_).to(x.scalar_type()).div_(1 - share_);
 }
 
 void Dropout::set_key(uint64_t seed, int64_t step, int64_t first_sample) {

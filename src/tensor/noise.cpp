@@ -3,55 +3,61 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <numbers>
 
-#include "base/philox.hpp"
+#include "device/cuda_bridge.hpp"
 
 namespace ddls {
 namespace {
 
-// The 23 high bits as the midpoint of one of 2^23 equal cells: exact in float32, never 0, never 1.
-float to_unit(uint32_t bits) { return (static_cast<float>(bits >> 9) + 0.5F) * 0x1p-23F; }
-
-// Calls fill(row pointer offset, four random words) for every group of four columns.
-template <typename Emit>
-at::Tensor generate(uint64_t seed, IdRange ids, int64_t dim, int64_t step, Stream stream, Emit emit) {
+template <typename Law>
+at::Tensor on_cpu(uint64_t seed, IdRange ids, int64_t dim, int64_t step, Stream stream, Law law) {
   at::Tensor out = at::empty({ids.size(), dim}, at::kFloat);
   float* row = out.data_ptr<float>();
-  const PhiloxKey key{static_cast<uint32_t>(seed),
-                      static_cast<uint32_t>(seed >> 32) ^ (static_cast<uint32_t>(stream) * 0x9E3779B9U)};
-  const auto step_low = static_cast<uint32_t>(step);
-  const auto step_high = static_cast<uint32_t>(static_cast<uint64_t>(step) >> 32) << 16;
   for (int64_t id = ids.begin; id < ids.end; ++id, row += dim) {
-    const auto id_high = static_cast<uint32_t>(static_cast<uint64_t>(id) >> 32) & 0xFFFFU;
     for (int64_t column = 0; column < dim; column += 4) {
-      const PhiloxCounter words = philox4x32(
-          {static_cast<uint32_t>(column / 4), static_cast<uint32_t>(id), step_low, step_high | id_high}, key);
       float values[4];
-      emit(words, values);
+      law(noise_words(seed, stream, id, step, column / 4), values);
       for (int64_t i = 0; i < 4 && column + i < dim; ++i) row[column + i] = values[i];
     }
   }
   return out;
 }
 
-}  // namespace
+bool kernel_for(c10::Device device) { return device.is_cuda() && cuda::built_with_toolkit(); }
 
-at::Tensor Noise::normal(IdRange ids, int64_t dim, int64_t step, Stream stream) const {
-  return generate(seed, ids, dim, step, stream, [](const PhiloxCounter& words, float* out) {
-    for (int pair = 0; pair < 4; pair += 2) {
-      const float radius = std::sqrt(-2.0F * std::log(to_unit(words[pair])));
-      const float angle = 2.0F * std::numbers::pi_v<float> * to_unit(words[pair + 1]);
-      out[pair] = radius * std::cos(angle);
-      out[pair + 1] = radius * std::sin(angle);
-    }
-  });
+at::Tensor empty_rows(const cuda::NoiseRows& rows, c10::Device device) {
+  return at::empty({rows.ids.size(), rows.dim}, at::TensorOptions(device).dtype(at::kFloat));
 }
 
-at::Tensor Noise::uniform(IdRange ids, int64_t dim, int64_t step, Stream stream) const {
-  return generate(seed, ids, dim, step, stream, [](const PhiloxCounter& words, float* out) {
-    for (int i = 0; i < 4; ++i) out[i] = to_unit(words[i]);
-  });
+}  // namespace
+
+at::Tensor Noise::normal(IdRange ids, int64_t dim, int64_t step, Stream stream, c10::Device device) const {
+  if (!kernel_for(device)) return on_cpu(seed, ids, dim, step, stream, Normals{}).to(device);
+  const cuda::NoiseRows rows{seed, ids, dim, step, stream};
+  at::Tensor out = empty_rows(rows, device);
+  cuda::fill_normal(rows, out.data_ptr<float>(), out.device().index());
+  return out;
+}
+
+at::Tensor Noise::uniform(IdRange ids, int64_t dim, int64_t step, Stream stream, c10::Device device) const {
+  if (!kernel_for(device)) return on_cpu(seed, ids, dim, step, stream, Uniforms{}).to(device);
+  const cuda::NoiseRows rows{seed, ids, dim, step, stream};
+  at::Tensor out = empty_rows(rows, device);
+  cuda::fill_uniform(rows, out.data_ptr<float>(), out.device().index());
+  return out;
+}
+
+at::Tensor Noise::langevin_move(const at::Tensor& z, const at::Tensor& slope, double eps, double noise_std, IdRange ids,
+                                int64_t step, Stream stream) const {
+  const double noise_scale = noise_std * std::sqrt(eps);
+  if (!kernel_for(z.device()) || z.scalar_type() != at::kFloat)
+    return z - (z - slope) * (eps / 2) + normal(ids, z.size(1), step, stream, z.device()) * noise_scale;
+  const cuda::NoiseRows rows{seed, ids, z.size(1), step, stream};
+  const at::Tensor from = z.contiguous(), along = slope.contiguous();
+  at::Tensor out = empty_rows(rows, z.device());
+  cuda::langevin_move(rows, from.data_ptr<float>(), along.data_ptr<float>(), static_cast<float>(eps / 2),
+                      static_cast<float>(noise_scale), out.data_ptr<float>(), out.device().index());
+  return out;
 }
 
 }  // namespace ddls

@@ -112,7 +112,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
   if (penalised)  // applied every r1_every steps, at that multiple of its weight
     total = total + r1_penalty(real, real_logits) * (train_.r1_weight * static_cast<double>(train_.r1_every));
   if (train_.gp_weight > 0) {
-    const at::Tensor u = source_.noise.uniform(shard, 1, step, Stream::interpolation).to(device_);
+    const at::Tensor u = source_.noise.uniform(shard, 1, step, Stream::interpolation, device_);
     const auto d = [&](const at::Tensor& x) { return discriminator().forward(x, real_labels); };
     total = total + interpolation_penalty(d, real, fake, u) * train_.gp_weight;
   }

@@ -26,13 +26,13 @@ RealsAndFakes measure_held_out(const Measure& measure, const Target& target, con
     const RatioConfig& ratio = config.train.ratio;
     const auto noised = [&](const at::Tensor& x, IdRange ids) {  // as the ratio met them
       if (!ratio.noise_reals) return x;
-      const at::Tensor n = noise.normal(ids, x[0].numel(), 1, Stream::calibration).to(x.device()).view(x.sizes());
+      const at::Tensor n = noise.normal(ids, x[0].numel(), 1, Stream::calibration, x.device()).view(x.sizes());
       return x + n * ratio.output_noise;
     };
     for (const Block& block : plan.blocks_of(comm.rank(), comm.ranks())) {
       const LoadedBatch batch = loader.batch(block.padded.begin, block.padded.size());
       const at::Tensor labels = config.model.classes > 0 ? batch.labels.to(target.device) : at::Tensor();
-      const at::Tensor w = noise.normal(block.padded, target.latent_dim, 0, Stream::calibration).to(target.device);
+      const at::Tensor w = noise.normal(block.padded, target.latent_dim, 0, Stream::calibration, target.device);
       add(noised(batch.input.to(target.device), block.padded), labels, block, real);
       add(target.decode(w, labels), labels, block, fake);
     }

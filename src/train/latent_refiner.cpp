@@ -63,7 +63,7 @@ LabelledLatents LatentRefiner::refine(IdRange shard, int64_t move) {
   moving.ids = ids;
   moving.labels = labels;
   moving.z = chains_ ? chains_->take_up(ids, move)
-                     : source_.noise.normal(ids, source_.latent_dim, move, Stream::prior).to(source_.device);
+                     : source_.noise.normal(ids, source_.latent_dim, move, Stream::prior, source_.device);
   moving.now = target.evaluate(moving.z, labels);
   for (int64_t i = 0; i < config_.steps; ++i) kernel.advance(moving, move * config_.steps + i);
   if (chains_) chains_->put_back(ids, moving.z);

@@ -10,7 +10,7 @@ constexpr uint64_t label_key = 0x6C6162656CULL;  // labels and latents of one id
 }  // namespace
 
 at::Tensor LatentSource::latents(IdRange ids, int64_t step, Stream stream) const {
-  return latent_of(prior, noise.normal(ids, latent_dim, step, stream).to(device));
+  return latent_of(prior, noise.normal(ids, latent_dim, step, stream, device));
 }
 
 at::Tensor LatentSource::labels(IdRange ids, int64_t step, Stream stream) const {

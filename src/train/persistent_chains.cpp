@@ -11,7 +11,7 @@ PersistentChains::PersistentChains(int64_t count, int64_t batch, int64_t latent_
     : batch_(batch),
       refresh_(refresh),
       noise_(noise),
-      latents_(noise.normal({0, count}, latent_dim, 0, Stream::prior).to(device)),
+      latents_(noise.normal({0, count}, latent_dim, 0, Stream::prior, device)),
       moved_(at::zeros({batch, latent_dim}, latents_.options())) {
   ensure(count % batch == 0, "{} chains cannot be moved in turns of {}", count, batch);
 }
@@ -22,8 +22,8 @@ IdRange PersistentChains::turn(IdRange shard, int64_t step) const {
 }
 
 at::Tensor PersistentChains::take_up(IdRange chains, int64_t step) const {
-  const at::Tensor anew = noise_.uniform(chains, 1, step, Stream::refresh).to(latents_.device()) < refresh_;
-  const at::Tensor fresh = noise_.normal(chains, latents_.size(1), step + 1, Stream::prior).to(latents_.device());
+  const at::Tensor anew = noise_.uniform(chains, 1, step, Stream::refresh, latents_.device()) < refresh_;
+  const at::Tensor fresh = noise_.normal(chains, latents_.size(1), step + 1, Stream::prior, latents_.device());
   return at::where(anew, fresh, latents_.narrow(0, chains.begin, chains.size()));
 }
 

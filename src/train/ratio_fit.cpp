@@ -49,7 +49,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   const double real_noise = ratio.output_noise > 0 && !ratio.noise_reals ? 0 : fake_noise;
   const auto noised = [&](const at::Tensor& samples, double noise_std, IdRange ids, int64_t step, Stream stream) {
     if (noise_std == 0) return samples;
-    const at::Tensor n = noise.normal(ids, numel, step, stream).to(device).view(samples.sizes());
+    const at::Tensor n = noise.normal(ids, numel, step, stream, device).view(samples.sizes());
     return samples + n * noise_std;
   };
 

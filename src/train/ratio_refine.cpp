@@ -72,7 +72,7 @@ struct Refinement {
   // be weighted.
   LabelledLatents negatives(IdRange shard, int64_t step) {
     if (refine.chain_steps == 0)
-      return {noise.normal(shard, target.latent_dim, step, Stream::ratio_latent).to(device),
+      return {noise.normal(shard, target.latent_dim, step, Stream::ratio_latent, device),
               source.labels(shard, step, Stream::ratio_latent)};
     learner.set_trainable(false);
     Chains moving;

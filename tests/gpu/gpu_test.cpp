@@ -1,14 +1,16 @@
 // What only a GPU can show: collectives on its tensors with exact expectations, over NCCL where every rank has a GPU of its
-// own and through host memory where ranks share one; and energies and gradients that agree with the CPU's. Skipped where
-// there is no GPU. launch/gpu_check.sh runs it at 1 rank, at 2 ranks on one GPU, and at all GPUs.
+// own and through host memory where ranks share one; noise, energies and gradients that agree with the CPU's; and chains that are the
+// same whether their evaluations are launched or replayed from a CUDA graph. Skipped where there is no GPU. launch/gpu_check.sh runs it at 1 rank, at 2 ranks on one GPU, and at all GPUs.
 #include <gtest/gtest.h>
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 
 #include <cstdlib>
 
+#include "ddls/graphed.hpp"
+#include "ddls/method.hpp"
 #include "ddls/target.hpp"
-#include "dist/cuda_bridge.hpp"
+#include "device/cuda_bridge.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "mpi/world.hpp"
@@ -44,7 +46,7 @@ void expect_equal(const at::Tensor& got, const at::Tensor& wanted, const std::st
 
 TEST_F(Gpu, TransportIsNcclUnlessRanksShareAGpu) {
   const bool share = topology_.ranks > 1 && cuda::devices().count < topology_.local_ranks;
-  EXPECT_EQ(topology_.transport, cuda::has_nccl() && !share ? Transport::nccl : Transport::staged);
+  EXPECT_EQ(topology_.transport, cuda::built_with_toolkit() && !share ? Transport::nccl : Transport::staged);
 }
 
 TEST_F(Gpu, AllReduceIsExact) {
@@ -91,6 +93,63 @@ TEST_F(Gpu, BroadcastAndGatherRows) {
   EXPECT_EQ(all->size(0), static_cast<int64_t>(ranks) * (ranks + 1) / 2);
   for (int64_t rank = 0, row = 0; rank < ranks; row += ++rank)
     EXPECT_TRUE(at::equal(all->narrow(0, row, rank + 1), at::full({rank + 1, 3}, rank, at::kFloat))) << rank;
+}
+
+TEST_F(Gpu, NoiseIsTheCpus) {
+  const Noise noise{0x123456789ABCDEFULL};
+  for (const int64_t dim : {1, 2, 5, 128}) {
+    const IdRange ids{(int64_t{1} << 32) - 3, (int64_t{1} << 32) + 40};
+    const int64_t step = (int64_t{1} << 33) + 7;
+    const at::Tensor u = noise.uniform(ids, dim, step, Stream::accept, topology_.device);
+    expect_equal(u, noise.uniform(ids, dim, step, Stream::accept).to(topology_.device), "uniform");
+    const at::Tensor n = noise.normal(ids, dim, step, Stream::langevin, topology_.device);
+    ASSERT_TRUE(n.is_cuda());
+    const double error = (n.cpu() - noise.normal(ids, dim, step, Stream::langevin)).abs().max().item<double>();
+    EXPECT_LE(error, 5e-6) << dim;  // the greatest normal there is has a size of 5.6
+    const at::Tensor z = noise.normal(ids, dim, 1, Stream::prior), slope = noise.normal(ids, dim, 2, Stream::prior);
+    const at::Tensor moved = noise.langevin_move(z, slope, 0.02, 0.7, ids, step, Stream::langevin);
+    const at::Tensor there =
+        noise.langevin_move(z.to(topology_.device), slope.to(topology_.device), 0.02, 0.7, ids, step, Stream::langevin);
+    ASSERT_TRUE(there.is_cuda());
+    EXPECT_LE((there.cpu() - moved).abs().max().item<double>(), 5e-6) << dim;
+    EXPECT_GT((moved - z).abs().max().item<double>(), 0.01) << dim;
+  }
+}
+
+// Two methods with labels, blocks of two sizes in turn, so that both recordings are used again.
+TEST_F(Gpu, ChainsOfACudaGraphAreThoseOfLaunchedKernels) {
+  if (!cuda::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  ModelConfig model;
+  model.architecture = "sn_resnet";
+  model.latent_dim = 16;
+  model.classes = 3;
+  model.generator_widths = model.discriminator_widths = {32, 32};
+  const SampleShape image{3, 16, 16};
+  const NetworkPtr generator = make_network(model, Role::generator, image, 1);
+  const NetworkPtr discriminator = make_network(model, Role::discriminator, image, 1);
+  generator->to(topology_.device);
+  discriminator->to(topology_.device);
+  Target eager = make_target(generator, discriminator, model.latent_dim, topology_.device);
+  eager.labels_of = [](IdRange ids) { return at::arange(ids.begin, ids.end, at::kLong) % 3; };
+  const Target replayed = graphed(eager);
+  const Noise noise{3};
+  SampleConfig config;
+  config.ddls.steps = config.mala.steps = 20;
+  config.mala.step_sizes = {0.05};
+  for (const char* name : {"ddls", "mala"}) {
+    const auto latents = [&](const Target& target) {
+      const Method method = make_method(name, config, target, noise);
+      Chains large = start(method, {0, 32}, target, noise), small = start(method, {32, 40}, target, noise);
+      for (int64_t step = 0; step < method.steps; ++step) {
+        method.advance(large, step);
+        method.advance(small, step);
+      }
+      return at::cat({large.z, small.z}).cpu();
+    };
+    const at::Tensor a = latents(eager), b = latents(replayed);
+    EXPECT_LE((a - b).abs().max().item<double>(), 1e-4) << name;
+    EXPECT_GT((a - noise.normal({0, 40}, 16, 0, Stream::prior)).abs().max().item<double>(), 0.1) << name;
+  }
 }
 
 // Energies and their gradients at the same weights and latents, to 1e-4 of their size.

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
-#include "dist/cuda_bridge.hpp"
+#include "device/cuda_bridge.hpp"
 #include "dist/failure.hpp"
 #include "mpi/world.hpp"
 

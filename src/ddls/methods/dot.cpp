@@ -16,7 +16,7 @@ constexpr const char* anchor = "anchor";  // y
 double lipschitz_estimate(const Target& target, const Noise& noise) {
   constexpr int64_t pairs = 100;
   const auto draw = [&](int64_t which) {
-    return noise.normal({0, pairs}, target.latent_dim, which, Stream::pilot).to(target.device);
+    return noise.normal({0, pairs}, target.latent_dim, which, Stream::pilot, target.device);
   };
   const at::Tensor labels = target.labels_of ? target.labels_of({0, pairs}).to(target.device) : at::Tensor();
   const at::Tensor a = draw(0), b = draw(1);

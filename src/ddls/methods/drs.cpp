@@ -30,7 +30,7 @@ Bound bound_of(const DrsConfig& c, const Target& target, const Noise& noise) {
   std::vector<at::Tensor> all;
   for (int64_t first = 0; first < c.pilots; first += batch) {
     const IdRange ids{first, first + batch};  // whole batches: one shape for the networks
-    const at::Tensor z = noise.normal(ids, target.latent_dim, 0, Stream::pilot).to(target.device);
+    const at::Tensor z = noise.normal(ids, target.latent_dim, 0, Stream::pilot, target.device);
     const at::Tensor labels = target.labels_of ? target.labels_of(ids).to(target.device) : at::Tensor();
     all.push_back(target.log_ratio(z, labels).to(at::kDouble).cpu());
   }

@@ -29,7 +29,7 @@ Method pixel_langevin(const PixelLangevinConfig& config, const Target& target, c
   if (!target.score_by) fail(Exit::config, "pixel_langevin needs networks that score samples");
   const auto advance = [=](Chains& chains, int64_t step) {
     const at::Tensor& x = chains.extra.at(pixels);
-    const at::Tensor n = noise.normal(chains.ids, x[0].numel(), step, Stream::langevin).to(x.device()).view(x.sizes());
+    const at::Tensor n = noise.normal(chains.ids, x[0].numel(), step, Stream::langevin, x.device()).view(x.sizes());
     at::Tensor moved =
         x + chains.extra.at(slope) * (config.step_size / 2) + n * (config.noise_std * std::sqrt(config.step_size));
     if (x.dim() == 4) moved = moved.clamp(-1, 1);

@@ -16,9 +16,8 @@ Method ula(const UlaConfig& config, const Target& target, const Noise& noise) {
     return first * std::pow(ratio, static_cast<double>(step) / last);
   };
   auto advance = [=, noise_std = config.noise_std](Chains& chains, int64_t step) {
-    const double eps = step_size(step);
-    const at::Tensor n = normal_of(chains, noise, step, Stream::langevin);
-    chains.z = chains.z - energy_gradient(chains.z, chains.now) * (eps / 2) + n * (noise_std * std::sqrt(eps));
+    chains.z = noise.langevin_move(chains.z, chains.now.grad_log_ratio, step_size(step), noise_std, chains.ids, step,
+                                   Stream::langevin);
     chains.now = target.evaluate(chains.z, chains.labels);
   };
   return {.name = "ddls",

@@ -1,19 +1,12 @@
-#include <cuda_runtime_api.h>
 #include <nccl.h>
 
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "dist/check.hpp"
-#include "dist/host.hpp"
 
 namespace ddls::check {
 
-static_assert(nccl_in_progress == ncclInProgress && ncclSuccess == 0 && cudaSuccess == 0);
-
-void cuda_failed(int code, const char* expression, const char* file, int line) {
-  const auto error = static_cast<cudaError_t>(code);
-  fail(Exit::runtime, "CUDA: {}: {} ({} at {}:{} on {})", cudaGetErrorName(error), cudaGetErrorString(error),
-       expression, file_name(file), line, host_name());
-}
+static_assert(nccl_in_progress == ncclInProgress && ncclSuccess == 0);
 
 void nccl_failed(int code, const char* expression, const char* file, int line) {
   const char* detail = ncclGetLastError(nullptr);

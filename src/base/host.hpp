@@ -5,7 +5,7 @@
 
 namespace ddls {
 
-std::string host_name();                            // as MPI calls this machine
+std::string host_name();                            // of this machine; "unknown host" where it has none
 std::string_view file_name(std::string_view path);  // the last component
 
 }  // namespace ddls

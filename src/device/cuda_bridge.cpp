@@ -1,10 +1,11 @@
-#include "dist/cuda_bridge.hpp"
+#include "device/cuda_bridge.hpp"
 
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
-#include "dist/check.hpp"
+#include "device/cuda_check.hpp"
+#include "device/noise_kernels.hpp"
 
 namespace ddls::cuda {
 
@@ -30,10 +31,26 @@ std::string device_pci_bus_id(int device) {
 
 void set_device(int device) { c10::cuda::set_device(static_cast<c10::DeviceIndex>(device)); }
 
-bool has_nccl() { return true; }
+bool built_with_toolkit() { return true; }
 
 void* current_stream(int device) {
   return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device)).stream();
+}
+
+void fill_uniform(const NoiseRows& rows, float* out, int device) {
+  launch_uniform(rows, out, static_cast<cudaStream_t>(current_stream(device)));
+  DDLS_CUDA(cudaGetLastError());
+}
+
+void fill_normal(const NoiseRows& rows, float* out, int device) {
+  launch_normal(rows, out, static_cast<cudaStream_t>(current_stream(device)));
+  DDLS_CUDA(cudaGetLastError());
+}
+
+void langevin_move(const NoiseRows& rows, const float* z, const float* slope, float half_step, float noise_scale,
+                   float* out, int device) {
+  launch_langevin_move(rows, z, slope, half_step, noise_scale, out, static_cast<cudaStream_t>(current_stream(device)));
+  DDLS_CUDA(cudaGetLastError());
 }
 
 }  // namespace ddls::cuda

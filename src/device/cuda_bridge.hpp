@@ -1,0 +1,42 @@
+#pragma once
+// The few things this program asks of CUDA besides tensors. The files of this folder are the only ones that include
+// c10/cuda or the CUDA runtime, besides those of NCCL. They are built with the CUDA toolkit; cuda_bridge_none.cpp answers where it is
+// missing: tensors on a GPU still work there, through the wheel's own libraries, but collectives go through host memory,
+// noise is made on the host, and there are no graphs.
+#include <cstdint>
+#include <string>
+
+#include "base/blocks.hpp"
+#include "base/counter_noise.hpp"
+
+namespace ddls::cuda {
+
+struct Devices {
+  int count = 0;
+  std::string problem;  // why there is none, in the driver's words; empty where there is nothing to say
+};
+
+Devices devices();                          // visible to this process
+std::string device_name(int device);        // "NVIDIA H200"
+std::string device_pci_bus_id(int device);  // "0000:1B:00.0": tells whether two ranks share a GPU; empty if unknown
+void set_device(int device);                // for the calling thread
+bool built_with_toolkit();                  // the functions below, NCCL and CudaGraph exist
+
+// The stream that Torch launches on in the calling thread: a cudaStream_t.
+void* current_stream(int device);
+
+// Kernels of noise_kernels.cu, launched on `stream`, of which nobody waits for the end. Pointers: dense float32 of `device`.
+struct NoiseRows {
+  uint64_t seed = 0;
+  IdRange ids;
+  int64_t dim = 0, step = 0;
+  Stream stream = Stream::langevin;
+};
+// out [ids.size(), dim]: what Noise gives on the CPU; uniforms the same bits, normals to the rounding of log, cos and sin.
+void fill_uniform(const NoiseRows& rows, float* out, int device);
+void fill_normal(const NoiseRows& rows, float* out, int device);
+// out = z - (z - slope) * half_step + n * noise_scale with n ~ N(0, I) as fill_normal makes it; all [ids.size(), dim].
+void langevin_move(const NoiseRows& rows, const float* z, const float* slope, float half_step, float noise_scale,
+                   float* out, int device);
+
+}  // namespace ddls::cuda

@@ -1,0 +1,43 @@
+#include <ATen/Context.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "base/error.hpp"
+#include "device/cuda_bridge.hpp"
+#include "device/cuda_graph.hpp"
+
+namespace ddls::cuda {
+namespace {
+
+c10::impl::VirtualGuardImpl wheel() { return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA); }
+
+[[noreturn]] void lacks(const char* what) {
+  fail(Exit::internal, "{}: this program was built without the CUDA toolkit", what);
+}
+
+}  // namespace
+
+Devices devices() {
+  if (!at::hasCUDA()) return {0, "Torch sees no CUDA device"};
+  return {wheel().deviceCount(), ""};
+}
+
+std::string device_name(int) { return "GPU"; }
+
+std::string device_pci_bus_id(int) { return {}; }
+
+void set_device(int device) { wheel().setDevice({c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)}); }
+
+bool built_with_toolkit() { return false; }
+
+void* current_stream(int) { lacks("CUDA streams"); }
+
+void fill_uniform(const NoiseRows&, float*, int) { lacks("noise on a GPU"); }
+void fill_normal(const NoiseRows&, float*, int) { lacks("noise on a GPU"); }
+void langevin_move(const NoiseRows&, const float*, const float*, float, float, float*, int) { lacks("noise on a GPU"); }
+
+struct CudaGraph::Recording {};
+CudaGraph::CudaGraph(Function) { lacks("CUDA graphs"); }
+CudaGraph::~CudaGraph() = default;
+CudaGraph::Tensors CudaGraph::operator()(const Tensors&) { lacks("CUDA graphs"); }
+
+}  // namespace ddls::cuda

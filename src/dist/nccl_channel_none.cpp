@@ -1,0 +1,14 @@
+#include "base/error.hpp"
+#include "dist/nccl_channel.hpp"
+
+namespace ddls {
+
+std::string nccl_version() { return {}; }
+
+std::string nccl_unique_id() { fail(Exit::internal, "NCCL: this program was built without the CUDA toolkit"); }
+
+DeviceCollectives connect_nccl(const std::string&, int, int, int, double) {
+  fail(Exit::internal, "NCCL: this program was built without the CUDA toolkit");
+}
+
+}  // namespace ddls
