@@ -142,15 +142,17 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   return parsed;
 }
 
-double start_limit_seconds(int argc, char** argv) {
+JobLimits job_limits(int argc, char** argv) {
   CommandLine line;  // its default
   try {
     line = parse_command_line(argc, argv).line;
   } catch (const Error&) {
     // Told once MPI is up, by rank 0 alone.
   }
+  if (line.watchdog_s == 0) return {};
   constexpr double slowest_start_s = 60;  // of LibTorch from a shared file system, on a loaded machine
-  return line.watchdog_s > 0 ? std::max(line.watchdog_s, slowest_start_s) : 0;
+  constexpr double slowest_end_s = 10;
+  return {.start = std::max(line.watchdog_s, slowest_start_s), .end = std::max(line.watchdog_s, slowest_end_s)};
 }
 
 }  // namespace ddls

@@ -6,6 +6,7 @@
 
 #include "base/blocks.hpp"
 #include "base/log.hpp"
+#include "dist/environment.hpp"
 #include "train/phase.hpp"
 
 namespace ddls {
@@ -45,7 +46,7 @@ struct ParsedCommandLine {
 };
 ParsedCommandLine parse_command_line(int argc, char** argv);
 
-// How long ranks wait for each other while they start and end: --watchdog, but at least a minute. 0: for ever. Never throws.
-double start_limit_seconds(int argc, char** argv);
+// --watchdog, but at least a minute for the start and ten seconds for the end. Never throws.
+JobLimits job_limits(int argc, char** argv);
 
 }  // namespace ddls

@@ -16,5 +16,5 @@ int main(int argc, char** argv) {
     log::init(log::Level::info, environment.rank(), environment.ranks());
     return run_command(argc, argv, environment);
   };
-  return run_job(argc, argv, command, start_limit_seconds(argc, argv));
+  return run_job(argc, argv, command, job_limits(argc, argv));
 }

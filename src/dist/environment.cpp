@@ -44,8 +44,8 @@ int rank_by_launcher() {
 
 }  // namespace
 
-Environment::Environment(int& argc, char**& argv, double limit_s)
-    : exceptions_(std::uncaught_exceptions()), dog_(rank_by_launcher(), limit_s) {
+Environment::Environment(int& argc, char**& argv, JobLimits limits)
+    : exceptions_(std::uncaught_exceptions()), limits_(limits), dog_(rank_by_launcher(), limits.start) {
   const auto claim = launcher_claim();  // before MPI_Init, which may set variables itself
   int provided = MPI_THREAD_SINGLE;
   {
@@ -73,7 +73,8 @@ Environment::~Environment() {
     log::error("rank {} ends the job: an exception left the program while other ranks may wait for it", rank_);
     abort(static_cast<int>(Exit::internal));
   }
-  const Watchdog::Guard guard(dog_, "MPI_Finalize", 0);
+  Watchdog dog(rank_, limits_.end);
+  const Watchdog::Guard guard(dog, "MPI_Finalize", 0);
   if (MPI_Finalize() != MPI_SUCCESS) log::warning("MPI_Finalize reported an error");
 }
 
@@ -85,9 +86,9 @@ void Environment::abort(int exit_code) {
   std::_Exit(exit_code);
 }
 
-int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body, double limit_s) {
+int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body, JobLimits limits) {
   try {
-    Environment environment(argc, argv, limit_s);
+    Environment environment(argc, argv, limits);
     try {
       return body(environment);
     } catch (const CollectiveError& error) {

@@ -8,13 +8,19 @@
 
 namespace ddls {
 
+// How long ranks wait for each other, in seconds; 0: for ever.
+struct JobLimits {
+  double start = 0;  // in MPI_Init and until there is a Communicator
+  double end = 0;    // in MPI_Finalize, to which all come from their last collective
+};
+
 class Environment {
  public:
   // MPI_Init_thread(FUNNELED). Throws Error(config) where the launcher started several tasks that MPI does not see as one
   // job (OMPI_COMM_WORLD_SIZE, or else PMI_SIZE and SLURM_NTASKS, against the size of MPI_COMM_WORLD), with the cure in
   // the message. MPI_COMM_WORLD returns errors from here on. Where ranks do not all come to MPI_Init, or to MPI_Finalize,
-  // within `limit_s` (0: for ever), the watchdog ends the process.
-  Environment(int& argc, char**& argv, double limit_s = 0);
+  // within the limits, the watchdog ends the process.
+  Environment(int& argc, char**& argv, JobLimits limits = {});
   // Finalizes; while an exception unwinds it aborts (exit code 70) instead, since MPI_Finalize would wait for ranks that
   // are not coming.
   ~Environment();
@@ -29,11 +35,12 @@ class Environment {
 
  private:
   int rank_ = 0, ranks_ = 1, exceptions_ = 0;
+  JobLimits limits_;
   Watchdog dog_;
 };
 
 // Makes the Environment, runs `body` and returns the exit code for main. A CollectiveError is told by rank 0, and all
 // ranks finalize and return its code. Any other exception is told by the rank that has it, which then ends the job.
-int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body, double limit_s = 0);
+int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body, JobLimits limits = {});
 
 }  // namespace ddls

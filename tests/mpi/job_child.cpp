@@ -61,6 +61,7 @@ int body(const std::string& way, ddls::Environment& environment) {
   }
   if (way == "stopped") return static_cast<int>(ddls::Exit::stopped);
   collective(comm);
+  if (way == "stop-at-end") stop(comm.ranks() - 1);
   return 0;
 }
 
@@ -79,7 +80,7 @@ int main(int argc, char** argv) {
   if (way == "late" && std::string(std::getenv("OMPI_COMM_WORLD_RANK")) == "1") {  // never comes to MPI_Init
     for (;;) pause();
   }
-  const double limit_s = way == "late" ? 2 : 0;
-  return ddls::run_job(
-      argc, argv, [&](ddls::Environment& environment) { return body(way, environment); }, limit_s);
+  const double limit_s = way == "late" || way == "stop-at-end" ? 2 : 0;
+  return ddls::run_job(argc, argv, [&](ddls::Environment& environment) { return body(way, environment); },
+                       {.start = limit_s, .end = limit_s});
 }

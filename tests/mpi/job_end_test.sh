@@ -37,6 +37,7 @@ expect "rank 0 stops while others wait patiently" 71 "rank 0 on $host gave no si
 expect "a rank stops while nobody waits" 71 "rank 2 on $host gave no sign of life for" + "$mpiexec" -np 3 "$child" stop-alone
 expect "a rank takes its time, and the watchdog tells" 0 "has waited 3 s in together #2: rank 1 on $host is alive but has not come: it works behind all_reduce #1" + "$mpiexec" -np 2 "$child" busy
 expect "a rank never comes to MPI" 71 "rank 0 hung in MPI_Init #1" + "$mpiexec" -np 2 "$child" late
+expect "a rank stops after the last collective" 71 "rank 0 hung in MPI_Finalize #1" + "$mpiexec" -np 2 "$child" stop-at-end
 expect "all stop" 75 "error:" 0 "$mpiexec" -np 2 "$child" stopped
 expect "tasks that are not one MPI job (Slurm)" 78 "SLURM_NTASKS is 4, but MPI sees 1 rank" 1 env SLURM_NTASKS=4 "$child" good
 expect "tasks that are not one MPI job (another MPI)" 78 "PMI_SIZE is 2" 1 env PMI_SIZE=2 "$child" good
