@@ -99,7 +99,7 @@ bool class_by_class(const at::Tensor& labels) {
 // Two metrics see a part of a set at a time (interface.md): of a folder with a folder per class, the first classes.
 void warn_of_order(const MetricContext& context, const EvaluationSet& set, bool is_reference) {
   if (!context.comm.root() || !class_by_class(set.labels)) return;
-  if (!is_reference && context.wants("is") && context.extractor)
+  if (!is_reference && context.wants("is") && context.extractor && context.extractor->classes > 0)
     log::warning(
         "{} lies class by class: each of the {} parts of its Inception score holds few classes, and the score is "
         "lower than that of the same samples in random order",
