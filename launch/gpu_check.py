@@ -23,10 +23,10 @@ BENCHES = [  # name, kind, options
     ("training sn_dcgan 64", "training", ["--config", "cifar10-sndcgan.yaml", "--set", "train.shards=0"]),
     ("training sn_resnet 64", "training", ["--config", "cifar10-sngan.yaml", "--set", "train.shards=0"]),
     ("sampler sn_resnet 512", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512"]),
-    ("... as a CUDA graph", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512", "--set", "sample.cuda_graph=true"]),
-    ("... in bfloat16", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512", "--set", "sample.precision=bfloat16"]),
+    ("sampler sn_resnet 512 as a CUDA graph", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512", "--set", "sample.cuda_graph=true"]),
+    ("sampler sn_resnet 512 in bfloat16", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512", "--set", "sample.precision=bfloat16"]),
     ("sampler mlp 5000", "sampler", ["--config", "gaussians25.yaml", "--set", "sample.block_size=5000"]),
-    ("... as a CUDA graph", "sampler", ["--config", "gaussians25.yaml", "--set", "sample.block_size=5000", "--set", "sample.cuda_graph=true"]),
+    ("sampler mlp 5000 as a CUDA graph", "sampler", ["--config", "gaussians25.yaml", "--set", "sample.block_size=5000", "--set", "sample.cuda_graph=true"]),
     ("evaluation", "evaluation", ["--config", "cifar10-sngan.yaml"]),
     ("collectives", "collectives", []),
 ]

@@ -5,7 +5,6 @@
 #include <cuda_runtime_api.h>
 
 #include "device/cuda_check.hpp"
-#include "device/noise_kernels.hpp"
 
 namespace ddls::cuda {
 
@@ -35,22 +34,6 @@ bool built_with_toolkit() { return true; }
 
 void* current_stream(int device) {
   return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device)).stream();
-}
-
-void fill_uniform(const NoiseRows& rows, float* out, int device) {
-  launch_uniform(rows, out, static_cast<cudaStream_t>(current_stream(device)));
-  DDLS_CUDA(cudaGetLastError());
-}
-
-void fill_normal(const NoiseRows& rows, float* out, int device) {
-  launch_normal(rows, out, static_cast<cudaStream_t>(current_stream(device)));
-  DDLS_CUDA(cudaGetLastError());
-}
-
-void langevin_move(const NoiseRows& rows, const float* z, const float* slope, float half_step, float noise_scale,
-                   float* out, int device) {
-  launch_langevin_move(rows, z, slope, half_step, noise_scale, out, static_cast<cudaStream_t>(current_stream(device)));
-  DDLS_CUDA(cudaGetLastError());
 }
 
 }  // namespace ddls::cuda

@@ -25,7 +25,8 @@ bool built_with_toolkit();                  // the functions below, NCCL and Cud
 // The stream that Torch launches on in the calling thread: a cudaStream_t.
 void* current_stream(int device);
 
-// Kernels of noise_kernels.cu, launched on `stream`, of which nobody waits for the end. Pointers: dense float32 of `device`.
+// Kernels of noise_kernels.cu, launched on `stream` (see current_stream), whose end nobody waits for. Pointers: dense float32 of
+// the stream's device. A failed launch is an Error(runtime).
 struct NoiseRows {
   uint64_t seed = 0;
   IdRange ids;
@@ -33,10 +34,10 @@ struct NoiseRows {
   Stream stream = Stream::langevin;
 };
 // out [ids.size(), dim]: what Noise gives on the CPU; uniforms the same bits, normals to the rounding of log, cos and sin.
-void fill_uniform(const NoiseRows& rows, float* out, int device);
-void fill_normal(const NoiseRows& rows, float* out, int device);
+void fill_uniform(const NoiseRows& rows, float* out, void* stream);
+void fill_normal(const NoiseRows& rows, float* out, void* stream);
 // out = z - (z - slope) * half_step + n * noise_scale with n ~ N(0, I) as fill_normal makes it; all [ids.size(), dim].
 void langevin_move(const NoiseRows& rows, const float* z, const float* slope, float half_step, float noise_scale,
-                   float* out, int device);
+                   float* out, void* stream);
 
 }  // namespace ddls::cuda

@@ -31,9 +31,11 @@ bool built_with_toolkit() { return false; }
 
 void* current_stream(int) { lacks("CUDA streams"); }
 
-void fill_uniform(const NoiseRows&, float*, int) { lacks("noise on a GPU"); }
-void fill_normal(const NoiseRows&, float*, int) { lacks("noise on a GPU"); }
-void langevin_move(const NoiseRows&, const float*, const float*, float, float, float*, int) { lacks("noise on a GPU"); }
+void fill_uniform(const NoiseRows&, float*, void*) { lacks("noise on a GPU"); }
+void fill_normal(const NoiseRows&, float*, void*) { lacks("noise on a GPU"); }
+void langevin_move(const NoiseRows&, const float*, const float*, float, float, float*, void*) {
+  lacks("noise on a GPU");
+}
 
 struct CudaGraph::Recording {};
 CudaGraph::CudaGraph(Function) { lacks("CUDA graphs"); }

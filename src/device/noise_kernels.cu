@@ -1,5 +1,8 @@
 // Noise on a GPU: one thread makes the four columns that share a call of Philox.
-#include "device/noise_kernels.hpp"
+#include <cuda_runtime_api.h>
+
+#include "device/cuda_bridge.hpp"
+#include "device/cuda_check.hpp"
 
 namespace ddls::cuda {
 namespace {
@@ -32,23 +35,21 @@ __global__ void for_noise(NoiseRows rows, int64_t groups, Law law, Use use) {
 }
 
 template <typename Law, typename Use>
-void launch(const NoiseRows& rows, Law law, Use use, cudaStream_t stream) {
+void launch(const NoiseRows& rows, Law law, Use use, void* stream) {
   const int64_t groups = (rows.dim + 3) / 4, blocks = (rows.ids.size() * groups + threads - 1) / threads;
-  if (blocks > 0) for_noise<<<static_cast<unsigned>(blocks), threads, 0, stream>>>(rows, groups, law, use);
+  if (blocks == 0) return;
+  for_noise<<<static_cast<unsigned>(blocks), threads, 0, static_cast<cudaStream_t>(stream)>>>(rows, groups, law, use);
+  DDLS_CUDA(cudaGetLastError());
 }
 
 }  // namespace
 
-void launch_uniform(const NoiseRows& rows, float* out, cudaStream_t stream) {
-  launch(rows, Uniforms{}, Store{out}, stream);
-}
+void fill_uniform(const NoiseRows& rows, float* out, void* stream) { launch(rows, Uniforms{}, Store{out}, stream); }
 
-void launch_normal(const NoiseRows& rows, float* out, cudaStream_t stream) {
-  launch(rows, Normals{}, Store{out}, stream);
-}
+void fill_normal(const NoiseRows& rows, float* out, void* stream) { launch(rows, Normals{}, Store{out}, stream); }
 
-void launch_langevin_move(const NoiseRows& rows, const float* z, const float* slope, float half_step, float noise_scale,
-                          float* out, cudaStream_t stream) {
+void langevin_move(const NoiseRows& rows, const float* z, const float* slope, float half_step, float noise_scale,
+                   float* out, void* stream) {
   launch(rows, Normals{}, Move{z, slope, half_step, noise_scale, out}, stream);
 }
 

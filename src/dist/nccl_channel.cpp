@@ -18,9 +18,9 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "device/cuda_bridge.hpp"
 #include "device/cuda_check.hpp"
 #include "dist/check.hpp"
-#include "device/cuda_bridge.hpp"
 #include "dist/watchdog.hpp"
 
 namespace ddls {

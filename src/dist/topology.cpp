@@ -11,8 +11,8 @@
 #include "base/error.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
-#include "dist/check.hpp"
 #include "device/cuda_bridge.hpp"
+#include "dist/check.hpp"
 #include "dist/failure.hpp"
 
 namespace ddls {

@@ -9,15 +9,19 @@
 namespace ddls {
 namespace {
 
+at::Tensor empty_rows(const cuda::NoiseRows& rows, c10::Device device) {
+  return at::empty({rows.ids.size(), rows.dim}, at::TensorOptions(device).dtype(at::kFloat));
+}
+
 template <typename Law>
-at::Tensor on_cpu(uint64_t seed, IdRange ids, int64_t dim, int64_t step, Stream stream, Law law) {
-  at::Tensor out = at::empty({ids.size(), dim}, at::kFloat);
+at::Tensor on_cpu(const cuda::NoiseRows& rows, Law law) {
+  at::Tensor out = empty_rows(rows, at::kCPU);
   float* row = out.data_ptr<float>();
-  for (int64_t id = ids.begin; id < ids.end; ++id, row += dim) {
-    for (int64_t column = 0; column < dim; column += 4) {
+  for (int64_t id = rows.ids.begin; id < rows.ids.end; ++id, row += rows.dim) {
+    for (int64_t column = 0; column < rows.dim; column += 4) {
       float values[4];
-      law(noise_words(seed, stream, id, step, column / 4), values);
-      for (int64_t i = 0; i < 4 && column + i < dim; ++i) row[column + i] = values[i];
+      law(noise_words(rows.seed, rows.stream, id, rows.step, column / 4), values);
+      for (int64_t i = 0; i < 4 && column + i < rows.dim; ++i) row[column + i] = values[i];
     }
   }
   return out;
@@ -25,26 +29,24 @@ at::Tensor on_cpu(uint64_t seed, IdRange ids, int64_t dim, int64_t step, Stream 
 
 bool kernel_for(c10::Device device) { return device.is_cuda() && cuda::built_with_toolkit(); }
 
-at::Tensor empty_rows(const cuda::NoiseRows& rows, c10::Device device) {
-  return at::empty({rows.ids.size(), rows.dim}, at::TensorOptions(device).dtype(at::kFloat));
+using Fill = void(const cuda::NoiseRows& rows, float* out, void* stream);
+
+template <typename Law>
+at::Tensor draw(const cuda::NoiseRows& rows, c10::Device device, Law law, Fill& fill) {
+  if (!kernel_for(device)) return on_cpu(rows, law).to(device);
+  at::Tensor out = empty_rows(rows, device);
+  fill(rows, out.data_ptr<float>(), cuda::current_stream(out.device().index()));
+  return out;
 }
 
 }  // namespace
 
 at::Tensor Noise::normal(IdRange ids, int64_t dim, int64_t step, Stream stream, c10::Device device) const {
-  if (!kernel_for(device)) return on_cpu(seed, ids, dim, step, stream, Normals{}).to(device);
-  const cuda::NoiseRows rows{seed, ids, dim, step, stream};
-  at::Tensor out = empty_rows(rows, device);
-  cuda::fill_normal(rows, out.data_ptr<float>(), out.device().index());
-  return out;
+  return draw({seed, ids, dim, step, stream}, device, Normals{}, cuda::fill_normal);
 }
 
 at::Tensor Noise::uniform(IdRange ids, int64_t dim, int64_t step, Stream stream, c10::Device device) const {
-  if (!kernel_for(device)) return on_cpu(seed, ids, dim, step, stream, Uniforms{}).to(device);
-  const cuda::NoiseRows rows{seed, ids, dim, step, stream};
-  at::Tensor out = empty_rows(rows, device);
-  cuda::fill_uniform(rows, out.data_ptr<float>(), out.device().index());
-  return out;
+  return draw({seed, ids, dim, step, stream}, device, Uniforms{}, cuda::fill_uniform);
 }
 
 at::Tensor Noise::langevin_move(const at::Tensor& z, const at::Tensor& slope, double eps, double noise_std, IdRange ids,
@@ -56,7 +58,8 @@ at::Tensor Noise::langevin_move(const at::Tensor& z, const at::Tensor& slope, do
   const at::Tensor from = z.contiguous(), along = slope.contiguous();
   at::Tensor out = empty_rows(rows, z.device());
   cuda::langevin_move(rows, from.data_ptr<float>(), along.data_ptr<float>(), static_cast<float>(eps / 2),
-                      static_cast<float>(noise_scale), out.data_ptr<float>(), out.device().index());
+                      static_cast<float>(noise_scale), out.data_ptr<float>(),
+                      cuda::current_stream(out.device().index()));
   return out;
 }
 

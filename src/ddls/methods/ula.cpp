@@ -1,8 +1,7 @@
 // Unadjusted Langevin, Algorithm 1 of the paper:
 //   z <- z - (eps/2) grad E(z) + noise_std sqrt(eps) n,  n ~ N(0, I)
 // A decaying eps scales drift and noise together, so T = noise_std^2 at every step.
-#include <ATen/ATen.h>
-
+#include <algorithm>
 #include <cmath>
 
 #include "ddls/method.hpp"
