@@ -75,12 +75,13 @@ def training_row(a, model, ranks):
 def sampler_row(a, model):
     config, batch = SAMPLER[model]
     steps = a.steps * (20 if model == "mlp" else 1)
+    arguments = ["--model", model, "--batch", batch, "--steps", steps, *(["--bfloat16"] if a.precision == "bfloat16" else [])]
     rates, fractions = {}, []
     for _ in range(a.rounds):
-        run = ours("sampler", config, 1, steps, [f"sample.block_size={batch}"])
+        run = ours("sampler", config, 1, steps, [f"sample.block_size={batch}", f"sample.precision={a.precision}"])
         rates.setdefault("ours", []).append(run["chain_steps_per_second"]["median"])
         fractions.append(run["fraction_of_peak"])
-        theirs = torch("bench_sampling.py", 1, ["--model", model, "--batch", batch, "--steps", steps])
+        theirs = torch("bench_sampling.py", 1, arguments)
         for variant, rate in theirs["chain_steps_per_second"].items():
             rates.setdefault(variant, []).append(rate["median"])
     rate = {k: spread(v) for k, v in rates.items()}
@@ -93,7 +94,7 @@ def sampler_row(a, model):
         print(f"{model:9} {variant:14} {r['median']:10.1f} chain-steps/s ({r['min']:.1f} to {r['max']:.1f}){against}")
     print(f"{model:9} best opponent: {best}; ours at {100 * statistics.median(fractions):.0f} % of the product rate, in "
           "FLOPs of the plain form", flush=True)
-    return {"model": model, "batch": batch, "rounds": a.rounds, "steps": steps, "chain_steps_per_second": rate,
+    return {"model": model, "batch": batch, "precision": a.precision, "rounds": a.rounds, "steps": steps, "chain_steps_per_second": rate,
             "ratios": ratios, "opponent": best, "fraction_of_peak": spread(fractions)}
 
 
@@ -108,7 +109,7 @@ def main():
         s.add_argument("--json")
         if name == "training":
             s.add_argument("--ranks", nargs="+", type=int, default=[1, 2])
-            s.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+        s.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     a = p.parse_args()
     if a.what == "training":
         rows = [training_row(a, model, ranks) for model in a.models for ranks in a.ranks]

@@ -28,7 +28,7 @@ MICRO_BATCH = 16
 
 
 class Sampler:
-    def __init__(self, model, variant, batch):
+    def __init__(self, model, variant, batch, dtype):
         torch.manual_seed(0)
         g, d = NETWORKS[model]()
         nets = nn.ModuleList([g, d])
@@ -43,10 +43,11 @@ class Sampler:
                     parametrize.remove_parametrizations(m, "weight", leave_parametrized=True)
         if variant not in ("naive", "frozen"):
             nets.to(memory_format=torch.channels_last)
+        nets.to(dtype)
         self.nets, self.naive = nets, variant == "naive"
         self.z = torch.randn(batch, LATENT_DIM[model])
         self.chains_at_once = MICRO_BATCH if variant == "micro_batches" else batch
-        energy = lambda z: 0.5 * z.square().sum() - d(g(z)).sum()
+        energy = lambda z: 0.5 * z.square().sum() - d(g(z.to(dtype))).sum().float()
         self.energy = torch.compile(energy, dynamic=False) if variant == "compiled" else energy
         self.graph = None
         if variant == "compiled_grad":
@@ -77,12 +78,13 @@ def main():
     p.add_argument("--model", choices=NETWORKS, required=True)
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
+    p.add_argument("--bfloat16", action="store_true", help="networks in bfloat16; z, its noise and the update stay float32")
     p.add_argument("--warmup", type=int, default=1)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--steps", type=int, default=3)
     a = p.parse_args()
     torch.set_num_threads(1)
-    samplers = {v: Sampler(a.model, v, a.batch) for v in a.variants}
+    samplers = {v: Sampler(a.model, v, a.batch, torch.bfloat16 if a.bfloat16 else torch.float32) for v in a.variants}
     rates = {v: [] for v in a.variants}
     for s in samplers.values():
         s.run(a.warmup)
@@ -91,7 +93,7 @@ def main():
             start = time.perf_counter()
             s.run(a.steps)
             rates[v].append(a.steps * a.batch / (time.perf_counter() - start))
-    print(json.dumps({"model": a.model, "batch": a.batch,
+    print(json.dumps({"model": a.model, "batch": a.batch, "bfloat16": a.bfloat16,
                       "chain_steps_per_second": {v: {"median": statistics.median(r), "min": min(r), "max": max(r)}
                                                  for v, r in rates.items()},
                       "peak_resident_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
@@ -22,7 +24,11 @@ const at::Tensor& array_of(const NamedTensors& arrays, const char* name, const f
 
 }  // namespace
 
-bool is_statistics_file(const fs::path& path) { return path.extension() == ".npz" && read_npz(path).contains("mu"); }
+bool is_statistics_file(const fs::path& path) {
+  if (path.extension() != ".npz") return false;
+  const std::vector<std::string> names = npz_names(path);
+  return std::find(names.begin(), names.end(), "mu") != names.end();
+}
 
 GaussianStatistics read_statistics(const fs::path& path) {
   const NamedTensors arrays = read_npz(path);

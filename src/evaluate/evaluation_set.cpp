@@ -8,6 +8,8 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "data/image_folder.hpp"
+#include "data/npz_set.hpp"
+#include "data/tar_set.hpp"
 #include "eval/statistics_file.hpp"
 #include "tensor/image_io.hpp"
 
@@ -51,14 +53,35 @@ EvaluationSet open_folder(const fs::path& folder) {
   return set;
 }
 
-std::string content_hash_of(const Dataset& data, int64_t count) {
+using Rows = std::function<at::Tensor(IdRange)>;  // of samples of one shape
+
+std::string content_hash_of(const Rows& rows, const std::vector<int64_t>& shape, int64_t count) {
   constexpr int64_t piece = 1000;
-  std::string hashes = fmt::format("{} of {}:", count, fmt::join(data.shape(), "x"));
+  std::string hashes = fmt::format("{} of {}:", count, fmt::join(shape, "x"));
   for (int64_t from = 0; from < count; from += piece) {
-    const at::Tensor rows = data.rows(from, std::min(piece, count - from)).contiguous();
-    hashes += hex64(hash64(std::span(static_cast<const std::byte*>(rows.const_data_ptr()), rows.nbytes())));
+    const at::Tensor some = rows({from, std::min(from + piece, count)}).contiguous();
+    hashes += hex64(hash64(std::span(static_cast<const std::byte*>(some.const_data_ptr()), some.nbytes())));
   }
   return sha256(hashes);
+}
+
+EvaluationSet of_rows(std::string name, int64_t count, const std::vector<int64_t>& shape, const at::Tensor& labels,
+                      const Rows& rows) {
+  EvaluationSet set;
+  set.name = std::move(name);
+  set.count = count;
+  set.images = shape.size() == 3;
+  set.sample_shape = shape;
+  if (labels.defined()) set.labels = labels.narrow(0, 0, count);
+  set.read = [rows](IdRange ids) { return std::vector<Piece>{{all_rows(ids.size()), rows(ids)}}; };
+  set.content_hash = [rows, shape, count] { return content_hash_of(rows, shape, count); };
+  return set;
+}
+
+EvaluationSet open_npz(const fs::path& path, std::string name) {
+  const auto file = std::make_shared<NpzSetFile>(path);
+  const std::vector<int64_t> shape = file->rows({0, 1}).sizes().slice(1).vec();
+  return of_rows(std::move(name), file->size(), shape, file->labels(), [file](IdRange ids) { return file->rows(ids); });
 }
 
 }  // namespace
@@ -70,31 +93,23 @@ std::vector<int64_t> all_rows(int64_t count) {
 }
 
 EvaluationSet set_of(const Dataset& data, int64_t count) {
-  EvaluationSet set;
-  set.name = data.name;
-  set.count = count > 0 ? std::min(count, data.size()) : data.size();
-  set.images = data.images();
-  set.sample_shape = data.shape();
-  if (data.labels.defined()) set.labels = data.labels.narrow(0, 0, set.count);
-  set.read = [data](IdRange ids) {
-    return std::vector<Piece>{{all_rows(ids.size()), data.rows(ids.begin, ids.size())}};
-  };
-  set.content_hash = [data, rows = set.count] { return content_hash_of(data, rows); };
-  return set;
+  return of_rows(data.name, count > 0 ? std::min(count, data.size()) : data.size(), data.shape(), data.labels,
+                 [data](IdRange ids) { return data.rows(ids.begin, ids.size()); });
 }
 
 EvaluationSet open_evaluation_set(const std::string& path) {
+  if (is_tar_set(path)) return set_of(open_set(path));
   if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path);
-  if (fs::is_directory(path) && !fs::exists(fs::path(path) / "samples.npz")) return open_folder(path);
-  if (!fs::is_directory(path) && is_statistics_file(path)) {
-    EvaluationSet set;
-    set.name = fs::path(path).stem().string();
-    set.statistics_file = path;
-    set.statistics = read_statistics(path);
-    set.count = 0;
-    return set;
+  if (fs::is_directory(path)) {
+    const fs::path of_a_run = fs::path(path) / "samples.npz";
+    return fs::exists(of_a_run) ? open_npz(of_a_run, name_of(path)) : open_folder(path);
   }
-  return set_of(open_set(path));
+  if (!is_statistics_file(path)) return open_npz(path, fs::path(path).stem().string());
+  EvaluationSet set;
+  set.name = fs::path(path).stem().string();
+  set.statistics_file = path;
+  set.statistics = read_statistics(path);
+  return set;
 }
 
 }  // namespace ddls

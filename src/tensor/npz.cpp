@@ -4,7 +4,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <memory>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -45,7 +47,56 @@ void read_exactly(zip_file_t* file, void* target, size_t bytes, const std::strin
   }
 }
 
-at::Tensor read_entry(zip_t* archive, zip_uint64_t index, uint64_t claimed_bytes, const std::string& where) {
+bool is_stored(const zip_stat_t& stat) {
+  return (stat.valid & ZIP_STAT_COMP_METHOD) != 0 && stat.comp_method == ZIP_CM_STORE;
+}
+
+// What a header claims may not exceed what the file can hold, even deflated, before memory is taken for it.
+void check_claim(const zip_stat_t& stat, uint64_t file_bytes, const std::string& where) {
+  constexpr uint64_t deflate_limit = 1040;  // deflate cannot do better than 1032 to 1
+  const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE;
+  if ((stat.valid & needed) != needed || stat.comp_size > file_bytes ||
+      stat.size / (is_stored(stat) ? 1 : deflate_limit) > stat.comp_size) {
+    fail(Exit::data, "{}: damaged: impossible sizes in the zip directory", where);
+  }
+}
+
+struct Entry {
+  zip_uint64_t index = 0;
+  std::string name, where;
+  uint64_t bytes = 0;
+  bool stored = false;
+};
+
+std::vector<Entry> entries_of(zip_t* archive, const fs::path& path) {
+  const uint64_t file_bytes = fs::file_size(path);
+  if (file_bytes == 0) fail(Exit::data, "'{}' is empty", path.string());  // to libzip an archive without entries
+  std::vector<Entry> entries;
+  std::set<std::string> names;
+  const zip_int64_t count = zip_get_num_entries(archive, 0);
+  for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(count); ++i) {
+    zip_stat_t stat;
+    if (zip_stat_index(archive, i, 0, &stat) != 0) {
+      fail(Exit::data, "'{}': entry {}: {}", path.string(), i, zip_strerror(archive));
+    }
+    const std::string file = stat.name, where = fmt::format("'{}', entry '{}'", path.string(), file);
+    if (!file.ends_with(".npy")) fail(Exit::data, "{}: not a .npy array", where);
+    check_claim(stat, file_bytes, where);
+    const std::string name = file.substr(0, file.size() - 4);
+    if (!names.insert(name).second) fail(Exit::data, "{}: there are two entries of this name", where);
+    entries.push_back({i, name, where, stat.size, is_stored(stat)});
+  }
+  return entries;
+}
+
+struct Opened {
+  ArchiveFile file;  // stands at the first byte of data
+  NpyHeader header;
+  uint64_t header_bytes = 0;
+};
+
+Opened open_entry(zip_t* archive, const Entry& entry) {
+  const auto& [index, name, where, claimed_bytes, stored] = entry;
   ArchiveFile file(zip_fopen_index(archive, index, 0));
   if (!file) fail(Exit::data, "{}: {}", where, zip_strerror(archive));
   std::string text(std::min<uint64_t>(npy_prefix_bytes, claimed_bytes), '\0');
@@ -58,46 +109,82 @@ at::Tensor read_entry(zip_t* archive, zip_uint64_t index, uint64_t claimed_bytes
     fail(Exit::data, "{}: its header promises {} bytes of data, the entry holds {}", where, header.bytes(),
          claimed_bytes - std::min<uint64_t>(claimed_bytes, header_bytes));
   }
-  at::Tensor tensor = at::empty(header.sizes, header.dtype);
-  read_exactly(file.get(), tensor.mutable_data_ptr(), tensor.nbytes(), where);
-  char beyond = 0;  // reading up to the end is what makes libzip compare the checksum
-  if (zip_fread(file.get(), &beyond, 1) != 0) fail(Exit::data, "{}: damaged: {}", where, zip_file_strerror(file.get()));
+  return {std::move(file), header, header_bytes};
+}
+
+// Reading up to the end is what makes libzip compare the checksum.
+void expect_end(zip_file_t* file, const std::string& where) {
+  char beyond = 0;
+  if (zip_fread(file, &beyond, 1) != 0) fail(Exit::data, "{}: damaged: {}", where, zip_file_strerror(file));
+}
+
+at::Tensor read_whole(const Opened& entry, const std::string& where) {
+  at::Tensor tensor = at::empty(entry.header.sizes, entry.header.dtype);
+  read_exactly(entry.file.get(), tensor.mutable_data_ptr(), tensor.nbytes(), where);
+  expect_end(entry.file.get(), where);
   return tensor;
 }
 
-// What a header claims may not exceed what the file can hold, even deflated, before memory is taken for it.
-void check_claim(const zip_stat_t& stat, uint64_t file_bytes, const std::string& where) {
-  constexpr uint64_t deflate_limit = 1040;  // deflate cannot do better than 1032 to 1
-  const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE;
-  const bool stored = (stat.valid & ZIP_STAT_COMP_METHOD) != 0 && stat.comp_method == ZIP_CM_STORE;
-  if ((stat.valid & needed) != needed || stat.comp_size > file_bytes ||
-      stat.size / (stored ? 1 : deflate_limit) > stat.comp_size) {
-    fail(Exit::data, "{}: damaged: impossible sizes in the zip directory", where);
+void compare_checksum(const Opened& entry, const std::string& where) {
+  std::string piece(size_t{1} << 20, '\0');
+  for (auto left = static_cast<uint64_t>(entry.header.bytes()); left > 0;) {
+    const size_t bytes = std::min<uint64_t>(left, piece.size());
+    read_exactly(entry.file.get(), piece.data(), bytes, where);
+    left -= bytes;
   }
+  expect_end(entry.file.get(), where);
 }
 
 }  // namespace
 
 NamedTensors read_npz(const fs::path& path) {
   const Archive archive = open_archive(path);
-  const uint64_t file_bytes = fs::file_size(path);
-  if (file_bytes == 0) fail(Exit::data, "'{}' is empty", path.string());  // to libzip an archive without entries
   NamedTensors arrays;
-  const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
-  for (zip_int64_t i = 0; i < count; ++i) {
-    zip_stat_t stat;
-    if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &stat) != 0) {
-      fail(Exit::data, "'{}': entry {}: {}", path.string(), i, zip_strerror(archive.get()));
-    }
-    std::string name = stat.name;
-    const std::string where = fmt::format("'{}', entry '{}'", path.string(), name);
-    if (!name.ends_with(".npy")) fail(Exit::data, "{}: not a .npy array", where);
-    check_claim(stat, file_bytes, where);
-    name.resize(name.size() - 4);
-    if (arrays.contains(name)) fail(Exit::data, "{}: there are two entries of this name", where);
-    arrays[name] = read_entry(archive.get(), static_cast<zip_uint64_t>(i), stat.size, where);
-  }
+  for (const Entry& entry : entries_of(archive.get(), path))
+    arrays[entry.name] = read_whole(open_entry(archive.get(), entry), entry.where);
   return arrays;
+}
+
+std::vector<std::string> npz_names(const fs::path& path) {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries_of(open_archive(path).get(), path)) names.push_back(entry.name);
+  return names;
+}
+
+NpzArray::NpzArray(fs::path path, const std::string& name) : path_(std::move(path)) {
+  const Archive archive = open_archive(path_);
+  const std::vector<Entry> entries = entries_of(archive.get(), path_);
+  const auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.name == name; });
+  if (entry == entries.end()) fail(Exit::data, "'{}' has no array '{}'", path_.string(), name);
+  const Opened opened = open_entry(archive.get(), *entry);
+  entry_ = entry->index;
+  where_ = entry->where;
+  data_begin_ = opened.header_bytes;
+  dtype_ = opened.header.dtype;
+  sizes_ = opened.header.sizes;
+  if (sizes_.empty()) fail(Exit::data, "{}: a single number, expected rows", where_);
+  if (entry->stored)
+    compare_checksum(opened, where_);
+  else
+    whole_ = read_whole(opened, where_);
+}
+
+at::Tensor NpzArray::rows(int64_t begin, int64_t count) const {
+  ensure(0 <= begin && 0 <= count && begin + count <= sizes_.front(), "rows {} to {} of {}", begin, begin + count,
+         sizes_.front());
+  if (whole_.defined()) return whole_.narrow(0, begin, count);
+  std::vector<int64_t> sizes = sizes_;
+  sizes.front() = count;
+  at::Tensor rows = at::empty(sizes, dtype_);
+  if (rows.nbytes() == 0) return rows;
+  const Archive archive = open_archive(path_);  // for this call alone: libzip's are not for several threads
+  const ArchiveFile file(zip_fopen_index(archive.get(), entry_, 0));
+  if (!file) fail(Exit::data, "{}: cannot be read again: {}", where_, zip_strerror(archive.get()));
+  const uint64_t from = data_begin_ + static_cast<uint64_t>(begin) * (rows.nbytes() / static_cast<uint64_t>(count));
+  if (zip_fseek(file.get(), static_cast<zip_int64_t>(from), SEEK_SET) != 0)
+    fail(Exit::data, "{}: cannot be read again: {}", where_, zip_file_strerror(file.get()));
+  read_exactly(file.get(), rows.mutable_data_ptr(), rows.nbytes(), where_);
+  return rows;
 }
 
 at::Tensor read_npy(const fs::path& path) {

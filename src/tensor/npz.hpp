@@ -15,6 +15,27 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 // Throws Error: missing (no file), data (damaged, not an npz, wrong dtype; names file and entry).
 NamedTensors read_npz(const std::filesystem::path& path);
 at::Tensor read_npy(const std::filesystem::path& path);
+std::vector<std::string> npz_names(const std::filesystem::path& path);  // of its arrays, in the file's order
+
+// One array of an .npz, left in its file; rows are read when they are asked for. A deflated array cannot be entered in its middle and is
+// held whole.
+class NpzArray {
+ public:
+  // Reads the whole array once, piece by piece, to compare its checksum. Throws Error as read_npz does; data: no array `name`.
+  NpzArray(std::filesystem::path path, const std::string& name);
+  at::ScalarType dtype() const { return dtype_; }
+  const std::vector<int64_t>& sizes() const { return sizes_; }
+  at::Tensor rows(int64_t begin, int64_t count) const;  // [count, sizes()[1:]]. Thread safe.
+
+ private:
+  std::filesystem::path path_;
+  std::string where_;
+  uint64_t entry_ = 0, data_begin_ = 0;
+  at::ScalarType dtype_ = at::kFloat;
+  std::vector<int64_t> sizes_;
+  at::Tensor whole_;  // undefined where the file is read
+};
+
 // Complete or absent (write, fsync, rename). The bytes depend on the tensors alone (fixed time stamps, sorted names).
 void write_npz(const std::filesystem::path& path, const NamedTensors& arrays);
 

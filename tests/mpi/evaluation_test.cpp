@@ -12,6 +12,7 @@
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
+#include "tensor/npz.hpp"
 
 namespace ddls {
 namespace {
@@ -131,6 +132,21 @@ TEST(Evaluation, AFolderOfUnlikeImagesKeepsTheOrderOfItsFiles) {
   EXPECT_TRUE(at::equal(rows.select(1, 0), at::arange(30).to(at::kFloat)));
   EXPECT_TRUE(at::equal(rows.select(1, 1), at::arange(30).remainder(3).to(at::kFloat) + 4));
   EXPECT_NEAR(features.gaussian.mean[0].item<double>(), 14.5, 1e-12);
+}
+
+TEST(Evaluation, AnNpzReadInPiecesIsTheSetInMemory) {
+  const test::ScratchFolder scratch;
+  const at::Tensor images = at::arange(2500 * 12).remainder(251).to(at::kByte).view({2500, 2, 2, 3});
+  write_npz(scratch.path() / "a.npz", {{"arr_0", images}, {"arr_1", at::arange(2500)}});
+  const EvaluationSet read = open_evaluation_set((scratch.path() / "a.npz").string());
+  const EvaluationSet held = set_of(open_set((scratch.path() / "a.npz").string()));
+  EXPECT_EQ(read.name, "a");
+  EXPECT_EQ(read.count, held.count);
+  EXPECT_EQ(read.images, held.images);
+  EXPECT_EQ(read.sample_shape, held.sample_shape);
+  EXPECT_TRUE(at::equal(read.labels, held.labels));
+  EXPECT_EQ(read.content_hash(), held.content_hash());
+  EXPECT_TRUE(at::equal(read.read({1000, 1500}).at(0).samples, held.read({1000, 1500}).at(0).samples));
 }
 
 TEST(Evaluation, FrechetDistancesOfParts) {

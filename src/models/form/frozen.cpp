@@ -113,7 +113,9 @@ OperationWork FrozenProduct::work() const {
 FrozenConvolution::FrozenConvolution(const ConvolutionMap& map, Activation activation)
     : map_(map), shape_(map.weight.sizes().vec()), activation_(activation) {
   if (winograd::pays_for(map.weight, map.stride, map.padding))
-    winograd_kernels_ = winograd::transformed(map.weight.to(at::kDouble), map.stride).to(map.weight.scalar_type());
+    winograd_kernels_ = winograd::laid_out_for(
+        map.transposed ? winograd::Result::big : winograd::Result::small,
+        winograd::transformed(map.weight.to(at::kDouble), map.stride).to(map.weight.scalar_type()));
   if (!usable_for(map.weight)) return;
   if (map.transposed)
     onednn_weight_ = call_boxed(*onednn().reorder_transposed, {map.weight, both(map.padding), both(0), both(map.stride),

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/error.hpp"
+#include "models/winograd/products.hpp"
 #include "models/winograd/tiles.hpp"
 
 namespace ddls::winograd {
@@ -74,6 +74,7 @@ void big_to_small_of(at::Tensor& y, const at::Tensor& x, const at::Tensor& kerne
                      const TileGrid& grid) {
   const int64_t from = x.size(1), to = y.size(1);
   const at::Tensor zeros = at::zeros({from}, x.options()), bias = epilogue.bias;
+  const at::Tensor right = laid_out(kernels.transpose(1, 2));
   const T* bias_values = bias.defined() ? bias.const_data_ptr<T>() : nullptr;
   by_tiles<T>(
       grid, kernels.size(2), to, 64, x,
@@ -81,7 +82,7 @@ void big_to_small_of(at::Tensor& y, const at::Tensor& x, const at::Tensor& kerne
         parallel(range, [&](TileRange part) {
           gather_big(x.const_data_ptr<T>(), from, big_planes, zeros.const_data_ptr<T>(), grid, part);
         });
-        at::bmm_out(small, big, kernels.transpose(1, 2));
+        multiply_planes(small, big, right);
         parallel(range, [&](TileRange part) {
           write_small<T>(y.data_ptr<T>(), to, small_planes, bias_values, static_cast<T>(epilogue.slope), grid, part);
         });
@@ -92,11 +93,12 @@ template <typename T>
 void small_to_big_of(at::Tensor& x, const at::Tensor& y, const at::Tensor& kernels, const TileGrid& grid) {
   const int64_t from = y.size(1), to = x.size(1);
   at::Tensor spare = at::empty({to}, x.options());
+  const at::Tensor right = laid_out(kernels);
   by_tiles<T>(
       grid, kernels.size(2), from, 64, x,
       [&](TileRange range, at::Tensor big, T* const* big_planes, const at::Tensor& small, T* const* small_planes) {
         parallel(range, [&](TileRange part) { gather_small(y.const_data_ptr<T>(), from, small_planes, grid, part); });
-        at::bmm_out(big, small, kernels);
+        multiply_planes(big, small, right);
         // Tiles overlap, channels do not.
         at::parallel_for(0, to / lanes, 4, [&](int64_t begin, int64_t end) {
           scatter_big<T>(x.data_ptr<T>(), to, big_planes, spare.data_ptr<T>(), grid, range,
@@ -127,19 +129,13 @@ int64_t stride_of(const at::Tensor& kernels) { return kernels.size(0) == 16 ? 1 
 // Planes cost memory traffic in proportion to C + K and save arithmetic in proportion to C K.
 bool wide_enough(int64_t from, int64_t to) { return from * to >= 32 * (from + to); }
 
-// MKL's products, which these functions rest on, run at half the speed of oneDNN's convolutions there.
-bool slow_products() {
-  static const bool slow = at::get_cpu_capability() == "AVX512" && __builtin_cpu_is("amd");
-  return slow;
-}
-
 }  // namespace
 
 bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding) {
   const int64_t to = weight.size(0), from = weight.size(1), kernel = weight.size(2);
   const bool kind = padding == 1 && ((stride == 1 && kernel == 3) || (stride == 2 && kernel == 4));
   return kind && weight.is_cpu() && weight.scalar_type() == at::kFloat && from % lanes == 0 && to % lanes == 0 &&
-         wide_enough(stride * stride * from, to) && !slow_products();
+         wide_enough(stride * stride * from, to);
 }
 
 bool tiles_fit(int64_t height, int64_t width) { return height % 2 == 0 && width % 2 == 0; }
@@ -151,6 +147,10 @@ at::Tensor transformed(const at::Tensor& weight, int64_t stride) {
   // A tap is 2 b + phase, of block b = 0, 1 of the kernel.
   const at::Tensor blocks = weight.permute({2, 3, 0, 1}).reshape({2, 2, 2, 2, to, from}).permute({0, 2, 4, 1, 3, 5});
   return at::mm(map, blocks.reshape({4, -1})).view({9, to, 4 * from});
+}
+
+at::Tensor laid_out_for(Result result, const at::Tensor& kernels) {
+  return result == Result::big ? laid_out(kernels) : laid_out(kernels.transpose(1, 2)).transpose(1, 2);
 }
 
 at::Tensor big_to_small(const at::Tensor& x, const at::Tensor& kernels, const Epilogue& epilogue) {

@@ -19,6 +19,10 @@ bool tiles_fit(int64_t height, int64_t width);  // of the small image: even
 // differentiable.
 at::Tensor transformed(const at::Tensor& weight, int64_t stride);
 
+// The same kernels, laid out for one direction: for weights that are used often. The functions below take either.
+enum class Result { small, big };
+at::Tensor laid_out_for(Result result, const at::Tensor& kernels);
+
 struct Epilogue {
   at::Tensor bias;   // [K], or undefined
   double slope = 1;  // of what is negative: 1 no activation, 0 ReLU

@@ -84,6 +84,37 @@ TEST(Npz, an_array_that_is_not_contiguous_is_written_in_logical_order) {
   EXPECT_TRUE(same(read_npz(folder / "a.npz").at("x"), turned.contiguous()));
 }
 
+TEST(NpzArray, rows_are_those_of_the_whole_array) {
+  for (const char* file : {"numpy_stored.npz", "numpy_deflated.npz"}) {
+    const at::Tensor whole = read_npz(fixtures / file).at("bytes");
+    const NpzArray array(fixtures / file, "bytes");
+    EXPECT_EQ(array.dtype(), at::kByte);
+    EXPECT_EQ(array.sizes(), whole.sizes().vec());
+    for (int64_t begin = 0; begin <= 2; ++begin)
+      for (int64_t count = 0; begin + count <= 2; ++count)
+        EXPECT_TRUE(same(array.rows(begin, count), whole.narrow(0, begin, count))) << file << begin << count;
+    EXPECT_EQ(thrown_by([&] { array.rows(1, 2); }).code, Exit::internal);
+    EXPECT_EQ(NpzArray(fixtures / file, "empty").rows(0, 0).sizes().vec(), (std::vector<int64_t>{0, 5}));
+    EXPECT_TRUE(contains(thrown_by([&] { NpzArray(fixtures / file, "no"); }).message, "no array 'no'"));
+  }
+}
+
+TEST(NpzArray, damage_is_noticed_at_opening_and_a_shorter_file_when_rows_are_read) {
+  const ScratchFolder folder;
+  const at::Tensor numbers = at::arange(400000).view({100000, 4});
+  write_npz(folder / "a.npz", {{"x", numbers}});
+  std::string bytes = get_bytes(folder / "a.npz");
+  const NpzArray array(folder / "a.npz", "x");
+  EXPECT_TRUE(same(array.rows(99990, 10), numbers.narrow(0, 99990, 10)));
+  bytes[bytes.size() / 2] ^= 4;
+  put_bytes(folder / "b.npz", bytes);
+  const auto damaged = thrown_by([&] { NpzArray(folder / "b.npz", "x"); });
+  EXPECT_EQ(damaged.code, Exit::data);
+  EXPECT_TRUE(contains(damaged.message, "b.npz', entry 'x.npy': damaged")) << damaged.message;
+  write_npz(folder / "a.npz", {{"x", numbers.narrow(0, 0, 10)}});
+  EXPECT_EQ(thrown_by([&] { array.rows(99990, 10); }).code, Exit::data);
+}
+
 TEST(NpzWriter, pieces_give_the_bytes_of_the_whole) {
   const ScratchFolder folder;
   const at::Tensor images = at::arange(60, at::kByte).reshape({5, 3, 4});
