@@ -4,7 +4,6 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "base/error.hpp"
-#include "models/winograd/winograd.hpp"
 
 namespace ddls {
 namespace {
@@ -113,9 +112,8 @@ OperationWork FrozenProduct::work() const {
 FrozenConvolution::FrozenConvolution(const ConvolutionMap& map, Activation activation)
     : map_(map), shape_(map.weight.sizes().vec()), activation_(activation) {
   if (winograd::pays_for(map.weight, map.stride, map.padding))
-    winograd_kernels_ = winograd::laid_out_for(
-        map.transposed ? winograd::Result::big : winograd::Result::small,
-        winograd::transformed(map.weight.to(at::kDouble), map.stride).to(map.weight.scalar_type()));
+    winograd_kernels_ = {map.transposed ? winograd::Result::big : winograd::Result::small,
+                         winograd::transformed(map.weight.to(at::kDouble), map.stride).to(map.weight.scalar_type())};
   if (!usable_for(map.weight)) return;
   if (map.transposed)
     onednn_weight_ = call_boxed(*onednn().reorder_transposed, {map.weight, both(map.padding), both(0), both(map.stride),
@@ -146,7 +144,7 @@ OperationWork FrozenConvolution::work(at::IntArrayRef x) const {
   };
   const int64_t positions = small(x[2]) * small(x[3]);
   const bool winograd = takes_winograd(x), onednn = onednn_weight_.defined();
-  const at::Tensor& read = winograd ? winograd_kernels_ : onednn ? onednn_weight_ : map_.weight;
+  const at::Tensor& plain = onednn ? onednn_weight_ : map_.weight;
   const int64_t taps = map_.published_taps > 0 ? map_.published_taps : kernel * kernel;
   return {.kind = fmt::format("{}convolution {}x{}{}", map_.transposed ? "transposed " : "", kernel, kernel,
                               map_.stride > 1 ? fmt::format(" stride {}", map_.stride) : ""),
@@ -156,7 +154,7 @@ OperationWork FrozenConvolution::work(at::IntArrayRef x) const {
           .plain_multiply_adds = taps * pairs * positions,
           // A tile of 2x2 positions takes one product per plane of its kernels.
           .multiply_adds = winograd ? winograd_kernels_.numel() * positions / 4 : kernel * kernel * pairs * positions,
-          .weight_bytes = read.numel() * read.element_size()};
+          .weight_bytes = (winograd ? winograd_kernels_.numel() : plain.numel()) * plain.element_size()};
 }
 
 at::Tensor FrozenConvolution::operator()(const at::Tensor& x) const {

@@ -1,9 +1,10 @@
 #pragma once
-// Products and convolutions with a weight that never changes. On a CPU in float32 convolutions run by minimal filtering
-// (models/winograd/winograd.hpp) where that pays, else through oneDNN, with the weight laid out once; elsewhere through the
+// Products and convolutions with a weight that never changes. On a CPU convolutions run by minimal filtering
+// (models/winograd/winograd.hpp) where that pays, else in float32 through oneDNN, with the weight laid out once; elsewhere through the
 // general functions of ATen.
 #include "models/form/activation.hpp"
 #include "models/form/fold.hpp"
+#include "models/winograd/winograd.hpp"
 
 namespace ddls {
 
@@ -35,7 +36,8 @@ class FrozenConvolution {
   ConvolutionMap map_;          // its weight only where ATen multiplies
   std::vector<int64_t> shape_;  // of the weight
   Activation activation_;
-  at::Tensor onednn_weight_, winograd_kernels_;  // as far as there are such ways
+  at::Tensor onednn_weight_;  // as far as there are such ways
+  winograd::Kernels winograd_kernels_;
 };
 
 // Of the convolution without its bias: its transpose as a linear map, from the gradient of results to that of inputs.

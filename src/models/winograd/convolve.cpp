@@ -31,7 +31,8 @@ struct WinogradConvolution : torch::autograd::Function<WinogradConvolution<trans
                             const at::Tensor& bias) {
     const at::Tensor kernels = winograd::transformed(weight, weight.size(2) - 2);
     ctx->save_for_backward({x, weight, kernels});
-    return transposed ? winograd::small_to_big(x, kernels, bias) : winograd::big_to_small(x, kernels, {.bias = bias});
+    return transposed ? winograd::small_to_big(x, {winograd::Result::big, kernels}, bias)
+                      : winograd::big_to_small(x, {winograd::Result::small, kernels}, {.bias = bias});
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
@@ -44,7 +45,9 @@ struct WinogradConvolution : torch::autograd::Function<WinogradConvolution<trans
       PlainGradients plain = plain_gradients(dy, x, weight, transposed, wanted);
       dx = plain.x, dw = plain.weight;
     } else {
-      if (wanted[0]) dx = transposed ? winograd::big_to_small(dy, kernels) : winograd::small_to_big(dy, kernels);
+      if (wanted[0])
+        dx = transposed ? winograd::big_to_small(dy, {winograd::Result::small, kernels})
+                        : winograd::small_to_big(dy, {winograd::Result::big, kernels});
       if (wanted[1]) dw = transposed ? winograd::weight_gradient(dy, x) : winograd::weight_gradient(x, dy);
     }
     if (ctx->needs_input_grad(2)) db = dy.sum({0, 2, 3});

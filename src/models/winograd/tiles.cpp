@@ -26,6 +26,16 @@ DDLS_INLINE void store(T* to, Vector<T> value) {
   *reinterpret_cast<Vector<T>*>(to) = value;
 }
 
+DDLS_INLINE Vector<float> load(const Bfloat16* from) {
+  return reinterpret_cast<Vector<float>>(__builtin_convertvector(load(&from->bits), Vector<uint32_t>) << 16);
+}
+
+// To the nearest, ties to even.
+DDLS_INLINE void store(Bfloat16* to, Vector<float> value) {
+  const auto bits = reinterpret_cast<Vector<uint32_t>>(value);
+  store(&to->bits, __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, Vector<uint16_t>));
+}
+
 // The four maps of tiles.hpp in one dimension, in place where sizes agree; elements are `step` apart.
 template <int side, typename V>
 DDLS_INLINE void apply_bt(V* d, int step) {
@@ -103,7 +113,7 @@ DDLS_INLINE void gather_big_of(const T* image, int64_t channels, T* const* plane
                                phase % grid.stride);
       const int64_t row = ((t - tiles.origin) * grid.phases() + phase) * channels;
       for (int64_t c = 0; c < channels; c += lanes) {
-        Vector<T> d[side * side];
+        Vector<Product<T>> d[side * side];
         for (int p = 0; p < side * side; ++p) d[p] = load(at[p] + c);
         for (int j = 0; j < side; ++j) apply_bt<side>(d + j, side);
         for (int i = 0; i < side; ++i) apply_bt<side>(d + i * side, 1);
@@ -136,13 +146,13 @@ DDLS_INLINE T* small_pixel(T* image, int64_t channels, const TileGrid& grid, con
 }
 
 template <int side, typename T>
-DDLS_INLINE void write_small_of(T* image, int64_t channels, const T* const* planes, const T* bias, T slope,
-                                const TileGrid& grid, TileRange tiles) {
+DDLS_INLINE void write_small_of(T* image, int64_t channels, const Product<T>* const* planes, const Product<T>* bias,
+                                Product<T> slope, const TileGrid& grid, TileRange tiles) {
   for (int64_t t = tiles.begin; t < tiles.end; ++t) {
     const Place tile = place_of(t, grid);
     const int64_t row = (t - tiles.origin) * channels;
     for (int64_t c = 0; c < channels; c += lanes) {
-      Vector<T> m[side * side], half[2 * side], y[4];
+      Vector<Product<T>> m[side * side], half[2 * side], y[4];
       for (int p = 0; p < side * side; ++p) m[p] = load(planes[p] + row + c);
       for (int j = 0; j < side; ++j) apply_at<side>(half + j, side, m + j, side);
       for (int i = 0; i < 2; ++i) apply_at<side>(y + 2 * i, 1, half + i * side, 1);
@@ -162,7 +172,7 @@ DDLS_INLINE void gather_small_of(const T* image, int64_t channels, T* const* pla
     const Place tile = place_of(t, grid);
     const int64_t row = (t - tiles.origin) * channels;
     for (int64_t c = 0; c < channels; c += lanes) {
-      Vector<T> m[side * side], half[2 * side], y[4];
+      Vector<Product<T>> m[side * side], half[2 * side], y[4];
       for (int k = 0; k < 4; ++k) y[k] = load(small_pixel(image, channels, grid, tile, k / 2, k % 2) + c);
       for (int i = 0; i < 2; ++i) apply_a<side>(half + i * side, 1, y + 2 * i, 1);
       for (int j = 0; j < side; ++j) apply_a<side>(m + j, side, half + j, side);
@@ -182,29 +192,34 @@ DDLS_INLINE void gather_small_of(const T* image, int64_t channels, T* const* pla
   else                                 \
     function<3>(__VA_ARGS__)
 
-#define DDLS_TRANSFORMS(T)                                                                                         \
-  template <>                                                                                                      \
-  DDLS_CLONES void gather_big(const T* image, int64_t channels, T* const* planes, const T* zeros,                  \
-                              const TileGrid& grid, TileRange tiles) {                                             \
-    DDLS_BOTH_SIDES(gather_big_of, image, channels, planes, zeros, grid, tiles);                                   \
-  }                                                                                                                \
+#define DDLS_TRANSFORMS(T)                                                                                          \
+  template <>                                                                                                       \
+  DDLS_CLONES void gather_big(const T* image, int64_t channels, T* const* planes, const T* zeros,                   \
+                              const TileGrid& grid, TileRange tiles) {                                              \
+    DDLS_BOTH_SIDES(gather_big_of, image, channels, planes, zeros, grid, tiles);                                    \
+  }                                                                                                                 \
+  template <>                                                                                                       \
+  DDLS_CLONES void write_small(T* image, int64_t channels, const Product<T>* const* planes, const Product<T>* bias, \
+                               Product<T> slope, const TileGrid& grid, TileRange tiles) {                           \
+    DDLS_BOTH_SIDES(write_small_of, image, channels, planes, bias, slope, grid, tiles);                             \
+  }                                                                                                                 \
+  template <>                                                                                                       \
+  DDLS_CLONES void gather_small(const T* image, int64_t channels, T* const* planes, const TileGrid& grid,           \
+                                TileRange tiles) {                                                                  \
+    DDLS_BOTH_SIDES(gather_small_of, image, channels, planes, grid, tiles);                                         \
+  }
+
+#define DDLS_SCATTER(T)                                                                                            \
   template <>                                                                                                      \
   DDLS_CLONES void scatter_big(T* image, int64_t channels, const T* const* planes, T* spare, const TileGrid& grid, \
                                TileRange tiles, ChannelRange range) {                                              \
     DDLS_BOTH_SIDES(scatter_big_of, image, channels, planes, spare, grid, tiles, range);                           \
-  }                                                                                                                \
-  template <>                                                                                                      \
-  DDLS_CLONES void write_small(T* image, int64_t channels, const T* const* planes, const T* bias, T slope,         \
-                               const TileGrid& grid, TileRange tiles) {                                            \
-    DDLS_BOTH_SIDES(write_small_of, image, channels, planes, bias, slope, grid, tiles);                            \
-  }                                                                                                                \
-  template <>                                                                                                      \
-  DDLS_CLONES void gather_small(const T* image, int64_t channels, T* const* planes, const TileGrid& grid,          \
-                                TileRange tiles) {                                                                 \
-    DDLS_BOTH_SIDES(gather_small_of, image, channels, planes, grid, tiles);                                        \
   }
 
 DDLS_TRANSFORMS(float)
 DDLS_TRANSFORMS(double)
+DDLS_TRANSFORMS(Bfloat16)
+DDLS_SCATTER(float)
+DDLS_SCATTER(double)
 
 }  // namespace ddls::winograd

@@ -13,12 +13,28 @@
 //            G g = (g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2)
 //   F(2, 2): B^T d = (d0 - d1, d1, d2 - d1), A^T m = (m0 + m1, m1 + m2), G g = (g0, g0 + g1, g1)
 //
-// Images are channels-last (N, H, W, C), C a multiple of `lanes`. Plain loops over memory, without Torch; float and double.
+// Images are channels-last (N, H, W, C), C a multiple of `lanes`. Plain loops over memory, without Torch. T is float, double, or
+// Bfloat16: images and planes of factors are rounded to that, all sums and planes of products are float32.
 #include <cstdint>
 
 namespace ddls::winograd {
 
 inline constexpr int64_t lanes = 8;
+
+struct Bfloat16 {
+  uint16_t bits;  // the upper half of a float
+};
+
+template <typename T>
+struct ProductOf {
+  using type = T;
+};
+template <>
+struct ProductOf<Bfloat16> {
+  using type = float;
+};
+template <typename T>
+using Product = typename ProductOf<T>::type;
 
 struct TileGrid {
   int64_t images, rows, columns;  // of tiles
@@ -44,15 +60,15 @@ template <typename T>
 void gather_big(const T* image, int64_t channels, T* const* planes, const T* zeros, const TileGrid& grid,
                 TileRange tiles);
 
-// The adjoint: image += what B v B^T gives to each place. `spare`: room for `channels` values that fall outside the image.
+// The adjoint: image += what B v B^T gives to each place. Not for Bfloat16, which would be rounded at every addition. `spare`: room for `channels` values that fall outside the image.
 template <typename T>
 void scatter_big(T* image, int64_t channels, const T* const* planes, T* spare, const TileGrid& grid, TileRange tiles,
                  ChannelRange range);
 
 // image = A^T m A + bias; what is negative times `slope`: 1 is no activation, 0 ReLU. `bias` may be null.
 template <typename T>
-void write_small(T* image, int64_t channels, const T* const* planes, const T* bias, T slope, const TileGrid& grid,
-                 TileRange tiles);
+void write_small(T* image, int64_t channels, const Product<T>* const* planes, const Product<T>* bias, Product<T> slope,
+                 const TileGrid& grid, TileRange tiles);
 
 // The adjoint: planes = A y A^T.
 template <typename T>

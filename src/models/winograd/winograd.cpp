@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "models/winograd/products.hpp"
+#include "base/error.hpp"
 #include "models/winograd/tiles.hpp"
 
 namespace ddls::winograd {
@@ -30,17 +30,42 @@ at::Tensor kernel_map(int64_t stride, const at::Tensor& like) {
   return at::kron(map, map).to(like.options());
 }
 
+template <typename T>
+constexpr at::ScalarType type_of = c10::CppTypeToScalarType<T>::value;
+template <>
+constexpr at::ScalarType type_of<Bfloat16> = at::kBFloat16;
+
+template <typename T>
+T* values_of(const at::Tensor& tensor) {
+  return static_cast<T*>(tensor.data_ptr());
+}
+
+// Calls `work` with a value of the type that images of `type` have in tiles.hpp.
+template <typename Work>
+void by_type(at::ScalarType type, Work work) {
+  switch (type) {
+    case at::kFloat:
+      return work(float{});
+    case at::kDouble:
+      return work(double{});
+    case at::kBFloat16:
+      return work(Bfloat16{});
+    default:
+      fail(Exit::internal, "minimal filtering of {}", c10::toString(type));
+  }
+}
+
 // The planes of the tiles that are worked on at a time, which should stay in the processor's caches.
 template <typename T>
 class Planes {
  public:
   Planes(const TileGrid& grid, int64_t tiles, int64_t width, const at::Tensor& like)
-      : values_(at::empty({grid.planes(), tiles, width}, like.options())) {}
+      : values_(at::empty({grid.planes(), tiles, width}, like.options().dtype(type_of<T>))) {}
 
   at::Tensor of(int64_t tiles) const { return values_.narrow(1, 0, tiles); }
   std::vector<T*> pointers() const {
     std::vector<T*> p;
-    for (int64_t i = 0; i < values_.size(0); ++i) p.push_back(values_.data_ptr<T>() + i * values_.stride(0));
+    for (int64_t i = 0; i < values_.size(0); ++i) p.push_back(values_of<T>(values_) + i * values_.stride(0));
     return p;
   }
 
@@ -49,14 +74,17 @@ class Planes {
 };
 
 // Both sides' planes, some tiles at a time; `work` gets a range and the two tensors of planes, big and small.
-template <typename T, typename Work>
+template <typename Big, typename Small, typename Work>
 void by_tiles(const TileGrid& grid, int64_t big_width, int64_t small_width, int64_t least, const at::Tensor& like,
               Work work) {
   constexpr int64_t bytes_at_a_time = 4 << 20;
-  const int64_t bytes_of_tile = grid.planes() * (big_width + small_width) * static_cast<int64_t>(sizeof(T));
+  const int64_t bytes_of_tile = grid.planes() * (big_width * static_cast<int64_t>(sizeof(Big)) +
+                                                 small_width * static_cast<int64_t>(sizeof(Small)));
   const int64_t chunk = std::min(grid.tiles(), std::max(least, bytes_at_a_time / bytes_of_tile));
-  const Planes<T> big(grid, chunk, big_width, like), small(grid, chunk, small_width, like);
-  const std::vector<T*> big_pointers = big.pointers(), small_pointers = small.pointers();
+  const Planes<Big> big(grid, chunk, big_width, like);
+  const Planes<Small> small(grid, chunk, small_width, like);
+  const std::vector<Big*> big_pointers = big.pointers();
+  const std::vector<Small*> small_pointers = small.pointers();
   for (int64_t begin = 0; begin < grid.tiles(); begin += chunk) {
     const TileRange range{begin, std::min(grid.tiles(), begin + chunk), begin};
     const int64_t tiles = range.end - range.begin;
@@ -70,39 +98,41 @@ void parallel(TileRange all, Part part) {
 }
 
 template <typename T>
-void big_to_small_of(at::Tensor& y, const at::Tensor& x, const at::Tensor& kernels, const Epilogue& epilogue,
+void big_to_small_of(at::Tensor& y, const at::Tensor& x, const Kernels& kernels, const Epilogue& epilogue,
                      const TileGrid& grid) {
+  using Sum = Product<T>;
   const int64_t from = x.size(1), to = y.size(1);
-  const at::Tensor zeros = at::zeros({from}, x.options()), bias = epilogue.bias;
-  const at::Tensor right = laid_out(kernels.transpose(1, 2));
-  const T* bias_values = bias.defined() ? bias.const_data_ptr<T>() : nullptr;
-  by_tiles<T>(
-      grid, kernels.size(2), to, 64, x,
-      [&](TileRange range, const at::Tensor& big, T* const* big_planes, at::Tensor small, T* const* small_planes) {
+  const at::Tensor zeros = at::zeros({from}, x.options()),
+                   bias = epilogue.bias.defined() ? epilogue.bias.to(type_of<Sum>) : at::Tensor();
+  const Sum* bias_values = bias.defined() ? bias.const_data_ptr<Sum>() : nullptr;
+  by_tiles<T, Sum>(
+      grid, grid.phases() * from, to, 64, x,
+      [&](TileRange range, const at::Tensor& big, T* const* big_planes, at::Tensor small, Sum* const* small_planes) {
         parallel(range, [&](TileRange part) {
-          gather_big(x.const_data_ptr<T>(), from, big_planes, zeros.const_data_ptr<T>(), grid, part);
+          gather_big(values_of<T>(x), from, big_planes, values_of<T>(zeros), grid, part);
         });
-        multiply_planes(small, big, right);
+        kernels.right.multiply(small, big);
         parallel(range, [&](TileRange part) {
-          write_small<T>(y.data_ptr<T>(), to, small_planes, bias_values, static_cast<T>(epilogue.slope), grid, part);
+          write_small<T>(values_of<T>(y), to, small_planes, bias_values, static_cast<Sum>(epilogue.slope), grid, part);
         });
       });
 }
 
+// `x`: float32 where T is bfloat16.
 template <typename T>
-void small_to_big_of(at::Tensor& x, const at::Tensor& y, const at::Tensor& kernels, const TileGrid& grid) {
+void small_to_big_of(at::Tensor& x, const at::Tensor& y, const Kernels& kernels, const TileGrid& grid) {
+  using Sum = Product<T>;
   const int64_t from = y.size(1), to = x.size(1);
   at::Tensor spare = at::empty({to}, x.options());
-  const at::Tensor right = laid_out(kernels);
-  by_tiles<T>(
-      grid, kernels.size(2), from, 64, x,
-      [&](TileRange range, at::Tensor big, T* const* big_planes, const at::Tensor& small, T* const* small_planes) {
-        parallel(range, [&](TileRange part) { gather_small(y.const_data_ptr<T>(), from, small_planes, grid, part); });
-        multiply_planes(big, small, right);
+  by_tiles<Sum, T>(
+      grid, grid.phases() * to, from, 64, y,
+      [&](TileRange range, at::Tensor big, Sum* const* big_planes, const at::Tensor& small, T* const* small_planes) {
+        parallel(range, [&](TileRange part) { gather_small(values_of<T>(y), from, small_planes, grid, part); });
+        kernels.right.multiply(big, small);
         // Tiles overlap, channels do not.
         at::parallel_for(0, to / lanes, 4, [&](int64_t begin, int64_t end) {
-          scatter_big<T>(x.data_ptr<T>(), to, big_planes, spare.data_ptr<T>(), grid, range,
-                         {begin * lanes, end * lanes});
+          scatter_big<Sum>(x.data_ptr<Sum>(), to, big_planes, spare.data_ptr<Sum>(), grid, range,
+                           {begin * lanes, end * lanes});
         });
       });
 }
@@ -112,19 +142,17 @@ at::Tensor kernel_gradient_of(const at::Tensor& x, const at::Tensor& dy, const T
   const int64_t from = x.size(1), to = dy.size(1), width = grid.phases() * from;
   const at::Tensor zeros = at::zeros({from}, x.options());
   at::Tensor sum = at::zeros({grid.planes(), to, width}, x.options());
-  by_tiles<T>(grid, width, to, 256, x,
-              [&](TileRange range, const at::Tensor& big, T* const* big_planes, const at::Tensor& small,
-                  T* const* small_planes) {
-                parallel(range, [&](TileRange part) {
-                  gather_big(x.const_data_ptr<T>(), from, big_planes, zeros.const_data_ptr<T>(), grid, part);
-                  gather_small(dy.const_data_ptr<T>(), to, small_planes, grid, part);
-                });
-                sum.baddbmm_(small.transpose(1, 2), big);
-              });
+  by_tiles<T, T>(grid, width, to, 256, x,
+                 [&](TileRange range, const at::Tensor& big, T* const* big_planes, const at::Tensor& small,
+                     T* const* small_planes) {
+                   parallel(range, [&](TileRange part) {
+                     gather_big(x.const_data_ptr<T>(), from, big_planes, zeros.const_data_ptr<T>(), grid, part);
+                     gather_small(dy.const_data_ptr<T>(), to, small_planes, grid, part);
+                   });
+                   sum.baddbmm_(small.transpose(1, 2), big);
+                 });
   return sum;
 }
-
-int64_t stride_of(const at::Tensor& kernels) { return kernels.size(0) == 16 ? 1 : 2; }
 
 // Planes cost memory traffic in proportion to C + K and save arithmetic in proportion to C K.
 bool wide_enough(int64_t from, int64_t to) { return from * to >= 32 * (from + to); }
@@ -134,8 +162,10 @@ bool wide_enough(int64_t from, int64_t to) { return from * to >= 32 * (from + to
 bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding) {
   const int64_t to = weight.size(0), from = weight.size(1), kernel = weight.size(2);
   const bool kind = padding == 1 && ((stride == 1 && kernel == 3) || (stride == 2 && kernel == 4));
-  return kind && weight.is_cpu() && weight.scalar_type() == at::kFloat && from % lanes == 0 && to % lanes == 0 &&
-         wide_enough(stride * stride * from, to);
+  if (!kind || !weight.is_cpu() || !wide_enough(stride * stride * from, to)) return false;
+  const int64_t step = weight.scalar_type() == at::kBFloat16 ? 16 : lanes;
+  return from % step == 0 && to % step == 0 &&
+         (weight.scalar_type() == at::kBFloat16 ? bfloat16_pays() : weight.scalar_type() == at::kFloat);
 }
 
 bool tiles_fit(int64_t height, int64_t width) { return height % 2 == 0 && width % 2 == 0; }
@@ -149,32 +179,33 @@ at::Tensor transformed(const at::Tensor& weight, int64_t stride) {
   return at::mm(map, blocks.reshape({4, -1})).view({9, to, 4 * from});
 }
 
-at::Tensor laid_out_for(Result result, const at::Tensor& kernels) {
-  return result == Result::big ? laid_out(kernels) : laid_out(kernels.transpose(1, 2)).transpose(1, 2);
-}
+Kernels::Kernels(Result direction, const at::Tensor& transformed)
+    : stride(transformed.size(0) == 16 ? 1 : 2),
+      small(transformed.size(1)),
+      big(transformed.size(2) / (stride * stride)),
+      values(transformed.numel()),
+      right(direction == Result::big ? transformed : transformed.transpose(1, 2)) {}
 
-at::Tensor big_to_small(const at::Tensor& x, const at::Tensor& kernels, const Epilogue& epilogue) {
-  const int64_t stride = stride_of(kernels);
+at::Tensor big_to_small(const at::Tensor& x, const Kernels& kernels, const Epilogue& epilogue) {
   const at::Tensor big = channels_last(x);
-  at::Tensor y = empty_image({x.size(0), kernels.size(1), x.size(2) / stride, x.size(3) / stride}, x);
-  const TileGrid grid = grid_of(y, stride);
-  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "winograd",
-                             [&] { big_to_small_of<scalar_t>(y, big, kernels, epilogue, grid); });
+  at::Tensor y = empty_image({x.size(0), kernels.small, x.size(2) / kernels.stride, x.size(3) / kernels.stride}, x);
+  const TileGrid grid = grid_of(y, kernels.stride);
+  by_type(x.scalar_type(), [&](auto type) { big_to_small_of<decltype(type)>(y, big, kernels, epilogue, grid); });
   return y;
 }
 
-at::Tensor small_to_big(const at::Tensor& y, const at::Tensor& kernels, const at::Tensor& bias) {
-  const int64_t stride = stride_of(kernels);
+at::Tensor small_to_big(const at::Tensor& y, const Kernels& kernels, const at::Tensor& bias) {
   const at::Tensor small = channels_last(y);
-  at::Tensor x =
-      empty_image({y.size(0), kernels.size(2) / (stride * stride), y.size(2) * stride, y.size(3) * stride}, y);
+  const at::ScalarType type = y.scalar_type(), sums = type == at::kBFloat16 ? at::kFloat : type;
+  at::Tensor x = at::empty({y.size(0), kernels.big, y.size(2) * kernels.stride, y.size(3) * kernels.stride},
+                           y.options().dtype(sums), at::MemoryFormat::ChannelsLast);
   if (bias.defined())
     x.copy_(bias.view({1, -1, 1, 1}));
   else
     x.zero_();
-  const TileGrid grid = grid_of(y, stride);
-  AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "winograd", [&] { small_to_big_of<scalar_t>(x, small, kernels, grid); });
-  return x;
+  const TileGrid grid = grid_of(y, kernels.stride);
+  by_type(type, [&](auto value) { small_to_big_of<decltype(value)>(x, small, kernels, grid); });
+  return x.to(type);
 }
 
 at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy) {

@@ -4,10 +4,13 @@
 // than the plain form. Exact in real arithmetic; in float32 the error is some 1e-6 of the result's norm.
 //
 // A "big" image x is [n, C, s H, s W], a "small" one y [n, K, H, W], s the stride; H, W are even, C and K multiples of 8.
-// float32 or float64, channels-last (others are copied). A transposed convolution goes from small to big.
+// float32, float64 or bfloat16, channels-last (others are copied). In bfloat16 the planes of factors are rounded to it as well,
+// which makes the error some 1.5 times that of the plain form; sums are float32. A transposed convolution goes from small to big.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+
+#include "models/winograd/products.hpp"
 
 namespace ddls::winograd {
 
@@ -19,22 +22,30 @@ bool tiles_fit(int64_t height, int64_t width);  // of the small image: even
 // differentiable.
 at::Tensor transformed(const at::Tensor& weight, int64_t stride);
 
-// The same kernels, laid out for one direction: for weights that are used often. The functions below take either.
+// Kernels laid out for one direction: for weights that are used often, made once.
 enum class Result { small, big };
-at::Tensor laid_out_for(Result result, const at::Tensor& kernels);
+struct Kernels {
+  Kernels() = default;
+  Kernels(Result direction, const at::Tensor& transformed);
+  bool defined() const { return stride > 0; }
+  int64_t numel() const { return values; }
+
+  int64_t stride = 0, small = 0, big = 0, values = 0;  // channels K and C; P K C
+  RightFactors right;
+};
 
 struct Epilogue {
   at::Tensor bias;   // [K], or undefined
   double slope = 1;  // of what is negative: 1 no activation, 0 ReLU
 };
 
-// The convolution: y of x. `kernels` as `transformed` gives them.
-at::Tensor big_to_small(const at::Tensor& x, const at::Tensor& kernels, const Epilogue& epilogue = {});
+// The convolution: y of x.
+at::Tensor big_to_small(const at::Tensor& x, const Kernels& kernels, const Epilogue& epilogue = {});
 
 // Its adjoint, the gradient with respect to x or a transposed convolution: x of y. `bias`: [C], or undefined.
-at::Tensor small_to_big(const at::Tensor& y, const at::Tensor& kernels, const at::Tensor& bias = {});
+at::Tensor small_to_big(const at::Tensor& y, const Kernels& kernels, const at::Tensor& bias = {});
 
-// The gradient with respect to the weight, given that with respect to y: [K, C, k, k], channels-last.
+// The gradient with respect to the weight, not in bfloat16, given that with respect to y: [K, C, k, k], channels-last.
 at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy);
 
 }  // namespace ddls::winograd

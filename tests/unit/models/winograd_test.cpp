@@ -35,8 +35,10 @@ struct Problem {
         weight(draws({c.to, c.from, c.stride + 2, c.stride + 2}, 2).to(type)),
         small_bias(draws({c.to}, 3).to(type)),
         big_bias(draws({c.from}, 4).to(type)),
-        kernels(winograd::transformed(weight, c.stride)) {}
-  at::Tensor x, y, weight, small_bias, big_bias, kernels;
+        to_small(winograd::Result::small, winograd::transformed(weight.to(at::kDouble), c.stride).to(type)),
+        to_big(winograd::Result::big, winograd::transformed(weight.to(at::kDouble), c.stride).to(type)) {}
+  at::Tensor x, y, weight, small_bias, big_bias;
+  winograd::Kernels to_small, to_big;
 };
 
 std::array<at::Tensor, 2> plain_gradients(const Problem& p, int64_t stride) {
@@ -51,31 +53,50 @@ TEST(Winograd, IsTheConvolutionItsAdjointAndTheGradientOfItsWeight) {
       SCOPED_TRACE(testing::Message() << "stride " << c.stride << ", " << c.from << " to " << c.to << ", " << type);
       const Problem p(c, type);
       const double tolerance = type == at::kDouble ? 1e-14 : 3e-6;
-      const at::Tensor y = winograd::big_to_small(p.x, p.kernels, {.bias = p.small_bias});
+      const at::Tensor y = winograd::big_to_small(p.x, p.to_small, {.bias = p.small_bias});
       EXPECT_LT(distance(y, at::conv2d(p.x, p.weight, p.small_bias, c.stride, 1)), tolerance);
       EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
-      EXPECT_LT(distance(winograd::small_to_big(p.y, p.kernels, p.big_bias),
+      EXPECT_LT(distance(winograd::small_to_big(p.y, p.to_big, p.big_bias),
                          at::conv_transpose2d(p.y, p.weight, p.big_bias, c.stride, 1)),
                 tolerance);
       const auto [dx, dw] = plain_gradients(p, c.stride);
-      EXPECT_LT(distance(winograd::small_to_big(p.y, p.kernels), dx), tolerance);
+      EXPECT_LT(distance(winograd::small_to_big(p.y, p.to_big), dx), tolerance);
       EXPECT_LT(distance(winograd::weight_gradient(p.x, p.y), dw), tolerance);
     }
+}
+
+// Against float64 on the same rounded values: a further rounding of planes and results, no more.
+TEST(Winograd, RoundsToBfloat16AndSumsInFloat32) {
+  if (!winograd::bfloat16_pays()) GTEST_SKIP() << "not the way of this processor";
+  for (const Case& c : {Case{1, 5, 12, 8, 128, 256}, Case{2, 5, 12, 8, 64, 144}, Case{1, 3, 2, 2, 512, 512}}) {
+    SCOPED_TRACE(testing::Message() << "stride " << c.stride << ", " << c.from << " to " << c.to);
+    const Problem p(c, at::kBFloat16);
+    const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
+    const auto distance_to = [&](const at::Tensor& ours, const at::Tensor& exact) {
+      EXPECT_EQ(ours.scalar_type(), at::kBFloat16);
+      return distance(wide(ours), exact);
+    };
+    const at::Tensor y = at::conv2d(wide(p.x), wide(p.weight), wide(p.small_bias), c.stride, 1),
+                     x = at::conv_transpose2d(wide(p.y), wide(p.weight), wide(p.big_bias), c.stride, 1);
+    EXPECT_LT(distance_to(winograd::big_to_small(p.x, p.to_small, {p.small_bias}), y), 8e-3);
+    EXPECT_LT(distance_to(winograd::big_to_small(p.x, p.to_small, {p.small_bias, 0}), at::relu(y)), 8e-3);
+    EXPECT_LT(distance_to(winograd::small_to_big(p.y, p.to_big, p.big_bias), x), 8e-3);
+  }
 }
 
 TEST(Winograd, AppliesAnActivationToItsResults) {
   const Problem p(cases[0], at::kDouble);
   const at::Tensor y = at::conv2d(p.x, p.weight, p.small_bias, 1, 1);
-  EXPECT_LT(distance(winograd::big_to_small(p.x, p.kernels, {p.small_bias, 0}), at::relu(y)), 1e-14);
-  EXPECT_LT(distance(winograd::big_to_small(p.x, p.kernels, {p.small_bias, 0.2}), at::leaky_relu(y, 0.2)), 1e-14);
-  EXPECT_LT(distance(winograd::big_to_small(p.x, p.kernels, {{}, 0}), at::relu(y - p.small_bias.view({1, -1, 1, 1}))),
+  EXPECT_LT(distance(winograd::big_to_small(p.x, p.to_small, {p.small_bias, 0}), at::relu(y)), 1e-14);
+  EXPECT_LT(distance(winograd::big_to_small(p.x, p.to_small, {p.small_bias, 0.2}), at::leaky_relu(y, 0.2)), 1e-14);
+  EXPECT_LT(distance(winograd::big_to_small(p.x, p.to_small, {{}, 0}), at::relu(y - p.small_bias.view({1, -1, 1, 1}))),
             1e-14);
 }
 
 TEST(Winograd, TakesImagesOfAnyLayout) {
   const Problem p(cases[1], at::kDouble);
-  EXPECT_TRUE(at::equal(winograd::big_to_small(p.x.contiguous(), p.kernels), winograd::big_to_small(p.x, p.kernels)));
-  EXPECT_TRUE(at::equal(winograd::small_to_big(p.y.contiguous(), p.kernels), winograd::small_to_big(p.y, p.kernels)));
+  EXPECT_TRUE(at::equal(winograd::big_to_small(p.x.contiguous(), p.to_small), winograd::big_to_small(p.x, p.to_small)));
+  EXPECT_TRUE(at::equal(winograd::small_to_big(p.y.contiguous(), p.to_big), winograd::small_to_big(p.y, p.to_big)));
 }
 
 TEST(Winograd, IsTakenWhereItFits) {
