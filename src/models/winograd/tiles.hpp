@@ -16,6 +16,7 @@
 // Images are channels-last (N, H, W, C), C a multiple of `lanes`. Plain loops over memory, without Torch. T is float, double, or
 // Bfloat16: images and planes of factors are rounded to that, all sums and planes of products are float32.
 #include <cstdint>
+#include <type_traits>
 
 namespace ddls::winograd {
 
@@ -26,15 +27,7 @@ struct Bfloat16 {
 };
 
 template <typename T>
-struct ProductOf {
-  using type = T;
-};
-template <>
-struct ProductOf<Bfloat16> {
-  using type = float;
-};
-template <typename T>
-using Product = typename ProductOf<T>::type;
+using Product = std::conditional_t<std::is_same_v<T, Bfloat16>, float, T>;
 
 struct TileGrid {
   int64_t images, rows, columns;  // of tiles
