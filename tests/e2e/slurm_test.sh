@@ -17,7 +17,7 @@ source "$here/../slurm/cluster.sh"
 jobs_of=$here/../../launch/slurm
 
 # Long enough to be hit in training and in sampling.
-sed -i 's/steps: 12$/steps: 30/; s/checkpoint_every: 4/checkpoint_every: 7/; s/count: 50/count: 72/; s/ddls: {steps: 6/ddls: {steps: 60/' small.yaml
+sed -i 's/steps: 12$/steps: 30/; s/checkpoint_every: 4/checkpoint_every: 7/; s/count: 50/count: 72/; s/ddls: {steps: 6/ddls: {steps: 600/' small.yaml
 on 2 --config small.yaml --out whole >out 2>err || { cat err >&2; fail "undisturbed run"; }
 hashes whole >whole.hashes
 
