@@ -16,8 +16,9 @@ source "$(dirname "$0")/lib.sh"
 source "$here/../slurm/cluster.sh"
 jobs_of=$here/../../launch/slurm
 
-# Long enough to be hit in training and in sampling.
-sed -i 's/steps: 12$/steps: 30/; s/checkpoint_every: 4/checkpoint_every: 7/; s/count: 50/count: 72/; s/ddls: {steps: 6/ddls: {steps: 600/' small.yaml
+# Ten seconds of training and as many of sampling on a fast processor: a signal takes Slurm a second or two, and must hit both.
+sed -i 's/steps: 12$/steps: 2000/; s/log_every: 4/log_every: 100/; s/checkpoint_every: 4/checkpoint_every: 200/; s/grid_every: 6/grid_every: 1000/
+  s/count: 50/count: 72/; s/record_every: 2/record_every: 500/; s/snapshot_every: 3/snapshot_every: 2000/; s/ddls: {steps: 6/ddls: {steps: 4000/' small.yaml
 on 2 --config small.yaml --out whole >out 2>err || { cat err >&2; fail "undisturbed run"; }
 hashes whole >whole.hashes
 
@@ -68,7 +69,7 @@ same_bytes() { hashes "$1" | cmp whole.hashes - || fail "$1: other bytes than th
 
 # 1. mpirun over two nodes, stopped in training and in sampling
 job=$(DDLS_LAUNCHER=mpirun sbatch --parsable --nodes=2 --ntasks=2 "$jobs_of/pipeline.sbatch" small.yaml --out two_nodes)
-stop_when "$job" 'two_nodes/checkpoints/step-00000014'
+stop_when "$job" 'two_nodes/checkpoints/step-*'
 stop_when "$job" 'two_nodes/samples/ddls/blocks/block-000002.safetensors'
 finish "$job"
 [[ $(restarts_of "$job") == 2 ]] || fail "job $job was restarted $(restarts_of "$job") times, not twice"
@@ -81,7 +82,7 @@ pmix=no
 if srun --mpi=list 2>&1 | grep -qw pmix; then pmix=yes; fi
 if [[ $pmix == yes ]]; then
   job=$(DDLS_LAUNCHER=srun sbatch --parsable --nodes=1 --ntasks=2 "$jobs_of/pipeline.sbatch" small.yaml --out by_srun)
-  stop_when "$job" 'by_srun/checkpoints/step-00000014'
+  stop_when "$job" 'by_srun/checkpoints/step-*'
 fi
 read -r train sample evaluate < <(DDLS_LAUNCHER=mpirun bash "$jobs_of/submit.sh" small.yaml --shards 3 --ntasks=1 -- --out chain)
 stop_when "${sample}_1" 'chain/samples/ddls/blocks/block-00000[3-5].safetensors'
@@ -105,7 +106,7 @@ PY
 
 # 3. a cancelled job stays cancelled
 job=$(DDLS_LAUNCHER=mpirun sbatch --parsable --ntasks=1 "$jobs_of/train.sbatch" small.yaml --out cancelled --set train.steps=100000)
-wait_until 240 exists 'cancelled/checkpoints/step-00000007' || { output_of "$job"; fail "job $job made no checkpoint"; }
+wait_until 240 exists 'cancelled/checkpoints/step-*' || { output_of "$job"; fail "job $job wrote no checkpoint"; }
 scancel --full "$job"
 wait_until 120 job_is "$job" CANCELLED || fail "a cancelled job: $(scontrol -o show job "$job")"
 
