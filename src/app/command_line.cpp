@@ -16,7 +16,11 @@ struct Names {
 
 void add_common(CLI::App& app, CommandLine& line, Names& names) {
   app.add_option("--config", line.config_file, "configuration (YAML)");
-  app.add_option("--set", line.overrides, "path.to.key=value; repeatable, the last wins")
+  // Appended: those before a command hold as those behind it.
+  const auto append = [&line](const std::vector<std::string>& more) {
+    line.overrides.insert(line.overrides.end(), more.begin(), more.end());
+  };
+  app.add_option_function<std::vector<std::string>>("--set", append, "path.to.key=value; repeatable, the last wins")
       ->allow_extra_args(false)
       ->take_all();
   app.add_option("--out", line.out, "run directory (default: runs/<name>)");

@@ -101,3 +101,7 @@ import zipfile, struct
 data = zipfile.ZipFile("odd/samples/ddls/latents.npz").read("arr_0.npy")
 assert b"(17, 6)" in data[:128], data[:128]
 PY
+
+# --set before a command holds as it does behind it; of two for one key the last
+limit_s=10 expect 0 1 --config small.yaml --set sample.count=17 --set train.log_every=7 config --set sample.count=18
+for line in '^ *count: 18 ' '^ *log_every: 7 '; do grep -q "$line" stdout || fail "config with --set on both sides: no '$line'"; done
