@@ -16,6 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TRAINING = {"sn_dcgan": ("configs/cifar10-sndcgan.yaml", 64, 64, 1), "sn_resnet": ("configs/cifar10-sngan.yaml", 64, 128, 5)}
 SAMPLER = {"sn_resnet": ("configs/cifar10-sngan.yaml", 64), "sn_dcgan": ("configs/cifar10-sndcgan.yaml", 64),
            "mlp": ("configs/gaussians25-paper.yaml", 500)}
+FLOAT32_ONLY = {"mlp"}  # points, whose configuration refuses bfloat16
 
 
 def environment(**more):
@@ -75,7 +76,8 @@ def training_row(a, model, ranks):
 def sampler_row(a, model):
     config, batch = SAMPLER[model]
     steps = a.steps * (20 if model == "mlp" else 1)
-    arguments = ["--model", model, "--batch", batch, "--steps", steps, *(["--bfloat16"] if a.precision == "bfloat16" else [])]
+    arguments = ["--model", model, "--batch", batch, "--steps", steps,
+                 *(["--bfloat16"] if a.precision == "bfloat16" else [])]
     rates, fractions = {}, []
     for _ in range(a.rounds):
         run = ours("sampler", config, 1, steps, [f"sample.block_size={batch}", f"sample.precision={a.precision}"])
@@ -94,16 +96,17 @@ def sampler_row(a, model):
         print(f"{model:9} {variant:14} {r['median']:10.1f} chain-steps/s ({r['min']:.1f} to {r['max']:.1f}){against}")
     print(f"{model:9} best opponent: {best}; ours at {100 * statistics.median(fractions):.0f} % of the product rate, in "
           "FLOPs of the plain form", flush=True)
-    return {"model": model, "batch": batch, "precision": a.precision, "rounds": a.rounds, "steps": steps, "chain_steps_per_second": rate,
-            "ratios": ratios, "opponent": best, "fraction_of_peak": spread(fractions)}
+    return {"model": model, "batch": batch, "precision": a.precision, "rounds": a.rounds, "steps": steps,
+            "chain_steps_per_second": rate, "ratios": ratios, "opponent": best, "fraction_of_peak": spread(fractions)}
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     what = p.add_subparsers(dest="what", required=True)
+    commands = {}
     for name, models, rounds, steps in (("training", TRAINING, 3, 2), ("sampler", SAMPLER, 5, 2)):
-        s = what.add_parser(name)
-        s.add_argument("--models", nargs="+", choices=models, default=list(models))
+        s = commands[name] = what.add_parser(name)
+        s.add_argument("--models", nargs="+", choices=models, help="default: all that the precision is for")
         s.add_argument("--rounds", type=int, default=rounds)
         s.add_argument("--steps", type=int, default=steps, help="of one measurement")
         s.add_argument("--json")
@@ -111,6 +114,12 @@ def main():
             s.add_argument("--ranks", nargs="+", type=int, default=[1, 2])
         s.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     a = p.parse_args()
+    models = {"training": TRAINING, "sampler": SAMPLER}[a.what]
+    possible = [m for m in models if a.precision == "float32" or m not in FLOAT32_ONLY]
+    for model in a.models or []:
+        if model not in possible:
+            commands[a.what].error(f"{model} runs in float32 only")
+    a.models = a.models or possible
     if a.what == "training":
         rows = [training_row(a, model, ranks) for model in a.models for ranks in a.ranks]
     else:

@@ -24,10 +24,15 @@ void check_form(at::ScalarType dtype, at::IntArrayRef sizes, const std::string& 
 }
 
 // Of rows whose form has been checked.
-at::Tensor samples_of(const at::Tensor& rows, const std::string& where) {
+at::Tensor converted(const at::Tensor& rows, const std::string& where) {
   if (rows.dim() == 4) return rows.permute({0, 3, 1, 2}).contiguous();
   if (!at::isfinite(rows).all().item<bool>()) fail(Exit::data, "{} holds values that are not finite", where);
   return rows;
+}
+
+at::Tensor samples_of(const at::Tensor& array, const std::string& where) {
+  check_form(array.scalar_type(), array.sizes(), where);
+  return converted(array, where);
 }
 
 at::Tensor labels_of(const at::Tensor& array, int64_t count, const std::string& where) {
@@ -41,43 +46,53 @@ at::Tensor labels_of(const at::Tensor& array, int64_t count, const std::string& 
   return labels;
 }
 
-bool holds(const std::vector<std::string>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
+constexpr const char *samples_name = "arr_0", *labels_name = "arr_1";
 
-// The name of the array of samples.
-std::string samples_in(const fs::path& path, const std::vector<std::string>& names) {
-  if (!holds(names, "arr_0"))
-    fail(Exit::data, "'{}' has no arr_0, so it is no set of samples (it holds: {})", path.string(),
+std::string place(const fs::path& path, const char* array) { return fmt::format("'{}': {}", path.string(), array); }
+
+// Whether arrays of these names are a set with labels. Throws Error(data) where they are no set.
+bool labelled(const fs::path& path, const std::vector<std::string>& names) {
+  const auto holds = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  if (!holds(samples_name))
+    fail(Exit::data, "'{}' has no {}, so it is no set of samples (it holds: {})", path.string(), samples_name,
          fmt::join(names, ", "));
-  return "arr_0";
+  return holds(labels_name);
 }
-
-at::Tensor whole(const NpzArray& array) { return array.rows(0, array.sizes().front()); }
 
 }  // namespace
 
-NpzSetFile::NpzSetFile(const fs::path& path)
-    : where_(fmt::format("'{}': arr_0", path.string())), samples_(path, samples_in(path, npz_names(path))) {
+NpzSetFile::NpzSetFile(const fs::path& path) : NpzSetFile(path, labelled(path, npz_names(path))) {}
+
+NpzSetFile::NpzSetFile(const fs::path& path, bool labelled)
+    : where_(place(path, samples_name)), samples_(path, samples_name) {
   check_form(samples_.dtype(), samples_.sizes(), where_);
-  if (holds(npz_names(path), "arr_1"))
-    labels_ = labels_of(whole(NpzArray(path, "arr_1")), size(), fmt::format("'{}': arr_1", path.string()));
+  if (!labelled) return;
+  const NpzArray labels(path, labels_name);
+  labels_ = labels_of(labels.rows(0, labels.sizes().front()), size(), place(path, labels_name));
 }
 
-at::Tensor NpzSetFile::rows(IdRange ids) const { return samples_of(samples_.rows(ids.begin, ids.size()), where_); }
+std::vector<int64_t> NpzSetFile::shape() const {
+  const std::vector<int64_t>& sizes = samples_.sizes();
+  if (sizes.size() == 2) return {sizes[1]};
+  return {sizes[3], sizes[1], sizes[2]};
+}
+
+at::Tensor NpzSetFile::rows(IdRange ids) const { return converted(samples_.rows(ids.begin, ids.size()), where_); }
 
 Dataset read_npz_set(const fs::path& path) {
-  const NpzSetFile file(path);
-  return {path.stem().string(), file.rows({0, file.size()}), file.labels()};
+  const NamedTensors arrays = read_npz(path);
+  std::vector<std::string> names;
+  for (const auto& [name, array] : arrays) names.push_back(name);
+  const bool has_labels = labelled(path, names);
+  Dataset set{path.stem().string(), samples_of(arrays.at(samples_name), place(path, samples_name)), {}};
+  if (has_labels) set.labels = labels_of(arrays.at(labels_name), set.size(), place(path, labels_name));
+  return set;
 }
 
 Dataset read_npy_set(const fs::path& path, const fs::path& labels) {
   Dataset set;
   set.name = path.stem().string();
-  const std::string where = fmt::format("'{}'", path.string());
-  const at::Tensor array = read_npy(path);
-  check_form(array.scalar_type(), array.sizes(), where);
-  set.samples = samples_of(array, where);
+  set.samples = samples_of(read_npy(path), fmt::format("'{}'", path.string()));
   if (!labels.empty()) set.labels = labels_of(read_npy(labels), set.size(), fmt::format("'{}'", labels.string()));
   return set;
 }

@@ -18,10 +18,13 @@ class NpzSetFile {
  public:
   explicit NpzSetFile(const std::filesystem::path& path);  // throws Error: missing, data
   int64_t size() const { return samples_.sizes().front(); }
+  std::vector<int64_t> shape() const;                   // of a sample: [C, H, W] or [d]
   const at::Tensor& labels() const { return labels_; }  // undefined where there are none
   at::Tensor rows(IdRange ids) const;                   // as Dataset::samples. Thread safe. Throws Error(data).
 
  private:
+  NpzSetFile(const std::filesystem::path& path, bool labelled);
+
   std::string where_;
   NpzArray samples_;
   at::Tensor labels_;

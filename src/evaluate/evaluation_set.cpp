@@ -80,8 +80,8 @@ EvaluationSet of_rows(std::string name, int64_t count, const std::vector<int64_t
 
 EvaluationSet open_npz(const fs::path& path, std::string name) {
   const auto file = std::make_shared<NpzSetFile>(path);
-  const std::vector<int64_t> shape = file->rows({0, 1}).sizes().slice(1).vec();
-  return of_rows(std::move(name), file->size(), shape, file->labels(), [file](IdRange ids) { return file->rows(ids); });
+  return of_rows(std::move(name), file->size(), file->shape(), file->labels(),
+                 [file](IdRange ids) { return file->rows(ids); });
 }
 
 }  // namespace

@@ -153,8 +153,8 @@ OperationWork FrozenConvolution::work(at::IntArrayRef x) const {
                           : "ATen",
           .plain_multiply_adds = taps * pairs * positions,
           // A tile of 2x2 positions takes one product per plane of its kernels.
-          .multiply_adds = winograd ? winograd_kernels_.numel() * positions / 4 : kernel * kernel * pairs * positions,
-          .weight_bytes = (winograd ? winograd_kernels_.numel() : plain.numel()) * plain.element_size()};
+          .multiply_adds = winograd ? winograd_kernels_.numel * positions / 4 : kernel * kernel * pairs * positions,
+          .weight_bytes = (winograd ? winograd_kernels_.numel : plain.numel()) * plain.element_size()};
 }
 
 at::Tensor FrozenConvolution::operator()(const at::Tensor& x) const {

@@ -118,11 +118,17 @@ void big_to_small_of(at::Tensor& y, const at::Tensor& x, const Kernels& kernels,
       });
 }
 
-// `x`: float32 where T is bfloat16.
 template <typename T>
-void small_to_big_of(at::Tensor& x, const at::Tensor& y, const Kernels& kernels, const TileGrid& grid) {
+at::Tensor small_to_big_of(const at::Tensor& y, const Kernels& kernels, const at::Tensor& bias) {
   using Sum = Product<T>;
-  const int64_t from = y.size(1), to = x.size(1);
+  const TileGrid grid = grid_of(y, kernels.stride);
+  const int64_t from = y.size(1), to = kernels.big;
+  at::Tensor x = at::empty({y.size(0), to, y.size(2) * kernels.stride, y.size(3) * kernels.stride},
+                           y.options().dtype(type_of<Sum>), at::MemoryFormat::ChannelsLast);
+  if (bias.defined())
+    x.copy_(bias.view({1, -1, 1, 1}));
+  else
+    x.zero_();
   at::Tensor spare = at::empty({to}, x.options());
   by_tiles<Sum, T>(
       grid, grid.phases() * to, from, 64, y,
@@ -135,6 +141,7 @@ void small_to_big_of(at::Tensor& x, const at::Tensor& y, const Kernels& kernels,
                            {begin * lanes, end * lanes});
         });
       });
+  return x.to(y.scalar_type());
 }
 
 template <typename T>
@@ -157,15 +164,17 @@ at::Tensor kernel_gradient_of(const at::Tensor& x, const at::Tensor& dy, const T
 // Planes cost memory traffic in proportion to C + K and save arithmetic in proportion to C K.
 bool wide_enough(int64_t from, int64_t to) { return from * to >= 32 * (from + to); }
 
+bool type_pays(at::ScalarType type) { return type == at::kFloat || (type == at::kBFloat16 && bfloat16_pays()); }
+
 }  // namespace
 
 bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding) {
   const int64_t to = weight.size(0), from = weight.size(1), kernel = weight.size(2);
   const bool kind = padding == 1 && ((stride == 1 && kernel == 3) || (stride == 2 && kernel == 4));
   if (!kind || !weight.is_cpu() || !wide_enough(stride * stride * from, to)) return false;
-  const int64_t step = weight.scalar_type() == at::kBFloat16 ? 16 : lanes;
-  return from % step == 0 && to % step == 0 &&
-         (weight.scalar_type() == at::kBFloat16 ? bfloat16_pays() : weight.scalar_type() == at::kFloat);
+  const at::ScalarType type = weight.scalar_type();
+  const int64_t step = type == at::kBFloat16 ? 16 : lanes;  // whole vectors; in bfloat16 of its 16 pairs' products
+  return type_pays(type) && from % step == 0 && to % step == 0;
 }
 
 bool tiles_fit(int64_t height, int64_t width) { return height % 2 == 0 && width % 2 == 0; }
@@ -183,7 +192,7 @@ Kernels::Kernels(Result direction, const at::Tensor& transformed)
     : stride(transformed.size(0) == 16 ? 1 : 2),
       small(transformed.size(1)),
       big(transformed.size(2) / (stride * stride)),
-      values(transformed.numel()),
+      numel(transformed.numel()),
       right(direction == Result::big ? transformed : transformed.transpose(1, 2)) {}
 
 at::Tensor big_to_small(const at::Tensor& x, const Kernels& kernels, const Epilogue& epilogue) {
@@ -196,16 +205,9 @@ at::Tensor big_to_small(const at::Tensor& x, const Kernels& kernels, const Epilo
 
 at::Tensor small_to_big(const at::Tensor& y, const Kernels& kernels, const at::Tensor& bias) {
   const at::Tensor small = channels_last(y);
-  const at::ScalarType type = y.scalar_type(), sums = type == at::kBFloat16 ? at::kFloat : type;
-  at::Tensor x = at::empty({y.size(0), kernels.big, y.size(2) * kernels.stride, y.size(3) * kernels.stride},
-                           y.options().dtype(sums), at::MemoryFormat::ChannelsLast);
-  if (bias.defined())
-    x.copy_(bias.view({1, -1, 1, 1}));
-  else
-    x.zero_();
-  const TileGrid grid = grid_of(y, kernels.stride);
-  by_type(type, [&](auto value) { small_to_big_of<decltype(value)>(x, small, kernels, grid); });
-  return x.to(type);
+  at::Tensor x;
+  by_type(y.scalar_type(), [&](auto type) { x = small_to_big_of<decltype(type)>(small, kernels, bias); });
+  return x;
 }
 
 at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy) {

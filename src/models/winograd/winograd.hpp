@@ -29,9 +29,9 @@ struct Kernels {
   Kernels() = default;
   Kernels(Result direction, const at::Tensor& transformed);
   bool defined() const { return stride > 0; }
-  int64_t numel() const { return values; }
 
-  int64_t stride = 0, small = 0, big = 0, values = 0;  // channels K and C; P K C
+  int64_t stride = 0, small = 0, big = 0;  // channels K and C
+  int64_t numel = 0;                       // of the transformed kernels: P K s^2 C
   RightFactors right;
 };
 
