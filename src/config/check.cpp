@@ -186,14 +186,12 @@ void check_sample(const SampleConfig& s, const ModelConfig& model, std::vector<C
 // bfloat16 runs on sampling forms (docs/architecture.md).
 void check_precision(const Config& c, std::vector<Conflict>& out) {
   if (c.sample.precision != "bfloat16") return;
-  const std::string& architecture = c.model.architecture;
-  if (architecture == "mlp")
+  if (c.model.architecture == "mlp")
     out.push_back({{"sample.precision", "model.architecture"},
                    "a bfloat16 gradient of a perceptron on points is off by a tenth; take float32"});
-  if (architecture == "biggan" || c.model.upsampling == "bilinear")
-    out.push_back({{"sample.precision", "model.architecture"},
-                   fmt::format("{} has no sampling form in bfloat16; take float32",
-                               architecture == "biggan" ? architecture : "bilinear upsampling")});
+  if (c.model.upsampling == "bilinear")
+    out.push_back({{"sample.precision", "model.upsampling"},
+                   "bilinear upsampling has no sampling form; take float32"});
   if (c.train.ratio.output_noise > 0)
     out.push_back({{"sample.precision", "train.ratio.output_noise"}, "chains with output noise run in float32"});
 }

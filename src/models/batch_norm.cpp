@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
+#include "models/form/fold.hpp"
 
 namespace ddls {
 namespace {
@@ -101,7 +102,7 @@ BatchNorm::BatchNorm(int64_t features, double eps) : BatchNormBase(features, eps
 
 at::Tensor BatchNorm::forward(const at::Tensor& x, const at::Tensor&) { return normalise(x, weight_, bias_); }
 
-std::optional<FeatureMap> BatchNorm::frozen() const { return frozen_with(weight_, bias_); }
+FeatureMap BatchNorm::frozen(const at::Tensor&) const { return frozen_with(weight_, bias_); }
 
 ClassBatchNorm::ClassBatchNorm(int64_t classes, int64_t features, double eps) : BatchNormBase(features, eps) {
   gains_ = register_parameter("gains", at::ones({classes, features}));
@@ -114,7 +115,7 @@ at::Tensor ClassBatchNorm::forward(const at::Tensor& x, const at::Tensor& condit
   return at::addcmul(over_positions(at::embedding(offsets_, condition), x), normalise(x, {}, {}), gains);
 }
 
-std::optional<FeatureMap> ClassBatchNorm::frozen() const { return frozen_with(gains_, offsets_); }
+FeatureMap ClassBatchNorm::frozen(const at::Tensor&) const { return frozen_with(gains_, offsets_); }
 
 VectorBatchNorm::VectorBatchNorm(int64_t conditions, int64_t features, bool spectral, double eps)
     : BatchNormBase(features, eps) {
@@ -126,6 +127,19 @@ VectorBatchNorm::VectorBatchNorm(int64_t conditions, int64_t features, bool spec
 at::Tensor VectorBatchNorm::forward(const at::Tensor& x, const at::Tensor& condition) {
   const at::Tensor gains = over_positions(1 + gain_->forward(condition), x);
   return at::addcmul(over_positions(offset_->forward(condition), x), normalise(x, {}, {}), gains);
+}
+
+// Eval mode is linear in gain and offset, and those are linear in the condition: what labels and latents give is added.
+FeatureMap VectorBatchNorm::frozen(const at::Tensor& label_vectors) const {
+  const at::Tensor gain = fold(*gain_, at::kDouble).weight, offset = fold(*offset_, at::kDouble).weight;
+  const int64_t labels = label_vectors.size(1), latents = gain.size(1) - labels;
+  const auto of_labels = [&](const at::Tensor& w) { return at::mm(label_vectors, w.narrow(1, 0, labels).t()); };
+  const auto of_latents = [&](const at::Tensor& w) { return w.narrow(1, labels, latents).t(); };
+  FeatureMap map = frozen_with(1 + of_labels(gain), of_labels(offset));
+  const FeatureMap slope = frozen_with(of_latents(gain), of_latents(offset));
+  map.by_latents = at::cat({slope.scale, slope.shift}, 1).t();
+  map.label_inputs = labels;
+  return map;
 }
 
 void synchronise_batch_norm(torch::nn::Module& network, const CrossRankSum& sum) {

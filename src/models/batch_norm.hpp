@@ -6,7 +6,6 @@
 #include <torch/nn/module.h>
 
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "models/layers.hpp"
@@ -25,6 +24,8 @@ struct BatchShare {
 // A batch norm in eval mode: x * scale + shift, float64. [features], or with a row per class [classes, features].
 struct FeatureMap {
   at::Tensor scale, shift;
+  at::Tensor by_latents = {};  // what k latents add, scales then shifts: [2 features, k]; or undefined
+  int64_t label_inputs = 0;    // length of the vectors that the rows stand for, where there are latents
 };
 
 class BatchNormBase : public torch::nn::Module {
@@ -32,8 +33,8 @@ class BatchNormBase : public torch::nn::Module {
   // x: [n, features] or [n, features, H, W]. What `condition` is, the subclass says.
   virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& condition = {}) = 0;
 
-  // Nothing where gain and offset depend on more than a label.
-  virtual std::optional<FeatureMap> frozen() const { return std::nullopt; }
+  // `label_vectors`: [classes, e], of norms whose condition is the label's vector followed by latents.
+  virtual FeatureMap frozen(const at::Tensor& label_vectors = {}) const = 0;
 
   // From now on training-mode forwards are collective: one call of `sum` with a float64 vector of 1 + 2 features each,
   // and one more in backward. An empty function ends that.
@@ -65,7 +66,7 @@ class BatchNorm : public BatchNormBase {
  public:
   explicit BatchNorm(int64_t features, double eps = 1e-5);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition = {}) override;
-  std::optional<FeatureMap> frozen() const override;
+  FeatureMap frozen(const at::Tensor& label_vectors = {}) const override;
 
  private:
   at::Tensor weight_, bias_;
@@ -77,7 +78,7 @@ class ClassBatchNorm : public BatchNormBase {
  public:
   ClassBatchNorm(int64_t classes, int64_t features, double eps = 1e-5);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition) override;
-  std::optional<FeatureMap> frozen() const override;
+  FeatureMap frozen(const at::Tensor& label_vectors = {}) const override;
 
  private:
   at::Tensor gains_, offsets_;
@@ -89,6 +90,7 @@ class VectorBatchNorm : public BatchNormBase {
  public:
   VectorBatchNorm(int64_t conditions, int64_t features, bool spectral, double eps = 1e-5);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition) override;
+  FeatureMap frozen(const at::Tensor& label_vectors) const override;
 
  private:
   std::shared_ptr<Dense> gain_, offset_;

@@ -53,8 +53,8 @@ class Generator : public Network {
     Operations form;
     form.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
     for (size_t i = 1; i < layers_.size(); ++i) {
-      const std::optional<FeatureMap> norm = norms_[i - 1]->frozen();
-      form.push_back(dense(fold(*layers_[i], type, &*norm), leaky_activation(slope_)));
+      const FeatureMap norm = norms_[i - 1]->frozen();
+      form.push_back(dense(fold(*layers_[i], type, &norm), leaky_activation(slope_)));
     }
     form.push_back(dense(fold(*last_, type), tanh_activation));
     form.push_back(features_as_planes(image_));

@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include "base/error.hpp"
 #include "models/form/convolution.hpp"
+#include "models/form/modulation.hpp"
 
 namespace ddls {
 
@@ -26,16 +28,21 @@ at::Tensor GeneratorBlock::forward(const at::Tensor& x, const at::Tensor& condit
   return h + doubled(*shortcut_, x);
 }
 
-OperationPtr GeneratorBlock::sampling_form(at::ScalarType type, const FeatureMap* after) const {
-  const std::optional<FeatureMap> before = norm1_->frozen(), between = norm2_->frozen();
-  if (!before || !between || bilinear_) return nullptr;
+OperationPtr GeneratorBlock::sampling_form(at::ScalarType type, const FeatureMap* after,
+                                           const BlockCondition& condition) const {
+  ensure(!bilinear_, "a bilinear block has no sampling form");
+  const FeatureMap before = norm1_->frozen(condition.label_vectors), between = norm2_->frozen(condition.label_vectors);
+  const auto norm = [&](const FeatureMap& map) {
+    return map.by_latents.defined() ? modulated_norm_and_relu(map, type, condition.first_latent)
+                                    : norm_and_relu(map, type);
+  };
   Operations main;
-  main.push_back(norm_and_relu(*before, type));
-  if (between->scale.dim() == 1) {
-    main.push_back(convolution(fold(*conv1_, type, &*between, SideChange::doubled), relu_activation));
-  } else {  // per class
+  main.push_back(norm(before));
+  if (between.scale.dim() == 1) {
+    main.push_back(convolution(fold(*conv1_, type, &between, SideChange::doubled), relu_activation));
+  } else {  // of each chain its own
     main.push_back(convolution(fold(*conv1_, type, nullptr, SideChange::doubled), no_activation));
-    main.push_back(norm_and_relu(*between, type));
+    main.push_back(norm(between));
   }
   main.push_back(convolution(fold(*conv2_, type, after), no_activation));
   std::optional<FeatureMap> scale_alone;  // the shift is in the other branch already

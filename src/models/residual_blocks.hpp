@@ -15,15 +15,20 @@ struct GeneratorBlockOptions {
   bool bilinear = false;  // how the side is doubled; else nearest
 };
 
+// What the norms of a block know beside their input, for its sampling form.
+struct BlockCondition {
+  at::Tensor label_vectors = {};  // [classes, e] of norms that take a vector per label and latents; else undefined
+  int64_t first_latent = 0;       // where the block's part of the latents begins
+};
+
 // Doubles the side: norm, ReLU, x2, 3x3 convolution, norm, ReLU, 3x3 convolution; beside it x2, 1x1 convolution. Modules
 // norm1, conv1, norm2, conv2, shortcut.
 class GeneratorBlock : public torch::nn::Module {
  public:
   GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, const GeneratorBlockOptions& options = {});
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition);  // the condition goes to the norms
-  // `after`: a norm of the block's result that joins its convolutions, or null. Null where a norm has no frozen form, and for
-  // bilinear blocks.
-  OperationPtr sampling_form(at::ScalarType type, const FeatureMap* after) const;
+  // `after`: a norm of the block's result that joins its convolutions, or null. Not of bilinear blocks.
+  OperationPtr sampling_form(at::ScalarType type, const FeatureMap* after, const BlockCondition& condition = {}) const;
 
  private:
   bool bilinear_;

@@ -43,9 +43,9 @@ class Generator : public Network {
     Operations form;
     form.push_back(dense(fold(*linear_, type), no_activation));
     form.push_back(features_as_image(bottom_width_, side_));
-    const std::optional<FeatureMap> last_norm = norm_->frozen();
+    const FeatureMap last_norm = norm_->frozen();
     for (const auto& block : blocks_)
-      form.push_back(block->sampling_form(type, block == blocks_.back() ? &*last_norm : nullptr));
+      form.push_back(block->sampling_form(type, block == blocks_.back() ? &last_norm : nullptr));
     form.push_back(activate(relu_activation));
     form.push_back(convolution(fold(*last_, type), tanh_activation));
     return form;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
+#include "models/form/attention.hpp"
 
 namespace ddls {
 
@@ -26,6 +27,13 @@ at::Tensor SelfAttention::forward(const at::Tensor& x) {
   const at::Tensor weights = at::softmax(at::bmm(query.transpose(1, 2), key), 2);
   const at::Tensor mixed = at::bmm(value, weights.transpose(1, 2)).view({x.size(0), -1, x.size(2), x.size(3)});
   return x + strength_ * output_->forward(mixed.contiguous(at::MemoryFormat::ChannelsLast));
+}
+
+OperationPtr SelfAttention::sampling_form(at::ScalarType type) const {
+  ConvolutionMap output = fold(*output_, at::kDouble);
+  output.weight =
+      (output.weight * strength_.detach().to(at::kDouble)).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+  return attention({fold(*query_, type), fold(*key_, type), fold(*value_, type), output});
 }
 
 }  // namespace ddls

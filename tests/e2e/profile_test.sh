@@ -12,7 +12,7 @@ profile() {
 }
 
 for ranks in 1 2; do profile "$ranks" "np$ranks"; done
-profile 1 autograd --set model.architecture=biggan --set model.classes=4 --set model.embedding_dim=4 --set model.latent_dim=8 \
+profile 1 autograd --set model.architecture=sn_resnet --set model.upsampling=bilinear --set model.latent_dim=8 \
   --set data.image_size=16 --set data.channels=3 --set sample.block_size=2 --set train.classifier.steps=0
 python3 - <<'PYTHON' || fail "the profile"
 import json

@@ -111,6 +111,11 @@ OperationWork FrozenProduct::work() const {
 
 FrozenConvolution::FrozenConvolution(const ConvolutionMap& map, Activation activation)
     : map_(map), shape_(map.weight.sizes().vec()), activation_(activation) {
+  if (map.weight.size(2) == 1 && map.stride == 1 && map.padding == 0 && !map.transposed) {
+    product_.emplace(map.weight.flatten(1), map.bias);
+    map_.weight.reset();
+    return;
+  }
   if (winograd::pays_for(map.weight, map.stride, map.padding))
     winograd_kernels_ = {map.transposed ? winograd::Result::big : winograd::Result::small,
                          winograd::transformed(map.weight.to(at::kDouble), map.stride).to(map.weight.scalar_type())};
@@ -132,6 +137,12 @@ at::Tensor FrozenConvolution::by_winograd(const at::Tensor& x) const {
   return activation_.apply(winograd::big_to_small(x, winograd_kernels_, {.bias = map_.bias}));
 }
 
+// oneDNN's 1x1 convolutions on prepared weights are ten times slower than its products at some sizes.
+at::Tensor FrozenConvolution::by_product(const at::Tensor& x) const {
+  const at::Tensor y = (*product_)(x.permute({0, 2, 3, 1}).flatten(0, 2));
+  return y.view({x.size(0), x.size(2), x.size(3), y.size(1)}).permute({0, 3, 1, 2});
+}
+
 bool FrozenConvolution::takes_winograd(at::IntArrayRef x) const {
   const int64_t to_small = map_.transposed ? 1 : map_.stride;
   return winograd_kernels_.defined() && winograd::tiles_fit(x[2] / to_small, x[3] / to_small);
@@ -145,6 +156,13 @@ OperationWork FrozenConvolution::work(at::IntArrayRef x) const {
   const int64_t positions = small(x[2]) * small(x[3]);
   const bool winograd = takes_winograd(x), onednn = onednn_weight_.defined();
   const at::Tensor& plain = onednn ? onednn_weight_ : map_.weight;
+  if (product_) {
+    OperationWork work = product_->work();
+    work.kind = "convolution 1x1";
+    work.multiply_adds *= positions;
+    work.plain_multiply_adds = std::max<int64_t>(1, map_.published_taps) * work.multiply_adds;
+    return work;
+  }
   const int64_t taps = map_.published_taps > 0 ? map_.published_taps : kernel * kernel;
   return {.kind = fmt::format("{}convolution {}x{}{}", map_.transposed ? "transposed " : "", kernel, kernel,
                               map_.stride > 1 ? fmt::format(" stride {}", map_.stride) : ""),
@@ -160,6 +178,7 @@ OperationWork FrozenConvolution::work(at::IntArrayRef x) const {
 at::Tensor FrozenConvolution::operator()(const at::Tensor& x) const {
   const int64_t padding[] = {map_.padding, map_.padding}, stride[] = {map_.stride, map_.stride}, ones[] = {1, 1},
                 zeros[] = {0, 0};
+  if (product_) return activation_.apply(by_product(x));
   if (takes_winograd(x.sizes())) return by_winograd(x);
   if (!onednn_weight_.defined()) {
     at::Tensor y = map_.transposed ? at::conv_transpose2d(x, map_.weight, map_.bias, stride, padding)

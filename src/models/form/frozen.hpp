@@ -1,7 +1,9 @@
 #pragma once
-// Products and convolutions with a weight that never changes. On a CPU convolutions run by minimal filtering
-// (models/winograd/winograd.hpp) where that pays, else in float32 through oneDNN, with the weight laid out once; elsewhere through the
-// general functions of ATen.
+// Products and convolutions with a weight that never changes. Convolutions of 1x1 are products over positions. Others run, on a
+// CPU, by minimal filtering (models/winograd/winograd.hpp) where that pays, else in float32 through oneDNN, with the weight laid out once;
+// elsewhere through the general functions of ATen.
+#include <optional>
+
 #include "models/form/activation.hpp"
 #include "models/form/fold.hpp"
 #include "models/winograd/winograd.hpp"
@@ -32,11 +34,14 @@ class FrozenConvolution {
  private:
   bool takes_winograd(at::IntArrayRef x) const;
   at::Tensor by_winograd(const at::Tensor& x) const;
+  at::Tensor by_product(const at::Tensor& x) const;
 
   ConvolutionMap map_;          // its weight only where ATen multiplies
   std::vector<int64_t> shape_;  // of the weight
   Activation activation_;
-  at::Tensor onednn_weight_;  // as far as there are such ways
+  // As far as there are such ways:
+  std::optional<FrozenProduct> product_;
+  at::Tensor onednn_weight_;
   winograd::Kernels winograd_kernels_;
 };
 

@@ -12,6 +12,11 @@ const at::Tensor& Tape::labels() const {
   return labels_;
 }
 
+void Tape::add_latent_gradient(int64_t begin, const at::Tensor& gradient) {
+  if (!latent_gradient_.defined()) latent_gradient_ = at::zeros_like(latents_);
+  latent_gradient_.narrow(1, begin, gradient.size(1)).add_(gradient);
+}
+
 void Tape::push(const at::Tensor& value) {
   if (keep_) kept_.push_back(value);
 }

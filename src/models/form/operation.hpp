@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/form/work.hpp"
@@ -13,7 +14,7 @@ namespace ddls {
 
 class OperationObserver;  // models/form/observer.hpp
 
-// What a forward leaves for its pull, last in, first out; and the labels of the chains.
+// What a forward leaves for its pull, last in, first out; and what inner layers take from the chains: labels, latents.
 class Tape {
  public:
   // `keep` false: nothing will be pulled, so nothing is kept. `labels`: [n] int64, or undefined. `observer`: told of
@@ -22,13 +23,21 @@ class Tape {
       : labels_(std::move(labels)), keep_(keep), observer_(observer) {}
 
   const at::Tensor& labels() const;  // throws Error(internal) without labels
+
+  // Of networks whose inner layers take latents (form/modulation.hpp): [n, k], and the gradient with respect to them, to which
+  // the pulls of those layers add theirs, for columns from `begin` on. What is taken starts anew.
+  void lend_latents(const at::Tensor& latents) { latents_ = latents; }
+  const at::Tensor& latents() const { return latents_; }
+  void add_latent_gradient(int64_t begin, const at::Tensor& gradient);
+  at::Tensor take_latent_gradient() { return std::exchange(latent_gradient_, {}); }
+
   void push(const at::Tensor& value);
   at::Tensor pop();
   int64_t largest_row_bytes() const;  // of what is kept, per chain
   OperationObserver* observer() const { return observer_; }
 
  private:
-  at::Tensor labels_;
+  at::Tensor labels_, latents_, latent_gradient_;
   bool keep_;
   OperationObserver* observer_;
   std::vector<at::Tensor> kept_;

@@ -25,8 +25,19 @@ ModelConfig small_dcgan() {
   return m;
 }
 
+ModelConfig small_biggan() {
+  ModelConfig m = test::biggan(18, {32, 16, 16}, {8, 16, 16}, 2, 8, 4);
+  m.embedding_dim = 4;
+  return m;
+}
+
 FormScore score_of(const ModelConfig& model, int64_t cache_bytes, at::ScalarType type = at::kFloat) {
-  const auto form = [&](Role role) { return *make_network(model, role, {3, 16, 16}, 3)->sampling_form_in(type); };
+  const auto form = [&](Role role) {
+    const NetworkPtr network = make_network(model, role, {3, 16, 16}, 3);
+    for (auto& item : network->named_parameters())  // of attention, 0 at first
+      if (item.key().ends_with("strength")) item.value().detach().fill_(0.5);
+    return *network->sampling_form_in(type);
+  };
   return {form(Role::generator), form(Role::ratio), at::zeros({1, model.latent_dim}, type), cache_bytes};
 }
 
@@ -41,7 +52,7 @@ TEST(FormScore, MicroBatchesFollowFromTheLargestActivation) {
 // shapes add in other orders).
 TEST(FormScore, ABlockIsItsMicroBatches) {
   at::NoGradGuard no_grad;
-  for (const ModelConfig& model : {small_resnet(), small_dcgan()}) {
+  for (const ModelConfig& model : {small_resnet(), small_dcgan(), small_biggan()}) {
     const int64_t n = 19;  // 8, 8 and 3; 16 and 3
     const at::Tensor z = Noise{3}.normal({0, n}, model.latent_dim, 0, Stream::prior);
     const at::Tensor labels = model.classes > 0 ? at::arange(n, at::kLong).remainder(4) : at::Tensor();
@@ -67,7 +78,7 @@ TEST(FormScore, ABlockIsItsMicroBatches) {
 // float32 in, float32 out; in between bfloat16, whose gradient points the same way.
 TEST(FormScore, RoundsToBfloat16) {
   at::NoGradGuard no_grad;
-  for (const ModelConfig& model : {small_resnet(), small_dcgan()}) {
+  for (const ModelConfig& model : {small_resnet(), small_dcgan(), small_biggan()}) {
     SCOPED_TRACE(model.architecture);
     const int64_t n = 24;
     const at::Tensor z = Noise{3}.normal({0, n}, model.latent_dim, 0, Stream::prior);

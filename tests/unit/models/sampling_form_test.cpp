@@ -37,6 +37,11 @@ std::vector<test::NetworkCase> cases() {
   ModelConfig cgan = test::mnist_cgan();
   cgan.generator_widths = {16, 24, 32};
   cgan.ratio_widths = {24, 24, 16};
+  ModelConfig biggan = test::biggan(18, {16, 16, 8}, {8, 16, 16}, 2, 8, 5), ends = biggan;
+  biggan.embedding_dim = ends.embedding_dim = 4;
+  ends.attention_side = 16;  // behind the generator's last block
+  ends.discriminator_downsamplings = 0;
+  ends.discriminator_widths = ends.ratio_widths = {8, 8, 16};
   return {mlp,
           waves,
           test::small_dcgan(16, 8, 28),
@@ -44,7 +49,9 @@ std::vector<test::NetworkCase> cases() {
           {"sn_resnet", resnet, {3, 16, 16}},
           {"sn_resnet with classes", labelled, {3, 16, 16}},
           {"wgangp_resnet", wgangp, {3, 16, 16}},
-          {"mlp_cgan", cgan, {1, 8, 8}}};
+          {"mlp_cgan", cgan, {1, 8, 8}},
+          {"biggan", biggan, {3, 16, 16}},
+          {"biggan with attention at its end", ends, {3, 16, 16}}};
 }
 
 // Everything that initial weights leave at 0 or 1 gets values of its own; one gain of every norm is next to nothing.
