@@ -190,8 +190,7 @@ void check_precision(const Config& c, std::vector<Conflict>& out) {
     out.push_back({{"sample.precision", "model.architecture"},
                    "a bfloat16 gradient of a perceptron on points is off by a tenth; take float32"});
   if (c.model.upsampling == "bilinear")
-    out.push_back({{"sample.precision", "model.upsampling"},
-                   "bilinear upsampling has no sampling form; take float32"});
+    out.push_back({{"sample.precision", "model.upsampling"}, "bilinear upsampling has no sampling form; take float32"});
   if (c.train.ratio.output_noise > 0)
     out.push_back({{"sample.precision", "train.ratio.output_noise"}, "chains with output noise run in float32"});
 }
