@@ -101,7 +101,15 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   Target target = staircase ? *trained.staircase : trained.target;
   if (run.config.sample.cuda_graph) target = graphed(std::move(target));
   Method method;
-  comm.together([&] { method = make_method(name, run.config.sample, target, noise); });
+  comm.together([&] {
+    std::optional<Progress> progress;
+    method = make_method(name, run.config.sample, target, noise, [&](int64_t done, int64_t of) {
+      if (stop_signal::requested())
+        fail(Exit::stopped, "{}: stopped by a signal in its warm-up, which starts anew", name);
+      if (!progress) progress.emplace(name + " warm-up", of, done, comm.root());
+      progress->update(done);
+    });
+  });
   const double warmup_seconds = watch.seconds();
   if (method.steps > 0)
     log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,

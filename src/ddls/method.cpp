@@ -14,14 +14,15 @@ at::Tensor samples_of(const Method& method, const Chains& chains, const Target& 
   return method.samples ? method.samples(chains) : target.decode(chains.z, chains.labels);
 }
 
-Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise) {
+Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise,
+                   const WarmUpStep& after_step) {
   if (name == "generator") return generator_method();
   if (name == "ddls") return ula(config.ddls, target, noise);
-  if (name == "mala") return mala(config.mala, target, noise);
-  if (name == "hmc") return hmc(config.hmc, target, noise);
+  if (name == "mala") return mala(config.mala, target, noise, after_step);
+  if (name == "hmc") return hmc(config.hmc, target, noise, after_step);
   if (name == "underdamped") return underdamped(config.underdamped, target, noise);
-  if (name == "ex2mcmc") return ex2mcmc(config.ex2mcmc, target, noise);
-  if (name == "tempering") return tempering(config.tempering, target, noise);
+  if (name == "ex2mcmc") return ex2mcmc(config.ex2mcmc, target, noise, after_step);
+  if (name == "tempering") return tempering(config.tempering, target, noise, after_step);
   if (name == "drs") return drs(config.drs, target, noise);
   if (name == "mh_gan") return mh_gan(config.mh_gan, target, noise);
   if (name == "rep_gan") return rep_gan(config.rep_gan, target, noise);

@@ -11,6 +11,7 @@
 
 #include "config/config.hpp"
 #include "ddls/chains.hpp"
+#include "ddls/pilot.hpp"
 #include "ddls/target.hpp"
 #include "tensor/noise.hpp"
 
@@ -43,8 +44,9 @@ at::Tensor samples_of(const Method& method, const Chains& chains, const Target& 
 Chains start(const Method& method, IdRange ids, const Target& target, const Noise& noise, int64_t draw = 0);
 
 // Throws Error(config) for a name that is not a method. Adaptive methods run their warm-up here, on fixed pilot chains, so
-// every process that calls this gets the same step size.
-Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise);
+// every process that calls this gets the same step size; `after_step` is told.
+Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise,
+                   const WarmUpStep& after_step = {});
 
 // Whether the method as configured uses grad r: the others may be given a ratio without one.
 bool needs_gradient(const std::string& name, const SampleConfig& config);
@@ -52,11 +54,12 @@ bool needs_gradient(const std::string& name, const SampleConfig& config);
 // methods/*.cpp
 Method generator_method();
 Method ula(const UlaConfig& config, const Target& target, const Noise& noise);
-Method mala(const MalaConfig& config, const Target& target, const Noise& noise);
-Method hmc(const HmcConfig& config, const Target& target, const Noise& noise);
+Method mala(const MalaConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
+Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
 Method underdamped(const UnderdampedConfig& config, const Target& target, const Noise& noise);
-Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise);
-Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise);
+Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
+Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise,
+                 const WarmUpStep& after_step = {});
 Method drs(const DrsConfig& config, const Target& target, const Noise& noise);
 Method mh_gan(const MhGanConfig& config, const Target& target, const Noise& noise);
 Method rep_gan(const RepGanConfig& config, const Target& target, const Noise& noise);

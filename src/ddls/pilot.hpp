@@ -8,6 +8,9 @@
 
 namespace ddls {
 
+// Called after every step of a warm-up: steps done, of how many. May throw to stop.
+using WarmUpStep = std::function<void(int64_t done, int64_t of)>;
+
 struct PilotPlan {
   double first = 0.1;  // step size at which the adaptation starts
   double target_acceptance = 0.574;
@@ -16,7 +19,7 @@ struct PilotPlan {
 
 // `move(chains, step, h, noise)` makes one step of size h and sets the rate "acceptance". Returns the averaged step size of
 // dual averaging (dual_averaging.hpp).
-double adapted_step(const PilotPlan& plan, const Target& target, const Noise& noise,
+double adapted_step(const PilotPlan& plan, const Target& target, const Noise& noise, const WarmUpStep& after_step,
                     const std::function<void(Chains&, int64_t step, double h, const Noise&)>& move);
 
 Noise pilot_noise(const Noise& noise);

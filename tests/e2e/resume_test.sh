@@ -18,11 +18,12 @@ wait_for() {
 }
 exists() { compgen -G "$1" >/dev/null; }
 
+settings=()
 # disturb SIGNAL PATTERN EXPECTED...: starts the run, sends SIGNAL when a file matching PATTERN is there, checks the end.
 disturb() {
   local signal=$1 pattern=$2 rc=0 start victim
   shift 2
-  mpirun -q -np 2 "$binary" --config small.yaml --out cut >out 2>err &
+  mpirun -q -np 2 "$binary" --config small.yaml --out cut "${settings[@]}" >out 2>err &
   local launcher=$!
   wait_for 60 exists "$pattern"
   start=$SECONDS
@@ -66,3 +67,9 @@ expect 78 2 --config small.yaml --out cut --set train.batch=32
 says 'batch: 16'
 expect 66 1 --config small.yaml --out nothing --resume require
 says 'no checkpoint'
+
+# A warm-up of hours ends at once.
+rm -rf cut/samples
+settings=(--set 'sample.methods=[mala]' --set sample.mala.warmup=10000000)
+disturb USR1 'cut/samples/mala/blocks' 75
+grep -q 'stopped by a signal in its warm-up' err || { cat err >&2; fail "nobody said that the warm-up was stopped"; }

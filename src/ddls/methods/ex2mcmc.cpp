@@ -8,7 +8,6 @@
 
 #include "ddls/mala_move.hpp"
 #include "ddls/method.hpp"
-#include "ddls/pilot.hpp"
 
 namespace ddls {
 namespace {
@@ -54,13 +53,14 @@ void step_ex2(Chains& chains, int64_t step, double eps, const Ex2Config& c, cons
 
 }  // namespace
 
-Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise) {
+Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
   double eps = config.mala_steps > 0 ? config.step_size : 0;
   if (config.adapt && config.warmup > 0 && config.mala_steps > 0) {
     const PilotPlan plan{std::sqrt(eps), config.target_acceptance, config.warmup, config.pilot_chains};
-    const double s = adapted_step(plan, target, noise, [&](Chains& chains, int64_t step, double h, const Noise& own) {
-      step_ex2(chains, step, h * h, config, target, own);
-    });
+    const double s =
+        adapted_step(plan, target, noise, after_step, [&](Chains& chains, int64_t step, double h, const Noise& own) {
+          step_ex2(chains, step, h * h, config, target, own);
+        });
     eps = s * s;
   }
   std::vector<std::string> rates{"acceptance"};  // of MALA; of the global moves where they are alone

@@ -5,7 +5,6 @@
 
 #include "ddls/leapfrog.hpp"
 #include "ddls/method.hpp"
-#include "ddls/pilot.hpp"
 
 namespace ddls {
 namespace {
@@ -30,11 +29,11 @@ void step_hmc(Chains& chains, int64_t step, double h, const HmcConfig& c, const 
 
 }  // namespace
 
-Method hmc(const HmcConfig& config, const Target& target, const Noise& noise) {
+Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
   double h = config.step_size;
   if (config.adapt && config.warmup > 0) {
     const PilotPlan plan{h, config.target_acceptance, config.warmup, config.pilot_chains};
-    h = adapted_step(plan, target, noise, [&](Chains& chains, int64_t step, double size, const Noise& own) {
+    h = adapted_step(plan, target, noise, after_step, [&](Chains& chains, int64_t step, double size, const Noise& own) {
       step_hmc(chains, step, size, config, target, own);
     });
   }

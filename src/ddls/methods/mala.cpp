@@ -7,7 +7,6 @@
 
 #include "ddls/mala_move.hpp"
 #include "ddls/method.hpp"
-#include "ddls/pilot.hpp"
 
 namespace ddls {
 namespace {
@@ -17,19 +16,19 @@ void step_mala(Chains& chains, int64_t step, double eps, const Target& target, c
                                          uniform_of(chains, noise, step, Stream::accept), target);
 }
 
-double adapted_epsilon(const MalaConfig& c, const Target& target, const Noise& noise) {
+double adapted_epsilon(const MalaConfig& c, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
   const PilotPlan plan{std::sqrt(c.step_sizes.front()), c.target_acceptance, c.warmup, c.pilot_chains};
-  const double s = adapted_step(plan, target, noise, [&](Chains& chains, int64_t step, double h, const Noise& own) {
-    step_mala(chains, step, h * h, target, own);
-  });
+  const double s = adapted_step(
+      plan, target, noise, after_step,
+      [&](Chains& chains, int64_t step, double h, const Noise& own) { step_mala(chains, step, h * h, target, own); });
   return s * s;
 }
 
 }  // namespace
 
-Method mala(const MalaConfig& config, const Target& target, const Noise& noise) {
+Method mala(const MalaConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
   std::vector<double> cycle = config.step_sizes;
-  if (config.adapt && config.warmup > 0) cycle = {adapted_epsilon(config, target, noise)};
+  if (config.adapt && config.warmup > 0) cycle = {adapted_epsilon(config, target, noise, after_step)};
   // Every step of the cycle leaves the target invariant, and the order is fixed, so the whole does.
   auto step_size = [cycle](int64_t step) { return cycle[static_cast<size_t>(step) % cycle.size()]; };
   return {.name = "mala",

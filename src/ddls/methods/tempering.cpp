@@ -8,7 +8,6 @@
 #include "ddls/dual_averaging.hpp"
 #include "ddls/mala_move.hpp"
 #include "ddls/method.hpp"
-#include "ddls/pilot.hpp"
 
 namespace ddls {
 namespace {
@@ -109,7 +108,7 @@ std::vector<at::Tensor> step_tempering(Chains& chains, int64_t step, const std::
 }
 
 std::vector<double> adapted_steps(const TemperingConfig& c, const std::vector<double>& b, std::vector<double> eps,
-                                  const Target& target, const Noise& noise) {
+                                  const Target& target, const Noise& noise, const WarmUpStep& after_step) {
   const Noise own = pilot_noise(noise);
   Chains chains = start_chains({0, c.pilot_chains}, target, own);
   start_replicas(chains, 0, b.size(), target, own);
@@ -122,6 +121,7 @@ std::vector<double> adapted_steps(const TemperingConfig& c, const std::vector<do
     const std::vector<at::Tensor> acceptance = step_tempering(chains, step, b, eps, target, own);
     for (size_t i = 0; i < averaging.size(); ++i)
       averaging[i].update(acceptance[i].to(at::kDouble).mean().item<double>());
+    if (after_step) after_step(step + 1, c.warmup);
   }
   for (size_t i = 0; i < averaging.size(); ++i) eps[i] = squared(averaging[i].averaged_step());
   return eps;
@@ -129,10 +129,11 @@ std::vector<double> adapted_steps(const TemperingConfig& c, const std::vector<do
 
 }  // namespace
 
-Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise) {
+Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise,
+                 const WarmUpStep& after_step) {
   const std::vector<double> b = ladder(config);
   std::vector<double> eps(b.size(), config.step_size);
-  if (config.adapt && config.warmup > 0) eps = adapted_steps(config, b, eps, target, noise);
+  if (config.adapt && config.warmup > 0) eps = adapted_steps(config, b, eps, target, noise, after_step);
   return {.name = "tempering",
           .steps = config.steps,
           .cost = {.gradients = static_cast<double>(b.size())},

@@ -1,6 +1,9 @@
 // What must hold for every method, whatever its kernel: a method that make_method learns belongs in this list.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <stdexcept>
+
 #include "ddls/method.hpp"
 #include "ddls/sampler.hpp"
 #include "unit/ddls/gaussian_target.hpp"
@@ -59,6 +62,24 @@ TEST(EveryMethod, CachedEvaluationIsNeverStale) {
       ASSERT_TRUE(at::equal(chains.now.log_ratio, again.log_ratio)) << name << " step " << step;
       ASSERT_TRUE(at::equal(chains.now.grad_log_ratio, again.grad_log_ratio)) << name << " step " << step;
     }
+  }
+}
+
+TEST(EveryMethod, WarmUpsAreToldAndCanBeStopped) {
+  const Target target = stiff();
+  for (const std::string name : {"mala", "hmc", "ex2mcmc", "tempering"}) {
+    const int64_t steps = name == "mala" || name == "hmc" ? 10 : 5;
+    std::vector<int64_t> told;
+    make_method(name, quick(), target, Noise{31}, [&](int64_t done, int64_t of) {
+      told.push_back(done);
+      EXPECT_EQ(of, steps) << name;
+    });
+    EXPECT_EQ(static_cast<int64_t>(told.size()), steps) << name;
+    EXPECT_TRUE(std::is_sorted(told.begin(), told.end()) && told.front() == 1) << name;
+    const auto stop = [](int64_t done, int64_t) {
+      if (done == 3) throw std::runtime_error("stop");
+    };
+    EXPECT_THROW(make_method(name, quick(), target, Noise{31}, stop), std::runtime_error) << name;
   }
 }
 
