@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   if (way == "late" && std::string(std::getenv("OMPI_COMM_WORLD_RANK")) == "1") {  // never comes to MPI_Init
     for (;;) pause();
   }
-  const double limit_s = way == "late" || way == "stop-at-end" ? 2 : 0;
+  const auto limit_of = [&](const char* one) { return way == one ? 2. : 0.; };  // seconds; 0: none
   return ddls::run_job(argc, argv, [&](ddls::Environment& environment) { return body(way, environment); },
-                       {.start = limit_s, .end = limit_s});
+                       {.start = limit_of("late"), .end = limit_of("stop-at-end")});
 }
