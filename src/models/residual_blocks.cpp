@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "base/error.hpp"
 #include "models/form/convolution.hpp"
 #include "models/form/modulation.hpp"
