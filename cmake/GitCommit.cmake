@@ -6,8 +6,9 @@ if(failed)
   set(commit unknown)  # no git, or no repository: a source archive
 endif()
 file(CONFIGURE OUTPUT ${OUTPUT} CONTENT [[
-#pragma once
+#include "version.hpp"
+
 namespace ddls::version {
-inline constexpr const char* git_commit = "@commit@";
+const char* const git_commit = "@commit@";
 }
 ]] @ONLY)
