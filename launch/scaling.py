@@ -128,12 +128,13 @@ def main():
     parser.add_argument("--predict", type=int, nargs="+", default=[8, 64, 512])
     parser.add_argument("--out", default=os.path.join("runs", "scaling"))
     args = parser.parse_args()
-    args.ranks = args.ranks or powers_of_two(gpus(args.binary) or args.cores)
-    if any(max(args.ranks) % n for n in args.ranks):
+    if args.ranks and any(max(args.ranks) % n for n in args.ranks):
         parser.error(f"--ranks: the largest, {max(args.ranks)}, must be a multiple of each: strong scaling divides its work")
     whats = args.only.split(",")
     if set(whats) - set(COLOURS):
         parser.error(f"--only takes {', '.join(COLOURS)}")
+    processors = gpus(args.binary) or args.cores
+    args.ranks = args.ranks or powers_of_two(processors)
     os.makedirs(args.out, exist_ok=True)
 
     rows, collectives = [], []
@@ -162,7 +163,9 @@ def main():
             studies[f"{what} {kind}"] = study
 
     measured = {"schema": 1, "config": args.config, "settings": args.set, "rank_batch": args.rank_batch, "steps": args.steps,
-                "rounds": args.rounds, "cores": args.cores, "studies": studies, "collectives": collectives}
+                "rounds": args.rounds, "cores": args.cores, "studies": studies, "collectives": collectives,
+                # Of this machine alone: an allocation has as many as it has tasks.
+                "processors": None if "SLURM_JOB_ID" in os.environ else processors}
     model = scaling_model.model_of(measured, args.predict)
     at = lambda name: os.path.join(args.out, name)
     for name, value in (("scaling.json", measured), ("model.json", model)):

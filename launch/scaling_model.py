@@ -3,9 +3,10 @@
 
 Standard library only. Seconds of one unit of work (a training step, a round of Langevin steps, an evaluation) at n ranks:
 
-    t(n) = serial + each * W(n)/n + messages * 2 (n - 1) * alpha + traffic * 2 (n - 1)/n * beta
+    t(n) = (serial + each * W(n)/n) * S(n) + messages * 2 (n - 1) * alpha + traffic * 2 (n - 1)/n * beta
 
-W(n) is the work relative to one rank's: n for weak scaling, 1 for strong. `alpha` (seconds per message) and `beta` (seconds per
+S(n) = max(1, n / processors): measured with more ranks than cores (or GPUs), they share them evenly. What is predicted has
+one for each. W(n) is the work relative to one rank's: n for weak scaling, 1 for strong. `alpha` (seconds per message) and `beta` (seconds per
 byte) come from measured all-reduces, t = 2 (n - 1) alpha + 2 (n - 1)/n bytes beta, the ring's cost; `messages` and `traffic`
 are known from the model (how many all-reduces, how many bytes). What is fitted to the times is `serial` (the part that more
 ranks do not divide: Amdahl) and `each` (the part that they do), by least squares of relative errors, neither below 0.
@@ -57,9 +58,14 @@ def solve(matrix, right):
     return x
 
 
-def fit_network(collectives):
-    """alpha and beta from [{"ranks", "bytes", "seconds"}]. One rank moves nothing."""
-    points = [p for p in collectives if p["ranks"] > 1]
+def share(ranks, processors):
+    """S(n). `processors`: None where every rank has its own."""
+    return max(1.0, ranks / processors) if processors else 1.0
+
+
+def fit_network(collectives, processors=None):
+    """alpha and beta from [{"ranks", "bytes", "seconds"}]. One rank moves nothing, and ranks that wait for a core measure that."""
+    points = [p for p in collectives if p["ranks"] > 1 and share(p["ranks"], processors) == 1]
     if not points:
         return {"alpha": 0.0, "beta": 0.0, "points": 0}
     rows = [(2.0 * (p["ranks"] - 1), 2.0 * (p["ranks"] - 1) / p["ranks"] * p["bytes"]) for p in points]
@@ -76,14 +82,16 @@ def work(study, ranks):
     return 1.0 if study["kind"] == "weak" else 1.0 / ranks
 
 
-def predict(study, network, fitted, ranks):
-    return fitted["serial"] + fitted["each"] * work(study, ranks) + communication(study, network, ranks)
+def predict(study, network, fitted, ranks, processors=None):
+    computed = fitted["serial"] + fitted["each"] * work(study, ranks)
+    return computed * share(ranks, processors) + communication(study, network, ranks)
 
 
-def fit_study(study, network, points):
+def fit_study(study, network, points, processors=None):
     """serial and each from points [{"ranks", "seconds"}]. Weak scaling cannot tell the two apart: all of it is `each`."""
     times = [p["seconds"] for p in points]
-    rest = [max(t - communication(study, network, p["ranks"]), 1e-3 * t) for p, t in zip(points, times)]
+    rest = [max(t - communication(study, network, p["ranks"]), 1e-3 * t) / share(p["ranks"], processors)
+            for p, t in zip(points, times)]
     if study["kind"] == "weak" or len({p["ranks"] for p in points}) < 2:
         rows = [(work(study, p["ranks"]),) for p in points]
         return {"serial": 0.0, "each": relative_least_squares(rows, rest)[0]}
@@ -91,15 +99,15 @@ def fit_study(study, network, points):
     return {"serial": serial, "each": each}
 
 
-def left_out_error(study, network):
+def left_out_error(study, network, processors=None):
     """The largest relative error over the points, each predicted by a fit to the others. None with fewer than three."""
     points = study["points"]
     if len(points) < 3:
         return None
     worst = 0.0
     for i, p in enumerate(points):
-        fitted = fit_study(study, network, points[:i] + points[i + 1:])
-        worst = max(worst, abs(predict(study, network, fitted, p["ranks"]) / p["seconds"] - 1))
+        fitted = fit_study(study, network, points[:i] + points[i + 1:], processors)
+        worst = max(worst, abs(predict(study, network, fitted, p["ranks"], processors) / p["seconds"] - 1))
     return worst
 
 
@@ -110,21 +118,23 @@ def efficiency(study, first, seconds, ranks):
 
 
 def model_of(measured, predict_ranks):
-    network = measured.get("network") or fit_network(measured.get("collectives", []))
+    processors = measured.get("processors")
+    network = measured.get("network") or fit_network(measured.get("collectives", []), processors)
     result = {"schema": 1, "network": network, "studies": {}, "assumptions": [
         f"all-reduce costs 2(n-1) alpha + 2(n-1)/n bytes beta, alpha = {network['alpha']:.3g} s, beta = {network['beta']:.3g} s/byte"
         f" (from {network.get('points', 'given')} measured collectives)",
         "the measured machines and links are those of the prediction: more nodes add no slower link and no contention",
         "nothing of the communication is hidden behind computation (overlap would only help)",
-        "ranks compute at the speed measured, whatever their number: one core, or one GPU, for each",
+        "ranks compute at the speed measured, whatever their number: one core, or one GPU, for each"
+        + (f" (where more than {processors} were measured here, they shared those evenly)" if processors else ""),
         "strong scaling divides the work evenly; below one block or image per rank it ends",
     ]}
     for name, study in measured["studies"].items():
         points = sorted(study["points"], key=lambda p: p["ranks"])
         study = {**study, "points": points}
-        fitted = fit_study(study, network, points)
+        fitted = fit_study(study, network, points, processors)
         result["studies"][name] = {
-            "kind": study["kind"], "fitted": fitted, "left_out_error": left_out_error(study, network),
+            "kind": study["kind"], "fitted": fitted, "left_out_error": left_out_error(study, network, processors),
             "predictions": [{"ranks": n, "seconds": predict(study, network, fitted, n),
                              "efficiency": efficiency(study, points[0], predict(study, network, fitted, n), n)}
                             for n in predict_ranks]}

@@ -97,8 +97,8 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
 
   const Stopwatch watch;
   const Noise noise{run.config.seed};
-  const bool staircase = trained.staircase && !needs_gradient(name, run.config.sample);
-  Target target = staircase ? *trained.staircase : trained.target;
+  Target target = trained.target;
+  if (!needs_gradient(name, run.config.sample)) target = without_gradient(trained.staircase.value_or(target));
   if (run.config.sample.cuda_graph) target = graphed(std::move(target));
   Method method;
   comm.together([&] {

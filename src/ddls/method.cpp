@@ -23,7 +23,7 @@ Method make_method(const std::string& name, const SampleConfig& config, const Ta
   if (name == "underdamped") return underdamped(config.underdamped, target, noise);
   if (name == "ex2mcmc") return ex2mcmc(config.ex2mcmc, target, noise, after_step);
   if (name == "tempering") return tempering(config.tempering, target, noise, after_step);
-  if (name == "drs") return drs(config.drs, target, noise);
+  if (name == "drs") return drs(config.drs, target, noise, after_step);
   if (name == "mh_gan") return mh_gan(config.mh_gan, target, noise);
   if (name == "rep_gan") return rep_gan(config.rep_gan, target, noise);
   if (name == "dot") return dot(config.dot, target, noise);

@@ -48,7 +48,8 @@ Chains start(const Method& method, IdRange ids, const Target& target, const Nois
 Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise,
                    const WarmUpStep& after_step = {});
 
-// Whether the method as configured uses grad r: the others may be given a ratio without one.
+// Whether the method as configured uses grad r: the others are given targets `without_gradient`, and the costs that they name
+// are with these.
 bool needs_gradient(const std::string& name, const SampleConfig& config);
 
 // methods/*.cpp
@@ -60,7 +61,7 @@ Method underdamped(const UnderdampedConfig& config, const Target& target, const 
 Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
 Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise,
                  const WarmUpStep& after_step = {});
-Method drs(const DrsConfig& config, const Target& target, const Noise& noise);
+Method drs(const DrsConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
 Method mh_gan(const MhGanConfig& config, const Target& target, const Noise& noise);
 Method rep_gan(const RepGanConfig& config, const Target& target, const Noise& noise);
 Method dot(const DotConfig& config, const Target& target, const Noise& noise);

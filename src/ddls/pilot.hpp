@@ -8,7 +8,7 @@
 
 namespace ddls {
 
-// Called after every step of a warm-up: steps done, of how many. May throw to stop.
+// Called after every step of a warm-up, or batch of pilot draws: how many are done, of how many. May throw to stop.
 using WarmUpStep = std::function<void(int64_t done, int64_t of)>;
 
 struct PilotPlan {

@@ -20,12 +20,12 @@ def collectives(noise=0.0, seed=1):
             for n in (1, 2, 4, 8) for b in (1 << 10, 1 << 16, 1 << 22, 1 << 26)]
 
 
-def study(kind, ranks, serial, each, messages, size, noise=0.0):
+def study(kind, ranks, serial, each, messages, size, noise=0.0, processors=None):
     network = {"alpha": ALPHA, "beta": BETA}
     s = {"kind": kind, "messages": messages, "bytes": size, "points": []}
     r = random.Random(2)
     for n in ranks:
-        t = m.predict(s, network, {"serial": serial, "each": each}, n)
+        t = m.predict(s, network, {"serial": serial, "each": each}, n, processors)
         s["points"].append({"ranks": n, "seconds": t * (1 + noise * r.uniform(-1, 1))})
     return s
 
@@ -62,6 +62,18 @@ class ScalingModel(unittest.TestCase):
         self.assertAlmostEqual(out["fitted"]["each"], 0.5, places=6)
         self.assertLess(out["predictions"][0]["efficiency"], 1)
         self.assertAlmostEqual(out["predictions"][0]["seconds"], 0.5 + 2 * 2 * 63 * ALPHA + 1e6 * 2 * 63 / 64 * BETA, places=6)
+
+    def test_ranks_that_share_cores_do_not_hide_what_one_each_would_do(self):
+        s = study("strong", (1, 2, 4, 8), 0.02, 0.9, 3, 17_000_000, processors=2)
+        self.assertAlmostEqual(s["points"][2]["seconds"], 2 * (0.02 + 0.9 / 4) + 3 * 2 * 3 * ALPHA + 17_000_000 * 2 * 3 / 4 * BETA, places=9)
+        waiting = [{**c, "seconds": c["seconds"] * (50 if c["ranks"] > 2 else 1)} for c in collectives()]
+        measured = {"studies": {"s": s}, "collectives": waiting, "processors": 2}
+        out = m.model_of(measured, [8])
+        self.assertAlmostEqual(out["network"]["alpha"] / ALPHA, 1, places=6)
+        self.assertLess(out["studies"]["s"]["left_out_error"], 1e-6)
+        alone = study("strong", (8,), 0.02, 0.9, 3, 17_000_000)["points"][0]["seconds"]  # on 8 cores
+        self.assertAlmostEqual(out["studies"]["s"]["predictions"][0]["seconds"], alone, places=6)
+        self.assertGreater(m.model_of({**measured, "processors": None}, [8])["studies"]["s"]["left_out_error"], 0.3)
 
     def test_points_that_do_not_follow_the_model_are_told(self):
         s = study("strong", (1, 2, 4, 8), 0.02, 0.9, 3, 17_000_000)

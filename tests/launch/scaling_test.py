@@ -11,10 +11,13 @@ import xml.etree.ElementTree
 
 LAUNCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "launch")
 
-# As `mpi -np N fake bench KIND ...`: 1 ms per image and rank, 20 ms of each step that ranks do not share.
+# As `fake info --json FILE` of a machine without a GPU; and as `mpi -np N fake bench KIND ...`: 1 ms per image and rank, 20 ms of each step that ranks do not share.
 FAKE = """#!{python}
 import json, sys
 a = sys.argv[1:]
+if a[0] == "info":
+    json.dump({{"devices": []}}, open(a[a.index("--json") + 1], "w"))
+    sys.exit()
 ranks = int(a[a.index("-np") + 1])
 a = a[a.index("bench"):]
 what = a[1]
@@ -51,6 +54,7 @@ class Scaling(unittest.TestCase):
                                   check=True, capture_output=True, text=True).stdout
             with open(os.path.join(out, "scaling.json")) as file:
                 measured = json.load(file)
+            self.assertEqual(measured["processors"], 4)
             self.assertEqual(sorted(measured["studies"]), sorted(f"{w} {k}" for w in ("training", "sampling", "evaluation") for k in ("weak", "strong")))
             strong = measured["studies"]["training strong"]["points"]  # 80 images: 20 ms + 80 ms / n
             self.assertAlmostEqual(strong[0]["seconds"], 0.1, places=9)

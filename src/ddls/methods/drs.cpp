@@ -25,7 +25,7 @@ at::Tensor score(const at::Tensor& log_ratio, const Bound& bound) {
   return d - at::log(-at::expm1(d - epsilon)) - bound.gamma;
 }
 
-Bound bound_of(const DrsConfig& c, const Target& target, const Noise& noise) {
+Bound bound_of(const DrsConfig& c, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
   constexpr int64_t batch = 500;
   std::vector<at::Tensor> all;
   for (int64_t first = 0; first < c.pilots; first += batch) {
@@ -33,6 +33,7 @@ Bound bound_of(const DrsConfig& c, const Target& target, const Noise& noise) {
     const at::Tensor z = noise.normal(ids, target.latent_dim, 0, Stream::pilot, target.device);
     const at::Tensor labels = target.labels_of ? target.labels_of(ids).to(target.device) : at::Tensor();
     all.push_back(target.log_ratio(z, labels).to(at::kDouble).cpu());
+    if (after_step) after_step(std::min(first + batch, c.pilots), c.pilots);
   }
   const at::Tensor r = at::cat(all).narrow(0, 0, c.pilots);
   const at::Tensor finite = r.masked_select(at::isfinite(r));
@@ -63,10 +64,11 @@ void step_drs(Chains& chains, int64_t step, const Bound& bound, const Target& ta
 
 }  // namespace
 
-Method drs(const DrsConfig& config, const Target& target, const Noise& noise) {
-  const Bound bound = bound_of(config, target, noise);
+Method drs(const DrsConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
+  const Bound bound = bound_of(config, target, noise, after_step);
   return {.name = "drs",
           .steps = config.steps,
+          .cost = {.gradients = 0, .ratios = 1},
           .rates = {"acceptance"},
           .step_size = [](int64_t) { return 0.0; },
           .start =

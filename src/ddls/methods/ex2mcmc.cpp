@@ -51,6 +51,12 @@ void step_ex2(Chains& chains, int64_t step, double eps, const Ex2Config& c, cons
   chains.rates[jump_rate] = jumped;
 }
 
+StepCost cost_of(const Ex2Config& c) {
+  const auto proposals = static_cast<double>(c.proposals);
+  if (c.mala_steps == 0) return {.gradients = 0, .ratios = proposals};  // global moves use no gradient
+  return {.gradients = static_cast<double>(1 + c.mala_steps), .ratios = proposals - 1};
+}
+
 }  // namespace
 
 Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
@@ -67,8 +73,7 @@ Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise
   if (config.mala_steps > 0) rates.emplace_back(jump_rate);
   return {.name = "ex2mcmc",
           .steps = config.steps,
-          .cost = {.gradients = static_cast<double>(1 + config.mala_steps),
-                   .ratios = static_cast<double>(config.proposals - 1)},
+          .cost = cost_of(config),
           .rates = rates,
           .step_size = [eps](int64_t) { return eps; },
           .advance = [=](Chains& chains, int64_t step) { step_ex2(chains, step, eps, config, target, noise); }};

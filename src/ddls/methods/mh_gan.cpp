@@ -16,6 +16,7 @@ Method mh_gan(const MhGanConfig& config, const Target& target, const Noise& nois
   };
   return {.name = "mh_gan",
           .steps = config.steps,
+          .cost = {.gradients = 0, .ratios = 1},
           .rates = {"acceptance"},
           .step_size = [](int64_t) { return 0.0; },
           .advance = advance};

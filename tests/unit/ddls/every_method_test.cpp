@@ -81,6 +81,11 @@ TEST(EveryMethod, WarmUpsAreToldAndCanBeStopped) {
     };
     EXPECT_THROW(make_method(name, quick(), target, Noise{31}, stop), std::runtime_error) << name;
   }
+  std::vector<int64_t> drawn;  // drs: pilot draws, by the batch
+  SampleConfig config = quick();
+  config.drs.pilots = 1200;
+  make_method("drs", config, target, Noise{31}, [&](int64_t done, int64_t) { drawn.push_back(done); });
+  EXPECT_EQ(drawn, (std::vector<int64_t>{500, 1000, 1200}));
 }
 
 TEST(EveryMethod, ChainsDoNotDependOnTheirBlock) {
@@ -123,6 +128,7 @@ TEST(EveryMethod, CountsItsEvaluations) {
     target.log_ratio_by = [&](const at::Tensor& z, const at::Tensor& labels) {
       return ++ratios, plain.evaluate(z, labels).log_ratio;
     };
+    if (!needs_gradient(name, quick())) target = without_gradient(target);
     const Method method = make_method(name, quick(), target, Noise{35});
     Chains chains = start(method, {0, 10}, target, Noise{35});
     if (name == "drs") method.advance(chains, 0);  // its first candidate is the start
@@ -132,6 +138,32 @@ TEST(EveryMethod, CountsItsEvaluations) {
     EXPECT_EQ(gradients, method.cost.gradients * steps) << name;
     EXPECT_EQ(ratios, method.cost.ratios * steps) << name;
   }
+}
+
+TEST(EveryMethod, WithoutGradientNothingElseChanges) {
+  Target plain = stiff();
+  plain.log_ratio_by = [evaluate = plain.evaluate_by](const at::Tensor& z, const at::Tensor& labels) {
+    return evaluate(z, labels).log_ratio;
+  };
+  const Target alone = without_gradient(plain);
+  SampleConfig config = quick();
+  config.ex2mcmc.mala_steps = 0;
+  int64_t without = 0;
+  for (const std::string& name : names) {
+    if (needs_gradient(name, config)) continue;
+    ++without;
+    const auto run = [&](const Target& target) {
+      const Method method = make_method(name, config, target, Noise{36});
+      Chains chains = start(method, {0, 50}, target, Noise{36});
+      for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
+      return chains;
+    };
+    const Chains a = run(plain), b = run(alone);
+    EXPECT_TRUE(at::equal(a.z, b.z) && at::equal(a.now.log_ratio, b.now.log_ratio)) << name;
+    EXPECT_TRUE(at::equal(a.now.log_prior, b.now.log_prior)) << name;
+    EXPECT_EQ(b.now.grad_log_ratio.abs().max().item<double>(), 0) << name;
+  }
+  EXPECT_EQ(without, 5);  // generator, ex2mcmc of global moves alone, drs, mh_gan, truncation
 }
 
 // A kill after any save loses nothing that shows: results and records are the same bytes.
