@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "report/records.hpp"
 
@@ -74,13 +75,15 @@ MetricText metric_text(const Metric& metric, const Json& metrics) {
     const std::string why = reason(metric, metrics);
     return {why.empty() ? "n/a" : "n/a: " + why, "", true};
   }
-  MetricText result{written(*value, metric.decimals), at_path(metrics, metric.path).dump(), false};
-  if (metric.spread_path.empty()) return result;
-  if (const auto spread = number_at(metrics, metric.spread_path)) {
-    result.text += " ± " + written(*spread * metric.factor, metric.decimals);
-    result.exact += " ± " + at_path(metrics, metric.spread_path).dump();
-  }
-  return result;
+  const std::string exact = at_path(metrics, metric.path).dump();
+  const auto spread = metric.spread_path.empty() ? std::nullopt : number_at(metrics, metric.spread_path);
+  const double deviation = spread ? *spread * metric.factor : 0;
+  // Decimals of a number in thousands are noise (a KID of features of any size can be one).
+  const bool large = metric.decimals > 0 && std::max(std::abs(*value), std::abs(deviation)) >= 1000;
+  const int decimals = large ? 0 : metric.decimals;
+  if (!spread) return {written(*value, decimals), exact, false};
+  return {written(*value, decimals) + " ± " + written(deviation, decimals),
+          exact + " ± " + at_path(metrics, metric.spread_path).dump(), false};
 }
 
 const Json& metrics_of_method(const MethodRun& method) { return at_path(method.summary, "metrics"); }

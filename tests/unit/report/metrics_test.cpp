@@ -1,0 +1,29 @@
+#include "report/metrics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace ddls {
+namespace {
+
+std::string text_of(const std::string& path, const Json& metrics) {
+  const auto metric =
+      std::find_if(all_metrics().begin(), all_metrics().end(), [&](const Metric& m) { return m.path == path; });
+  return metric == all_metrics().end() ? "no such metric" : metric_text(*metric, metrics).text;
+}
+
+TEST(Metrics, AreWrittenWithTheDecimalsThatMeanSomething) {
+  const auto kid = [](double mean, double spread) {
+    return Json{{"kid", {{"subsets_mean", mean}, {"subsets_std", spread}}}};
+  };
+  EXPECT_EQ(text_of("kid.subsets_mean", kid(0.0031415, 0.0002)), "3.142 ± 0.200");
+  EXPECT_EQ(text_of("kid.subsets_mean", kid(6.754191, 9.274318)), "6754 ± 9274");
+  EXPECT_EQ(text_of("kid.subsets_mean", kid(0.5, 1.25)), "500 ± 1250");
+  EXPECT_EQ(text_of("frechet_distance", Json{{"frechet_distance", 9.87654}}), "9.877");
+  EXPECT_EQ(text_of("modes_recovered", Json{{"modes_recovered", 25}}), "25");
+  EXPECT_EQ(text_of("kid.unbiased", Json{{"kid", nullptr}, {"kid_why", "too few"}}), "n/a: too few");
+}
+
+}  // namespace
+}  // namespace ddls
