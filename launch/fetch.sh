@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
   cat <<'TEXT'
-usage: launch/fetch.sh NAME... [--to FOLDER]      default folder: data/NAME in the checkout
+usage: launch/fetch.sh NAME... [--to FOLDER]      default folder: data/NAME in the checkout (cifar10: data)
 
   mnist          idx files (data.kind: idx)
   fashion-mnist  idx files
@@ -98,4 +98,8 @@ while (($#)); do
 done
 ((${#names[@]})) || { usage >&2; exit $exit_usage; }
 for name in "${names[@]}"; do files_of "$name" >/dev/null; done   # all names before any work
-for name in "${names[@]}"; do fetch_set "$name" "${folder:-$ddls_root/data/$name}"; done
+for name in "${names[@]}"; do
+  default=$ddls_root/data/$name
+  if [[ $name == cifar10 ]]; then default=$ddls_root/data; fi   # its archive brings cifar-10-batches-bin, which the recipes name
+  fetch_set "$name" "${folder:-$default}"
+done

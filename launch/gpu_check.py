@@ -188,7 +188,7 @@ def summary(report):
             lines.append(f"{b['name']:<24} {b['ranks']:>3} ranks  {rate['median']:>12.1f} {unit} ({rate['min']:.1f} to {rate['max']:.1f}){share}{memory}")
         else:
             lines.append(f"{b['name']:<24} {b['ranks']:>3} ranks  transport {r['transport']}{memory}")
-            lines += [f"    {row['bytes']:>10} bytes {row['microseconds']:>10.1f} us  algbw {row['algbw_gb_per_s']:>8.2f}  busbw {row['busbw_gb_per_s']:>8.2f} GB/s"
+            lines += [f"    {row['bytes']:>10} bytes {row['microseconds']:>10.1f} us  algbw {row['algbw']:>8.2f}  busbw {row['busbw']:>8.2f} GB/s"
                       for row in r["all_reduce"]]
     return "\n".join(lines) + "\n"
 

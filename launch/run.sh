@@ -36,11 +36,15 @@ done
 [[ -n $config ]] || die $exit_usage "which configuration? see --help and configs/"
 [[ -r $config ]] || die $exit_missing "there is no configuration '$config' (relative to $PWD)"
 
-# names_data CONFIG NAME: does it, or the file that it starts from, name data/NAME?
+# names_data CONFIG NAME: do its images come from data/NAME? The first file that gives data.train decides, from it along `base:`.
 names_data() {
   local file=$1 base depth
+  if [[ " ${options[*]} " == *" data.train="* || " ${options[*]} " == *"=data.train="* ]]; then return 1; fi
   for ((depth = 0; depth < 16; ++depth)); do
-    if grep -qs "data/$2" "$file"; then return 0; fi
+    if grep -qsE '^[^#]*\btrain:[[:space:]]*[^[:space:]{#]' "$file"; then
+      grep -qsE "^[^#]*\btrain:[[:space:]]*[^[:space:]{#]*data/$2" "$file"
+      return
+    fi
     base=$(sed -n "s/^base:[[:space:]]*[\"']\{0,1\}\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" "$file" 2>/dev/null || true)
     [[ -n $base ]] || return 1
     if [[ $base == /* ]]; then file=$base; else file=$(dirname "$file")/$base; fi

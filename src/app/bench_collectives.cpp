@@ -35,8 +35,8 @@ Json bench_collectives(const BenchOptions& options, Communicator& comm) {
     const double n = comm.ranks(), algbw = static_cast<double>(bytes) / seconds["median"].get<double>() / 1e9;
     Json row{{"bytes", bytes},
              {"microseconds", seconds["median"].get<double>() * 1e6},
-             {"algbw_gb_per_s", algbw},
-             {"busbw_gb_per_s", algbw * 2 * (n - 1) / n}};
+             {"algbw", algbw},
+             {"busbw", algbw * 2 * (n - 1) / n}};
     if (cpu) {
       raw.erase(raw.begin());
       row["raw_mpi_microseconds"] = spread_of(raw)["median"].get<double>() * 1e6;

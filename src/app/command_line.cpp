@@ -142,6 +142,12 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     fail(Exit::usage, "sample: --generator and --discriminator belong together");
   if (!line.generator.empty() && !line.checkpoint.empty())
     fail(Exit::usage, "sample: --checkpoint names a run's networks, --generator others; give one of them");
+  if (line.command == Command::evaluate && line.fake.empty() && line.real.empty() &&
+      (!line.extractor.empty() || !line.metrics.empty() || !line.json.empty()))
+    fail(
+        Exit::usage,
+        "evaluate: --extractor, --metrics and --json belong to --fake and --real; for a run set evaluate.extractor and "
+        "evaluate.metrics, and read its report.json");
   if (line.fake.empty() != line.real.empty()) fail(Exit::usage, "evaluate: --fake and --real belong together");
   return parsed;
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "models/batch_norm.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "models/weight_map.hpp"
@@ -18,6 +19,22 @@ SampleShape shape_of(const Config& config) {
   return {config.data.channels, config.data.image_size, config.data.image_size};
 }
 
+// Evaluation normalises by the buffers. Those that were never measured give other samples, not an error.
+void require_measured_norms(const Network& network, const fs::path& file) {
+  int norms = 0, unmeasured = 0;
+  for (const auto& module : network.modules()) {
+    const auto* norm = module->as<BatchNormBase>();
+    if (norm == nullptr) continue;
+    ++norms;
+    unmeasured += norm->unmeasured();
+  }
+  if (norms > 0 && unmeasured == norms)
+    fail(Exit::data,
+         "{}: its batch norms were never measured (each mean is 0 and each variance 1); of a run of this program take "
+         "measured_generator.safetensors, or generator.safetensors of a ratio-* or refined-* checkpoint",
+         file.string());
+}
+
 }  // namespace
 
 ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& discriminator_file, const Config& config,
@@ -26,6 +43,7 @@ ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& disc
   const auto load = [&](Role role, const fs::path& file) {
     NetworkPtr network = make_network(config.model, role, shape, config.seed);
     load_weights(*network, role, file, config.model.weight_map);
+    require_measured_norms(*network, file);
     network->to(device);
     return network;
   };

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 
@@ -32,6 +33,7 @@ CudaGraph::Tensors CudaGraph::operator()(const Tensors& inputs) {
       constexpr int warm_ups = 3;
       for (int i = 0; i < warm_ups; ++i) function_(fresh->inputs);
       c10::cuda::device_synchronize();
+      c10::cuda::CUDACachingAllocator::emptyCache();  // what the warm-ups held: a recording cannot take it back
       try {
         // Of this thread alone: others (NCCL's watchdog) may go on asking for events meanwhile.
         fresh->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);

@@ -1,5 +1,6 @@
 #include "dist/topology.hpp"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <sched.h>
 
@@ -139,6 +140,10 @@ Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads) {
     check_enough_devices(cards);
     card.device = card.visible == 1 ? 0 : topology.local_rank;
     cuda::set_device(card.device);
+    // float32 means float32, and the same work gives the same bits: Torch's defaults for convolutions are TF32 and any algorithm.
+    at::globalContext().setAllowTF32CuDNN(false);
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setDeterministicCuDNN(true);
     put(card.name, sizeof card.name, cuda::device_name(card.device));
     put(card.bus, sizeof card.bus, cuda::device_pci_bus_id(card.device));
     topology.device = c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(card.device));

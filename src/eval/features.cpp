@@ -1,6 +1,7 @@
 #include "eval/features.hpp"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/script.h>
 
 #include "base/error.hpp"
@@ -13,6 +14,8 @@ namespace {
 class Network {
  public:
   Network(const fs::path& file, c10::Device device) : device_(device) {
+    // The fuser would rewrite the graph after it has watched some calls on a GPU: the same images, other bits.
+    torch::jit::setTensorExprFuserEnabled(false);
     torch::jit::Module module = torch::jit::load(file.string(), device);
     module.eval();
     for (const auto& argument : module.get_method("forward").function().getSchema().arguments()) {

@@ -71,6 +71,8 @@ FeatureMap BatchNormBase::frozen_with(const at::Tensor& weight, const at::Tensor
   return {scale, bias.detach().to(at::kDouble) - mean_.to(at::kDouble) * scale};
 }
 
+bool BatchNormBase::unmeasured() const { return mean_.eq(0).all().item<bool>() && variance_.eq(1).all().item<bool>(); }
+
 void BatchNormBase::begin_measuring() {
   measuring_ = true;
   measured_.clear();

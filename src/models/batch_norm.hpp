@@ -44,6 +44,7 @@ class BatchNormBase : public torch::nn::Module {
   // batches, of which `share` says which were these, to the buffers.
   void begin_measuring();
   void end_measuring(int64_t batches, const BatchShare& share);
+  bool unmeasured() const;  // the buffers are as they were made: mean 0, variance 1
 
  protected:
   BatchNormBase(int64_t features, double eps);

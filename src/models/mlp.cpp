@@ -75,16 +75,18 @@ class MlpDiscriminator : public Network {
 
   std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
     Operations form;
-    if (frequencies_.defined()) form.push_back(fourier_features(frequencies_));
+    if (frequencies_.defined())
+      form.push_back(fourier_features(frequencies_.to(body_->last().raw_weight().device()).to(type)));
     for (OperationPtr& layer : body_->hidden_form(type)) form.push_back(std::move(layer));
     form.push_back(logit(fold(body_->last()), type));
     return form;
   }
 
  private:
-  at::Tensor inputs_of_body(const at::Tensor& x) const {
+  at::Tensor inputs_of_body(const at::Tensor& x) {
     if (!frequencies_.defined()) return x;
-    const at::Tensor phase = (x.unsqueeze(2) * frequencies_.to(x.options())).flatten(1);
+    frequencies_ = frequencies_.to(x.options().requires_grad(false));  // copied once, not waited for in every forward
+    const at::Tensor phase = (x.unsqueeze(2) * frequencies_).flatten(1);
     return at::cat({x, phase.sin(), phase.cos()}, 1);
   }
 

@@ -1,6 +1,7 @@
 #include "tensor/noise.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <cmath>
 
@@ -34,6 +35,7 @@ using Fill = void(const cuda::NoiseRows& rows, float* out, void* stream);
 template <typename Law>
 at::Tensor draw(const cuda::NoiseRows& rows, c10::Device device, Law law, Fill& fill) {
   if (!kernel_for(device)) return on_cpu(rows, law).to(device);
+  const c10::DeviceGuard guard(device);  // a thread that has chosen none launches on the first GPU
   at::Tensor out = empty_rows(rows, device);
   fill(rows, out.data_ptr<float>(), cuda::current_stream(out.device().index()));
   return out;
@@ -55,6 +57,7 @@ at::Tensor Noise::langevin_move(const at::Tensor& z, const at::Tensor& slope, do
   if (!kernel_for(z.device()) || z.scalar_type() != at::kFloat)
     return z - (z - slope) * (eps / 2) + normal(ids, z.size(1), step, stream, z.device()) * noise_scale;
   const cuda::NoiseRows rows{seed, ids, z.size(1), step, stream};
+  const c10::DeviceGuard guard(z.device());
   const at::Tensor from = z.contiguous(), along = slope.contiguous();
   at::Tensor out = empty_rows(rows, z.device());
   cuda::langevin_move(rows, from.data_ptr<float>(), along.data_ptr<float>(), static_cast<float>(eps / 2),

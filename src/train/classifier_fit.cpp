@@ -68,7 +68,7 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
     learner.load_optimizer_state(c.tensors.at("optimizer_classifier"), source + "/optimizer_classifier.safetensors");
   };
   phase.digest = [&] { return learner.digest(); };
-  run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
+  run_phase(phase, context.checkpoints, of_later_phase(context.resume), context.log, context.comm);
 
   context.comm.on_root([&] {
     make_folder(file.parent_path());

@@ -100,7 +100,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   };
   phase.digest = [&] { return learner.digest(); };
   log::info("density ratio: {} parameters, batch {}", parameter_count(learner.network()), ratio.batch);
-  run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
+  run_phase(phase, context.checkpoints, of_later_phase(context.resume), context.log, context.comm);
 
   NetworkPtr fitted = learner.averaged(make());
   fitted->eval();

@@ -145,7 +145,7 @@ NetworkPtr refine_ratio(const TrainContext& context, const NetworkPtr& generator
     log::info("refining the ratio on {} persistent chains", r.refine.chains);
   else
     log::info("refining the ratio on weighted prior draws");
-  run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
+  run_phase(phase, context.checkpoints, of_later_phase(context.resume), context.log, context.comm);
   NetworkPtr refined = r.averaged();
   refined->eval();
   return refined;

@@ -68,6 +68,8 @@ for ranks in 1 3; do
   says 'nowhere.pt'
   expect 65 $ranks evaluate --fake pictures --real pictures --extractor small.yaml
   says 'small.yaml'
+  expect 64 $ranks evaluate --config small.yaml --extractor e.pt --json out.json
+  says 'evaluate.extractor'
 
   # places
   expect 66 $ranks sample --config small.yaml --out empty

@@ -68,6 +68,11 @@ says 'batch: 16'
 expect 66 1 --config small.yaml --out nothing --resume require
 says 'no checkpoint'
 
+# `require` asks for a run that has begun, not for each of its phases.
+rm -rf cut/checkpoints/ratio-* cut/checkpoints/refined-*
+on 2 train --config small.yaml --out cut --resume require 2>err || { cat err >&2; fail "--resume require of a run whose GAN is complete"; }
+ls cut/checkpoints/ratio-* >/dev/null 2>&1 || fail "--resume require made no ratio"
+
 # A warm-up of hours ends at once.
 rm -rf cut/samples
 settings=(--set 'sample.methods=[mala]' --set sample.mala.warmup=10000000)

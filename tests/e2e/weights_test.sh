@@ -30,6 +30,11 @@ expect 64 2 sample --config small.yaml --generator "$step/generator.safetensors"
 says 'both'
 expect 66 2 sample --config small.yaml --generator none.safetensors --discriminator none.safetensors "${size[@]}" --out no
 says 'none.safetensors'
+last=$(ls -d run/checkpoints/step-* | tail -1)
+on 1 sample --config small.yaml --generator "$last/measured_generator.safetensors" --discriminator "$step/ratio.safetensors" "${size[@]}" \
+  --out measured 2>err || { cat err >&2; fail "a run's measured generator"; }
+expect 65 2 sample --config small.yaml --generator "$last/generator.safetensors" --discriminator "$step/ratio.safetensors" "${size[@]}" --out no
+says 'never measured'
 cat >map.yaml <<'YAML'
 generator: [{theirs: 'linear.*', our: x}]
 discriminator: [{theirs: '(.*)', our: x}]
