@@ -13,6 +13,7 @@
 #include "models/counts.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
+#include "tensor/tf32.hpp"
 #include "train/gan_training.hpp"
 #include "train/latents.hpp"
 
@@ -88,6 +89,7 @@ void add_block_sizes(Json& result, std::vector<int64_t> sizes, const Method& met
 
 Json bench_sampler(const Config& config, const BenchOptions& options, Communicator& comm) {
   at::NoGradGuard no_grad;
+  const Tf32 tf32(config.sample.precision == "tf32");
   const c10::Device device = comm.topology().device;
   const SampleShape shape = sample_shape(synthetic_data(config, 2));
   const NetworkPtr generator = make_network(config.model, Role::generator, shape, config.seed);

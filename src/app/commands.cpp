@@ -85,6 +85,7 @@ int run_command(int argc, char** argv, Environment& environment) {
       }
       Run run = open_run(line, comm);
       sample_stage(run, load_target(run, line.checkpoint));
+      picture_stage(run);
       break;
     }
     case Command::evaluate: {

@@ -8,6 +8,7 @@
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
 #include "base/log.hpp"
+#include "ddls/curve_file.hpp"
 #include "ddls/method_record.hpp"
 #include "evaluate/set_metrics.hpp"
 #include "models/classifier.hpp"
@@ -48,6 +49,23 @@ Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, 
   return curve;
 }
 
+// FD and IS along the chains, beside what the chains themselves tell, and in the run's log as phase "evaluate/METHOD".
+void keep_curve(Run& run, const std::string& method, const Json& curve) {
+  add_metrics(run.samples_of(method), std::vector<Json>(curve.begin(), curve.end()));
+  const std::string phase = "evaluate/" + method;
+  run.log.resume(phase, -1);
+  for (const Json& point : curve) {
+    std::vector<NamedValue> values;
+    for (const char* path : {"/frechet_distance", "/inception_score/mean"}) {
+      const Json::json_pointer at(path);
+      if (point.contains(at) && point[at].is_number())
+        values.push_back(
+            {at.parent_pointer().empty() ? at.back() : at.parent_pointer().back(), point[at].get<double>()});
+    }
+    run.log.record(phase, point["step"].get<int64_t>(), values);
+  }
+}
+
 }  // namespace
 
 Extractor extractor_of(Run& run) {
@@ -83,6 +101,7 @@ void evaluate_stage(Run& run) {
   run.comm.together([&] {
     for (const std::string& name : run.config.sample.methods) method_record(run.samples_of(name));
   });
+  run.comm.on_root([&] { return run.log.work_begins(), std::string(); });
   const Dataset& reference_data = run.reference();
   std::optional<Extractor> extractor;
   if (run.train.images()) extractor = extractor_of(run);
@@ -106,7 +125,10 @@ void evaluate_stage(Run& run) {
     Json record = method_record(run.samples_of(name));
     record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
     Json curve = curve_of(run, context, reference, run.samples_of(name));
-    if (!curve.empty()) record["curve"] = std::move(curve);
+    if (!curve.empty()) {
+      run.comm.on_root([&] { return keep_curve(run, name, curve), std::string(); });
+      record["curve"] = std::move(curve);
+    }
     methods[name] = std::move(record);
   }
   if (extractor) search_neighbours(run, *extractor);

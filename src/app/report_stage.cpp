@@ -5,6 +5,11 @@
 
 namespace ddls {
 
+void picture_stage(Run& run) {
+  if (!run.writes()) return;
+  run.comm.on_root([&] { return write_pictures(run.folder, run.config.sample.methods), std::string(); });
+}
+
 void report_stage(Run& run) {
   run.comm.on_root([&] {
     write_report(run.folder);

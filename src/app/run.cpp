@@ -16,31 +16,63 @@
 namespace ddls {
 namespace {
 
-std::string provenance(const Run& run) {
-  const Topology& topology = run.comm.topology();
+const char* name_of(Command command) {
+  switch (command) {
+    case Command::train:
+      return "train";
+    case Command::sample:
+      return "sample";
+    case Command::evaluate:
+      return "evaluate";
+    default:
+      return "pipeline";
+  }
+}
+
+// What run.json says of this start.
+Json provenance(const CommandLine& line, const Config& config, const Topology& topology, const Json& about) {
   Json places = Json::array();
   for (const RankPlace& p : topology.places)
     places.push_back({{"rank", p.rank}, {"host", p.host}, {"device", p.device}, {"threads", p.threads}});
   char now[32];
   const std::time_t t = std::time(nullptr);
   std::strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&t));
-  const Json record{
-      {"schema", 1},
-      {"started", now},
-      {"version", version::project},
-      {"git_commit", version::git_commit},
-      {"build", version::build_type},
-      {"compiler", version::compiler},
-      {"torch", version::torch},
-      {"ranks", topology.ranks},
-      {"transport", name_of(topology.transport)},
-      {"device", topology.device.is_cuda() ? "cuda" : "cpu"},
-      {"places", places},
-      {"seed", run.config.seed},
-      {"data",
-       {{"train", {{"name", run.train.name}, {"count", run.train.size()}, {"hash", hex64(run.train.digest())}}},
-        {"test", {{"name", run.test.name}, {"count", run.test.size()}}}}}};
-  return record.dump(2) + "\n";
+  Json record{{"schema", 1},
+              {"started", now},
+              {"command", name_of(line.command)},
+              {"version", version::project},
+              {"git_commit", version::git_commit},
+              {"build", version::build_type},
+              {"compiler", version::compiler},
+              {"torch", version::torch},
+              {"ranks", topology.ranks},
+              {"transport", name_of(topology.transport)},
+              {"device", topology.device.is_cuda() ? "cuda" : "cpu"},
+              {"places", places},
+              {"seed", config.seed}};
+  record.update(about);
+  return record;
+}
+
+Json about_data(const Dataset& train, const Dataset& test) {
+  return {{"data",
+           {{"train", {{"name", train.name}, {"count", train.size()}, {"hash", hex64(train.digest())}}},
+            {"test", {{"name", test.name}, {"count", test.size()}}}}}};
+}
+
+// `now` with a line of every start that did work here: a run that was trained on eight ranks and sampled on two says so.
+void write_provenance(const fs::path& file, Json now) {
+  Json starts = Json::array();
+  if (fs::exists(file)) {
+    const Json before = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    if (before.is_object() && before.contains("starts") && before["starts"].is_array()) starts = before["starts"];
+  }
+  Json line = Json::object();
+  for (const char* key : {"started", "command", "version", "git_commit", "ranks", "transport", "device"})
+    line[key] = now[key];
+  starts.push_back(line);
+  now["starts"] = starts;
+  write_file(file, now.dump(2) + "\n");
 }
 
 void check_model_options(const Run& run) {
@@ -62,9 +94,14 @@ fs::path folder_of(const CommandLine& line, const Config& config) {
   return config.output.directory.empty() ? fs::path("runs") / config.name : fs::path(config.output.directory);
 }
 
-RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& comm, const Shard& shard) {
+RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& comm, const CommandLine& line,
+                    const Json& about) {
+  const auto begin = [folder, text = to_yaml(config), now = provenance(line, config, comm.topology(), about)] {
+    write_file(folder / "config.yaml", text);
+    write_provenance(folder / "run.json", now);
+  };
   std::optional<RunLog> made;
-  comm.together([&] { made.emplace(folder, comm.root() && !shard.partial(), config.output.tensorboard); });
+  comm.together([&] { made.emplace(folder, comm.root() && !line.shard.partial(), config.output.tensorboard, begin); });
   return std::move(*made);
 }
 
@@ -98,11 +135,10 @@ Run open_run(const CommandLine& line, Communicator& comm) {
   const fs::path folder = folder_of(line, config);
   comm.on_root([&] {
     make_folder(folder / "samples");
-    if (!line.shard.partial()) write_file(folder / "config.yaml", to_yaml(config));
     return std::string();
   });
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
-  RunLog run_log = open_run_log(folder, config, comm, line.shard);
+  RunLog run_log = open_run_log(folder, config, comm, line, about_data(train, test));
   Run run{std::move(config),  folder,           line.resume,     comm,
           std::move(run_log), std::move(train), std::move(test), line.shard};
   comm.together([&] {  // what would fail later fails now
@@ -111,11 +147,6 @@ Run open_run(const CommandLine& line, Communicator& comm) {
     check_model_options(run);
     for (const Role role : {Role::generator, Role::discriminator, Role::ratio})
       make_network(run.config.model, role, sample_shape(run.train), run.config.seed);
-  });
-  comm.on_root([&] {
-    if (run.writes()) write_file(folder / "run.json", provenance(run));
-    if (run.resume == Resume::never) fs::remove(folder / "seconds.json");
-    return std::string();
   });
   log::info("data: {} ({} samples), reference {} ({})", run.train.name, run.train.size(), run.reference().name,
             run.reference().size());
@@ -127,7 +158,8 @@ void note_seconds(Run& run, const std::string& stage, double seconds) {
     const fs::path path = run.folder / "seconds.json";
     Json all = fs::exists(path) ? Json::parse(read_file(path), nullptr, false) : Json::object();
     if (!all.is_object()) all = Json::object();
-    all[stage] = json_field_or(all, stage, 0.0, path) + seconds;
+    const double before = run.resume == Resume::never ? 0.0 : json_field_or(all, stage, 0.0, path);
+    all[stage] = before + seconds;
     write_file(path, all.dump() + "\n");
     return std::string();
   });

@@ -41,9 +41,12 @@ void hold_out_reals(Run& run);
 
 // --out, else output.directory, else runs/NAME.
 std::filesystem::path folder_of(const CommandLine& line, const Config& config);
-// A part of a job array (`shard`) writes no log, and nothing else that the other parts would write too.
-RunLog open_run_log(const std::filesystem::path& folder, const Config& config, Communicator& comm, const Shard& shard);
-// Opens the folder, writes config.yaml and run.json, reads the data, and checks that all ranks see the same.
+// The log, and config.yaml and run.json with it: these are written when the first work begins, so that a start that is refused
+// leaves them as they were. `about`: what run.json says of this start besides program and machine; it keeps a line of every
+// earlier one. A part of a job array (`shard`) writes none of it, and nothing else that the other parts would write too.
+RunLog open_run_log(const std::filesystem::path& folder, const Config& config, Communicator& comm,
+                    const CommandLine& line, const Json& about);
+// Opens the folder, reads the data, and checks that all ranks see the same.
 Run open_run(const CommandLine& line, Communicator& comm);
 
 // The networks that are sampled from, and a digest of their weights.
@@ -69,9 +72,11 @@ void search_neighbours(Run& run, const Extractor& extractor);
 Extractor extractor_of(Run& run);
 // What the trainer calls every train.evaluate_every steps; empty where that is 0. Makes its reference now.
 std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_evaluator(Run& run);
-void report_stage(Run& run);  // pictures, report.html, and a summary on the terminal
+void picture_stage(Run& run);  // the pictures alone, of a `sample` that no report follows
+void report_stage(Run& run);   // pictures, report.html, and a summary on the terminal
 
-// One number per stage in seconds.json, so that stages run as separate jobs add up in the report.
+// One number per stage in seconds.json, so that stages run as separate jobs, and starts that went on from one another, add up in
+// the report; with --resume never a stage counts anew.
 void note_seconds(Run& run, const std::string& stage, double seconds);
 
 }  // namespace ddls

@@ -9,7 +9,6 @@
 #include "ddls/scripted_gan.hpp"
 #include "ddls/weights_gan.hpp"
 #include "train/calibrate.hpp"
-#include "version.hpp"
 
 namespace ddls {
 namespace {
@@ -28,24 +27,17 @@ ForeignGan load_gan(const CommandLine& line, const Config& config, c10::Device d
   if (is_weights(line.generator)) return load_weights_gan(line.generator, line.discriminator, config, device);
   if (!config.model.weight_map.empty())
     fail(Exit::config, "model.weight_map: only for weights in .safetensors; TorchScript files bring their networks");
-  if (config.sample.precision != "float32")
+  if (config.sample.precision == "bfloat16")
     fail(Exit::config, "sample.precision: TorchScript files run as they are; {} needs networks of ours",
          config.sample.precision);
   return load_scripted_gan(line.generator, line.discriminator, config.model, device);
 }
 
-std::string provenance(const CommandLine& line, const Config& config, const ForeignGan& gan, int ranks) {
+Json about_networks(const CommandLine& line, const ForeignGan& gan) {
   const auto file = [](const std::string& path) { return Json{{"file", path}, {"sha256", sha256_of_file(path)}}; };
-  const Json record{{"schema", 1},
-                    {"version", version::project},
-                    {"git_commit", version::git_commit},
-                    {"torch", version::torch},
-                    {"seed", config.seed},
-                    {"ranks", ranks},
-                    {"generator", file(line.generator)},
-                    {"discriminator", file(line.discriminator)},
-                    {"sample_shape", gan.sample_shape}};
-  return record.dump(2) + "\n";
+  return {{"generator", file(line.generator)},
+          {"discriminator", file(line.discriminator)},
+          {"sample_shape", gan.sample_shape}};
 }
 
 // **Collective.** On reals that the configuration names: only who trained the files knows which of them D never saw.
@@ -87,6 +79,10 @@ std::optional<Calibration> fitted_calibration(Run& run, const TrainedTarget& raw
   return found;
 }
 
+bool can_be_drawn(const std::vector<int64_t>& shape) {
+  return (shape.size() == 1 && shape[0] == 2) || (shape.size() == 3 && (shape[0] == 1 || shape[0] == 3));
+}
+
 }  // namespace
 
 void sample_scripted(const CommandLine& line, Communicator& comm) {
@@ -104,18 +100,18 @@ void sample_scripted(const CommandLine& line, Communicator& comm) {
   const fs::path folder = folder_of(line, config);
   comm.on_root([&] {
     make_folder(folder / "samples");
-    if (line.shard.partial()) return std::string();
-    write_file(folder / "config.yaml", to_yaml(config));
-    write_file(folder / "run.json", provenance(line, config, gan, comm.ranks()));
     return std::string();
   });
   log::info("sampling from {} and {}: samples [{}]", line.generator, line.discriminator,
             fmt::join(gan.sample_shape, ", "));
-  RunLog run_log = open_run_log(folder, config, comm, line.shard);
+  std::optional<Json> about;
+  comm.together([&] { about = about_networks(line, gan); });
+  RunLog run_log = open_run_log(folder, config, comm, line, *about);
   Run run{std::move(config), folder, line.resume, comm, std::move(run_log), {}, {}, line.shard};
   TrainedTarget trained{.target = gan.target, .digest = gan.digest};
   apply_calibration(run, trained, fitted_calibration(run, trained, gan.sample_shape));
   sample_stage(run, trained);
+  if (can_be_drawn(gan.sample_shape)) picture_stage(run);
   log::info("samples in {}", (folder / "samples").string());
 }
 

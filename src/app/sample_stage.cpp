@@ -11,10 +11,12 @@
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
 #include "config/load.hpp"
+#include "ddls/curve_file.hpp"
 #include "ddls/graphed.hpp"
 #include "ddls/sampler.hpp"
 #include "dist/failure.hpp"
 #include "tensor/npz.hpp"
+#include "tensor/tf32.hpp"
 
 namespace ddls {
 namespace {
@@ -75,6 +77,18 @@ SamplingTime kept_time(const SampleStore& store, const SampleKey& key) {
   return sum;
 }
 
+// The curves of the chains into the run's log, as phase "sample/METHOD".
+void log_curves(Run& run, const std::string& method) {
+  const std::string phase = "sample/" + method;
+  run.log.resume(phase, -1);
+  for (const Json& line : read_curves(run.samples_of(method))) {
+    std::vector<NamedValue> values;
+    for (const auto& [name, value] : line.items())
+      if (name != "step" && value.is_number()) values.push_back({name, value.get<double>()});
+    run.log.record(phase, line["step"].get<int64_t>(), values);
+  }
+}
+
 // Returns the seconds that earlier jobs spent on these samples.
 double sample_method(Run& run, const std::string& name, const TrainedTarget& trained) {
   Communicator& comm = run.comm;
@@ -83,6 +97,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   SampleStore store(run.samples_of(name), key, plan);
   const bool finished = comm.on_root([&] {
     if (run.resume != Resume::never && store.finished()) return "yes";
+    run.log.work_begins();
     if (run.resume == Resume::never) fs::remove_all(store.folder());
     if (run.writes())
       store.prepare();
@@ -153,7 +168,8 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   comm.on_root([&] {
     earlier = kept_time(store, key);
     time = {time.seconds + earlier.seconds, time.warmup_seconds + earlier.warmup_seconds};
-    return store.assemble(method, records.records, records.snapshots, time), std::string();
+    store.assemble(method, records.records, records.snapshots, time);
+    return log_curves(run, name), std::string();
   });
   return earlier.seconds;
 }
@@ -197,6 +213,7 @@ void sweep(Run& run, const TrainedTarget& trained) {
 
 void sample_stage(Run& run, const TrainedTarget& trained) {
   const Stopwatch watch;
+  const Tf32 tf32(run.config.sample.precision == "tf32");
   double earlier = 0;
   for (const std::string& name : run.config.sample.methods) earlier += sample_method(run, name, trained);
   if (run.shard.partial()) return;

@@ -145,7 +145,9 @@ void bind_train(Section& s, TrainConfig& c) {
           at_least(0));
   s.value("ema_decay", &c.ema_decay, "moving average of the generator's weights; 0: none", at_least_below(0, 1));
   s.value("ema_start", &c.ema_start, "updates before the average begins; till then it is the weights", at_least(0));
-  s.value("precision", &c.precision, "bfloat16: autocast, weights stay float32", one_of({"float32", "bfloat16"}));
+  s.value("precision", &c.precision,
+          "tf32: products of a GPU in TensorFloat-32; bfloat16: autocast. Weights stay float32",
+          one_of({"float32", "tf32", "bfloat16"}));
   s.value("batch_norm", &c.batch_norm, "statistics of a training batch: of its shard, or of all ranks together",
           one_of({"shard", "global"}));
   s.value("log_every", &c.log_every, "steps between two records", at_least(1));
@@ -269,9 +271,11 @@ void bind_sample(Section& s, SampleConfig& c) {
           at_least(0));
   s.value("checkpoint_every", &c.checkpoint_every,
           "steps between two saves of an unfinished block: what a kill can lose; 0: the block", at_least(0));
-  s.value("precision", &c.precision,
-          "of the ratio and its gradient; chains, noise and samples stay float32, accepting kernels stay exact",
-          one_of({"float32", "bfloat16"}));
+  s.value(
+      "precision", &c.precision,
+      "of the ratio and its gradient (tf32: products of a GPU alone); chains and noise stay float32, accepting kernels "
+      "exact",
+      one_of({"float32", "tf32", "bfloat16"}));
   s.value("cuda_graph", &c.cuda_graph,
           "on a GPU: record the kernels of ratio and gradient once and replay them; nothing changes on a CPU");
   s.value("labels", &c.labels,

@@ -119,7 +119,7 @@ struct TrainConfig {
   AdamConfig generator, discriminator;
   double ema_decay = 0;
   int64_t ema_start = 0;
-  std::string precision = "float32";  // float32 | bfloat16
+  std::string precision = "float32";  // float32 | tf32 | bfloat16
   std::string batch_norm = "shard";   // shard | global
   int64_t log_every = 100, checkpoint_every = 1000, keep_checkpoints = 2, keep_every = 0, grid_every = 0;
   int64_t evaluate_every = 0, evaluate_count = 2000;
@@ -237,7 +237,7 @@ struct SampleConfig {
   int64_t diagnosed_chains = 256;  // chains whose scalars are kept at every record, for R-hat and ESS
   int64_t checkpoint_every =
       0;  // steps after which the state of a block is saved; 0: blocks are saved when they are done
-  std::string precision = "float32";  // of the ratio and its gradient: float32 | bfloat16
+  std::string precision = "float32";  // of the ratio and its gradient: float32 | tf32 | bfloat16
   bool cuda_graph = false;            // on a GPU: ratio and gradient as one recorded CUDA graph per shape
   std::string labels = "cycle";       // of conditional networks, per chain: cycle | uniform | the number of a class
   std::vector<double> sweep;          // step sizes of the trajectory figure

@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
+#include "ddls/curve_file.hpp"
 
 namespace ddls {
 namespace {
@@ -12,16 +13,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // The last step size, and means over the steps: a record is the mean over the steps since the one before.
-void add_curves(const fs::path& file, const std::vector<std::string>& means, Json& record) {
+void add_curves(const fs::path& folder, const std::vector<std::string>& means, Json& record) {
+  const fs::path file = folder / "chains.jsonl";
   struct Sum {
     double total = 0;
     int64_t last = 0;  // step
   };
   std::map<std::string, Sum> sums;
-  const std::string lines = read_file(file);
-  for (size_t at = 0, end = 0; (end = lines.find('\n', at)) != std::string::npos; at = end + 1) {
-    const Json line = parse_json_object(std::string_view(lines).substr(at, end - at), file.string());
-    record["step_size"] = json_field<Json>(line, "step_size", file);
+  for (const Json& line : read_curves(folder)) {
+    if (line.contains("step_size")) record["step_size"] = line["step_size"];  // not where only an evaluation speaks
     for (const std::string& name : means) {
       if (!line.contains(name) || line[name].is_null()) continue;
       Sum& sum = sums[name];
@@ -77,7 +77,7 @@ Json method_record(const fs::path& folder) {
     if (!name.is_string()) fail(Exit::data, "'{}' is damaged: 'rates' holds {}", file.string(), name.dump());
     means.push_back(name.get<std::string>());
   }
-  add_curves(folder / "chains.jsonl", means, record);
+  add_curves(folder, means, record);
   add_costs(manifest, file, static_cast<double>(steps), seconds - warmup, record);
   return record;
 }

@@ -40,8 +40,8 @@ void load_list(std::vector<at::Tensor>& list, const at::Tensor& saved) {
 
 }  // namespace
 
-at::Tensor stored(const at::Tensor& samples) {
-  return (samples.dim() == 4 ? quantise(samples) : samples).cpu().contiguous();
+at::Tensor as_stored(const at::Tensor& samples) {
+  return (samples.dim() == 4 ? quantise(samples) : samples).contiguous();
 }
 
 RecordPlan plan_records(const SampleConfig& config, int64_t steps) {
@@ -90,14 +90,14 @@ void Recorder::record(const Chains& chains, int64_t step) {
   at::Tensor samples;
   if (snapshot || (recorded && (kept_ > 0 || (traced_ > 0 && plan_.components))))
     samples = samples_of(method_, chains, target_);
-  if (snapshot) snapshots_.push_back(stored(samples.narrow(0, 0, count_)));
+  if (snapshot) snapshots_.push_back(as_stored(samples.narrow(0, 0, count_)).cpu());
   if (!recorded) return;
   curves_.push_back(column_sums(chains));
   since_ = at::Tensor();
   steps_since_ = restarted_since_ = 0;
   if (kept_ > 0) {
     path_latents_.push_back(target_.latents(chains.z).narrow(0, 0, kept_).cpu());
-    path_samples_.push_back(stored(samples.narrow(0, 0, kept_)));
+    path_samples_.push_back(as_stored(samples.narrow(0, 0, kept_)).cpu());
   }
   if (traced_ > 0) traces_.push_back(scalars_of(chains, samples));
 }
@@ -121,9 +121,9 @@ void Recorder::observe(const Chains& chains, int64_t step, const at::Tensor& bef
 
 BlockResult Recorder::result(const Chains& chains) const {
   BlockResult r;
-  r.latents = target_.latents(chains.z).narrow(0, 0, count_).cpu().contiguous();
-  r.samples = stored(samples_of(method_, chains, target_).narrow(0, 0, count_));
-  if (chains.labels.defined()) r.labels = chains.labels.narrow(0, 0, count_).cpu().contiguous();
+  r.latents = target_.latents(chains.z).narrow(0, 0, count_).contiguous();
+  r.samples = as_stored(samples_of(method_, chains, target_).narrow(0, 0, count_));
+  if (chains.labels.defined()) r.labels = chains.labels.narrow(0, 0, count_).contiguous();
   r.curves = joined(curves_, at::kDouble);
   r.snapshots = joined(snapshots_, r.samples.scalar_type());
   r.trajectory_latents = joined(path_latents_, at::kFloat);

@@ -23,8 +23,8 @@ struct RecordPlan {
 };
 RecordPlan plan_records(const SampleConfig& config, int64_t steps);
 
-// As stored: images quantised once, points as they are. On the CPU.
-at::Tensor stored(const at::Tensor& samples);
+// As stored: images quantised once, points as they are. Dense, on the same device.
+at::Tensor as_stored(const at::Tensor& samples);
 
 class Recorder {
  public:
@@ -35,6 +35,7 @@ class Recorder {
   void observe_start(const Chains& chains);
   // After a step (1 ..): `before` is z before it, `restarted` how many of the chains that count started anew in it.
   void observe(const Chains& chains, int64_t step, const at::Tensor& before, int64_t restarted);
+  // Its latents, samples and labels are still on the target's device.
   BlockResult result(const Chains& chains) const;
 
   NamedTensors save() const;

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "ddls/block_writer.hpp"
 
 namespace ddls {
 namespace {
@@ -67,11 +68,11 @@ std::vector<int64_t> restart_lost(Chains& chains, int64_t step, const Method& me
   return {rows.data_ptr<int64_t>(), rows.data_ptr<int64_t>() + rows.numel()};
 }
 
-}  // namespace
-
-std::optional<BlockResult> run_block(const Method& method, const Target& target, const Noise& noise, const Block& block,
-                                     const RecordPlan& plan, const std::function<void(int64_t step)>& after_step,
-                                     const BlockSurvival& survival) {
+// run_block, whose result is still on the target's device.
+std::optional<BlockResult> run_chains(const Method& method, const Target& target, const Noise& noise,
+                                      const Block& block, const RecordPlan& plan,
+                                      const std::function<void(int64_t step)>& after_step,
+                                      const BlockSurvival& survival) {
   Recorder recorder(method, target, block, plan);
   Chains chains;
   int64_t step = 0, restarts = 0;
@@ -127,25 +128,45 @@ std::optional<BlockResult> run_block(const Method& method, const Target& target,
   return recorder.result(chains);
 }
 
+}  // namespace
+
+std::optional<BlockResult> run_block(const Method& method, const Target& target, const Noise& noise, const Block& block,
+                                     const RecordPlan& plan, const std::function<void(int64_t step)>& after_step,
+                                     const BlockSurvival& survival) {
+  std::optional<BlockResult> result = run_chains(method, target, noise, block, plan, after_step, survival);
+  if (result)
+    for (at::Tensor* part : {&result->latents, &result->samples, &result->labels})
+      if (part->defined()) *part = part->cpu();
+  return result;
+}
+
 bool run_blocks(const Method& method, const Target& target, const Noise& noise, std::span<const Block> mine,
                 const RecordPlan& plan, SampleStore& store, const SamplerProgress& progress,
                 const std::function<bool()>& stop, int64_t checkpoint_every) {
+  BlockWriter writer(store);
+  const auto end = [&](bool complete) {
+    writer.finish();
+    return complete;
+  };
   int64_t done = 0;
   for (const Block& block : mine) {
-    if (stop()) return false;
+    if (stop()) return end(false);
     if (!store.has(block)) {
       BlockSurvival survival;
       if (checkpoint_every > 0)
         survival = {checkpoint_every, [&](const NamedTensors& state) { store.write_state(block, state); },
                     store.read_state(block), stop};
-      const auto result = run_block(
-          method, target, noise, block, plan, [&](int64_t step) { progress(done, step); }, survival);
-      if (!result) return false;
-      store.write(block, *result);
+      const auto after_step = [&](int64_t step) {
+        writer.check();  // a full disk is not kept to itself until the block's end
+        progress(done, step);
+      };
+      std::optional<BlockResult> result = run_chains(method, target, noise, block, plan, after_step, survival);
+      if (!result) return end(false);
+      writer.write(block, std::move(*result));
     }
     progress(++done, 0);
   }
-  return true;
+  return end(true);
 }
 
 }  // namespace ddls

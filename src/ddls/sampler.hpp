@@ -29,7 +29,7 @@ std::optional<BlockResult> run_block(const Method& method, const Target& target,
                                      const RecordPlan& plan, const std::function<void(int64_t step)>& after_step = {},
                                      const BlockSurvival& survival = {});
 
-// Every block of `mine` that the store lacks. Returns false if `stop()` ended it early: between two blocks, or between two
+// Every block of `mine` that the store lacks; a block is written beside the chains of the next. Returns false if `stop()` ended it early: between two blocks, or between two
 // steps with the block's state saved where `checkpoint_every` > 0.
 bool run_blocks(const Method& method, const Target& target, const Noise& noise, std::span<const Block> mine,
                 const RecordPlan& plan, SampleStore& store, const SamplerProgress& progress,

@@ -1,9 +1,11 @@
+#include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "base/error.hpp"
 #include "device/cuda_bridge.hpp"
 #include "device/cuda_graph.hpp"
+#include "device/host_copy.hpp"
 
 namespace ddls::cuda {
 namespace {
@@ -35,6 +37,10 @@ void fill_uniform(const NoiseRows&, float*, void*) { lacks("noise on a GPU"); }
 void fill_normal(const NoiseRows&, float*, void*) { lacks("noise on a GPU"); }
 void langevin_move(const NoiseRows&, const float*, const float*, float, float, float*, void*) {
   lacks("noise on a GPU");
+}
+
+std::function<at::Tensor()> copy_to_host(const at::Tensor& source) {
+  return [copy = source.cpu()] { return copy; };
 }
 
 struct CudaGraph::Recording {};

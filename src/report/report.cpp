@@ -98,6 +98,10 @@ std::string provenance(const RunData& run) {
 
 }  // namespace
 
+void write_pictures(const fs::path& run_folder, const std::vector<std::string>& methods) {
+  draw_figures(read_samples_of(run_folder, methods));
+}
+
 void write_report(const fs::path& run_folder) {
   const RunData run = read_run(run_folder);
   const Pictures pictures = draw_figures(run);

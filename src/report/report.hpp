@@ -2,6 +2,7 @@
 // The report of a run: a pure function of its directory (interface.md, "The run directory"). One process; no MPI.
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace ddls {
 
@@ -10,6 +11,10 @@ namespace ddls {
 // what else is absent is left out, and the page says so. What was there from an earlier call is replaced.
 // Throws Error: missing (no report.json), data (a damaged file of the run; names it), runtime (cannot write).
 void write_report(const std::filesystem::path& run_folder);
+
+// The figures of samples alone: what write_report draws below RUN/samples/ of these methods and of real.npz, without a
+// report.json. Throws Error: data, runtime.
+void write_pictures(const std::filesystem::path& run_folder, const std::vector<std::string>& methods);
 
 // The table for the terminal at the end of a run: methods x main metrics, and where the report is. Reads report.json
 // alone. Ends with a line break. Throws Error: missing, data.

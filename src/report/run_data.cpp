@@ -124,7 +124,7 @@ std::vector<PhaseRecords> read_phases(const fs::path& file) {
   std::vector<PhaseRecords> phases;
   for_each_record(file, [&](const Json& record) {
     const std::string name = text_at(record, "phase");
-    if (name.empty()) return;
+    if (name.empty() || name.find('/') != std::string::npos) return;  // "sample/METHOD": chains.jsonl has the same
     auto phase = std::find_if(phases.begin(), phases.end(), [&](const PhaseRecords& p) { return p.name == name; });
     if (phase == phases.end()) phase = phases.insert(phases.end(), PhaseRecords{name, {}});
     add_record(record, phase->curves);
@@ -140,6 +140,19 @@ std::string data_kind_of(const std::string& config, const fs::path& file) {
     fail(Exit::data, "'{}' is damaged: {}", file.string(), error.what());
   }
   return {};
+}
+
+MethodRun& add_method(RunData& run, const std::string& name) {
+  MethodRun& method = run.methods.emplace_back();
+  method.name = name;
+  method.folder = run.folder / "samples" / name;
+  return method;
+}
+
+void read_samples_folder(RunData& run) {
+  run.real = read_samples(run.folder / "samples" / "real.npz").shown;
+  for (MethodRun& method : run.methods) read_method_files(method);
+  run.sweep = read_sweep(run.folder / "samples" / "sweep");
 }
 
 }  // namespace
@@ -162,11 +175,16 @@ RunData read_run_summary(const fs::path& folder) {
   if (!methods.is_object()) fail(Exit::data, "'{}' has no object 'methods'", file.string());
   for (const auto& [name, summary] : methods.items()) {
     if (!summary.is_object()) fail(Exit::data, "'{}': methods.{} is not an object", file.string(), name);
-    MethodRun& method = run.methods.emplace_back();
-    method.name = name;
-    method.summary = summary;
-    method.folder = folder / "samples" / name;
+    add_method(run, name).summary = summary;
   }
+  return run;
+}
+
+RunData read_samples_of(const fs::path& folder, const std::vector<std::string>& methods) {
+  RunData run;
+  run.folder = folder;
+  for (const std::string& name : methods) add_method(run, name);
+  read_samples_folder(run);
   return run;
 }
 
@@ -176,9 +194,7 @@ RunData read_run(const fs::path& folder) {
   if (fs::exists(folder / "run.json")) run.provenance = read_json_object(folder / "run.json");
   if (fs::exists(config_file)) run.config = read_file(config_file);
   run.data_kind = data_kind_of(run.config, config_file);
-  run.real = read_samples(folder / "samples" / "real.npz").shown;
-  for (MethodRun& method : run.methods) read_method_files(method);
-  run.sweep = read_sweep(folder / "samples" / "sweep");
+  read_samples_folder(run);
   run.phases = read_phases(folder / "metrics.jsonl");
   return run;
 }

@@ -76,6 +76,8 @@ struct RunData {
 
 // Throws Error: missing (no report.json), data (a damaged file; names it).
 RunData read_run(const std::filesystem::path& folder);
+// What there is below samples/ of these methods.
+RunData read_samples_of(const std::filesystem::path& folder, const std::vector<std::string>& methods);
 // report.json alone: names and summaries of the methods.
 RunData read_run_summary(const std::filesystem::path& folder);
 

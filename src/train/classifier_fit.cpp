@@ -56,8 +56,8 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
       const at::Tensor labels = batch.labels.to(device);
       const at::Tensor logits = classifier->forward(batch.input.to(device));
       const at::Tensor loss = at::cross_entropy_loss(logits, labels);
-      const double accuracy = (logits.argmax(1) == labels).to(at::kDouble).mean().item<double>();
-      return Learner::ShardLoss{loss, {loss.item<double>(), accuracy}};
+      const at::Tensor accuracy = (logits.argmax(1) == labels).to(loss.scalar_type()).mean();
+      return Learner::ShardLoss{loss, Learner::watch({loss, accuracy})};
     });
   };
   phase.save = [&] {

@@ -10,6 +10,7 @@
 #include "models/orthogonal_penalty.hpp"
 #include "models/spectral_norm.hpp"
 #include "models/state.hpp"
+#include "tensor/tf32.hpp"
 #include "train/autocast.hpp"
 #include "train/cross_rank_sum.hpp"
 #include "train/gradient_penalty.hpp"
@@ -38,7 +39,8 @@ GanTrainer::GanTrainer(const TrainContext& context)
       source_(latent_source(context.config, device_)),
       loader_(context.data, context.config.seed, train_.batch, plan_.mine,
               loader_options(context.config.data, context.config.seed)),
-      bfloat16_(train_.precision == "bfloat16") {
+      bfloat16_(train_.precision == "bfloat16"),
+      tf32_(train_.precision == "tf32") {
   if (train_.batch_norm == "global" && context.comm.ranks() > 1) {  // one rank sees the whole batch anyway
     synchronise_batch_norm(generator(), cross_rank_sum(context.comm));
     synchronise_batch_norm(discriminator(), cross_rank_sum(context.comm));
@@ -117,7 +119,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
     total = total + interpolation_penalty(d, real, fake, u) * train_.gp_weight;
   }
   if (train_.orthogonal_weight > 0) total = total + orthogonal_penalty(discriminator()) * train_.orthogonal_weight;
-  return {total, {adversarial.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
+  return {total, Learner::watch({adversarial, real_logits.mean(), fake_logits.mean()})};
 }
 
 Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move) {
@@ -131,7 +133,7 @@ Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::
   const at::Tensor value = loss_.generator(logits);
   at::Tensor total = value;
   if (train_.orthogonal_weight > 0) total = total + orthogonal_penalty(generator()) * train_.orthogonal_weight;
-  return {total, {value.item<double>()}};
+  return {total, Learner::watch({value})};
 }
 
 std::vector<double> GanTrainer::discriminator_step(int64_t step, int64_t generator_step) {
@@ -157,6 +159,7 @@ std::vector<double> GanTrainer::generator_step(int64_t step) {
 }
 
 std::vector<double> GanTrainer::step(int64_t step) {
+  const Tf32 tf32(tf32_);
   std::vector<double> watched;
   for (int64_t i = 0; i < train_.discriminator_steps; ++i)
     watched = discriminator_step(step * train_.discriminator_steps + i, step);

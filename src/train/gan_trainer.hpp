@@ -54,7 +54,7 @@ class GanTrainer {
   LatentSource source_;
   Loader loader_;
   double seconds_waited_ = 0;  // for data, since the last record
-  bool bfloat16_;
+  bool bfloat16_, tf32_;
   std::optional<LatentRefiner> refiner_;
 };
 

@@ -40,20 +40,26 @@ Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_ste
   reducer_ = std::make_unique<GradientReducer>(flat_, comm_, ReducerOptions{.exact = plan_.exact});
 }
 
+at::Tensor Learner::watch(at::TensorList scalars) {
+  at::NoGradGuard no_grad;
+  return at::stack(scalars).detach().to(at::kDouble);
+}
+
 std::vector<double> Learner::update(int64_t step, size_t watched,
                                     const std::function<ShardLoss(IdRange shard)>& shard_loss) {
   reducer_->begin();
-  std::vector<double> sums(watched, 0.0);
+  at::Tensor sums = at::zeros({static_cast<int64_t>(watched)}, flat_.values().options().dtype(at::kDouble));
   for (size_t i = 0; i < plan_.mine.size(); ++i) {
     const ShardLoss result = shard_loss(plan_.mine[i]);
-    ensure(result.watched.size() == watched, "a shard watches {} scalars, {} were announced", result.watched.size(),
-           watched);
-    for (size_t k = 0; k < watched; ++k) sums[k] += result.watched[k];
+    ensure(result.watched.numel() == sums.numel(), "a shard watches {} scalars, {} were announced",
+           result.watched.numel(), watched);
+    sums += result.watched;
     if (!plan_.exact && i + 1 == plan_.mine.size()) reducer_->arm();
     result.loss.backward();
     reducer_->add_shard();
   }
-  reducer_->add_scalars(sums);
+  const at::Tensor on_host = sums.cpu();
+  reducer_->add_scalars({on_host.data_ptr<double>(), on_host.data_ptr<double>() + on_host.numel()});
   reducer_->finish(plan_.shards);
 
   if (!checked_gradients_ && !plan_.mine.empty()) {

@@ -4,6 +4,8 @@
 // A global batch is cut into shards, contiguous ids of equal size, and shards are dealt to ranks. With `train.shards` > 0
 // their number is part of the configuration and gradients are summed exactly: the weights are the same bits for every
 // rank count. With 0 there is one shard per rank, and reduction overlaps with backward.
+#include <ATen/core/Tensor.h>
+
 #include <functional>
 #include <memory>
 #include <vector>
@@ -35,11 +37,13 @@ class Learner {
   Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, const Average& average,
           const ShardPlan& plan, Communicator& comm);
 
-  // Mean loss over one shard, and scalars to watch (same number from every shard).
+  // Mean loss over one shard, and scalars to watch ([same number from every shard] float64, from `watch`).
   struct ShardLoss {
-    at::Tensor loss;
-    std::vector<double> watched;
+    at::Tensor loss, watched;
   };
+  // Scalars side by side, off the tape and still on their device: to read them there and then would keep the backward pass from
+  // being launched until a GPU has caught up.
+  static at::Tensor watch(at::TensorList scalars);
   // **Collective.** One optimiser step. Returns the watched scalars, averaged over all shards of all ranks.
   std::vector<double> update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss);
 

@@ -66,7 +66,10 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
 void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, RunLog& log, Communicator& comm) {
   CheckpointStore store(checkpoints, phase.checkpoint_prefix, phase.keep_checkpoints, phase.keep_every);
   const int64_t first = start_step(phase, store, resume, comm);
-  comm.on_root([&] { return log.resume(phase.name, first), std::string(); });
+  comm.on_root([&] {
+    if (first < phase.steps) log.work_begins();
+    return log.resume(phase.name, first), std::string();
+  });
   if (first >= phase.steps) {
     log::info("{}: complete ({} steps, from its checkpoint)", phase.name, first);
     return;

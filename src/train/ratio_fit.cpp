@@ -82,8 +82,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
       const at::Tensor fake_logits =
           learner.network().forward(noised(fake, fake_noise, shard, step, Stream::instance_noise_fake), fake_labels);
       const at::Tensor loss = logistic_loss(real_logits, fake_logits);
-      return Learner::ShardLoss{
-          loss, {loss.item<double>(), real_logits.mean().item<double>(), fake_logits.mean().item<double>()}};
+      return Learner::ShardLoss{loss, Learner::watch({loss, real_logits.mean(), fake_logits.mean()})};
     });
   };
   phase.save = [&] {

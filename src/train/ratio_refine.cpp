@@ -101,8 +101,7 @@ struct Refinement {
       at::Tensor loss = model_term.mean() - real_logits.mean();
       if (refine.penalty > 0)
         loss = loss + refine.penalty * (chain_logits.square().mean() + real_logits.square().mean());
-      return Learner::ShardLoss{
-          loss, {loss.item<double>(), real_logits.mean().item<double>(), chain_logits.mean().item<double>()}};
+      return Learner::ShardLoss{loss, Learner::watch({loss, real_logits.mean(), chain_logits.mean()})};
     });
     if (refine.chain_steps > 0) chains.exchange(context.comm, step);
     return watched;

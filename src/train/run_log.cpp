@@ -4,16 +4,22 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/files.hpp"
 #include "tensor/image_io.hpp"
 
 namespace ddls {
 
-RunLog::RunLog(const fs::path& run_folder, bool root, bool tensorboard) : folder_(run_folder), root_(root) {
+RunLog::RunLog(const fs::path& run_folder, bool root, bool tensorboard, std::function<void()> begin)
+    : folder_(run_folder), root_(root), begin_(std::move(begin)) {
   if (!root_) return;
   metrics_ = std::make_unique<JsonLines>(folder_ / "metrics.jsonl");
   if (tensorboard) events_ = std::make_unique<EventFile>(folder_ / "tensorboard", "ddls");
+}
+
+void RunLog::work_begins() {
+  if (root_ && begin_) std::exchange(begin_, {})();
 }
 
 void RunLog::record(const std::string& phase, int64_t step, const std::vector<NamedValue>& values) {

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +21,11 @@ struct NamedValue {
 
 class RunLog {
  public:
-  RunLog(const std::filesystem::path& run_folder, bool root, bool tensorboard);
+  // `begin` is called when the first work is about to be done, once: by then nothing can refuse to go on from what the
+  // folder holds, so that what describes the run may be written.
+  RunLog(const std::filesystem::path& run_folder, bool root, bool tensorboard, std::function<void()> begin = {});
+
+  void work_begins();
 
   void record(const std::string& phase, int64_t step, const std::vector<NamedValue>& values);
   // A picture of the run: images [n, C, H, W] in [-1, 1] as a grid (event file, and PNG at `png` below the run folder).
@@ -32,6 +37,7 @@ class RunLog {
  private:
   std::filesystem::path folder_;
   bool root_;
+  std::function<void()> begin_;
   std::unique_ptr<JsonLines> metrics_;
   std::unique_ptr<EventFile> events_;
 };

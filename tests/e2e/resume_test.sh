@@ -63,8 +63,10 @@ on 3 --config small.yaml --out cut >out 2>err || { cat err >&2; fail "start of a
 hashes cut | cmp whole.hashes - || fail "a further start changed the samples"
 
 # Other settings in the same folder are refused; --resume never starts anew.
+cat cut/config.yaml cut/run.json >described
 expect 78 2 --config small.yaml --out cut --set train.batch=32
 says 'batch: 16'
+cat cut/config.yaml cut/run.json | cmp described - || fail "a start that was refused left its configuration in the run"
 expect 66 1 --config small.yaml --out nothing --resume require
 says 'no checkpoint'
 

@@ -22,7 +22,16 @@ for method in ("generator", "ddls", "mala"):
     assert m["metrics"]["inception_score"]["mean"] >= 1, m
 assert r["methods"]["ddls"]["steps"] == 6 and r["methods"]["ddls"]["temperature"] == 1
 assert 0 < r["methods"]["mala"]["acceptance"] <= 1
-assert [p["step"] for p in r["methods"]["ddls"]["curve"]] == [0, 3, 6]
+curve = r["methods"]["ddls"]["curve"]
+assert [p["step"] for p in curve] == [0, 3, 6]
+lines = [json.loads(line) for line in open("np3/samples/ddls/chains.jsonl")]
+assert [line["step"] for line in lines] == [0, 2, 3, 4, 6], lines
+for point in curve:  # the same numbers beside the chains' own, and in the log
+    found = next(line for line in lines if line["step"] == point["step"])["metrics"]
+    assert found["frechet_distance"] == point["frechet_distance"] and found["inception_score"] == point["inception_score"], found
+log = [json.loads(line) for line in open("np3/metrics.jsonl")]
+assert [line["frechet_distance"] for line in log if line["phase"] == "evaluate/ddls"] == [p["frechet_distance"] for p in curve]
+assert [line["energy"] for line in log if line["phase"] == "sample/ddls"] == [line["energy"] for line in lines if "energy" in line]
 assert len(r["extractor"]["sha256"]) == 64
 one = json.load(open("np1/report.json"))
 for method in r["methods"]:
@@ -40,6 +49,11 @@ rm -r np2/samples
 on 3 sample --config small.yaml --out np2 >out 2>err || { cat err >&2; fail "sample"; }
 hashes np2 >again.hashes
 cmp np1.hashes again.hashes || fail "sampling alone gives other bytes"
+for picture in generator/grid.png ddls/grid.png ddls/trajectory.png pairs.png; do
+  [[ -s np2/samples/$picture ]] || fail "sampling alone draws no $picture"
+done
+python3 -c 'import json; r = json.load(open("np2/run.json")); assert [(s["command"], s["ranks"]) for s in r["starts"]] == [("pipeline", 2), ("sample", 3)], r' ||
+  fail "run.json does not tell of both starts"
 
 # So are the diagnostics: all of the manifest but the times.
 for ranks in 1 3; do

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/error.hpp"
 #include "base/files.hpp"
 #include "tensor/npz.hpp"
 #include "unit/ddls/gaussian_target.hpp"
@@ -175,6 +176,36 @@ TEST_F(Sampler, ChainsThatLeaveTheFiniteNumbersAreAnError) {
   store.prepare();
   const Method m = method();
   EXPECT_THROW(run_block(m, target, noise, plan.block(0), plan_records(config, m.steps)), std::exception);
+}
+
+// Blocks are written beside the chains of the next: what goes wrong there ends the next block, not only the last.
+TEST_F(Sampler, AWriteThatFailsEndsTheChains) {
+  SampleStore store(folder, {"key"}, plan);
+  store.prepare();
+  fs::remove_all(folder / "blocks");
+  write_file(folder / "blocks", "a file where a folder should be");
+  config.ddls.steps = 1'000'000;  // minutes, if nothing ended them
+  config.record_every = 1'000'000;
+  config.snapshot_every = 0;
+  config.trajectories = 0;
+  config.diagnosed_chains = 0;
+  Method m = method();
+  const int64_t long_block = m.steps;
+  m.steps = 10;
+  int64_t steps = 0;
+  try {
+    run_blocks(
+        m, target, noise, plan.blocks_of(0, 1), plan_records(config, 10), store,
+        [&](int64_t, int64_t step) {
+          if (step == 0) m.steps = long_block;  // of the blocks after the first
+          ++steps;
+        },
+        [] { return false; });
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Exit::runtime);
+  }
+  EXPECT_LT(steps, long_block);
 }
 
 TEST_F(Sampler, StopsBetweenBlocks) {
