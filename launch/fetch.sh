@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 usage() {
   cat <<'TEXT'
 usage: launch/fetch.sh NAME... [--to FOLDER]      default folder: data/NAME in the checkout (cifar10: data)
+                                                  several names: FOLDER/NAME for each
 
   mnist          idx files (data.kind: idx)
   fashion-mnist  idx files
@@ -101,5 +102,11 @@ for name in "${names[@]}"; do files_of "$name" >/dev/null; done   # all names be
 for name in "${names[@]}"; do
   default=$ddls_root/data/$name
   if [[ $name == cifar10 ]]; then default=$ddls_root/data; fi   # its archive brings cifar-10-batches-bin, which the recipes name
-  fetch_set "$name" "${folder:-$default}"
+  if [[ -z $folder ]]; then
+    fetch_set "$name" "$default"
+  elif ((${#names[@]} > 1)); then
+    fetch_set "$name" "$folder/$name"
+  else
+    fetch_set "$name" "$folder"
+  fi
 done

@@ -16,12 +16,20 @@ import scaling_model
 COLOURS = {"training": "#1f77b4", "sampling": "#d62728", "evaluation": "#2ca02c"}
 
 
+def launcher(args, ranks):
+    """What starts so many ranks on as few nodes as they need: srun would spread them over the whole allocation."""
+    words = [*shlex.split(args.mpi), "-n", str(ranks)]
+    if os.path.basename(words[0]) == "srun":
+        per_node = int(os.environ.get("SLURM_NTASKS", "1")) // int(os.environ.get("SLURM_NNODES", "1"))
+        return [*words, "-N", str(math.ceil(ranks / max(per_node, 1)))]
+    return words + (["--oversubscribe"] if ranks > args.cores and "SLURM_JOB_ID" not in os.environ else [])
+
+
 def bench(args, what, ranks, steps, settings):
     """One `ddls_dist bench` at so many ranks: the JSON that it writes."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(args.out, ".bench.json")  # a folder that rank 0 sees, wherever it runs
-        oversubscribe = ["--oversubscribe"] if ranks > args.cores and "SLURM_JOB_ID" not in os.environ else []
-        command = [*shlex.split(args.mpi), *oversubscribe, "-np", str(ranks), args.binary, "bench", what, "--warmup", "1",
+        command = [*launcher(args, ranks), args.binary, "bench", what, "--warmup", "1",
                    "--rounds", "1", "--log-level", "warning", "--json", out]
         if what != "collectives":
             command += ["--config", args.config, "--steps", str(steps)]

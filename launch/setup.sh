@@ -11,8 +11,9 @@ usage: launch/setup.sh [options]
   --tests         also the packages that only tests need (Slurm, patchelf); tests whose packages cannot be had are skipped
   --program-only  build the program without its tests
   --no-build      stop before the compiler: packages and LibTorch only
-  --no-packages   do not look at system packages (a machine set up in another way)
-  --cuda WHEN     CUDA parts: auto (default: where the toolkit is found), on, off
+  --no-packages   do not look at system packages (a machine set up in another way); later calls for the same build remember it
+  --packages      look at them again
+  --cuda WHEN     CUDA parts: auto (where the toolkit is found), on, off; default: as this build was made, at first auto
   --prefix DIR    install into DIR afterwards (the installed program goes on using LibTorch where it lies)
   --help
 
@@ -20,7 +21,7 @@ DDLS_DEPS=DIR keeps LibTorch in DIR instead of .deps, so that several checkouts 
 USAGE
 }
 
-data='' target=all build=yes packages=yes tests=no cuda=AUTO prefix=''
+data='' target=all build=yes packages='' tests=no cuda='' prefix=''
 while (($# > 0)); do
   case $1 in
     --data | --cuda | --prefix)
@@ -35,11 +36,18 @@ while (($# > 0)); do
     --program-only) target=ddls_program; shift ;;
     --no-build) build=no; shift ;;
     --no-packages) packages=no; shift ;;
+    --packages) packages=yes; shift ;;
     --help | -h) usage; exit 0 ;;
     *) die $exit_usage "unknown option '$1'; see --help" ;;
   esac
 done
 [[ $data == '' || $data == fashion-mnist ]] || die $exit_usage "--data $data: the data set that can be fetched is fashion-mnist"
+# What an earlier call was told holds for launch/run.sh and launch/test.sh too, which pass no options on.
+if [[ -z $packages ]]; then packages=$(cat "$build_dir/.setup-packages" 2>/dev/null || echo yes); fi
+if [[ -z $cuda ]]; then
+  cuda=$(sed -n 's/^DDLS_CUDA:[A-Z]*=//p' "$build_dir/CMakeCache.txt" 2>/dev/null || true)
+  cuda=${cuda:-AUTO}
+fi
 [[ $cuda =~ ^(AUTO|ON|OFF)$ ]] || die $exit_usage "--cuda takes auto, on or off"
 [[ $prefix == '' || $build == yes ]] || die $exit_usage "--prefix needs the build that --no-build leaves out"
 
@@ -174,6 +182,8 @@ step_install() {
 }
 
 packages_changed=no
+mkdir -p "$build_dir"
+echo "$packages" >"$build_dir/.setup-packages"
 steps=()
 if [[ $packages == yes ]]; then steps+=("packages: system packages"); fi
 if [[ $packages == yes && $tests == yes ]]; then steps+=("test_packages: packages of tests"); fi

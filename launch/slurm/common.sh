@@ -41,7 +41,7 @@ check_gpus() {
   fi
 }
 
-# The command that starts one rank per task, in the array `launcher`.
+# What starts ranks, in the array `launcher`; "-n RANKS" has to follow.
 choose_launcher() {
   local kind=${DDLS_LAUNCHER:-auto} cpus=${SLURM_CPUS_PER_TASK:-1} mpirun=mpirun extra=()
   if [[ -x $root/mpirun && -z ${DDLS_MPI:-} ]]; then mpirun=$root/mpirun; fi   # a packed folder brings its own
@@ -62,7 +62,7 @@ choose_launcher() {
       else
         extra=(--map-by "slot:PE=$cpus" --bind-to core)
       fi
-      launcher=("$mpirun" -np "$SLURM_NTASKS" "${extra[@]}" -x OMP_NUM_THREADS -x OMP_WAIT_POLICY) ;;
+      launcher=("$mpirun" "${extra[@]}" -x OMP_NUM_THREADS -x OMP_WAIT_POLICY) ;;
     *) give_up 64 "DDLS_LAUNCHER is '$kind'; it is srun, mpirun or auto" ;;
   esac
 }
@@ -89,7 +89,7 @@ back_into_the_queue() {
 start_ranks() {
   local rc seen
   say_command "$@"
-  "${launcher[@]}" "$binary" "$@" </dev/null &
+  "${launcher[@]}" -n "$SLURM_NTASKS" "$binary" "$@" </dev/null &
   job=$!
   if ((signals > 0)); then kill -USR1 "$job" 2>/dev/null || true; fi  # it came between two steps
   while :; do  # `wait` returns early for every signal that the trap takes
@@ -103,7 +103,7 @@ start_ranks() {
   if ((rc != 0)); then exit "$rc"; fi
 }
 
-say_command() { printf '%s start %s: %s\n' "$(date -u +%FT%TZ)" "$((${SLURM_RESTART_COUNT:-0} + 1))" "${launcher[*]} $binary $*"; }
+say_command() { printf '%s start %s: %s\n' "$(date -u +%FT%TZ)" "$((${SLURM_RESTART_COUNT:-0} + 1))" "${launcher[*]} -n $SLURM_NTASKS $binary $*"; }
 
 signals=0 job=''
 # shellcheck disable=SC2317  # called by the trap

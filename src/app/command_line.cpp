@@ -27,7 +27,8 @@ void add_common(CLI::App& app, CommandLine& line, Names& names) {
   app.add_option("--resume", names.resume, "auto, never or require")
       ->check(CLI::IsMember({"auto", "never", "require"}));
   app.add_option("--device", line.device, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  app.add_option("--seed", names.seed, "the same as --set seed=N");
+  app.add_option("--seed", names.seed, "the same as a last --set seed=N");
+  app.set_version_flag("--version", fmt::format("ddls_dist {} ({})", version::project, version::git_commit));
   app.add_option("--log-level", names.level, "debug, info, warning, error or off");
   app.add_option("--watchdog", line.watchdog_s,
                  "seconds that a rank waits for the others before it ends the job (default: 600; 0: for ever)")
@@ -57,7 +58,6 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
       "ddls_dist: GANs trained over MPI ranks and sampled by Langevin chains in latent space.\n"
       "Without a command it runs the whole pipeline: train, sample, evaluate, report."};
   app.name("ddls_dist");
-  app.set_version_flag("--version", fmt::format("ddls_dist {} ({})", version::project, version::git_commit));
   app.require_subcommand(0, 1);
   add_common(app, line, names);
 

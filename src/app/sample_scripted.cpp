@@ -1,5 +1,7 @@
 #include "app/sample_scripted.hpp"
 
+#include <cctype>
+
 #include "app/run.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -13,10 +15,25 @@
 namespace ddls {
 namespace {
 
+// "my model (2)" as the name of a folder: "my_model_2".
+std::string as_name(const std::string& text) {
+  std::string name;
+  for (const char c : text.substr(0, 100)) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    if (plain || (!name.empty() && (c == '.' || c == '-' || c == '_')))
+      name += c;
+    else if (!name.empty() && name.back() != '_')
+      name += '_';
+  }
+  while (name.ends_with('_')) name.pop_back();
+  return name.empty() ? "samples" : name;
+}
+
 // The samples are named after the generator's file unless the configuration names them.
 Config config_of(const CommandLine& line) {
   std::vector<std::string> overrides = line.overrides;
-  if (line.config_file.empty()) overrides.insert(overrides.begin(), "name=" + fs::path(line.generator).stem().string());
+  if (line.config_file.empty())
+    overrides.insert(overrides.begin(), "name=" + as_name(fs::path(line.generator).stem().string()));
   return load_config(line.config_file, overrides);
 }
 

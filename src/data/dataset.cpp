@@ -36,9 +36,12 @@ const char* name_of(Split split) { return split == Split::train ? "train" : "tes
 
 void require_path(const std::string& path, const char* key) {
   if (fs::exists(path)) return;
-  const bool fashion = path.find("data/fashion-mnist") != std::string::npos;
+  const auto names = [&](const char* part) { return path.find(part) != std::string::npos; };
   fail(Exit::missing, "{}: '{}' does not exist{}", key, path,
-       fashion ? "; get it with: launch/setup.sh --data fashion-mnist" : "");
+       names("data/fashion-mnist")     ? "; get it with: launch/setup.sh --data fashion-mnist"
+       : names("data/mnist")           ? "; get it with: launch/fetch.sh mnist"
+       : names("cifar-10-batches-bin") ? "; get it with: launch/fetch.sh cifar10"
+                                       : "");
 }
 
 std::string folder_name(const fs::path& folder) {

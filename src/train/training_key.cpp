@@ -15,13 +15,18 @@ Config common(const Config& config) {
   return relevant;
 }
 
-// The widths of the other networks do not matter.
+// The widths of the other networks do not matter, nor what is of the ratio alone, or of weights from elsewhere.
 ModelConfig model_with(const ModelConfig& model, std::vector<int64_t> ModelConfig::*kept_a,
                        std::vector<int64_t> ModelConfig::*kept_b) {
   ModelConfig relevant = model;
   for (auto widths : {&ModelConfig::generator_widths, &ModelConfig::discriminator_widths, &ModelConfig::ratio_widths,
                       &ModelConfig::classifier_widths})
     if (widths != kept_a && widths != kept_b) relevant.*widths = {};
+  if (kept_a != &ModelConfig::ratio_widths) {
+    relevant.ratio_hidden = ModelConfig{}.ratio_hidden;
+    relevant.ratio_frequencies = ModelConfig{}.ratio_frequencies;
+  }
+  relevant.weight_map = ModelConfig{}.weight_map;
   return relevant;
 }
 

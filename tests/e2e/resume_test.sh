@@ -66,6 +66,8 @@ hashes cut | cmp whole.hashes - || fail "a further start changed the samples"
 cat cut/config.yaml cut/run.json >described
 expect 78 2 --config small.yaml --out cut --set train.batch=32
 says 'batch: 16'
+expect 78 2 --config small.yaml --out cut --set model.ratio_hidden=4  # the GAN does not mind, its ratio does
+says 'ratio-00000060 was made with another configuration'
 cat cut/config.yaml cut/run.json | cmp described - || fail "a start that was refused left its configuration in the run"
 expect 66 1 --config small.yaml --out nothing --resume require
 says 'no checkpoint'

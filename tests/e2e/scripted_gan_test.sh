@@ -88,6 +88,12 @@ for method in ("generator", "ddls", "mala", "hmc", "tempering", "truncation", "d
 PY
 "${python[@]}" check.py || fail "samples are not G(latents)"
 
+# Without a configuration the run is named after the file, whatever it is called, and there are pictures.
+cp G.pt "my model (2).pt"
+on 1 sample --generator "my model (2).pt" --discriminator D.pt --set model.latent_dim=16 --set sample.count=20 --set 'sample.methods=[ddls]' \
+  --set sample.ddls.steps=2 2>err || { cat err; fail "a file whose name has a space"; }
+[[ -s runs/my_model_2/samples/ddls/grid.png && -s runs/my_model_2/samples/ddls/trajectory.png ]] || fail "no pictures of runs/my_model_2"
+
 on 2 sample --generator class_G.pt --discriminator class_D.pt --out classes "${options[@]}" --set model.classes=3 2>err || { cat err; fail "conditional"; }
 "${python[@]}" - <<'PY' || fail "labels"
 import torch

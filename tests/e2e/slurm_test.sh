@@ -1,6 +1,6 @@
 # The batch scripts in a real Slurm: two nodes on this machine. A pipeline over both nodes and one under srun are stopped by the
 # signal that comes before a time limit, put themselves back, and end with the bytes of an undisturbed run; so does a chain of
-# training, a sampling array (one task of which is stopped too) and evaluation.
+# training, a sampling array (one task of which is stopped too) and evaluation. And the scaling study.
 export PATH=$PATH:/usr/sbin:/sbin
 for command in slurmctld slurmd munged sbatch; do
   if ! command -v "$command" >/dev/null; then
@@ -104,13 +104,21 @@ for method in whole["methods"]:
 assert chain["methods"]["ddls"]["chain_steps_per_second"] > 0 and set(chain["seconds"]) >= {"train", "sample", "evaluate"}
 PY
 
-# 3. a cancelled job stays cancelled
+# 3. the scaling study, with the launcher of the other jobs
+launcher=mpirun
+if [[ $pmix == yes ]]; then launcher=srun; fi
+job=$(DDLS_LAUNCHER=$launcher sbatch --parsable --nodes=1 --ntasks=2 "$jobs_of/scaling.sbatch" small.yaml --ranks "1 2" --only sampling \
+  --steps 1 --rounds 1 --rank-batch 8 --out study)
+finish "$job"
+python3 -c 'import csv; assert {row["ranks"] for row in csv.DictReader(open("study/scaling.csv"))} == {"1", "2"}' || { output_of "$job"; fail "the scaling study"; }
+
+# 4. a cancelled job stays cancelled
 job=$(DDLS_LAUNCHER=mpirun sbatch --parsable --ntasks=1 "$jobs_of/train.sbatch" small.yaml --out cancelled --set train.steps=100000)
 wait_until 240 exists 'cancelled/checkpoints/step-*' || { output_of "$job"; fail "job $job wrote no checkpoint"; }
 scancel --full "$job"
 wait_until 120 job_is "$job" CANCELLED || fail "a cancelled job: $(scontrol -o show job "$job")"
 
-# 4. what a batch script refuses
+# 5. what a batch script refuses
 job=$(sbatch --parsable "$jobs_of/train.sbatch" nowhere.yaml)
 wait_until 120 ended "$job"
 grep -q "there is no configuration 'nowhere.yaml'" "ddls-train-$job.out" || { output_of "$job"; fail "a missing configuration"; }

@@ -11,14 +11,14 @@ import xml.etree.ElementTree
 
 LAUNCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "launch")
 
-# As `fake info --json FILE` of a machine without a GPU; and as `mpi -np N fake bench KIND ...`: 1 ms per image and rank, 20 ms of each step that ranks do not share.
+# As `fake info --json FILE` of a machine without a GPU; and as `mpi -n N fake bench KIND ...`: 1 ms per image and rank, 20 ms of each step that ranks do not share.
 FAKE = """#!{python}
 import json, sys
 a = sys.argv[1:]
 if a[0] == "info":
     json.dump({{"devices": []}}, open(a[a.index("--json") + 1], "w"))
     sys.exit()
-ranks = int(a[a.index("-np") + 1])
+ranks = int(a[a.index("-n") + 1])
 a = a[a.index("bench"):]
 what = a[1]
 sets = dict(x.split("=", 1) for i, x in enumerate(a) if a[i - 1] == "--set")
@@ -48,7 +48,7 @@ class Scaling(unittest.TestCase):
                 file.write(FAKE.format(python=sys.executable))
             os.chmod(fake, os.stat(fake).st_mode | stat.S_IXUSR)
             out = os.path.join(folder, "out")
-            # "mpirun" is the fake too: it gets -np, then the program's name, which it ignores
+            # "mpirun" is the fake too: it gets -n, then the program's name, which it ignores
             text = subprocess.run([sys.executable, os.path.join(LAUNCH, "scaling.py"), "some.yaml", "--binary", fake, "--mpi", fake,
                                    "--cores", "4", "--ranks", "1 2 4", "--rounds", "2", "--rank-batch", "20", "--out", out],
                                   check=True, capture_output=True, text=True).stdout
