@@ -4,8 +4,10 @@ import argparse
 import hashlib
 import json
 import os
+import random
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -13,17 +15,25 @@ import time
 
 NO_GPU, FAILED = 78, 70
 # Points and small images: seconds each. One line per key that differs from the defaults.
-SMALL = """name: gpu_check
+SMALL = {"points": """name: gpu_check
 data: {kind: gaussians25, points: 4000}
 model: {generator_widths: [64, 64], discriminator_widths: [64, 64], ratio_widths: [64, 64]}
 train: {steps: 50, batch: 64, checkpoint_every: 1000, ratio: {steps: 50, batch: 64}}
 sample: {methods: [generator, ddls, mala], count: 1000, block_size: 125, ddls: {steps: 50}, mala: {steps: 50, step_sizes: [0.05]}}
-"""
+""", "images": """name: gpu_check_images
+data: {kind: idx, train: FOLDER/images.idx, train_labels: FOLDER/labels.idx, test: FOLDER/images.idx, test_labels: FOLDER/labels.idx}
+model: {architecture: sn_resnet, latent_dim: 16, generator_widths: [32, 32], discriminator_widths: [32, 32]}
+train: {steps: 20, batch: 32, checkpoint_every: 1000, classifier: {steps: 50}}
+sample: {methods: [generator, ddls, mala], count: 200, block_size: 32, ddls: {steps: 20}, mala: {steps: 20, step_sizes: [0.02], warmup: 20}}
+"""}
 BENCHES = [  # name, kind, options
     ("training sn_dcgan 64", "training", ["--config", "cifar10-sndcgan.yaml", "--set", "train.shards=0"]),
     ("training sn_resnet 64", "training", ["--config", "cifar10-sngan.yaml", "--set", "train.shards=0"]),
+    ("training sn_resnet 64 in tf32", "training", ["--config", "cifar10-sngan.yaml", "--set", "train.shards=0", "--set", "train.precision=tf32"]),
+    ("training sn_resnet 64 in bfloat16", "training", ["--config", "cifar10-sngan.yaml", "--set", "train.shards=0", "--set", "train.precision=bfloat16"]),
     ("sampler sn_resnet 512", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512"]),
     ("sampler sn_resnet 512 as a CUDA graph", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512", "--set", "sample.cuda_graph=true"]),
+    ("sampler sn_resnet 512 in tf32", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512", "--set", "sample.precision=tf32"]),
     ("sampler sn_resnet 512 in bfloat16", "sampler", ["--config", "cifar10-sngan.yaml", "--set", "sample.block_size=512", "--set", "sample.precision=bfloat16"]),
     ("sampler mlp 5000", "sampler", ["--config", "gaussians25.yaml", "--set", "sample.block_size=5000"]),
     ("sampler mlp 5000 as a CUDA graph", "sampler", ["--config", "gaussians25.yaml", "--set", "sample.block_size=5000", "--set", "sample.cuda_graph=true"]),
@@ -120,34 +130,48 @@ def run_tests(args, report, gpus):
         check(report, "tests: " + name, code == 0 and not skipped, f"exit code {code}\n{output}", seconds=round(seconds, 1))
 
 
-def run_small(args, report, gpus):
+def write_images(folder, count=400, side=16):
+    """idx files of grey squares on black, each of its own place, size and brightness, labelled by their size."""
+    chance = random.Random(1)
+    with open(os.path.join(folder, "images.idx"), "wb") as file, open(os.path.join(folder, "labels.idx"), "wb") as labels:
+        file.write(struct.pack(">4BIII", 0, 0, 8, 3, count, side, side))
+        labels.write(struct.pack(">4BI", 0, 0, 8, 1, count))
+        for _ in range(count):
+            size, grey = chance.randrange(3, side // 2), chance.randrange(96, 256)
+            labels.write(bytes([size - 3]))
+            top, left = chance.randrange(side - size), chance.randrange(side - size)
+            file.write(bytes(grey if top <= y < top + size and left <= x < left + size else 0 for y in range(side) for x in range(side)))
+
+
+def run_small(args, report, gpus, kind):
     """Training at one rank; then samples of the same weights at several rank counts must be the same bytes."""
-    config = os.path.join(args.out, "small.yaml")
+    config = os.path.join(args.out, f"{kind}.yaml")
+    write_images(args.out)
     with open(config, "w") as file:
-        file.write(SMALL)
+        file.write(SMALL[kind].replace("FOLDER", os.path.abspath(args.out)))
     reference = None
     for ranks in sorted({1, 2, 3, gpus}):
-        folder = os.path.join(args.out, f"np{ranks}")
+        folder = os.path.join(args.out, f"{kind}-np{ranks}")
         shutil.rmtree(folder, ignore_errors=True)
         variables = ["env", f"CUDA_VISIBLE_DEVICES={args.first}"] if 1 < ranks != gpus else []  # ranks share the first GPU
         if reference:
             os.makedirs(folder)
-            shutil.copytree(os.path.join(args.out, "np1", "checkpoints"), os.path.join(folder, "checkpoints"))
+            shutil.copytree(os.path.join(args.out, f"{kind}-np1", "checkpoints"), os.path.join(folder, "checkpoints"))
         command = ["sample"] if reference else []
         code, output, seconds = run(args, [*variables, *mpi(args, ranks), args.binary, *command, "--config", config, "--out", folder, "--device", "cuda"])
         if code != 0:
-            check(report, f"small run at {ranks} ranks", False, f"exit code {code}\n{output}")
+            check(report, f"{kind} at {ranks} ranks", False, f"exit code {code}\n{output}")
             continue
         found = sample_hashes(folder)
         if reference is None:
             reference = found
-            check(report, "pipeline on one GPU", len(found) == 9, f"only {sorted(found)}", seconds=round(seconds, 1))
+            check(report, f"{kind}: pipeline on one GPU", len(found) == 9, f"only {sorted(found)}", seconds=round(seconds, 1))
         else:
             other = sorted(k for k in reference if found.get(k) != reference[k])
-            check(report, f"samples at {ranks} ranks are those at 1", not other, f"other bytes: {', '.join(other)}")
+            check(report, f"{kind}: samples at {ranks} ranks are those at 1", not other, f"other bytes: {', '.join(other)}")
     if reference:  # the same run on the CPU: not the same bytes, but the same kind of result
-        code, output, _ = run(args, [*mpi(args, 1), args.binary, "--config", config, "--out", os.path.join(args.out, "cpu"), "--device", "cpu"])
-        check(report, "the same run on the CPU", code == 0, f"exit code {code}\n{output}")
+        code, output, _ = run(args, [*mpi(args, 1), args.binary, "--config", config, "--out", os.path.join(args.out, f"{kind}-cpu"), "--device", "cpu"])
+        check(report, f"{kind}: the same run on the CPU", code == 0, f"exit code {code}\n{output}")
 
 
 def run_benches(args, report, gpus):
@@ -221,7 +245,8 @@ def main():
 
     report = {"schema": 1, "info": info, "driver": smi("driver_version"), "checks": [], "benches": []}
     run_tests(args, report, gpus)
-    run_small(args, report, gpus)
+    for kind in SMALL:
+        run_small(args, report, gpus, kind)
     run_benches(args, report, gpus)
     report["passed"] = all(c["passed"] for c in report["checks"])
     with open(os.path.join(args.out, "gpu_check.json"), "w") as file:

@@ -20,20 +20,22 @@
 namespace ddls {
 namespace {
 
-// One product of 1024 x 1024 convolution-like size per rank, in FLOP/s. A 1x1 convolution, because that goes
-// through oneDNN: the wheel's own matrix product is slow on some CPUs (performance facts).
+// Square products per rank, in FLOP/s. On a CPU of 1024 rows as a 1x1 convolution, because that goes through oneDNN: the
+// wheel's own matrix product is slow on some CPUs (performance facts). A GPU needs more rows to be busy.
 double gemm_rate(Communicator& comm, c10::Device device, at::ScalarType type) {
-  const at::Tensor x = at::ones({1, 1024, 32, 32}, at::TensorOptions().device(device).dtype(type))
-                           .contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor w = at::ones({1024, 1024, 1, 1}, x.options()).contiguous(at::MemoryFormat::ChannelsLast);
+  const int64_t n = device.is_cuda() ? 8192 : 1024;
+  const at::Tensor x = at::ones({n, n}, at::TensorOptions().device(device).dtype(type));
+  const at::Tensor image = x.view({1, 32, -1, n}).permute({0, 3, 1, 2});  // channels last: a pixel per row
+  const at::Tensor kernel = x.view({n, n, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast);
   constexpr int products = 8;
   const auto run = [&] {
-    for (int i = 0; i < products; ++i) at::conv2d(x, w);
+    for (int i = 0; i < products; ++i) device.is_cuda() ? at::mm(x, x) : at::conv2d(image, kernel);
     if (device.is_cuda()) at::zeros({1}, x.options()).item<float>();  // waits for the device
   };
   run();
   const double seconds = seconds_together(comm, run);
-  return products * 2.0 * 1024 * 1024 * 1024 * comm.ranks() / seconds;
+  const auto rows = static_cast<double>(n);
+  return products * 2.0 * rows * rows * rows * comm.ranks() / seconds;
 }
 
 // One block per rank on its way.
