@@ -43,7 +43,7 @@ int train(Environment&) {
       const at::Tensor loss = (model.forward(x) - x.square().sum(1)).square().mean();
       loss.backward();
       reducer.add_shard();
-      reducer.add_scalars({loss.item<double>()});  // rides along with the gradient
+      reducer.add_scalars(loss.detach().to(at::kDouble).view({1}));  // rides along with the gradient
     }
     reducer.finish(shards);  // the mean over all shards of all ranks
     adam.step(flat.values(), flat.gradients(), options.lr);

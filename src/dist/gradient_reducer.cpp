@@ -34,7 +34,8 @@ struct GradientReducer::State {
   ReducerOptions options;
   int64_t total;    // elements of the flat gradient
   at::Tensor sums;  // exact: float64 [total + tail_size]; overlapped: float64 [tail_size]
-  std::vector<double> tail = std::vector<double>(tail_size, 0);
+  std::vector<double> counts = std::vector<double>(first_scalar, 0);  // the tail's first slots
+  at::Tensor added;                                                   // the tail's other slots
   std::vector<GradientBucket> buckets;
   std::vector<size_t> bucket_of;    // per parameter
   std::vector<int> fired, missing;  // backwards per parameter; parameters a bucket still waits for
@@ -50,6 +51,7 @@ struct GradientReducer::State {
       : parameters(p), comm(c), options(o), total(p.gradients().numel()) {
     const int64_t elements = static_cast<int64_t>(tail_size) + (options.exact ? total : 0);
     sums = at::zeros({elements}, p.gradients().options().dtype(at::kDouble));
+    added = at::zeros({static_cast<int64_t>(tail_size - first_scalar)}, sums.options());
     fired.assign(p.slices().size(), 0);
     fired_armed = fired;
     if (options.exact) return;
@@ -143,7 +145,8 @@ void GradientReducer::begin() {
   State& s = *state_;
   s.parameters.zero_gradients();
   s.sums.zero_();
-  s.tail.assign(tail_size, 0);
+  s.counts.assign(first_scalar, 0);
+  s.added.zero_();
   s.fired.assign(s.fired.size(), 0);
   s.fired_armed.assign(s.fired.size(), 0);
   s.missing.clear();
@@ -163,19 +166,18 @@ void GradientReducer::arm() {
 
 void GradientReducer::add_shard() {
   state_->parameters.check_views();
-  state_->tail[shard_slot] += 1;
+  state_->counts[shard_slot] += 1;
   if (state_->options.exact) state_->add_exactly();
 }
 
-void GradientReducer::add_scalars(const std::vector<double>& values) {
+void GradientReducer::add_scalars(const at::Tensor& values) {
+  const c10::NoGradGuard no_grad;
   State& s = *state_;
-  ensure(values.size() <= tail_size - first_scalar, "add_scalars: {} values, at most {}", values.size(),
-         tail_size - first_scalar);
-  s.tail[call_slot] += 1;
-  s.tail[width_slot] += static_cast<double>(values.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    s.tail[first_scalar + i] += s.options.exact ? (values[i] + grid) - grid : values[i];
-  }
+  ensure(values.dim() == 1 && values.scalar_type() == at::kDouble, "add_scalars takes [n] float64");
+  ensure(values.numel() <= s.added.numel(), "add_scalars: {} values, at most {}", values.numel(), s.added.numel());
+  s.counts[call_slot] += 1;
+  s.counts[width_slot] += static_cast<double>(values.numel());
+  s.added.slice(0, 0, values.numel()).add_(s.options.exact ? values.add(grid).sub_(grid) : values);
 }
 
 void GradientReducer::finish(int64_t total_shards) {
@@ -191,7 +193,9 @@ void GradientReducer::finish(int64_t total_shards) {
   }
   s.parameters.check_views();
   const int64_t tail_at = s.sums.numel() - static_cast<int64_t>(tail_size);
-  s.sums.slice(0, tail_at).copy_(at::from_blob(s.tail.data(), {static_cast<int64_t>(tail_size)}, at::kDouble));
+  constexpr auto counts = static_cast<int64_t>(first_scalar);
+  s.sums.slice(0, tail_at, tail_at + counts).copy_(at::from_blob(s.counts.data(), {counts}, at::kDouble));
+  s.sums.slice(0, tail_at + counts).copy_(s.added);
   while (s.pending.size() < s.buckets.size()) s.launch_next();
   s.comm.all_reduce(s.sums);
   for (Pending& pending : s.pending) pending.wait();

@@ -35,9 +35,10 @@ class GradientReducer {
   void begin();
   void arm();        // overlapped: the next backward is this rank's last of the step; hooks send buckets
   void add_shard();  // after each backward
-  // Extra scalars (losses, ...) that ride along: summed over all add_scalars calls of all ranks, read after finish(). At
-  // most 29, as many in every call of a step; in exact mode they are rounded to the grid too.
-  void add_scalars(const std::vector<double>& values);
+  // Extra scalars (losses, ...) that ride along: summed over all add_scalars calls of all ranks, read after finish(). [n]
+  // float64, on the gradient's device, so that nobody has to wait for them; n at most 29 and the same in every call of a step. In
+  // exact mode they are rounded to the grid too.
+  void add_scalars(const at::Tensor& values);
   // **Collective.** `total_shards`: shards of all ranks; the gradient becomes the sum divided by it. A rank without a
   // shard still calls begin and finish. Throws Error(internal) naming a parameter that fired twice while armed.
   void finish(int64_t total_shards);

@@ -48,18 +48,15 @@ at::Tensor Learner::watch(at::TensorList scalars) {
 std::vector<double> Learner::update(int64_t step, size_t watched,
                                     const std::function<ShardLoss(IdRange shard)>& shard_loss) {
   reducer_->begin();
-  at::Tensor sums = at::zeros({static_cast<int64_t>(watched)}, flat_.values().options().dtype(at::kDouble));
   for (size_t i = 0; i < plan_.mine.size(); ++i) {
     const ShardLoss result = shard_loss(plan_.mine[i]);
-    ensure(result.watched.numel() == sums.numel(), "a shard watches {} scalars, {} were announced",
+    ensure(result.watched.numel() == static_cast<int64_t>(watched), "a shard watches {} scalars, {} were announced",
            result.watched.numel(), watched);
-    sums += result.watched;
+    reducer_->add_scalars(result.watched);
     if (!plan_.exact && i + 1 == plan_.mine.size()) reducer_->arm();
     result.loss.backward();
     reducer_->add_shard();
   }
-  const at::Tensor on_host = sums.cpu();
-  reducer_->add_scalars({on_host.data_ptr<double>(), on_host.data_ptr<double>() + on_host.numel()});
   reducer_->finish(plan_.shards);
 
   if (!checked_gradients_ && !plan_.mine.empty()) {

@@ -55,7 +55,7 @@ void step(Net& net, GradientReducer& reducer, int64_t shards, const Gradients& g
     if (s == mine.back()) reducer.arm();
     loss_of(net, gradients(s)).backward();
     reducer.add_shard();
-    reducer.add_scalars({static_cast<double>(s), 0.1 * static_cast<double>(s)});
+    reducer.add_scalars(at::tensor({static_cast<double>(s), 0.1 * static_cast<double>(s)}, at::kDouble));
   }
   reducer.finish(shards);
 }
