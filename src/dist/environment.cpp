@@ -50,14 +50,16 @@ Environment::Environment(int& argc, char**& argv, JobLimits limits)
   int provided = MPI_THREAD_SINGLE;
   {
     const Watchdog::Guard guard(dog_, "MPI_Init", 0);
-    DDLS_MPI(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));
+    // One thread at a time, but not always the same: with GPUs that exchange data through host memory, a batch norm over all
+    // ranks sums inside the backward pass, which runs on autograd's thread while the main thread waits for it.
+    DDLS_MPI(MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided));
   }
   DDLS_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
   DDLS_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
   DDLS_MPI(MPI_Comm_size(MPI_COMM_WORLD, &ranks_));
-  if (provided < MPI_THREAD_FUNNELED) {
+  if (provided < MPI_THREAD_SERIALIZED) {
     MPI_Finalize();
-    fail(Exit::runtime, "this MPI library has no thread support (MPI_THREAD_FUNNELED is needed)");
+    fail(Exit::runtime, "this MPI library has no thread support (MPI_THREAD_SERIALIZED is needed)");
   }
   if (claim && claim->tasks != ranks_ && (claim->tasks > 1 || ranks_ > 1)) {
     MPI_Finalize();

@@ -16,7 +16,7 @@ struct JobLimits {
 
 class Environment {
  public:
-  // MPI_Init_thread(FUNNELED). Throws Error(config) where the launcher started several tasks that MPI does not see as one
+  // MPI_Init_thread(SERIALIZED). Throws Error(config) where the launcher started several tasks that MPI does not see as one
   // job (OMPI_COMM_WORLD_SIZE, or else PMI_SIZE and SLURM_NTASKS, against the size of MPI_COMM_WORLD), with the cure in
   // the message. MPI_COMM_WORLD returns errors from here on. Where ranks do not all come to MPI_Init, or to MPI_Finalize,
   // within the limits, the watchdog ends the process.

@@ -1,5 +1,5 @@
 #pragma once
-// Signs of life between the ranks of a job, past MPI, which only the main thread may call: every rank sends rank 0 a small
+// Signs of life between the ranks of a job, past MPI, which only one thread at a time may call: every rank sends rank 0 a small
 // datagram (UDP, IPv4) now and then, and rank 0 answers each. So a rank whose process is stopped, or whose machine or
 // network is gone, is noticed whatever the others do at the time, and a rank that waits can say for whom.
 #include <mpi.h>

@@ -21,6 +21,7 @@ namespace {
 
 // What every rank tells the others: plain bytes of fixed size, so that one MPI_Allgather does.
 struct Card {
+  int node = 0;  // the least rank there: names of hosts may be the same, as in containers
   int local_rank = 0, visible = 0, device = -1, threads = 1;
   char host[80] = "", problem[120] = "", name[80] = "", bus[32] = "";
 };
@@ -71,7 +72,7 @@ struct SharedGpu {
 std::optional<SharedGpu> shared_gpu(const std::vector<Card>& cards) {
   std::map<std::string, size_t> seen;
   for (size_t rank = 0; rank < cards.size(); ++rank) {
-    const auto [at, fresh] = seen.emplace(fmt::format("{} {}", cards[rank].host, cards[rank].bus), rank);
+    const auto [at, fresh] = seen.emplace(fmt::format("{} {}", cards[rank].node, cards[rank].bus), rank);
     if (!fresh) return SharedGpu{at->second, rank};
   }
   return std::nullopt;
@@ -124,9 +125,10 @@ Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads) {
   DDLS_MPI(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, topology.rank, MPI_INFO_NULL, &node));
   DDLS_MPI(MPI_Comm_rank(node, &topology.local_rank));
   DDLS_MPI(MPI_Comm_size(node, &topology.local_ranks));
-  DDLS_MPI(MPI_Comm_free(&node));
-
   Card card;
+  card.node = topology.rank;
+  DDLS_MPI(MPI_Bcast(&card.node, 1, MPI_INT, 0, node));
+  DDLS_MPI(MPI_Comm_free(&node));
   card.local_rank = topology.local_rank;
   put(card.host, sizeof card.host, host_name());
   if (wanted != "cpu") {
