@@ -15,7 +15,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TRAINING = {"sn_dcgan": ("configs/cifar10-sndcgan.yaml", 64, 64, 1), "sn_resnet": ("configs/cifar10-sngan.yaml", 64, 128, 5)}
 SAMPLER = {"sn_resnet": ("configs/cifar10-sngan.yaml", 64), "sn_dcgan": ("configs/cifar10-sndcgan.yaml", 64),
-           "mlp": ("configs/gaussians25-paper.yaml", 500)}
+           "biggan": ("configs/cifar10-biggan.yaml", 64), "mlp": ("configs/gaussians25-paper.yaml", 500)}
 FLOAT32_ONLY = {"mlp"}  # points, whose configuration refuses bfloat16
 
 

@@ -14,6 +14,16 @@ struct Names {
   std::string resume = "auto", level = "info", seed, shard;
 };
 
+// CLI11's own checks, whose messages spell out the largest double.
+CLI::Validator checked_as(const CLI::Validator& check, const char* what) {
+  const auto operation = [check, what](std::string& text) {
+    return check(text).empty() ? std::string() : fmt::format("{} is not {}", text, what);
+  };
+  return {operation, "NUMBER", what};
+}
+CLI::Validator positive() { return checked_as(CLI::PositiveNumber, "a number above 0"); }
+CLI::Validator not_negative() { return checked_as(CLI::NonNegativeNumber, "a number of at least 0"); }
+
 void add_common(CLI::App& app, CommandLine& line, Names& names) {
   app.add_option("--config", line.config_file, "configuration (YAML)");
   // Appended: those before a command hold as those behind it.
@@ -32,7 +42,7 @@ void add_common(CLI::App& app, CommandLine& line, Names& names) {
   app.add_option("--log-level", names.level, "debug, info, warning, error or off");
   app.add_option("--watchdog", line.watchdog_s,
                  "seconds that a rank waits for the others before it ends the job (default: 600; 0: for ever)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
 }
 
 // "2/8": the third of eight parts.
@@ -90,9 +100,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   bench->add_option("what", line.bench, "training, sampler, evaluation, data or collectives")
       ->required()
       ->check(CLI::IsMember({"training", "sampler", "evaluation", "data", "collectives"}));
-  bench->add_option("--warmup", line.bench_options.warmup, "steps before the clock starts")->check(CLI::PositiveNumber);
-  bench->add_option("--rounds", line.bench_options.rounds, "how many times it is measured")->check(CLI::PositiveNumber);
-  bench->add_option("--steps", line.bench_options.steps, "steps per round")->check(CLI::PositiveNumber);
+  bench->add_option("--warmup", line.bench_options.warmup, "steps before the clock starts")->check(positive());
+  bench->add_option("--rounds", line.bench_options.rounds, "how many times it is measured")->check(positive());
+  bench->add_option("--steps", line.bench_options.steps, "steps per round")->check(positive());
   bench->add_option("--json", line.json, "write the result here");
   CLI::Option* profile =
       bench->add_flag("--profile", line.bench_options.profile, "sampler: where a step's time goes, by operation");
@@ -103,7 +113,7 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
                    "sampler: the speed at these sample.block_size, separated by commas, and which to take")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->excludes(profile);
   command("config", "print the resolved configuration, commented", Command::config);
   command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");
@@ -111,7 +121,7 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    parsed.text_only = app.get_subcommands().empty() ? app.help() : app.get_subcommands().front()->help();
+    parsed.text_only = app.get_subcommands().empty() ? app.help() : app.get_subcommands().front()->help(app.get_name());
     return parsed;
   } catch (const CLI::CallForVersion& version) {
     parsed.text_only = std::string(version.what()) + "\n";

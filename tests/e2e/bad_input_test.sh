@@ -8,6 +8,8 @@ for ranks in 1 3; do
   expect 64 $ranks
   says '--config FILE is missing'
   expect 64 $ranks --config small.yaml --resume sometimes
+  expect 64 $ranks bench sampler --rounds 0
+  says '--rounds: 0 is not a number above 0'
 
   # the configuration
   expect 66 $ranks --config nowhere.yaml
