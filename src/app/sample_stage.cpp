@@ -89,6 +89,30 @@ void log_curves(Run& run, const std::string& method) {
   }
 }
 
+// The method after its warm-up, which the ranks share. Collective.
+Method prepared(Run& run, const std::string& name, const Target& target, const Noise& noise) {
+  Communicator& comm = run.comm;
+  const SampleConfig& config = run.config.sample;
+  if (!has_warm_up(name, config)) {
+    Method method;
+    comm.together([&] { method = make_method(name, config, target, noise); });
+    return method;
+  }
+  std::optional<Progress> progress;
+  const auto after_step = [&](int64_t done, int64_t of) {
+    if (comm.any(stop_signal::requested()))
+      all_fail(Exit::stopped, "{}: stopped by a signal in its warm-up, which starts anew", name);
+    if (!progress) progress.emplace(name + " warm-up", of, done, comm.root());
+    progress->update(done);
+  };
+  return make_method(name, config, target, noise,
+                     {.block_size = config.block_size,
+                      .rank = comm.rank(),
+                      .ranks = comm.ranks(),
+                      .sum = [&](at::Tensor& values) { comm.all_reduce(values); },
+                      .after_step = after_step});
+}
+
 // Returns the seconds that earlier jobs spent on these samples.
 double sample_method(Run& run, const std::string& name, const TrainedTarget& trained) {
   Communicator& comm = run.comm;
@@ -115,21 +139,11 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   Target target = trained.target;
   if (!needs_gradient(name, run.config.sample)) target = without_gradient(trained.staircase.value_or(target));
   if (run.config.sample.cuda_graph) target = graphed(std::move(target));
-  Method method;
-  comm.together([&] {
-    std::optional<Progress> progress;
-    method = make_method(name, run.config.sample, target, noise, [&](int64_t done, int64_t of) {
-      if (stop_signal::requested())
-        fail(Exit::stopped, "{}: stopped by a signal in its warm-up, which starts anew", name);
-      if (!progress) progress.emplace(name + " warm-up", of, done, comm.root());
-      progress->update(done);
-    });
-  });
+  const Method method = prepared(run, name, target, noise);
   const double warmup_seconds = watch.seconds();
   if (method.steps > 0)
     log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,
               method.step_size(0), method.temperature);
-  comm.require_same(hash64(fmt::format("{}", method.step_size(0))), name + "'s step size");  // adapted on each rank
   const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks(), run.shard);
   RecordPlan records = plan_records(run.config.sample, method.steps);
   comm.together([&] {

@@ -43,25 +43,27 @@ at::Tensor samples_of(const Method& method, const Chains& chains, const Target& 
 // start_chains and what the method adds.
 Chains start(const Method& method, IdRange ids, const Target& target, const Noise& noise, int64_t draw = 0);
 
-// Throws Error(config) for a name that is not a method. Adaptive methods run their warm-up here, on fixed pilot chains, so
-// every process that calls this gets the same step size; `after_step` is told.
+// Throws Error(config) for a name that is not a method. A method that has a warm-up (pilot.hpp) makes it here: with `warm_up.sum`
+// this is then collective, and what a rank throws is its own.
 Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise,
-                   const WarmUpStep& after_step = {});
+                   const WarmUp& warm_up = {});
 
 // Whether the method as configured uses grad r: the others are given targets `without_gradient`, and the costs that they name
 // are with these.
 bool needs_gradient(const std::string& name, const SampleConfig& config);
 
+// Whether the method as configured has a warm-up.
+bool has_warm_up(const std::string& name, const SampleConfig& config);
+
 // methods/*.cpp
 Method generator_method();
 Method ula(const UlaConfig& config, const Target& target, const Noise& noise);
-Method mala(const MalaConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
-Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
+Method mala(const MalaConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
+Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
 Method underdamped(const UnderdampedConfig& config, const Target& target, const Noise& noise);
-Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
-Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise,
-                 const WarmUpStep& after_step = {});
-Method drs(const DrsConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step = {});
+Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
+Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
+Method drs(const DrsConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
 Method mh_gan(const MhGanConfig& config, const Target& target, const Noise& noise);
 Method rep_gan(const RepGanConfig& config, const Target& target, const Noise& noise);
 Method dot(const DotConfig& config, const Target& target, const Noise& noise);

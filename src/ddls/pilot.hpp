@@ -1,27 +1,42 @@
 #pragma once
-// Step-size adaptation on pilot chains: the same chains (ids and noise) on every rank, so every rank finds the same step size
-// without communication. Their noise has its own key: the production chains are independent of them. The step size is frozen
-// when the warm-up ends.
+// Warm-ups: what a method finds out on pilots, chains or prior draws apart from those that are kept and with noise of their own,
+// before its chains start. Pilots are cut into blocks of one shape, which ranks share; what blocks find is put together in
+// their order, so that every rank comes to the same values at any number of ranks, also where ranks compute differently.
 #include <functional>
+#include <vector>
 
 #include "ddls/chains.hpp"
 
 namespace ddls {
 
-// Called after every step of a warm-up, or batch of pilot draws: how many are done, of how many. May throw to stop.
-using WarmUpStep = std::function<void(int64_t done, int64_t of)>;
-
-struct PilotPlan {
-  double first = 0.1;  // step size at which the adaptation starts
-  double target_acceptance = 0.574;
-  int64_t warmup = 200, chains = 512;
+// Who takes part. Default: one process on its own.
+struct WarmUp {
+  int64_t block_size = 512;  // the most pilots that are evaluated at once
+  int rank = 0, ranks = 1;
+  // Adds up a float64 CPU tensor over the ranks, in place; unset: one rank. **Collective**, as is a warm-up with it.
+  std::function<void(at::Tensor& values)> sum = {};
+  // Called after every step, or round of pilot draws, equally often on all ranks: how many are done, of how many. May throw
+  // to stop, on all ranks.
+  std::function<void(int64_t done, int64_t of)> after_step = {};
 };
 
-// `move(chains, step, h, noise)` makes one step of size h and sets the rate "acceptance". Returns the averaged step size of
-// dual averaging (dual_averaging.hpp).
-double adapted_step(const PilotPlan& plan, const Target& target, const Noise& noise, const WarmUpStep& after_step,
-                    const std::function<void(Chains&, int64_t step, double h, const Noise&)>& move);
+// Blocks of equal size, at most `block_size`.
+BlockPlan pilot_blocks(int64_t count, const WarmUp& warm_up);
 
-Noise pilot_noise(const Noise& noise);
+struct PilotPlan {
+  std::vector<double> first;  // step sizes at which the adaptation starts
+  double target_acceptance = 0.574;
+  int64_t steps = 200, chains = 512;
+};
+
+// One step with these step sizes; returns the acceptance probabilities that belong to each, [n].
+using PilotMove =
+    std::function<std::vector<at::Tensor>(Chains&, int64_t step, const std::vector<double>& h, const Noise&)>;
+
+// Returns the averaged step sizes of dual averaging (dual_averaging.hpp), to be frozen. `start`: what the method adds to
+// chains that have just started.
+std::vector<double> adapted_steps(const PilotPlan& plan, const Target& target, const Noise& noise,
+                                  const WarmUp& warm_up, const PilotMove& move,
+                                  const std::function<void(Chains&, const Noise&)>& start = {});
 
 }  // namespace ddls

@@ -59,14 +59,15 @@ StepCost cost_of(const Ex2Config& c) {
 
 }  // namespace
 
-Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
+Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   double eps = config.mala_steps > 0 ? config.step_size : 0;
   if (config.adapt && config.warmup > 0 && config.mala_steps > 0) {
-    const PilotPlan plan{std::sqrt(eps), config.target_acceptance, config.warmup, config.pilot_chains};
-    const double s =
-        adapted_step(plan, target, noise, after_step, [&](Chains& chains, int64_t step, double h, const Noise& own) {
-          step_ex2(chains, step, h * h, config, target, own);
-        });
+    const PilotPlan plan{{std::sqrt(eps)}, config.target_acceptance, config.warmup, config.pilot_chains};
+    const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
+      step_ex2(chains, step, h[0] * h[0], config, target, own);
+      return std::vector<at::Tensor>{chains.rates["acceptance"]};
+    };
+    const double s = adapted_steps(plan, target, noise, warm_up, move)[0];
     eps = s * s;
   }
   std::vector<std::string> rates{"acceptance"};  // of MALA; of the global moves where they are alone

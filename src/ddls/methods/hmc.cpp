@@ -29,13 +29,15 @@ void step_hmc(Chains& chains, int64_t step, double h, const HmcConfig& c, const 
 
 }  // namespace
 
-Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
+Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   double h = config.step_size;
   if (config.adapt && config.warmup > 0) {
-    const PilotPlan plan{h, config.target_acceptance, config.warmup, config.pilot_chains};
-    h = adapted_step(plan, target, noise, after_step, [&](Chains& chains, int64_t step, double size, const Noise& own) {
-      step_hmc(chains, step, size, config, target, own);
-    });
+    const PilotPlan plan{{h}, config.target_acceptance, config.warmup, config.pilot_chains};
+    const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& size, const Noise& own) {
+      step_hmc(chains, step, size[0], config, target, own);
+      return std::vector<at::Tensor>{chains.rates["acceptance"]};
+    };
+    h = adapted_steps(plan, target, noise, warm_up, move)[0];
   }
   return {.name = "hmc",
           .steps = config.steps,

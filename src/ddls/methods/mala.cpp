@@ -16,19 +16,21 @@ void step_mala(Chains& chains, int64_t step, double eps, const Target& target, c
                                          uniform_of(chains, noise, step, Stream::accept), target);
 }
 
-double adapted_epsilon(const MalaConfig& c, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
-  const PilotPlan plan{std::sqrt(c.step_sizes.front()), c.target_acceptance, c.warmup, c.pilot_chains};
-  const double s = adapted_step(
-      plan, target, noise, after_step,
-      [&](Chains& chains, int64_t step, double h, const Noise& own) { step_mala(chains, step, h * h, target, own); });
+double adapted_epsilon(const MalaConfig& c, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+  const PilotPlan plan{{std::sqrt(c.step_sizes.front())}, c.target_acceptance, c.warmup, c.pilot_chains};
+  const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
+    step_mala(chains, step, h[0] * h[0], target, own);
+    return std::vector<at::Tensor>{chains.rates["acceptance"]};
+  };
+  const double s = adapted_steps(plan, target, noise, warm_up, move)[0];
   return s * s;
 }
 
 }  // namespace
 
-Method mala(const MalaConfig& config, const Target& target, const Noise& noise, const WarmUpStep& after_step) {
+Method mala(const MalaConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   std::vector<double> cycle = config.step_sizes;
-  if (config.adapt && config.warmup > 0) cycle = {adapted_epsilon(config, target, noise, after_step)};
+  if (config.adapt && config.warmup > 0) cycle = {adapted_epsilon(config, target, noise, warm_up)};
   // Every step of the cycle leaves the target invariant, and the order is fixed, so the whole does.
   auto step_size = [cycle](int64_t step) { return cycle[static_cast<size_t>(step) % cycle.size()]; };
   return {.name = "mala",

@@ -3,9 +3,9 @@
 // b_K = 0 the last replica is a fresh prior draw every step. The chain itself is the replica at b = 1.
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
-#include "ddls/dual_averaging.hpp"
 #include "ddls/mala_move.hpp"
 #include "ddls/method.hpp"
 
@@ -107,33 +107,30 @@ std::vector<at::Tensor> step_tempering(Chains& chains, int64_t step, const std::
   return acceptance;
 }
 
-std::vector<double> adapted_steps(const TemperingConfig& c, const std::vector<double>& b, std::vector<double> eps,
-                                  const Target& target, const Noise& noise, const WarmUpStep& after_step) {
-  const Noise own = pilot_noise(noise);
-  Chains chains = start_chains({0, c.pilot_chains}, target, own);
-  start_replicas(chains, 0, b.size(), target, own);
-  std::vector<DualAveraging> averaging;
-  for (const double level : b)
-    if (level > 0) averaging.emplace_back(std::sqrt(c.step_size), c.target_acceptance);
-  const auto squared = [](double s) { return s * s; };
-  for (int64_t step = 0; step < c.warmup; ++step) {
-    for (size_t i = 0; i < averaging.size(); ++i) eps[i] = squared(averaging[i].step());
-    const std::vector<at::Tensor> acceptance = step_tempering(chains, step, b, eps, target, own);
-    for (size_t i = 0; i < averaging.size(); ++i)
-      averaging[i].update(acceptance[i].to(at::kDouble).mean().item<double>());
-    if (after_step) after_step(step + 1, c.warmup);
-  }
-  for (size_t i = 0; i < averaging.size(); ++i) eps[i] = squared(averaging[i].averaged_step());
-  return eps;
+// Level by level, from the one of the chain itself; the last of all, b = 0, has none.
+std::vector<double> adapted_epsilons(const TemperingConfig& c, const std::vector<double>& b, const Target& target,
+                                     const Noise& noise, const WarmUp& warm_up) {
+  const auto squares = [&](std::vector<double> h) {
+    for (double& s : h) s *= s;
+    h.resize(b.size(), c.step_size);
+    return h;
+  };
+  const auto moved = static_cast<size_t>(std::count_if(b.begin(), b.end(), [](double level) { return level > 0; }));
+  const PilotPlan plan{std::vector<double>(moved, std::sqrt(c.step_size)), c.target_acceptance, c.warmup,
+                       c.pilot_chains};
+  const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
+    return step_tempering(chains, step, b, squares(h), target, own);
+  };
+  const auto start = [&](Chains& chains, const Noise& own) { start_replicas(chains, 0, b.size(), target, own); };
+  return squares(adapted_steps(plan, target, noise, warm_up, move, start));
 }
 
 }  // namespace
 
-Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise,
-                 const WarmUpStep& after_step) {
+Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   const std::vector<double> b = ladder(config);
   std::vector<double> eps(b.size(), config.step_size);
-  if (config.adapt && config.warmup > 0) eps = adapted_steps(config, b, eps, target, noise, after_step);
+  if (config.adapt && config.warmup > 0) eps = adapted_epsilons(config, b, target, noise, warm_up);
   return {.name = "tempering",
           .steps = config.steps,
           .cost = {.gradients = static_cast<double>(b.size())},

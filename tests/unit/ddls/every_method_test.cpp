@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <barrier>
+#include <numeric>
 #include <stdexcept>
+#include <thread>
 
 #include "ddls/method.hpp"
 #include "ddls/sampler.hpp"
@@ -67,25 +70,81 @@ TEST(EveryMethod, CachedEvaluationIsNeverStale) {
 
 TEST(EveryMethod, WarmUpsAreToldAndCanBeStopped) {
   const Target target = stiff();
-  for (const std::string name : {"mala", "hmc", "ex2mcmc", "tempering"}) {
-    const int64_t steps = name == "mala" || name == "hmc" ? 10 : 5;
+  for (const std::string& name : names) {
     std::vector<int64_t> told;
-    make_method(name, quick(), target, Noise{31}, [&](int64_t done, int64_t of) {
-      told.push_back(done);
-      EXPECT_EQ(of, steps) << name;
-    });
-    EXPECT_EQ(static_cast<int64_t>(told.size()), steps) << name;
+    const auto tell = [&](int64_t done, int64_t) { told.push_back(done); };
+    make_method(name, quick(), target, Noise{31}, {.after_step = tell});
+    EXPECT_EQ(!told.empty(), has_warm_up(name, quick())) << name;
+    if (told.empty() || name == "drs") continue;
+    const size_t steps = name == "mala" || name == "hmc" ? 10 : 5;
+    EXPECT_EQ(told.size(), steps) << name;
     EXPECT_TRUE(std::is_sorted(told.begin(), told.end()) && told.front() == 1) << name;
     const auto stop = [](int64_t done, int64_t) {
       if (done == 3) throw std::runtime_error("stop");
     };
-    EXPECT_THROW(make_method(name, quick(), target, Noise{31}, stop), std::runtime_error) << name;
+    EXPECT_THROW(make_method(name, quick(), target, Noise{31}, {.after_step = stop}), std::runtime_error) << name;
   }
-  std::vector<int64_t> drawn;  // drs: pilot draws, by the batch
+  std::vector<int64_t> drawn;  // drs: pilot draws, by the round
   SampleConfig config = quick();
   config.drs.pilots = 1200;
-  make_method("drs", config, target, Noise{31}, [&](int64_t done, int64_t) { drawn.push_back(done); });
-  EXPECT_EQ(drawn, (std::vector<int64_t>{500, 1000, 1200}));
+  make_method("drs", config, target, Noise{31},
+              {.block_size = 500, .after_step = [&](int64_t done, int64_t) { drawn.push_back(done); }});
+  EXPECT_EQ(drawn, (std::vector<int64_t>{400, 800, 1200}));
+}
+
+struct SharedWarmUp {
+  std::vector<at::Tensor> ends;        // of the same chains, by the method that each rank made
+  std::vector<int64_t> pilots, batch;  // evaluations of the warm-up on each rank, and the most at once
+};
+
+// Ranks as threads.
+SharedWarmUp share_warm_up(const std::string& name, int ranks) {
+  const auto count = static_cast<size_t>(ranks);
+  SharedWarmUp shared{std::vector<at::Tensor>(count), std::vector<int64_t>(count), std::vector<int64_t>(count)};
+  std::vector<at::Tensor> values(count);
+  std::barrier meet(ranks);
+  const auto rank = [&](size_t r) {
+    const Target plain = stiff();
+    Target counted = plain;
+    counted.evaluate_by = [&](const at::Tensor& z, const at::Tensor& labels) {
+      shared.pilots[r] += z.size(0);
+      shared.batch[r] = std::max(shared.batch[r], z.size(0));
+      return plain.evaluate(z, labels);
+    };
+    const auto sum = [&](at::Tensor& mine) {
+      values[r] = mine.clone();
+      meet.arrive_and_wait();
+      mine.zero_();
+      for (const at::Tensor& v : values) mine += v;
+      meet.arrive_and_wait();
+    };
+    const Method method = make_method(name, quick(), counted, Noise{37},
+                                      {.block_size = 12, .rank = static_cast<int>(r), .ranks = ranks, .sum = sum});
+    const int64_t pilots = shared.pilots[r], batch = shared.batch[r];
+    Chains chains = start(method, {0, 20}, plain, Noise{37});
+    for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
+    shared.pilots[r] = pilots;
+    shared.batch[r] = batch;
+    shared.ends[r] = chains.z;
+  };
+  std::vector<std::thread> threads;
+  for (size_t r = 0; r < count; ++r) threads.emplace_back(rank, r);
+  for (std::thread& t : threads) t.join();
+  return shared;
+}
+
+TEST(EveryMethod, RanksShareAWarmUp) {
+  for (const std::string& name : names) {
+    if (!has_warm_up(name, quick())) continue;
+    const SharedWarmUp alone = share_warm_up(name, 1);
+    EXPECT_LE(alone.batch[0], 12) << name;
+    for (const int ranks : {2, 3, 7}) {
+      const SharedWarmUp shared = share_warm_up(name, ranks);
+      for (const at::Tensor& end : shared.ends) EXPECT_TRUE(at::equal(end, alone.ends[0])) << name << " x " << ranks;
+      EXPECT_EQ(std::accumulate(shared.pilots.begin(), shared.pilots.end(), int64_t{0}), alone.pilots[0]) << name;
+      EXPECT_LT(*std::max_element(shared.pilots.begin(), shared.pilots.end()), alone.pilots[0]) << name;
+    }
+  }
 }
 
 TEST(EveryMethod, ChainsDoNotDependOnTheirBlock) {
