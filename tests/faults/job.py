@@ -90,14 +90,11 @@ PHASES = [("evaluate", r"evaluating against|features of|statistics of"), ("sampl
 
 def phase_of(job, folder):
     """What the run is doing, by its newest line that tells; "write" where a file is half written."""
-    for _, folders, files in os.walk(folder):
-        if any(name.endswith(".partial") for name in folders + files):
-            return "write"
-    for line in reversed(job.output().splitlines()):
-        for name, pattern in PHASES:
-            if re.search(pattern, line):
-                return name
-    return "loading"
+    said = next((name for line in reversed(job.output().splitlines()) for name, pattern in PHASES if re.search(pattern, line)), "loading")
+    if said == "loading":
+        return said  # what is half written is an earlier run's
+    half = any(name.endswith(".partial") for _, folders, files in os.walk(folder) for name in folders + files)
+    return "write" if half else said
 
 
 def count_files(folder):
