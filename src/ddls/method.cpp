@@ -39,7 +39,6 @@ bool needs_gradient(const std::string& name, const SampleConfig& config) {
 }
 
 bool has_warm_up(const std::string& name, const SampleConfig& config) {
-  const auto adapts = [](const auto& c) { return c.adapt && c.warmup > 0; };
   return name == "drs" || (name == "mala" && adapts(config.mala)) || (name == "hmc" && adapts(config.hmc)) ||
          (name == "ex2mcmc" && adapts(config.ex2mcmc) && config.ex2mcmc.mala_steps > 0) ||
          (name == "tempering" && adapts(config.tempering));

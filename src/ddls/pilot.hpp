@@ -20,6 +20,12 @@ struct WarmUp {
   std::function<void(int64_t done, int64_t of)> after_step = {};
 };
 
+// Whether a method that is configured so adapts its step sizes in a warm-up.
+template <typename MethodConfig>
+bool adapts(const MethodConfig& config) {
+  return config.adapt && config.warmup > 0;
+}
+
 // Blocks of equal size, at most `block_size`.
 BlockPlan pilot_blocks(int64_t count, const WarmUp& warm_up);
 

@@ -61,7 +61,7 @@ StepCost cost_of(const Ex2Config& c) {
 
 Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   double eps = config.mala_steps > 0 ? config.step_size : 0;
-  if (config.adapt && config.warmup > 0 && config.mala_steps > 0) {
+  if (adapts(config) && config.mala_steps > 0) {
     const PilotPlan plan{{std::sqrt(eps)}, config.target_acceptance, config.warmup, config.pilot_chains};
     const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
       step_ex2(chains, step, h[0] * h[0], config, target, own);

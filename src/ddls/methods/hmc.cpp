@@ -31,7 +31,7 @@ void step_hmc(Chains& chains, int64_t step, double h, const HmcConfig& c, const 
 
 Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   double h = config.step_size;
-  if (config.adapt && config.warmup > 0) {
+  if (adapts(config)) {
     const PilotPlan plan{{h}, config.target_acceptance, config.warmup, config.pilot_chains};
     const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& size, const Noise& own) {
       step_hmc(chains, step, size[0], config, target, own);

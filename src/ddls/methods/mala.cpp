@@ -30,7 +30,7 @@ double adapted_epsilon(const MalaConfig& c, const Target& target, const Noise& n
 
 Method mala(const MalaConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   std::vector<double> cycle = config.step_sizes;
-  if (config.adapt && config.warmup > 0) cycle = {adapted_epsilon(config, target, noise, warm_up)};
+  if (adapts(config)) cycle = {adapted_epsilon(config, target, noise, warm_up)};
   // Every step of the cycle leaves the target invariant, and the order is fixed, so the whole does.
   auto step_size = [cycle](int64_t step) { return cycle[static_cast<size_t>(step) % cycle.size()]; };
   return {.name = "mala",

@@ -130,7 +130,7 @@ std::vector<double> adapted_epsilons(const TemperingConfig& c, const std::vector
 Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   const std::vector<double> b = ladder(config);
   std::vector<double> eps(b.size(), config.step_size);
-  if (config.adapt && config.warmup > 0) eps = adapted_epsilons(config, b, target, noise, warm_up);
+  if (adapts(config)) eps = adapted_epsilons(config, b, target, noise, warm_up);
   return {.name = "tempering",
           .steps = config.steps,
           .cost = {.gradients = static_cast<double>(b.size())},
