@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training throughput of a GAN in PyTorch DistributedDataParallel, for launch/bench.sh training to compare with.
+"""Training throughput of a GAN in PyTorch DistributedDataParallel, for bench/compare.sh training to compare with.
 
 The nets are those of configs/cifar10-sndcgan.yaml (non-saturating loss) and configs/cifar10-sngan.yaml (hinge), written
 with torch.nn and torch's own spectral norm; gradients are reduced by DDP over gloo; Adam is the fused one. One step is

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ours and PyTorch in turn, on the same cores: launch/bench.sh training, launch/bench.sh sampler.
+"""Ours and PyTorch in turn, on the same cores: bench/compare.sh training, bench/compare.sh sampler.
 
 Every round starts both once, so that a slow spell of the machine falls on both. Prints a table of medians and ratios,
 and one JSON object with --json. The opponent of a ratio is named: the best variant of PyTorch, unless said.
@@ -41,7 +41,7 @@ def torch(script, ranks, arguments):
     for rank in range(ranks):
         env = environment(RANK=rank, WORLD_SIZE=ranks, MASTER_ADDR="127.0.0.1", MASTER_PORT=29571, PYTHONPATH=wheel)
         processes.append(subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "launch", script), "--warmup", "1", "--rounds", "1",
+            [sys.executable, os.path.join(ROOT, "bench", script), "--warmup", "1", "--rounds", "1",
              *map(str, arguments)], env=env, stdout=subprocess.PIPE, text=True))
     outputs = [p.communicate()[0] for p in processes]
     if any(p.returncode for p in processes):
@@ -62,8 +62,8 @@ def training_row(a, model, ranks):
     runs = {"ours": [], "torch": [], "torch channels-last": []}
     for _ in range(a.rounds):
         runs["ours"].append(ours("training", config, ranks, a.steps, settings))
-        runs["torch"].append(torch("bench_training.py", ranks, arguments))
-        runs["torch channels-last"].append(torch("bench_training.py", ranks, [*arguments, "--channels-last"]))
+        runs["torch"].append(torch("torch_training.py", ranks, arguments))
+        runs["torch channels-last"].append(torch("torch_training.py", ranks, [*arguments, "--channels-last"]))
     rate = {k: statistics.median(r["images_per_second"]["median"] for r in v) for k, v in runs.items()}
     memory = {k: max(r["peak_resident_mib"] for r in v) for k, v in runs.items()}
     best = max(("torch", "torch channels-last"), key=rate.get)
@@ -83,7 +83,7 @@ def sampler_row(a, model):
         run = ours("sampler", config, 1, steps, [f"sample.block_size={batch}", f"sample.precision={a.precision}"])
         rates.setdefault("ours", []).append(run["chain_steps_per_second"]["median"])
         fractions.append(run["fraction_of_peak"])
-        theirs = torch("bench_sampling.py", 1, arguments)
+        theirs = torch("torch_sampling.py", 1, arguments)
         for variant, rate in theirs["chain_steps_per_second"].items():
             rates.setdefault(variant, []).append(rate["median"])
     rate = {k: spread(v) for k, v in rates.items()}

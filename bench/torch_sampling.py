@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Langevin steps per second of a GAN in PyTorch, for launch/bench.sh sampler to compare with.
+"""Langevin steps per second of a GAN in PyTorch, for bench/compare.sh sampler to compare with.
 
 All variants make the same step, z <- z - eps/2 dE/dz + sqrt(eps) n with E(z) = |z|^2 / 2 - d(G(z)), and take turns inside
 every round. Prints one line of JSON: the median rate of each.

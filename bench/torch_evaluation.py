@@ -2,7 +2,7 @@
 """Images per second through a feature extractor: ddls_dist evaluate against plain PyTorch, same file, same images, same
 cores, in turn.
 
-  bench_eval.py BINARY EXTRACTOR.pt FOLDER [--count 256] [--rounds 3] [--batch 32] [--ranks 1 2]
+  torch_evaluation.py BINARY EXTRACTOR.pt FOLDER [--count 256] [--rounds 3] [--batch 32] [--ranks 1 2]
 
 Plain PyTorch: a DataLoader-free loop over PIL-decoded batches under inference_mode, one thread per process.
 Needs torch, numpy and pillow.
