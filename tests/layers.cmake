@@ -61,7 +61,7 @@ foreach(file IN LISTS headers)
 endforeach()
 
 file(GLOB_RECURSE texts RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/src/* ${SOURCE_DIR}/tests/*.?pp ${SOURCE_DIR}/tests/*.sh
-  ${SOURCE_DIR}/cmake/* ${SOURCE_DIR}/launch/* ${SOURCE_DIR}/bench/* ${SOURCE_DIR}/tools/* ${SOURCE_DIR}/configs/* ${SOURCE_DIR}/docs/*.md)
+  ${SOURCE_DIR}/cmake/* ${SOURCE_DIR}/launch/* ${SOURCE_DIR}/bench/* ${SOURCE_DIR}/tools/* ${SOURCE_DIR}/configs/* ${SOURCE_DIR}/docs/*.md ${SOURCE_DIR}/docs/notebook/*.md)
 foreach(file CMakeLists.txt CMakePresets.json README.md ${texts})
   if(EXISTS ${SOURCE_DIR}/${file})
     file(STRINGS ${SOURCE_DIR}/${file} lines REGEX "(^|[^A-Za-z0-9_.$}>/*-])/(home|root|Users|mnt|scratch|work)/")

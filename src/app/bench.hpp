@@ -1,6 +1,7 @@
 #pragma once
-// `ddls_dist bench KIND`: how fast a part of the program is on this machine, with synthetic data and initial weights, so that
-// only the configuration is needed (`data` reads the training set that it names). Every bench prints a table and, with --json, writes the same as JSON (interface.md).
+// `ddls_dist bench KIND`: how fast a part of the program is on this machine, with synthetic data and initial weights,
+// so that only the configuration is needed (`data` reads the training set that it names). Every bench prints a table
+// and, with --json, writes the same as JSON (docs/formats.md, section 7).
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>

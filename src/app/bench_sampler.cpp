@@ -20,8 +20,8 @@
 namespace ddls {
 namespace {
 
-// Square products per rank, in FLOP/s. On a CPU of 1024 rows as a 1x1 convolution, because that goes through oneDNN: the
-// wheel's own matrix product is slow on some CPUs (performance facts). A GPU needs more rows to be busy.
+// Square products per rank, in FLOP/s. On a CPU of 1024 rows as a 1x1 convolution, because that goes through oneDNN:
+// the wheel's own matrix product is slow on some CPUs (docs/results.md). A GPU needs more rows to be busy.
 double gemm_rate(Communicator& comm, c10::Device device, at::ScalarType type) {
   const int64_t n = device.is_cuda() ? 8192 : 1024;
   const at::Tensor x = at::ones({n, n}, at::TensorOptions().device(device).dtype(type));
@@ -60,8 +60,8 @@ double rate_of(RunningBlock& block, const Method& method, int64_t steps, Communi
   return static_cast<double>(steps * block.chains.ids.size() * comm.ranks()) / seconds;
 }
 
-// The rate at every size, smallest first so that the memory of one does not hide that of the next; and the smallest size
-// that is within 2 % of the fastest: small blocks share out evenly, and a kill loses less. **Collective.**
+// The rate at every size, smallest first so that the memory of one does not hide that of the next; and the smallest
+// size that is within 2 % of the fastest: small blocks share out evenly, and a kill loses less. **Collective.**
 void add_block_sizes(Json& result, std::vector<int64_t> sizes, const Method& method, const Target& target,
                      const Noise& noise, const BenchOptions& options, Communicator& comm) {
   constexpr double as_good = 0.98;

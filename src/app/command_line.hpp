@@ -1,5 +1,5 @@
 #pragma once
-// The command line as a value (interface.md, "Commands").
+// The command line as a value (docs/formats.md, section 1).
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +39,8 @@ struct CommandLine {
   std::string json;  // evaluate, bench, info
 };
 
-// Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and succeed.
+// Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and
+// succeed.
 struct ParsedCommandLine {
   CommandLine line;
   std::optional<std::string> text_only;

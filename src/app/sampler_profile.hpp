@@ -1,5 +1,5 @@
 #pragma once
-// `bench sampler --profile`: how the profile of Langevin steps is taken and told. How to read one: docs/benchmarks.md.
+// `bench sampler --profile`: how the profile of Langevin steps is taken and told. How to read one: docs/profiling.md.
 #include "app/bench.hpp"
 #include "ddls/step_profile.hpp"
 #include "ddls/target.hpp"
@@ -12,8 +12,8 @@ std::function<double()> clock_of(c10::Device device);
 // The target, telling the profile where the update ends.
 Target with_update_timed(Target target, StepProfile& profile);
 
-// For networks without a sampling form: forward of both and backward through both are the parts. `one`: [1, latent_dim],
-// `label`: [1] or undefined, as chain_step_flops takes them.
+// For networks without a sampling form: forward of both and backward through both are the parts. `one`: [1,
+// latent_dim], `label`: [1] or undefined, as chain_step_flops takes them.
 Target autograd_target(const NetworkPtr& generator, const NetworkPtr& ratio, c10::Device device, Prior prior,
                        const at::Tensor& one, const at::Tensor& label, StepProfile& profile);
 

@@ -92,7 +92,7 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
                                m.latent_dim)});
 }
 
-// Of the losses only the logistic ones make the discriminator's logit a log-ratio (algorithm.md, section 2).
+// Of the losses only the logistic ones make the discriminator's logit a log-ratio (docs/algorithm.md, section 2).
 void check_ratio(const Config& c, std::vector<Conflict>& out) {
   const bool logistic = c.train.loss == "non_saturating" || c.train.loss == "minimax";
   const bool langevin = std::any_of(c.sample.methods.begin(), c.sample.methods.end(), [](const std::string& method) {

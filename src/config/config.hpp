@@ -52,8 +52,8 @@ struct AdamConfig {
   int64_t warmup = 0;                 // first steps, over which lr rises from 0
 };
 
-// Maximum-likelihood refinement of the fitted ratio, generator frozen: r ascends mean r(x) - mean r(G(z)) over persistent
-// Langevin chains of its own energy (algorithm.md, section 5, mode `ebm`).
+// Maximum-likelihood refinement of the fitted ratio, generator frozen: r ascends mean r(x) - mean r(G(z)) over
+// persistent Langevin chains of its own energy (docs/algorithm.md, equation 9).
 struct RefineConfig {
   int64_t steps = 0;        // 0: none
   int64_t batch = 64;       // reals, and chains moved, per step
@@ -66,7 +66,8 @@ struct RefineConfig {
   AdamConfig adam{2e-4, 0.5, 0.99, "linear"};
 };
 
-// The density-ratio discriminator: fitted by the logistic loss with the generator frozen (algorithm.md, section 2).
+// The density-ratio discriminator: fitted by the logistic loss with the generator frozen (docs/algorithm.md,
+// equation 7).
 struct RatioConfig {
   int64_t steps = 0;  // 0: the training discriminator is used as it is
   int64_t batch = 512;
@@ -78,7 +79,7 @@ struct RatioConfig {
   RefineConfig refine;
 };
 
-// How a score becomes the log-ratio that DDLS needs, once all training is done (algorithm.md, section 2, "Calibration").
+// How a score becomes the log-ratio that DDLS needs, once all training is done (docs/algorithm.md, equations 11 to 14).
 struct CalibrationConfig {
   std::string method = "none";  // none | platt | isotonic | head | scale
   int64_t held_out = 5000;      // of the training set, for platt, isotonic and head: no phase of training sees them
@@ -92,7 +93,7 @@ struct ClassifierConfig {
   AdamConfig adam{1e-3, 0.9, 0.999, "cosine"};
 };
 
-// Training with refined latents (algorithm.md, section 5, the table of modes; docs/training.md says what each optimises).
+// Training with refined latents (docs/algorithm.md, equations 42 to 46; docs/training.md says when to use which).
 struct TrainDdlsConfig {
   std::string mode = "off";  // off | generator | negatives | both | port
   int64_t from_step = 0;     // generator updates before refinement begins

@@ -10,7 +10,7 @@ namespace ddls {
 struct Augment {
   uint64_t seed = 0;
   bool flip = false;         // mirrored left to right with probability 1/2
-  bool dequantise = false;   // u/128 - 1 + U(0, 1/128) (algorithm.md, 6); otherwise u/127.5 - 1
+  bool dequantise = false;   // u/128 - 1 + U(0, 1/128) (docs/algorithm.md, section 6); otherwise u/127.5 - 1
   bool random_crop = false;  // the square anywhere along the longer side; otherwise in the centre
 
   // Where the square lies (fit_image.hpp); nothing for the centre.

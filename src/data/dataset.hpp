@@ -45,10 +45,12 @@ enum class Split { train, test };
 
 // The data of the configuration, for every `data.kind`; the one switch. data.image_size and data.channels apply to
 // every kind of images. `test` of toy data is a second draw with another seed; for the other kinds, without data.test
-// there is no test set (size 0, undefined tensors). Throws Error: missing (names the key), data (names the file), config.
+// there is no test set (size 0, undefined tensors). Throws Error: missing (names the key), data (names the file),
+// config.
 Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed);
 
-// A SET of interface.md: folder of images, .npz (arr_0, arr_1), or samples folder of a run; or a tar archive (tar_set.hpp).
+// A SET of docs/formats.md: folder of images, .npz (arr_0, arr_1), or samples folder of a run; or a tar archive
+// (tar_set.hpp).
 Dataset open_set(const std::string& path, const std::string& damaged = "fatal");
 
 // Rows `ids` ([n] int64, CPU) as network input: float32, images scaled to [-1, 1].

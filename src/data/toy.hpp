@@ -1,5 +1,5 @@
 #pragma once
-// The 2-D densities of the paper's first experiment, as algorithm.md (section 6, "Toy data") defines them.
+// The 2-D densities of the paper's first experiment, as docs/algorithm.md, equation 48 defines them.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
-// chains.jsonl of a samples folder: a line per recorded step, means over all chains (interface.md). Whoever evaluates the
-// samples adds what he found at the steps whose sample sets are stored.
+// chains.jsonl of a samples folder: a line per recorded step, means over all chains (docs/formats.md, section 5).
+// Whoever evaluates the samples adds what he found at the steps whose sample sets are stored.
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -10,8 +10,8 @@ namespace ddls {
 // The lines, in their order; every one has a whole number "step". Throws Error: missing, data (names the file).
 std::vector<nlohmann::ordered_json> read_curves(const std::filesystem::path& samples_folder);
 
-// Every point {"step": .., "metrics"..} joins the line of its step, or becomes one. What an earlier evaluation added goes.
-// The file stays one that its manifest vouches for, also when this is cut short.
+// Every point {"step": .., "metrics"..} joins the line of its step, or becomes one. What an earlier evaluation added
+// goes. The file stays one that its manifest vouches for, also when this is cut short.
 void add_metrics(const std::filesystem::path& samples_folder, const std::vector<nlohmann::ordered_json>& points);
 
 }  // namespace ddls

@@ -1,7 +1,7 @@
 #pragma once
-// Sampled blocks on disk. Each finished block is one file, complete or absent, so sampling goes on where it was cut, on any
-// number of ranks. When all are there one process assembles the samples folder of interface.md and removes the blocks.
-// The folder lies on a file system that all ranks see.
+// Sampled blocks on disk. Each finished block is one file, complete or absent, so sampling goes on where it was cut, on
+// any number of ranks. When all are there one process assembles the samples folder of docs/formats.md, section 6, and
+// removes the blocks. The folder lies on a file system that all ranks see.
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
@@ -15,8 +15,9 @@
 
 namespace ddls {
 
-// The columns of the curves: per recorded step, summed over the chains of a block (float64) or of all blocks. Values now;
-// then jump2 and the method's rates, means over the steps since the last record; then how many chains started anew.
+// The columns of the curves: per recorded step, summed over the chains of a block (float64) or of all blocks. Values
+// now; then jump2 and the method's rates, means over the steps since the last record; then how many chains started
+// anew.
 std::vector<std::string> curve_names(const Method& method);
 
 // The scalars of a trace: energy, log_ratio, |z|^2, projections of z on fixed random directions, and as many principal

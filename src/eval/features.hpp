@@ -1,5 +1,5 @@
 #pragma once
-// Feature networks as TorchScript (interface.md, "Feature extractors"): forward(uint8 NCHW) -> (features [N, F], logits
+// Feature networks as TorchScript (docs/formats.md, section 9): forward(uint8 NCHW) -> (features [N, F], logits
 // [N, C]), C may be 0; or NVIDIA's convention: forward(img, return_features=True) -> [N, F], without it probabilities.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
@@ -25,8 +25,8 @@ struct Extractor {
   std::function<Features(const at::Tensor& images_u8, bool logits)> extract;
 };
 
-// `sample_shape`: C, H, W of an image to try it on. Throws Error: missing, or data (not TorchScript, fails on that image,
-// wrong outputs), naming the file.
+// `sample_shape`: C, H, W of an image to try it on. Throws Error: missing, or data (not TorchScript, fails on that
+// image, wrong outputs), naming the file.
 Extractor load_extractor(const std::filesystem::path& file, const std::vector<int64_t>& sample_shape,
                          c10::Device device);
 

@@ -38,7 +38,7 @@ struct EvaluationSet {
 // The first `count` samples (0: all) of a data set.
 EvaluationSet set_of(const Dataset& data, int64_t count = 0);
 
-// A SET of interface.md. Images of a folder may differ in size and channels. Throws Error: missing, data.
+// A SET of docs/formats.md. Images of a folder may differ in size and channels. Throws Error: missing, data.
 EvaluationSet open_evaluation_set(const std::string& path);
 
 }  // namespace ddls

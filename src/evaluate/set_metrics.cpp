@@ -96,7 +96,8 @@ bool class_by_class(const at::Tensor& labels) {
   return steps.ge(0).all().item<bool>() && steps.gt(0).any().item<bool>();
 }
 
-// Two metrics see a part of a set at a time (interface.md): of a folder with a folder per class, the first classes.
+// Two metrics see a part of a set at a time (docs/formats.md, section 3): of a folder with a folder per class, the
+// first classes.
 void warn_of_order(const MetricContext& context, const EvaluationSet& set, bool is_reference) {
   if (!context.comm.root() || !class_by_class(set.labels)) return;
   if (!is_reference && context.wants("is") && context.extractor && context.extractor->classes > 0)

@@ -33,7 +33,7 @@ struct Reference {
 };
 Reference prepare_reference(const MetricContext& context, const EvaluationSet& set);
 
-// The "metrics" object of interface.md. What could not be computed is null, with NAME_why beside it.
+// The "metrics" object of docs/formats.md, section 3. What could not be computed is null, with NAME_why beside it.
 nlohmann::ordered_json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference);
 
 // How the numbers were made: what must be equal for two of them to be compared.

@@ -1,5 +1,5 @@
 #pragma once
-// GAN losses on raw logits, means over the batch (algorithm.md, section 5).
+// GAN losses on raw logits, means over the batch (docs/algorithm.md, equations 35 to 39).
 #include <ATen/core/Tensor.h>
 
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// A run directory (interface.md, "The run directory") as plain structs: all that the report draws from. Only report.json
+// A run directory (docs/formats.md, section 2) as plain structs: all that the report draws from. Only report.json
 // has to be there. What else is absent stays empty, and the page leaves its section out.
 #include <ATen/core/Tensor.h>
 

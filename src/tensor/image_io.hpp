@@ -31,7 +31,7 @@ at::Tensor with_channels(const at::Tensor& images, int64_t channels);
 at::Tensor image_grid(const at::Tensor& images, int64_t columns, int64_t gap = 2, uint8_t shade = 255);
 
 // The one quantisation of the program: clip(floor(127.5 x + 128), 0, 255); -1 -> 0, 0 -> 128, 1 -> 255
-// (algorithm.md 6).
+// (docs/algorithm.md, equation 47).
 at::Tensor quantise(const at::Tensor& images);
 // uint8 -> float32 in [-1, 1]: u / 127.5 - 1.
 at::Tensor dequantise(const at::Tensor& images_u8);

@@ -1,6 +1,6 @@
 #pragma once
-// The last phase: the score that training left is made a log-ratio on held-out reals and as many fakes (algorithm.md,
-// section 2, "Calibration"). One half of them fits, the other half is reported on.
+// The last phase: the score that training left is made a log-ratio on held-out reals and as many fakes
+// (docs/algorithm.md, equations 11 to 13). One half of them fits, the other half is reported on.
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -31,8 +31,8 @@ struct CalibrationTask {
   Resume resume = Resume::automatic;
 };
 
-// **Collective.** Returns the checkpoint folder calibrated-00000000, which is made anew only where another calibration, or
-// one of other weights or data, lies there. Throws Error(data) where scores do not tell reals from fakes.
+// **Collective.** Returns the checkpoint folder calibrated-00000000, which is made anew only where another calibration,
+// or one of other weights or data, lies there. Throws Error(data) where scores do not tell reals from fakes.
 std::string calibrate(const CalibrationTask& task, Communicator& comm);
 
 std::optional<Calibration> calibration_of(const Checkpoint& checkpoint);  // nothing where it holds none

@@ -1,6 +1,6 @@
 #pragma once
-// A small classifier trained on the real data, saved as a TorchScript feature extractor (interface.md): for data on which
-// no public feature network makes sense.
+// A small classifier trained on the real data, saved as a TorchScript feature extractor (docs/formats.md, section 9):
+// for data on which no public feature network makes sense.
 #include "train/gan_training.hpp"
 
 namespace ddls {

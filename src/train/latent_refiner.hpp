@@ -1,7 +1,7 @@
 #pragma once
-// Latents for training moved by DDLS under the networks as they are now (algorithm.md, section 5). Chains run in eval mode
-// with spectral norm fixed and batch-norm statistics measured at the start of the step; what comes out is a constant: no
-// gradient flows through a chain.
+// Latents for training moved by DDLS under the networks as they are now (docs/algorithm.md, section 5). Chains run in
+// eval mode with spectral norm fixed and batch-norm statistics measured at the start of the step; what comes out is a
+// constant: no gradient flows through a chain.
 #include <optional>
 
 #include "config/config.hpp"

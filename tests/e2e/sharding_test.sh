@@ -1,4 +1,4 @@
-# The whole image job at 1, 2, 3 and 4 ranks: the same bytes, and a report that holds what interface.md promises.
+# The whole image job at 1, 2, 3 and 4 ranks: the same bytes, and a report that holds what docs/formats.md promises.
 source "$(dirname "$0")/lib.sh"
 
 for ranks in 1 2 3 4; do
