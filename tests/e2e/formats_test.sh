@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# docs/formats.md against what runs write: every key of every JSON file, both ways. And the commands of the documentation that
+# are marked as run.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source_dir=${DDLS_SOURCE_DIR:-$here/../..}
+
+# The image job with every kernel that has a rate of its own, every metric, a calibration, snapshots and a cache.
+on 2 --config small.yaml --out runs/images --set sample.methods=[generator,ddls,mala,hmc,ex2mcmc,tempering] --set sample.count=40 \
+  --set sample.record_every=1 --set sample.diagnosed_chains=8 --set sample.ddls.steps=20 --set sample.hmc.steps=2 --set sample.hmc.warmup=2 \
+  --set sample.ex2mcmc.steps=2 --set sample.ex2mcmc.warmup=2 --set sample.tempering.steps=2 --set sample.tempering.warmup=2 \
+  --set sample.hmc.pilot_chains=8 --set sample.ex2mcmc.pilot_chains=8 --set sample.tempering.pilot_chains=8 \
+  --set evaluate.metrics=[fid,is,kid,prdc,fid_error,fid_infinity,is_infinity,intra_fid] --set evaluate.kid.subset_size=10 \
+  --set evaluate.kid.subsets=2 --set evaluate.prdc.k=3 --set train.evaluate_every=12 --set train.evaluate_count=20 \
+  --set train.calibration.method=platt --set train.calibration.held_out=20 >out 2>err || { cat err >&2; fail "the image job"; }
+
+# Points: modes, and the other calibrations, on one GAN.
+cat >points.yaml <<'YAML'
+name: points
+data: {kind: gaussians25, points: 800}
+model: {generator_widths: [16], discriminator_widths: [16, 16]}
+train: {steps: 30, batch: 16, log_every: 30, discriminator_steps: 4, discriminator: {lr: 2e-3}, calibration: {held_out: 200}}
+sample: {methods: [generator, mh_gan], count: 40, block_size: 40, mh_gan: {steps: 4}}
+evaluate: {metrics: [fid]}
+YAML
+for method in isotonic head scale; do
+  mkdir -p "runs/$method"
+  [[ $method == isotonic ]] || cp -r runs/isotonic/checkpoints "runs/$method"
+  more=()
+  [[ $method != scale ]] || more=(--set train.calibration.scale=0.5 --set train.calibration.held_out=5000 --resume never)
+  on 1 --config points.yaml --out "runs/$method" --set train.calibration.method=$method "${more[@]}" >out 2>err || { cat err >&2; fail "$method"; }
+done
+
+# Networks from elsewhere, two sets, sets of which statistics are known, what a bench writes, what the program says of itself.
+last=runs/images/checkpoints/refined-00000004
+mkdir -p runs/{foreign,sets,statistics,info,bench-{sampler,sizes,training,data,evaluation,collectives}} pictures/{a,b}
+on 1 sample --config small.yaml --generator $last/generator.safetensors --discriminator $last/ratio.safetensors --out runs/foreign \
+  --set data.image_size=8 --set data.channels=1 --set sample.methods=[generator] --set sample.count=8 >/dev/null 2>err || { cat err >&2; fail "sample --generator"; }
+for i in 1 2 3; do for class in a b; do python3 "$here/make_png.py" "pictures/$class/$i.png" 8 8; done; done
+extractor=(--extractor runs/images/extractor/classifier.pt)
+on 1 evaluate --fake pictures --real pictures "${extractor[@]}" --metrics fid,intra_fid --json runs/sets/evaluate.json >/dev/null 2>err ||
+  { cat err >&2; fail "evaluate"; }
+known=$(echo runs/images/reference/*.npz)
+on 1 evaluate --fake "$known" --real "$known" --metrics fid --json runs/statistics/evaluate.json >/dev/null 2>err || { cat err >&2; fail "statistics"; }
+on 1 info --json runs/info/info.json >/dev/null
+bench() { on "$1" bench "$2" --config small.yaml --rounds 1 --steps 1 --json "runs/bench-$3/bench.json" "${@:4}" >/dev/null 2>err || { cat err >&2; fail "bench $2"; }; }
+bench 1 sampler sampler --profile
+bench 1 sampler sizes --block-sizes 4,8
+bench 2 training training
+bench 1 data data
+bench 1 evaluation evaluation
+bench 2 collectives collectives
+
+# What these runs have no reason to write.
+python3 "$source_dir/tests/docs/keys.py" "$source_dir/docs/formats.md" runs/* <<'KEYS' || fail "docs/formats.md and the files differ"
+gan.spectral_norm_d
+data.skipped_images
+methods.*.diagnosed.scalars.*.why
+KEYS
+
+# The commands of the documentation.
+mkdir -p commands/bin
+ln -s "$binary" commands/bin/ddls_dist
+for folder in configs docs tools; do ln -s "$(realpath "$source_dir")/$folder" "commands/$folder"; done
+python3 "$source_dir/tests/docs/docs_test.py" "$source_dir" --commands >commands/all.sh
+grep -q ddls_dist commands/all.sh || fail "the documentation marks no command as run"
+(cd commands && PATH=$PWD/bin:$PATH bash -euo pipefail all.sh >out 2>err) || { cat commands/err >&2; fail "a command of the documentation"; }
