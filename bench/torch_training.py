@@ -57,7 +57,7 @@ def main():
                 with torch.no_grad():
                     fake = g(torch.randn(mine, 128))
                 od.zero_grad()
-                r, f = d(torch.cat([real, fake])).float().squeeze(1).split(mine)
+                r, f = d(torch.cat([real, fake])).float().split(mine)
                 value = (F.relu(1 - r).mean() + F.relu(1 + f).mean() if loss == "hinge"
                          else F.softplus(-r).mean() + F.softplus(f).mean())
                 value.backward()
