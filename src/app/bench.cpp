@@ -9,6 +9,7 @@
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_text.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
 #include "tensor/noise.hpp"
@@ -114,7 +115,7 @@ void run_bench(const CommandLine& line, Communicator& comm) {
     add_lines(result, "", text);
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
-    if (!line.json.empty()) write_file(line.json, result.dump(2) + "\n");
+    if (!line.json.empty()) write_file(line.json, json_text(result, 2) + "\n");
     return std::string();
   });
 }

@@ -1,5 +1,6 @@
 #include "app/run.hpp"
 #include "base/files.hpp"
+#include "base/json_text.hpp"
 #include "models/state.hpp"
 #include "train/calibrate.hpp"
 
@@ -17,10 +18,10 @@ void apply_calibration(Run& run, TrainedTarget& trained, const std::optional<Cal
     if (config.method == "isotonic")
       trained.staircase = calibrated(raw, staircase_map(staircase_of(*found), raw.device));
   }
-  trained.digest = hash64(record.dump(), trained.digest);
+  trained.digest = hash64(json_text(record), trained.digest);
   if (found) trained.digest ^= digest_of(found->tensors);
   run.comm.on_root([&] {
-    if (run.writes()) write_file(run.folder / "calibration.json", record.dump(2) + "\n");
+    if (run.writes()) write_file(run.folder / "calibration.json", json_text(record, 2) + "\n");
     return std::string();
   });
 }

@@ -96,6 +96,11 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--json", line.json, "write the result here");
   CLI::App* compare = command("compare", "one page that shows several runs side by side", Command::compare);
   compare->add_option("runs", line.runs, "run folders that hold a report.json")->required()->expected(2, -1);
+  CLI::App* inspect =
+      command("inspect", "what a set holds, what is converted, what is left out and why", Command::inspect);
+  inspect->add_option("set", line.set, "folder of images, tar archives, .npz, .npy, idx, CIFAR-10, samples, statistics")
+      ->required();
+  inspect->add_option("--json", line.json, "write the result here");
   CLI::App* bench = command("bench", "measure a part of the program on synthetic data", Command::bench);
   bench->add_option("what", line.bench, "training, sampler, evaluation, data or collectives")
       ->required()
@@ -144,8 +149,8 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     fail(Exit::usage, "--shard and --resume never: parts share a folder, and none may empty it; delete it first");
   if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
-                            line.command != Command::bench && line.command != Command::compare && line.fake.empty() &&
-                            line.generator.empty();
+                            line.command != Command::bench && line.command != Command::compare &&
+                            line.command != Command::inspect && line.fake.empty() && line.generator.empty();
   if (needs_config && line.config_file.empty())
     fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
   if (line.generator.empty() != line.discriminator.empty())

@@ -11,7 +11,7 @@
 
 namespace ddls {
 
-enum class Command { pipeline, train, sample, evaluate, compare, bench, config, info };
+enum class Command { pipeline, train, sample, evaluate, compare, inspect, bench, config, info };
 
 struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
@@ -34,9 +34,10 @@ struct CommandLine {
   std::string generator, discriminator;        // sample: TorchScript files instead of a run's networks
   std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
   std::vector<std::string> runs;               // compare
+  std::string set;                             // inspect
   std::string bench;                           // training, sampler, evaluation, data or collectives
   BenchOptions bench_options;
-  std::string json;  // evaluate, bench, info
+  std::string json;  // evaluate, inspect, bench, info
 };
 
 // Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and

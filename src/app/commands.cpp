@@ -6,6 +6,7 @@
 #include "app/command_line.hpp"
 #include "app/evaluate_sets.hpp"
 #include "app/info.hpp"
+#include "app/inspect.hpp"
 #include "app/run.hpp"
 #include "app/sample_scripted.hpp"
 #include "base/error.hpp"
@@ -67,6 +68,11 @@ int run_command(int argc, char** argv, Environment& environment) {
         return print(fmt::format("{}\n", page.string())), std::string();
       });
       break;
+    case Command::inspect: {
+      const std::string text = inspect_set(line, comm);
+      comm.on_root([&] { return print(text), std::string(); });
+      break;
+    }
     case Command::pipeline:
       run_pipeline(line, comm);
       break;

@@ -4,8 +4,10 @@
 
 #include <optional>
 
+#include "app/set_record.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_text.hpp"
 #include "config/load.hpp"
 #include "eval/statistics_file.hpp"
 #include "evaluate/evaluation_set.hpp"
@@ -42,6 +44,7 @@ std::optional<Extractor> extractor_for(const std::string& file, const Evaluation
 
 Json record_of(const EvaluationSet& set) {
   Json record{{"name", set.name}, {"count", set.count}};
+  if (set.left_out) record["left_out"] = record_of(*set.left_out);
   if (!set.statistics) return record;
   record["count"] = set.statistics->count > 0 ? Json(set.statistics->count) : Json(nullptr);
   record["statistics"] = true;
@@ -61,6 +64,9 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
     const std::string& file = line.extractor.empty() ? config.evaluate.extractor : line.extractor;
     extractor = extractor_for(file, fake, real, comm.topology().device);
   });
+  if (comm.root())
+    for (const EvaluationSet* set : {&fake, &real})
+      tell_of_set(set->name, set->count, set->left_out.value_or(LeftOut{}), set->unlabelled);
   const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
   const Json metrics = metrics_of(context, fake, prepare_reference(context, real));
 
@@ -70,7 +76,7 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
   result["protocol"] = protocol_of(context);
   result["metrics"] = metrics;
-  const std::string text = result.dump(2) + "\n";
+  const std::string text = json_text(result, 2) + "\n";
   comm.on_root([&] {
     if (!line.json.empty()) write_file(line.json, text);
     return std::string();

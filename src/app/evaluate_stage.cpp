@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include "app/run.hpp"
+#include "app/set_record.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
+#include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "ddls/curve_file.hpp"
 #include "ddls/method_record.hpp"
@@ -89,9 +91,9 @@ void check_evaluation(const Run& run) {
     }
     if (run.train.classes() == 0)
       fail(Exit::config,
-           "evaluate.extractor is not given, and '{}' has no labels to train a classifier on; name a TorchScript "
+           "evaluate.extractor is not given, and there is nothing to train a classifier on: {}; name a TorchScript "
            "extractor",
-           run.train.name);
+           run.train.why_no_labels());
     Classifier(shape, run.config.model.classifier_widths, run.train.classes());
   });
 }
@@ -149,9 +151,10 @@ void evaluate_stage(Run& run) {
     report["reference"] = reference_record;
     if (run.config.train.calibration.method != "none")
       report["calibration"] = read_json_object(run.folder / "calibration.json");
+    report["data"] = {{"train", summary_of(run.train)}, {"test", summary_of(run.test)}};
     report["protocol"] = protocol_of(context);
     report["methods"] = methods;
-    write_file(run.folder / "report.json", report.dump(2) + "\n");
+    write_file(run.folder / "report.json", json_text(report, 2) + "\n");
     // Real samples beside the generated ones, for the pictures.
     const at::Tensor real = first_rows(reference_data, run.config.sample.count);
     write_npz(run.folder / "samples" / "real.npz",

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/files.hpp"
+#include "base/json_text.hpp"
 #include "device/cuda_bridge.hpp"
 #include "dist/nccl_channel.hpp"
 #include "version.hpp"
@@ -51,7 +52,7 @@ std::string info_text(const Topology& topology, const std::string& json_file) {
                   {"devices", devices()},
                   {"ranks", topology.ranks},
                   {"transport", name_of(topology.transport)}};
-  if (!json_file.empty()) write_file(json_file, info.dump(2) + "\n");
+  if (!json_file.empty()) write_file(json_file, json_text(info, 2) + "\n");
 
   std::string text;
   for (const auto& [key, value] : info.items())

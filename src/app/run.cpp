@@ -2,9 +2,11 @@
 
 #include <ctime>
 
+#include "app/set_record.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
+#include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "data/hold_out.hpp"
@@ -72,7 +74,7 @@ void write_provenance(const fs::path& file, Json now) {
     line[key] = now[key];
   starts.push_back(line);
   now["starts"] = starts;
-  write_file(file, now.dump(2) + "\n");
+  write_file(file, json_text(now, 2) + "\n");
 }
 
 void check_model_options(const Run& run) {
@@ -81,7 +83,7 @@ void check_model_options(const Run& run) {
   const int64_t classes = run.config.model.classes;
   if (classes == 0) return;
   if (run.train.classes() == 0)
-    fail(Exit::config, "model.classes is {}, but '{}' has no labels; set model.classes to 0", classes, run.train.name);
+    fail(Exit::config, "model.classes is {}, but {}; set model.classes to 0", classes, run.train.why_no_labels());
   if (run.train.classes() > classes)
     fail(Exit::config, "model.classes is {}, but '{}' has labels up to {}", classes, run.train.name,
          run.train.classes() - 1);
@@ -129,6 +131,8 @@ Run open_run(const CommandLine& line, Communicator& comm) {
     train = open_dataset(config.data, Split::train, config.seed);
     test = open_dataset(config.data, Split::test, config.seed);
   });
+  if (comm.root())
+    for (const Dataset* set : {&train, &test}) tell_of_set(set->name, set->size(), set->left_out, set->unlabelled);
   comm.require_same(hash64(to_yaml(config, false)), "the configuration");
   comm.require_same(train.digest(), "the training data");
 
@@ -160,7 +164,7 @@ void note_seconds(Run& run, const std::string& stage, double seconds) {
     if (!all.is_object()) all = Json::object();
     const double before = run.resume == Resume::never ? 0.0 : json_field_or(all, stage, 0.0, path);
     all[stage] = before + seconds;
-    write_file(path, all.dump() + "\n");
+    write_file(path, json_text(all) + "\n");
     return std::string();
   });
 }

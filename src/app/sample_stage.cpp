@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
+#include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
@@ -45,7 +46,7 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   if (s.precision != "float32") key["precision"] = s.precision;
   key["options"] = options_text(run.config, method);
   key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains, most_components};
-  return {key.dump()};
+  return {json_text(key)};
 }
 
 SamplingTime sum_of(const SamplingTime& time, const Json& kept, const fs::path& file) {
@@ -63,7 +64,7 @@ void keep_time(const SampleStore& store, const SampleKey& key, const Shard& shar
       time = sum_of(time, earlier, file);
   }
   write_file(file,
-             Json{{"key", key.text}, {"seconds", time.seconds}, {"warmup_seconds", time.warmup_seconds}}.dump() + "\n");
+             json_text({{"key", key.text}, {"seconds", time.seconds}, {"warmup_seconds", time.warmup_seconds}}) + "\n");
 }
 
 SamplingTime kept_time(const SampleStore& store, const SampleKey& key) {
@@ -198,7 +199,7 @@ void sweep(Run& run, const TrainedTarget& trained) {
                    {"seed", run.config.seed},
                    {"step_sizes", run.config.sample.sweep},
                    {"steps", std::min(run.config.sample.ddls.steps, most_steps)}};
-    const std::string key_text = key.dump() + "\n";
+    const std::string key_text = json_text(key) + "\n";
     if (fs::exists(folder / "key.json") && read_file(folder / "key.json") == key_text) return std::string();
     fs::remove_all(folder);
     make_folder(folder);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.hpp"
 #include "base/log.hpp"
 
 namespace ddls {
@@ -23,10 +24,7 @@ bool is_beyond(const Json& record, std::string_view phase, int64_t step) {
 
 JsonLines::JsonLines(const fs::path& path) : file_(path) { file_.truncate(whole_lines(read_file(path))); }
 
-void JsonLines::write(const Json& record) {
-  // Bytes that are not UTF-8 (file names) are replaced rather than ending the run.
-  file_.append(record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-}
+void JsonLines::write(const Json& record) { file_.append(json_text(record) + "\n"); }
 
 int64_t drop_records_after(const fs::path& path, std::string_view phase, int64_t step) {
   if (!fs::exists(path)) return 0;

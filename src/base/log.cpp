@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "base/error.hpp"
+#include "base/json_text.hpp"
 
 namespace ddls::log {
 namespace {
@@ -84,8 +85,9 @@ void write(Level level, std::string_view message) {
   Output& out = output();
   const std::lock_guard lock(out.mutex);
   if (level == Level::off || !out.logger->should_log(spdlog_level(level))) return;
+  const std::string text = as_utf8(message);
   out.clear_status();
-  out.logger->log(spdlog_level(level), spdlog::string_view_t(message.data(), message.size()));
+  out.logger->log(spdlog_level(level), spdlog::string_view_t(text.data(), text.size()));
   out.draw_status();
 }
 

@@ -83,16 +83,20 @@ Dataset from_folder(const fs::path& path, const DecodeOptions& options, bool on_
   if (on_demand) {
     FolderSource folder = open_image_folder(path);
     const auto lazy = std::make_shared<LazyImages>(std::move(folder.images), options);
-    return {folder_name(path), {}, folder.labels, 0, lazy};
+    return {folder_name(path), {}, folder.labels, 0, lazy, std::move(folder.class_names), std::move(folder.left_out)};
   }
-  const ImageFolder folder = read_image_folder(path, options);
-  return {folder_name(path), folder.images, folder.labels, folder.damaged};
+  ImageFolder folder = read_image_folder(path, options);
+  return {
+      folder_name(path),         folder.images, folder.labels, folder.damaged, nullptr, std::move(folder.class_names),
+      std::move(folder.left_out)};
 }
 
 Dataset from_tar(const fs::path& path, const DecodeOptions& options) {
   TarSet tar = open_tar_set(path, options.skip_damaged);
   const auto lazy = std::make_shared<LazyImages>(std::move(tar.images), options);
-  return {folder_name(path), {}, tar.labels, tar.damaged, lazy};
+  return {
+      folder_name(path),        {}, tar.labels, tar.damaged, lazy, std::move(tar.class_names), std::move(tar.left_out),
+      std::move(tar.unlabelled)};
 }
 
 bool skip_damaged(const std::string& word) {
@@ -120,6 +124,10 @@ std::vector<int64_t> Dataset::shape() const {
 
 int64_t Dataset::classes() const { return labels.defined() && size() > 0 ? labels.max().item<int64_t>() + 1 : 0; }
 
+std::string Dataset::why_no_labels() const {
+  return fmt::format("'{}' has no labels{}{}", name, unlabelled.empty() ? "" : ": ", unlabelled);
+}
+
 uint64_t Dataset::digest() const {
   uint64_t digest = lazy ? lazy->digest() : 0;
   for (const at::Tensor& tensor : {samples, labels}) {
@@ -143,6 +151,7 @@ at::Tensor Dataset::rows(int64_t begin, int64_t count) const {
 
 Dataset Dataset::part(const at::Tensor& ids, const std::string& part_name) const {
   Dataset chosen{part_name, {}, labels.defined() ? labels.index_select(0, ids) : labels};
+  chosen.class_names = class_names;
   if (lazy)
     chosen.lazy = lazy->part(ids);
   else

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -14,59 +13,11 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "data/fit_image.hpp"
+#include "data/folder_files.hpp"
 #include "tensor/image_io.hpp"
 
 namespace ddls {
 namespace {
-
-struct LabelledFile {
-  fs::path path;
-  int64_t label = -1;
-};
-
-bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
-
-bool is_image(const fs::directory_entry& entry) {
-  std::string extension = entry.path().extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return entry.is_regular_file() && !hidden(entry.path()) &&
-         (extension == ".png" || extension == ".jpg" || extension == ".jpeg");
-}
-
-std::vector<fs::path> images_below(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
-    if (is_image(entry)) files.push_back(entry.path());
-  }
-  std::ranges::sort(files);
-  return files;
-}
-
-std::vector<LabelledFile> list_files(const fs::path& folder) {
-  std::vector<fs::path> flat, classes;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (is_image(entry))
-      flat.push_back(entry.path());
-    else if (entry.is_directory() && !hidden(entry.path()))
-      classes.push_back(entry.path());
-  }
-  std::ranges::sort(flat);
-  std::ranges::sort(classes);
-  std::vector<LabelledFile> files;
-  if (!flat.empty() && !classes.empty()) {
-    fail(Exit::data, "'{}' holds images and the folder '{}'; use images alone or one folder per class", folder.string(),
-         classes.front().filename().string());
-  }
-  for (const fs::path& path : flat) files.push_back({path, -1});
-  for (size_t label = 0; label < classes.size(); ++label) {
-    const std::vector<fs::path> members = images_below(classes[label]);
-    if (members.empty()) fail(Exit::data, "'{}' holds no PNG or JPEG files", classes[label].string());
-    for (const fs::path& path : members) files.push_back({path, static_cast<int64_t>(label)});
-  }
-  if (files.empty()) fail(Exit::data, "'{}' holds no PNG or JPEG files", folder.string());
-  return files;
-}
 
 // Decodes all files in parallel into one tensor, whose shape the first good file decides.
 class Decoder {
@@ -132,8 +83,10 @@ class Decoder {
           at::empty({static_cast<int64_t>(files_.size()), image.size(0), image.size(1), image.size(2)}, at::kByte);
     }
     if (image.size(0) != images_.size(1)) {
-      fail(Exit::data, "'{}' has {} channels, the images before it {}; set data.channels to 1 or 3", path.string(),
-           image.size(0), images_.size(1));
+      fail(Exit::data,
+           "'{}' has {} channels, the images before it {}; take it out if it is a mask, or where grey and colour are "
+           "meant to be mixed set data.channels to 1 or 3",
+           path.string(), image.size(0), images_.size(1));
     }
     if (image.size(1) != images_.size(2) || image.size(2) != images_.size(3)) {
       fail(Exit::data, "'{}' has {} x {} pixels, the images before it {} x {}; set data.image_size", path.string(),
@@ -152,15 +105,6 @@ class Decoder {
   std::mutex mutex_;
   std::exception_ptr failure_;
 };
-
-std::vector<LabelledFile> files_in(const fs::path& folder) {
-  if (!fs::is_directory(folder)) fail(Exit::missing, "'{}' is not a folder", folder.string());
-  try {
-    return list_files(folder);
-  } catch (const fs::filesystem_error& error) {
-    fail(Exit::runtime, "cannot list '{}': {}", folder.string(), error.code().message());
-  }
-}
 
 class FolderImages : public ImageSource {
  public:
@@ -184,7 +128,8 @@ class FolderImages : public ImageSource {
 }  // namespace
 
 ImageFolder read_image_folder(const fs::path& folder, const DecodeOptions& options) {
-  const std::vector<LabelledFile> files = files_in(folder);
+  FolderFiles found = list_image_folder(folder);
+  const std::vector<LabelledFile>& files = found.files;
   Decoder decoder(files, options);
   decoder.run();
   std::vector<int64_t> kept, labels;
@@ -197,6 +142,8 @@ ImageFolder read_image_folder(const fs::path& folder, const DecodeOptions& optio
   result.damaged = static_cast<int64_t>(files.size() - kept.size());
   result.images = result.damaged == 0 ? decoder.images() : decoder.images().index_select(0, at::tensor(kept));
   if (files[0].label >= 0) result.labels = at::tensor(labels);
+  result.class_names = std::move(found.class_names);
+  result.left_out = std::move(found.left_out);
   if (result.damaged > 0) {
     log::warning("'{}': {} of {} images are damaged and left out", folder.string(), result.damaged, files.size());
   }
@@ -204,12 +151,14 @@ ImageFolder read_image_folder(const fs::path& folder, const DecodeOptions& optio
 }
 
 FolderSource open_image_folder(const fs::path& folder) {
-  std::vector<LabelledFile> files = files_in(folder);
+  FolderFiles found = list_image_folder(folder);
   std::vector<int64_t> labels;
-  for (const LabelledFile& file : files) labels.push_back(file.label);
+  for (const LabelledFile& file : found.files) labels.push_back(file.label);
   FolderSource source;
-  if (files[0].label >= 0) source.labels = at::tensor(labels);
-  source.images = std::make_shared<FolderImages>(std::move(files));
+  if (found.files[0].label >= 0) source.labels = at::tensor(labels);
+  source.class_names = std::move(found.class_names);
+  source.left_out = std::move(found.left_out);
+  source.images = std::make_shared<FolderImages>(std::move(found.files));
   return source;
 }
 

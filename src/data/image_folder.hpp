@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "data/file_kind.hpp"
 #include "data/lazy_images.hpp"
 
 namespace ddls {
@@ -14,6 +17,8 @@ struct ImageFolder {
   at::Tensor images;  // uint8 [N, C, H, W], in the order of the sorted paths
   at::Tensor labels;  // int64 [N], numbers of the sorted class folders; undefined for a flat folder
   int64_t damaged = 0;
+  std::vector<std::string> class_names;  // of the class folders
+  LeftOut left_out;
 };
 
 // Decodes with as many threads as torch uses; the result and the error reported do not depend on their
@@ -25,6 +30,8 @@ ImageFolder read_image_folder(const std::filesystem::path& folder, const DecodeO
 struct FolderSource {
   std::shared_ptr<const ImageSource> images;
   at::Tensor labels;
+  std::vector<std::string> class_names;  // of the class folders
+  LeftOut left_out;
 };
 FolderSource open_image_folder(const std::filesystem::path& folder);
 

@@ -75,7 +75,8 @@ int64_t LazyImages::decode(int64_t id, std::optional<double> place, uint8_t* out
     if (image->sizes() != shape_)
       fail(Exit::data, "'{}' has {} channels of {} x {} pixels, the first image of its set {} of {} x {}; set {}",
            source_->name(candidate), image->size(0), image->size(2), image->size(1), shape_[0], shape_[2], shape_[1],
-           image->size(0) != shape_[0] ? "data.channels to 1 or 3" : "data.image_size");
+           image->size(0) != shape_[0] ? "data.channels to 1 or 3 if grey and colour are meant to be mixed"
+                                       : "data.image_size");
     std::copy_n(image->const_data_ptr<uint8_t>(), image->numel(), out);
     return candidate;
   }

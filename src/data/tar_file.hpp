@@ -33,12 +33,13 @@ class TarFile {
 struct TarMember {
   std::string name;
   uint64_t offset = 0, size = 0;  // of the content
-  char type = '0';                // '0': a regular file
+  char type = '0';                // '0': a regular file; of a hard link to one before it, that file's offset and size
+  std::string target = {};        // of other links
 };
 
 // Members in the order of the archive. ustar, GNU long names and sizes, pax path and size. `damage` is empty, or says
 // where and why the list ends early: a header whose checksum is wrong, a file that ends within a member or without the
-// zero block that ends an archive. The members before it can be used.
+// zero block that ends an archive, bytes other than zero behind that block. The members before it can be used.
 struct TarIndex {
   std::vector<TarMember> members;
   std::string damage;

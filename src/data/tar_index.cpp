@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/error.hpp"
 #include "data/tar_file.hpp"
@@ -44,7 +45,7 @@ bool checksum_holds(std::string_view header) {
 
 // What long names and pax headers say of the member that follows them.
 struct Ahead {
-  std::optional<std::string> name;
+  std::optional<std::string> name, target;
   std::optional<uint64_t> size;
 };
 
@@ -62,6 +63,7 @@ bool read_pax(std::string_view records, Ahead& ahead) {
     if (equals == std::string_view::npos) return false;
     const std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
     if (key == "path") ahead.name = value;
+    if (key == "linkpath") ahead.target = value;
     if (key == "size") {
       uint64_t size = 0;
       const auto [last, problem] = std::from_chars(value.data(), value.data() + value.size(), size);
@@ -80,11 +82,36 @@ std::string name_in(std::string_view header) {
   return posix && !prefix.empty() ? std::string(prefix) + "/" + name : name;
 }
 
+// A hard link is another name of a member before it.
+void resolve_hard_links(std::vector<TarMember>& members) {
+  if (std::ranges::none_of(members, [](const TarMember& member) { return member.type == '1'; })) return;
+  std::unordered_map<std::string_view, const TarMember*> files;
+  for (TarMember& member : members) {
+    if (member.type == '1') {
+      const auto found = files.find(member.target);
+      if (found == files.end()) continue;
+      member.type = '0';
+      member.offset = found->second->offset;
+      member.size = found->second->size;
+    }
+    if (member.type == '0') files[member.name] = &member;
+  }
+}
+
 bool without_content(char type) { return type >= '1' && type <= '6'; }  // links, devices, folders, pipes
 
-}  // namespace
+// Where the zeros behind `at` end; the file's size where they do not.
+uint64_t end_of_zeros(const TarFile& file, uint64_t at) {
+  constexpr uint64_t piece = 1 << 16;
+  for (; at < file.size(); at += piece) {
+    const std::string bytes = file.read(at, piece);
+    const size_t other = bytes.find_first_not_of('\0');
+    if (other != std::string::npos) return at + other;
+  }
+  return file.size();
+}
 
-TarIndex read_tar_index(const TarFile& file) {
+TarIndex read_members(const TarFile& file) {
   TarIndex index;
   Ahead ahead;
   const auto damaged = [&](uint64_t at, const char* reason) {
@@ -95,7 +122,16 @@ TarIndex read_tar_index(const TarFile& file) {
   for (uint64_t at = 0;;) {
     const std::string header = file.read(at, block);
     if (header.size() < block) return damaged(at, "no end mark of a tar archive");
-    if (std::ranges::all_of(header, [](char c) { return c == '\0'; })) return index;
+    if (std::ranges::all_of(header, [](char c) { return c == '\0'; })) {
+      const uint64_t more = end_of_zeros(file, at);
+      if (more < file.size())
+        index.damage = fmt::format(
+            "'{}' ends at byte {}, but {} bytes follow from byte {} on, as where archives were joined by cat: keep "
+            "them as "
+            "files of their own in one folder, or join them by 'tar -A'",
+            file.path().string(), at, file.size() - more, more);
+      return index;
+    }
     if (!checksum_holds(header)) return damaged(at, "the checksum of a tar header does not hold");
     const char type = header[156] == '\0' ? '0' : header[156];
     std::optional<uint64_t> size = number(std::string_view(header).substr(124, 12));
@@ -108,13 +144,25 @@ TarIndex read_tar_index(const TarFile& file) {
       if (*size > most_header_bytes) return damaged(at, "a header of unlikely length");
       const std::string bytes = file.read(content, *size);
       if (type == 'L') ahead.name = text(bytes);
+      if (type == 'K') ahead.target = text(bytes);
       if (type == 'x' && !read_pax(bytes, ahead)) return damaged(at, "a pax header that cannot be read");
     } else {
       index.members.push_back({ahead.name ? *ahead.name : name_in(header), content, *size, type == '7' ? '0' : type});
+      if (type == '1' || type == '2')
+        index.members.back().target =
+            ahead.target ? *ahead.target : std::string(text(std::string_view(header).substr(157, 100)));
       ahead = {};
     }
     at = content + (*size + block - 1) / block * block;
   }
+}
+
+}  // namespace
+
+TarIndex read_tar_index(const TarFile& file) {
+  TarIndex index = read_members(file);
+  resolve_hard_links(index.members);
+  return index;
 }
 
 }  // namespace ddls

@@ -1,44 +1,22 @@
 #include "data/tar_labels.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <unordered_map>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "data/label_text.hpp"
 
 namespace ddls {
 namespace {
 
-std::string extension_of(const std::string& name) {
-  const size_t dot = name.find_last_of("./");
-  if (dot == std::string::npos || name[dot] == '/') return "";
-  std::string extension = name.substr(dot + 1);
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension;
-}
-
-bool is_image(const std::string& extension) { return extension == "jpg" || extension == "jpeg" || extension == "png"; }
-
-// WebDataset's key: the path up to the first dot of its last part.
-std::string key_of(const std::string& name) {
-  const size_t slash = name.rfind('/');
-  return name.substr(0, name.find('.', slash == std::string::npos ? 0 : slash));
-}
-
-// Without "./" in front; empty for what is hidden or not below `inside`.
-std::string visible_name(std::string name, const std::string& inside) {
+// Without "./" in front; empty for what is not below `inside`.
+std::string name_within(std::string name, const std::string& inside) {
   while (name.starts_with("./")) name.erase(0, 2);
-  const size_t slash = name.rfind('/');
-  if (name.empty() || name[slash == std::string::npos ? 0 : std::min(slash + 1, name.size() - 1)] == '.') return "";
-  if (inside.empty()) return name;
-  return name.starts_with(inside + "/") ? name : "";
+  return inside.empty() || name.starts_with(inside + "/") ? name : "";
 }
 
 std::vector<std::string> folders_of(const std::string& name) {
@@ -49,7 +27,8 @@ std::vector<std::string> folders_of(const std::string& name) {
 }
 
 // Labels by the first folder that is not the same for all images.
-std::vector<int64_t> labels_by_folder(const std::vector<TarImage>& images) {
+void label_by_folder(LabelledImages& result) {
+  const std::vector<TarImage>& images = result.images;
   std::vector<std::string> shared = folders_of(images.front().name);
   for (const TarImage& image : images) {
     const std::vector<std::string> folders = folders_of(image.name);
@@ -61,7 +40,7 @@ std::vector<int64_t> labels_by_folder(const std::vector<TarImage>& images) {
   };
   std::map<std::string, int64_t> classes;
   for (const TarImage& image : images) classes.emplace(folder(image), 0);
-  if (classes.size() == 1) return {};  // flat
+  if (classes.size() == 1) return;  // flat
   if (classes.contains("")) {
     const auto loose = std::ranges::find_if(images, [&](const TarImage& image) { return folder(image).empty(); });
     fail(Exit::data, "'{}' lies beside the folder '{}'; use images alone or one folder per class", loose->name,
@@ -73,112 +52,177 @@ std::vector<int64_t> labels_by_folder(const std::vector<TarImage>& images) {
          classes.begin()->first,
          images.front().name.substr(0, images.front().name.find(folder(images.front()))) + folder(images.front()));
   }
-  int64_t next = 0;
-  for (auto& [name, label] : classes) label = next++;
-  std::vector<int64_t> labels;
-  for (const TarImage& image : images) labels.push_back(classes.at(folder(image)));
-  return labels;
-}
-
-std::optional<int64_t> label_in(const std::string& content, bool json, const std::string& name) {
-  if (json) {
-    const auto object = nlohmann::json::parse(content, nullptr, false);
-    if (!object.is_object()) fail(Exit::data, "'{}' is no JSON object", name);
-    for (const char* key : {"label", "cls"})
-      if (object.contains(key) && object[key].is_number_integer() && object[key].get<int64_t>() >= 0)
-        return object[key].get<int64_t>();
-    return std::nullopt;
+  for (auto& [name, label] : classes) {
+    label = static_cast<int64_t>(result.class_names.size());
+    result.class_names.push_back(name);
   }
-  int64_t label = -1;
-  const size_t first = content.find_first_not_of(" \t\r\n"), last = content.find_last_not_of(" \t\r\n");
-  if (first != std::string::npos) {
-    const char* end = content.data() + last + 1;
-    if (std::from_chars(content.data() + first, end, label).ptr != end) label = -1;
-  }
-  if (label < 0) fail(Exit::data, "'{}' holds no class number", name);
-  return label;
+  for (const TarImage& image : images) result.labels.push_back(classes.at(folder(image)));
 }
 
 struct LabelMember {
   TarMember member;
   bool json = false;
 };
-using LabelMembers = std::unordered_map<std::string, LabelMember>;  // by key, of one archive
+using LabelMembers = std::unordered_map<std::string, LabelMember>;  // by sample name, of one archive
 
-struct Labelled {
-  std::optional<int64_t> label;
-  bool damaged = false;
+// What is found in archives, before labels are read.
+struct Members {
+  const std::vector<std::unique_ptr<TarFile>>& files;
+  std::vector<TarImage> images;
+  std::vector<LabelMembers> labels;  // of each file
+  LeftOut left_out;
+
+  std::string path_of(const TarImage& image) const { return files[image.archive]->path().string() + "/" + image.name; }
+  const LabelMember* label_of(const TarImage& image) const {
+    const auto found = labels[image.archive].find(std::string(sample_name(image.name)));
+    return found == labels[image.archive].end() ? nullptr : &found->second;
+  }
 };
 
-Labelled label_of(const TarImage& image, const TarFile& file, const LabelMembers& members, bool skip_damaged) {
-  const auto found = members.find(key_of(image.name));
-  if (found == members.end()) return {};
-  const TarMember& member = found->second.member;
-  try {
-    return {
-        label_in(file.read(member.offset, member.size), found->second.json, file.path().string() + "/" + member.name)};
-  } catch (const Error& error) {
-    if (error.code() != Exit::data || !skip_damaged) throw;
-    log::warning("skipped: {}", error.what());
-    return {std::nullopt, true};
-  }
+LabelText read_label(const Members& members, const TarImage& image) {
+  const LabelMember* label = members.label_of(image);
+  if (label == nullptr) return {};
+  if (label->member.type != '0') return {.problem = "is a link"};
+  const std::string content = members.files[image.archive]->read(label->member.offset, label->member.size);
+  return label->json ? label_of_json(content) : label_of_cls(content);
 }
 
-// Every image has a label, or none has.
-LabelledImages labelled_by_members(const std::vector<TarImage>& images,
-                                   const std::vector<std::unique_ptr<TarFile>>& files,
-                                   const std::vector<LabelMembers>& members, bool skip_damaged) {
-  LabelledImages result;
-  std::string without;  // the first image without a label
-  for (size_t i = 0; i < images.size(); ++i) {
-    const TarImage& image = images[i];
-    const std::string name = files[image.archive]->path().string() + "/" + image.name;
-    const bool same_sample =
-        i > 0 && images[i - 1].archive == image.archive && key_of(images[i - 1].name) == key_of(image.name);
-    if (same_sample) fail(Exit::data, "'{}' is the second image of its sample; a sample has one", name);
-    const Labelled labelled = label_of(image, *files[image.archive], members[image.archive], skip_damaged);
-    if (labelled.damaged) {
+// Numbers as they are, or names numbered in sorted order. What is neither says so.
+void number_labels(LabelledImages& result, const std::vector<LabelText>& labels, const Members& members) {
+  const auto number = std::ranges::find_if(labels, [](const LabelText& label) { return label.number.has_value(); });
+  const auto name = std::ranges::find_if(labels, [](const LabelText& label) { return !label.name.empty(); });
+  if (number != labels.end() && name != labels.end()) {
+    const auto image = [&](auto label) {
+      return members.path_of(result.images[static_cast<size_t>(label - labels.begin())]);
+    };
+    result.unlabelled = fmt::format("the label of '{}' is a number, that of '{}' is a name ({})", image(number),
+                                    image(name), name->name);
+    return;
+  }
+  if (name == labels.end()) {
+    for (const LabelText& label : labels) result.labels.push_back(*label.number);
+    return;
+  }
+  std::map<std::string, int64_t> classes;
+  for (const LabelText& label : labels) classes.emplace(label.name, 0);
+  for (auto& [class_name, index] : classes) {
+    index = static_cast<int64_t>(result.class_names.size());
+    result.class_names.push_back(class_name);
+  }
+  for (const LabelText& label : labels) result.labels.push_back(classes.at(label.name));
+}
+
+// Every image has a label, or none has; `skip_damaged` leaves out those whose label cannot be read, where others have one.
+void label_by_members(LabelledImages& result, const Members& members, bool skip_damaged) {
+  std::vector<LabelText> labels;
+  for (const TarImage& image : members.images) labels.push_back(read_label(members, image));
+  const auto label_path = [&](size_t i) {
+    const TarImage& image = members.images[i];
+    return members.files[image.archive]->path().string() + "/" + members.label_of(image)->member.name;
+  };
+  const bool some = std::ranges::any_of(labels, &LabelText::found);
+  std::vector<LabelText> kept;
+  std::string absent, problem;  // of the first such image
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (some && skip_damaged && !labels[i].problem.empty()) {
+      log::warning("skipped: '{}' {}", label_path(i), labels[i].problem);
       ++result.damaged;
       continue;
     }
-    if (labelled.label) result.labels.push_back(*labelled.label);
-    if (!labelled.label && without.empty()) without = name;
-    result.images.push_back(image);
+    if (!labels[i].problem.empty() && problem.empty())
+      problem = fmt::format("'{}' {}", label_path(i), labels[i].problem);
+    if (!labels[i].found() && absent.empty()) absent = members.path_of(members.images[i]);
+    result.images.push_back(members.images[i]);
+    kept.push_back(std::move(labels[i]));
   }
-  if (!result.labels.empty() && result.labels.size() < result.images.size())
-    fail(Exit::data, "'{}' has no label (.cls, or \"label\" in .json), but other images have one", without);
-  return result;
+  if (!problem.empty())
+    result.unlabelled = problem;
+  else if (some && !absent.empty())
+    result.unlabelled =
+        fmt::format("'{}' has no label (.cls, or \"label\" in .json), but other images have one", absent);
+  else if (some)
+    number_labels(result, kept, members);
+}
+
+void take(Members& found, size_t archive, const TarMember& member, const std::string& name) {
+  const FileKind kind = kind_of(name);
+  if (kind == FileKind::image) {
+    if (member.type != '0')
+      fail(Exit::data,
+           "'{}/{}' is a link or a sparse file, not an image; pack the files themselves (tar -h --hard-dereference)",
+           found.files[archive]->path().string(), member.name);
+    found.images.push_back({archive, name, member.offset, member.size});
+  } else if (kind == FileKind::label) {
+    const bool json = extension_of(name) == "json";
+    const auto [place, fresh] =
+        found.labels[archive].try_emplace(std::string(sample_name(name)), LabelMember{member, json});
+    if (!fresh && !json) place->second = {member, json};  // .cls before .json
+  } else if (member.type == '0') {
+    found.left_out.add(name);
+  } else if (member.type == '1' || member.type == '2') {
+    ++found.left_out.links;
+  } else if (member.type != '5') {
+    ++found.left_out.special;
+  }
+}
+
+Members search(const std::vector<std::unique_ptr<TarFile>>& files, const std::vector<TarIndex>& indices,
+               const std::string& inside) {
+  Members found{files, {}, std::vector<LabelMembers>(files.size()), {}};
+  for (size_t archive = 0; archive < files.size(); ++archive) {
+    const size_t before = found.images.size();
+    std::set<std::string> hidden;  // folders
+    for (const TarMember& member : indices[archive].members) {
+      const std::string name = name_within(member.name, inside);
+      const std::string_view below = std::string_view(name).substr(std::min(inside.size(), name.size()));
+      const std::optional<size_t> part = hidden_part(below);
+      if (!part) {
+        if (!name.empty()) take(found, archive, member, name);
+        continue;
+      }
+      const bool folder = *part < below.size() || member.type == '5';
+      if (folder) hidden.emplace(below.substr(0, *part));
+      const bool directly = !folder || below.find('/', *part + 1) == std::string_view::npos;
+      if (member.type != '5' && directly) found.left_out.add_hidden_file(name);
+    }
+    found.left_out.hidden_folders += static_cast<int64_t>(hidden.size());
+    if (found.images.size() == before) log::warning("'{}' holds no images", files[archive]->path().string());
+  }
+  return found;
+}
+
+void refuse_mates(const Members& members, const SampleMates& mates) {
+  fail(Exit::data,
+       "'{}' is the second image of its sample, after '{}': a sample is the name up to its first dot, and has one "
+       "image. Leave "
+       "the others (masks, second views) out of the archive, or rename them where they are samples of their own",
+       members.path_of(members.images[mates.second]), members.images[mates.first].name);
 }
 
 }  // namespace
 
 LabelledImages label_images(const std::vector<std::unique_ptr<TarFile>>& files, const std::vector<TarIndex>& indices,
                             const std::string& inside, bool skip_damaged) {
-  std::vector<TarImage> images;
-  std::vector<LabelMembers> members(files.size());
-  for (size_t archive = 0; archive < files.size(); ++archive) {
-    const size_t before = images.size();
-    for (const TarMember& member : indices[archive].members) {
-      const std::string name = visible_name(member.name, inside);
-      const std::string extension = extension_of(name);
-      if (is_image(extension)) {
-        if (member.type != '0')
-          fail(Exit::data, "'{}/{}' is a link or a sparse file, not an image; pack the files themselves (tar -h)",
-               files[archive]->path().string(), member.name);
-        images.push_back({archive, name, member.offset, member.size});
-      } else if (member.type == '0' && (extension == "cls" || extension == "json")) {
-        const bool json = extension == "json";
-        const auto [place, fresh] = members[archive].try_emplace(key_of(name), LabelMember{member, json});
-        if (!fresh && !json) place->second = {member, json};  // .cls before .json
-      }
-    }
-    if (images.size() == before) log::warning("'{}' holds no images", files[archive]->path().string());
+  Members members = search(files, indices, inside);
+  LabelledImages result;
+  result.left_out = std::move(members.left_out);
+  if (members.images.empty()) return result;
+  std::vector<std::string_view> names;
+  std::vector<size_t> archives;
+  for (const TarImage& image : members.images) {
+    names.push_back(image.name);
+    archives.push_back(image.archive);
   }
-  if (images.empty()) return {};
-  const bool webdataset = std::ranges::any_of(
-      images, [&](const TarImage& image) { return members[image.archive].contains(key_of(image.name)); });
-  if (webdataset) return labelled_by_members(images, files, members, skip_damaged);
-  return {images, labels_by_folder(images), 0};
+  const bool webdataset =
+      std::ranges::any_of(members.images, [&](const TarImage& image) { return members.label_of(image) != nullptr; });
+  if (const auto mates = mates_in_samples(names, archives, /*strict=*/webdataset)) refuse_mates(members, *mates);
+  if (webdataset) {
+    label_by_members(result, members, skip_damaged);
+  } else {
+    result.images = std::move(members.images);
+    label_by_folder(result);
+  }
+  return result;
 }
 
 }  // namespace ddls

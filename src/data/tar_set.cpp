@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <exception>
-#include <set>
 #include <thread>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "data/file_kind.hpp"
 #include "data/tar_file.hpp"
 #include "data/tar_labels.hpp"
 
@@ -20,25 +19,57 @@ namespace {
 
 constexpr size_t most_open_files = 512;  // below the usual limit of a process
 
-bool archive_name(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.ends_with(".tar") || name.ends_with(".tar.gz") || name.ends_with(".tgz");
-}
-
 struct Place {
   std::vector<fs::path> archives;  // sorted
   std::string inside;              // folder within them, or empty
+  LeftOut left_out;                // beside the archives
 };
+
+[[noreturn]] void refuse_packed(const fs::path& path) {
+  const std::string extension = extension_of(path.native());
+  const char* tool = extension.ends_with("xz")                                  ? "xz -d"
+                     : extension.ends_with("zst")                               ? "zstd -d"
+                     : extension.ends_with("bz2") || extension.ends_with("tbz") ? "bzip2 -d"
+                     : extension.ends_with("lz4")                               ? "lz4 -d"
+                                                                                : "the tool that made it";
+  fail(Exit::data, "'{}' is an archive of a compression that is not read (.tar, .tar.gz and .tgz are); unpack it by {}",
+       path.string(), tool);
+}
+
+// Archives of a folder, and what lies beside them. Part of a set left out would be another set.
+Place archives_in(const fs::path& folder) {
+  Place place;
+  std::vector<fs::path> packed;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const FileKind kind = kind_of(name);
+    std::error_code error;
+    const fs::file_type type = entry.status(error).type();
+    const bool file = type == fs::file_type::regular;
+    if (name.starts_with('.')) {
+      file ? place.left_out.add_hidden_file(name) : void(++place.left_out.hidden_folders);
+    } else if (type == fs::file_type::not_found && (kind == FileKind::archive || kind == FileKind::packed_archive)) {
+      fail(Exit::missing, "'{}' is a link to '{}', which does not exist", entry.path().string(),
+           fs::read_symlink(entry.path(), error).string());
+    } else if (file && kind == FileKind::archive) {
+      place.archives.push_back(entry.path());
+    } else if (file && kind == FileKind::packed_archive) {
+      packed.push_back(entry.path());
+    } else if (file) {
+      kind == FileKind::image ? void(++place.left_out.loose_images) : place.left_out.add(name);
+    } else {
+      ++(type == fs::file_type::directory ? place.left_out.folders : place.left_out.special);
+    }
+  }
+  std::ranges::sort(place.archives);
+  if (!place.archives.empty() && !packed.empty()) refuse_packed(std::ranges::min(packed));
+  return place;
+}
 
 // Follows the path to the archive that it leads into. No archives: it leads nowhere.
 Place find(const fs::path& path) {
+  if (fs::is_directory(path)) return archives_in(path);
   Place place;
-  if (fs::is_directory(path)) {
-    for (const auto& entry : fs::directory_iterator(path))
-      if (entry.is_regular_file() && archive_name(entry.path())) place.archives.push_back(entry.path());
-    std::ranges::sort(place.archives);
-    return place;
-  }
   fs::path archive = path.lexically_normal(), inside;
   std::error_code error;
   while (!fs::exists(archive, error) && archive.has_parent_path() && archive != archive.parent_path()) {
@@ -46,6 +77,7 @@ Place find(const fs::path& path) {
     archive = archive.parent_path();
   }
   if (!fs::is_regular_file(archive, error)) return place;
+  if (kind_of(archive.native()) == FileKind::packed_archive) refuse_packed(archive);
   place.archives.push_back(archive);
   place.inside = inside.string();
   while (place.inside.ends_with('/')) place.inside.pop_back();
@@ -130,12 +162,17 @@ std::vector<Archive> read_archives(const std::vector<fs::path>& paths) {
 }  // namespace
 
 bool is_tar_set(const fs::path& path) {
+  if (fs::is_directory(path))  // maybe of very many images: names are looked at, and no more
+    return std::ranges::any_of(fs::directory_iterator(path), [](const fs::directory_entry& entry) {
+      const std::string_view name = last_part(entry.path().native());
+      return kind_of(name) == FileKind::archive && !name.starts_with('.') && !entry.is_directory();
+    });
   const Place place = find(path);
-  return !place.archives.empty() && archive_name(place.archives.front());
+  return !place.archives.empty() && kind_of(place.archives.front().native()) == FileKind::archive;
 }
 
 TarSet open_tar_set(const fs::path& path, bool skip_damaged) {
-  const Place place = find(path);
+  Place place = find(path);
   if (place.archives.empty()) {
     if (fs::exists(path)) fail(Exit::data, "'{}' holds no .tar files", path.string());
     fail(Exit::missing, "'{}' does not exist", path.string());
@@ -153,9 +190,17 @@ TarSet open_tar_set(const fs::path& path, bool skip_damaged) {
     files.push_back(std::move(archive.file));
     indices.push_back(std::move(archive.index));
   }
-  const LabelledImages found = label_images(files, indices, place.inside, skip_damaged);
-  if (found.images.empty()) fail(Exit::data, "'{}' holds no PNG or JPEG images", path.string());
+  LabelledImages found = label_images(files, indices, place.inside, skip_damaged);
+  set.left_out = std::move(place.left_out);
+  set.left_out += found.left_out;
+  if (found.images.empty()) {
+    const std::string passed = set.left_out.text();
+    fail(Exit::data, "'{}' holds no PNG or JPEG images{}", path.string(),
+         passed.empty() ? "" : " (left out: " + passed + ")");
+  }
   set.damaged += found.damaged;
+  set.class_names = std::move(found.class_names);
+  set.unlabelled = std::move(found.unlabelled);
   if (!found.labels.empty()) set.labels = at::tensor(found.labels);
   set.images = std::make_shared<TarImages>(std::move(files), found.images);
   return set;

@@ -4,6 +4,7 @@
 
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
+#include "base/json_text.hpp"
 
 namespace ddls {
 namespace {
@@ -40,13 +41,13 @@ void add_metrics(const fs::path& samples_folder, const std::vector<Json>& points
     line[added].erase("step");
   }
   std::string text;
-  for (const auto& [step, line] : by_step) text += line.dump() + "\n";
+  for (const auto& [step, line] : by_step) text += json_text(line) + "\n";
 
   // The manifest comes first and knows both: between the two writes the old lines are there, afterwards the new ones.
   const fs::path manifest_file = samples_folder / "manifest.json";
   Json manifest = read_json_object(manifest_file);
   manifest["evaluated"] = {{curve_name, sha256(text)}};
-  write_file(manifest_file, manifest.dump(2) + "\n");
+  write_file(manifest_file, json_text(manifest, 2) + "\n");
   write_file(samples_folder / curve_name, text);
 }
 

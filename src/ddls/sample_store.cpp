@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "ddls/trace_summary.hpp"
 #include "tensor/safetensors.hpp"
@@ -203,7 +204,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
       if (name == "nonfinite") restarts += static_cast<int64_t>(value);
       line[name] = name == "nonfinite" ? Json(static_cast<int64_t>(value)) : Json(value / count);
     }
-    lines += line.dump() + "\n";
+    lines += json_text(line) + "\n";
   }
   write_file(folder_ / "chains.jsonl", lines);
   files.emplace_back("chains.jsonl");
@@ -221,7 +222,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
                 {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
                 {"key", key_.text}};
   for (const std::string& file : files) manifest["files"][file] = sha256_of_file(folder_ / file);
-  write_file(folder_ / manifest_name, manifest.dump(2) + "\n");
+  write_file(folder_ / manifest_name, json_text(manifest, 2) + "\n");
   fs::remove_all(folder_ / "blocks");
 }
 

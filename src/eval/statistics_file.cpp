@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
+#include "base/json_text.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls {
@@ -62,7 +63,7 @@ void write_statistics(const fs::path& path, const GaussianStatistics& statistics
   provenance["count"] = statistics.count;
   provenance["features"] = statistics.mean.numel();
   write_npz(path, {{"mu", statistics.mean}, {"sigma", statistics.covariance.contiguous()}});
-  write_file(provenance_file(path), provenance.dump(2) + "\n");
+  write_file(provenance_file(path), json_text(provenance, 2) + "\n");
 }
 
 void require_provenance(const fs::path& path, const Json& provenance, const Json& expected) {

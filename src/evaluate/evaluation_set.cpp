@@ -44,6 +44,8 @@ EvaluationSet open_folder(const fs::path& folder) {
   set.images = true;
   set.sample_shape = decode_image(source->bytes(0), 0, source->name(0)).sizes().vec();
   set.labels = opened.labels;
+  set.class_names = opened.class_names;
+  set.left_out = opened.left_out;
   set.read = [source](IdRange ids) { return read_images(*source, ids); };
   set.content_hash = [source] {  // of the files' bytes in their order: names and folders do not matter
     std::string hashes;
@@ -98,7 +100,14 @@ EvaluationSet set_of(const Dataset& data, int64_t count) {
 }
 
 EvaluationSet open_evaluation_set(const std::string& path) {
-  if (is_tar_set(path)) return set_of(open_set(path));
+  if (is_tar_set(path)) {
+    const Dataset data = open_set(path);
+    EvaluationSet set = set_of(data);
+    set.class_names = data.class_names;
+    set.unlabelled = data.unlabelled;
+    set.left_out = data.left_out;
+    return set;
+  }
   if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path);
   if (fs::is_directory(path)) {
     const fs::path of_a_run = fs::path(path) / "samples.npz";

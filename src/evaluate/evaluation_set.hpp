@@ -26,8 +26,11 @@ struct EvaluationSet {
   std::string name;
   int64_t count = 0;  // 0: statistics only
   bool images = false;
-  std::vector<int64_t> sample_shape;  // of the first sample
-  at::Tensor labels;                  // [count] int64; undefined where there are none
+  std::vector<int64_t> sample_shape;     // of the first sample
+  at::Tensor labels;                     // [count] int64; undefined where there are none
+  std::vector<std::string> class_names;  // as in Dataset
+  std::string unlabelled;
+  std::optional<LeftOut> left_out;  // of a folder or archive
   // Thread safe. Throws Error(data) naming the damaged file.
   std::function<std::vector<Piece>(IdRange)> read;
   std::function<std::string()> content_hash;  // of what is evaluated; reads everything

@@ -33,8 +33,9 @@ struct SetFeatures {
     std::vector<double> scores;
   };
   std::optional<Curve> inception_subsets;
-  FeatureBlocks rows;  // the first `keep`
-  at::Tensor labels;   // [count] int64; undefined where there are none
+  FeatureBlocks rows;      // the first `keep`
+  at::Tensor labels;       // [count] int64; undefined where there are none
+  std::string unlabelled;  // as in EvaluationSet
 };
 
 // **Collective.** Throws CollectiveError(data): fewer than 2 samples, features that are not finite, a damaged image (named).

@@ -145,8 +145,11 @@ void add_frechet(Json& metrics, const MetricContext& context, const SetFeatures&
   if (context.wants("intra_fid")) {
     if (own.labels.defined() && reference.set.labels.defined())
       metrics["intra_fid"] = intra_class_fid(comm, own, reference.set);
-    else
-      refuse(metrics, {"intra_fid"}, (own.labels.defined() ? reference.set.name : own.name) + " has no labels");
+    else {
+      const SetFeatures& without = own.labels.defined() ? reference.set : own;
+      refuse(metrics, {"intra_fid"},
+             without.name + " has no labels" + (without.unlabelled.empty() ? "" : ": " + without.unlabelled));
+    }
   }
 }
 

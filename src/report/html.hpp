@@ -6,7 +6,7 @@
 
 namespace ddls {
 
-// For text and attribute values. Control characters become spaces.
+// For text and attribute values. Control characters become spaces; bytes that are no UTF-8: base/json_text.hpp.
 std::string escape(std::string_view text);
 std::string base64(std::string_view bytes);
 

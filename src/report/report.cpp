@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/files.hpp"
+#include "base/json_text.hpp"
 #include "report/curves.hpp"
 #include "report/figures.hpp"
 #include "report/html.hpp"
@@ -93,7 +94,7 @@ std::string provenance(const RunData& run) {
               : folded("Configuration, every default filled in", "<pre>" + escape(run.config) + "</pre>\n");
   const std::string table = key_value_table(run.provenance);
   body += table.empty() ? note("The run directory has no run.json.") : folded("Provenance", table);
-  return body + folded("All numbers of report.json", "<pre>" + escape(run.report.dump(2)) + "</pre>\n");
+  return body + folded("All numbers of report.json", "<pre>" + escape(json_text(run.report, 2)) + "</pre>\n");
 }
 
 }  // namespace

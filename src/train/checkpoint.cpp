@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
+#include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "tensor/safetensors.hpp"
 
@@ -28,9 +29,9 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
       write_safetensors(partial / (name + ".safetensors"), tensors);
       listed(name + ".safetensors");
     }
-    write_file(partial / "state.json", checkpoint.state.dump(2) + "\n");
+    write_file(partial / "state.json", json_text(checkpoint.state, 2) + "\n");
     listed("state.json");
-    write_file(partial / "manifest.json", manifest.dump(2) + "\n");
+    write_file(partial / "manifest.json", json_text(manifest, 2) + "\n");
     fs::remove_all(folder);
     fs::rename(partial, folder);
     sync_folder(folder.parent_path());

@@ -26,10 +26,10 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
   const ClassifierConfig& options = config.train.classifier;
   const Dataset& data = context.data;
   if (data.classes() == 0)
-    all_fail(
-        Exit::config,
-        "no evaluate.extractor is given and '{}' has no labels to train a classifier on; name a TorchScript extractor",
-        data.name);
+    all_fail(Exit::config,
+             "no evaluate.extractor is given and there is nothing to train a classifier on: {}; name a TorchScript "
+             "extractor",
+             data.why_no_labels());
   const c10::Device device = context.comm.topology().device;
   const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
   Loader loader(data, config.seed + 2, options.batch, plan.mine,

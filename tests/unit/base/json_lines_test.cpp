@@ -28,7 +28,7 @@ TEST(JsonLines, KeepsTheOrderOfKeysAndIsWrittenAtOnce) {
 TEST(JsonLines, SurvivesBytesThatAreNotUtf8) {
   const Scratch scratch;
   JsonLines(scratch / "m.jsonl").write(Json{{"file", "a\xff"}});
-  EXPECT_EQ(Json::parse(read_file(scratch / "m.jsonl"))["file"], "a\xEF\xBF\xBD");
+  EXPECT_EQ(Json::parse(read_file(scratch / "m.jsonl"))["file"], "a\\xff");
 }
 
 TEST(JsonLines, RemovesATornLastLineOnOpening) {

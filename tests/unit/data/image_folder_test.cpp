@@ -78,6 +78,69 @@ TEST(ImageFolder, folders_that_cannot_be_used) {
   EXPECT_TRUE(contains(mixed.message, "holds images and the folder 'cat'")) << mixed.message;
 }
 
+TEST(ImageFolder, what_is_left_out_is_counted) {
+  const ScratchFolder folder;
+  put_image(folder / "cat/1.png", 1);
+  put_image(folder / "cat/.ipynb_checkpoints/1-checkpoint.png", 9);
+  put_image(folder / "cat/deep/.cache/inner/2.png", 9);
+  put_image(folder / ".trash/3.png", 9);
+  for (const char* name : {"cat/4.webp", "cat/5.WEBP", "cat/deep/6.bmp", "Thumbs.db", "cat/notes", "cat/more.tar.gz"})
+    put_bytes(folder / name, "x");
+  put_bytes(folder / "cat/._1.png", "x");
+  const FolderSource opened = open_image_folder(folder.path());
+  EXPECT_EQ(opened.images->size(), 1);
+  EXPECT_EQ(opened.left_out.text(),
+            "3 images of formats that are not read (1 bmp, 2 webp), 1 archive (1 tar.gz), 3 hidden images, 3 hidden "
+            "folders, 2 other files (1 without an ending, 1 db)");
+  EXPECT_EQ(opened.left_out.files(), 9);
+  EXPECT_EQ(read_image_folder(folder.path(), {}).left_out.text(), opened.left_out.text());
+  std::filesystem::remove(folder / "cat/1.png");
+  const auto none = thrown_by([&] { open_image_folder(folder.path()); });
+  EXPECT_TRUE(contains(none.message, "holds no PNG or JPEG files (left out: 3 images")) << none.message;
+}
+
+TEST(ImageFolder, links_that_lead_nowhere_are_missing_files) {
+  const ScratchFolder folder;
+  put_image(folder / "cat/1.png", 1);
+  for (const char* name : {"cat/2.png", "cat/3", "dog"}) {
+    std::filesystem::create_symlink("../.annex/x", folder / name);
+    const auto thrown = thrown_by([&] { open_image_folder(folder.path()); });
+    EXPECT_EQ(thrown.code, Exit::missing) << name;
+    EXPECT_TRUE(contains(thrown.message, fmt::format("{}' is a link to '../.annex/x'", name))) << thrown.message;
+    std::filesystem::remove(folder / name);
+  }
+  std::filesystem::create_symlink("gone", folder / "cat/.#lock");  // hidden
+  EXPECT_EQ(open_image_folder(folder.path()).images->size(), 1);
+}
+
+TEST(ImageFolder, links_that_lead_in_circles_are_named) {
+  const ScratchFolder folder;
+  put_image(folder / "cat/deep/1.png", 1);
+  put_image(folder / "dog/1.png", 1);
+  const auto circle = [&](const char* target, const char* name, const std::string& named) {
+    std::filesystem::create_symlink(target, folder / name);
+    const auto thrown = thrown_by([&] { open_image_folder(folder.path()); });
+    EXPECT_EQ(thrown.code, Exit::data) << name;
+    EXPECT_TRUE(contains(thrown.message, named)) << thrown.message;
+    std::filesystem::remove(folder / name);
+  };
+  circle(".", "eel", "eel' is a link to '");
+  circle("..", "cat/deep/up", "cat/deep/up' is a link to '");
+  circle("loop.png", "loop.png", "loop.png' is a link that leads back to itself");
+  std::filesystem::create_symlink("../cat", folder / "dog/cat");
+  EXPECT_EQ(open_image_folder(folder.path()).images->size(), 3);  // twice the same is no circle
+  circle("../../dog", "cat/deep/dog", "dog' is a link to '");
+}
+
+TEST(ImageFolder, names_are_bytes) {
+  const ScratchFolder folder;
+  put_image(folder / "ch\xe8vre/\xff.png", 1);
+  const FolderSource opened = open_image_folder(folder.path());
+  EXPECT_EQ(opened.class_names, std::vector<std::string>{"ch\xe8vre"});
+  EXPECT_TRUE(contains(opened.images->name(0), "ch\xe8vre/\xff.png"));
+  EXPECT_FALSE(opened.images->bytes(0).empty());
+}
+
 TEST(ImageFolder, the_first_odd_one_in_sorted_order_is_named) {
   const ScratchFolder folder;
   for (int i = 0; i < 40; ++i) put_image(folder / fmt::format("{:02}.png", i), i);
@@ -94,6 +157,7 @@ TEST(ImageFolder, the_first_odd_one_in_sorted_order_is_named) {
   }
   const auto colours = thrown_by([&] { read_image_folder(folder.path(), {4, 0, false}); });
   EXPECT_TRUE(contains(colours.message, "25.png' has 3 channels")) << colours.message;
+  EXPECT_TRUE(contains(colours.message, "take it out if it is a mask")) << colours.message;
   const ImageFolder fitted = read_image_folder(folder.path(), {4, 3, false});
   EXPECT_EQ(fitted.images.sizes(), (std::vector<int64_t>{40, 3, 4, 4}));
   EXPECT_EQ(shades(fitted)[17], 17);

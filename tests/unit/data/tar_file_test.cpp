@@ -102,6 +102,17 @@ TEST(TarFile, headers_that_lie) {
   EXPECT_TRUE(contains(damage(std::string(512, 'a')), "checksum"));
 }
 
+TEST(TarFile, bytes_behind_the_end_mark_are_noticed) {
+  const ScratchFolder folder;
+  EXPECT_EQ(index_of_bytes(folder, two_members() + std::string(100'000, '\0')).damage, "");
+  for (const std::string& bytes : {two_members() + two_members(), two_members() + "x",
+                                   two_members() + std::string(100'000, '\0') + two_members()}) {
+    const TarIndex index = index_of_bytes(folder, bytes);
+    EXPECT_TRUE(contains(index.damage, "a.tar' ends at byte 2560, but")) << index.damage;
+    EXPECT_EQ(index.members.size(), 3);
+  }
+}
+
 TEST(TarFile, compressed_archives_are_read_into_memory) {
   const ScratchFolder folder;
   const std::string bytes = two_members(), path = folder / "a.tar.gz";

@@ -94,16 +94,141 @@ TEST(TarSet, sets_that_cannot_be_used) {
     EXPECT_TRUE(contains(thrown.message, part)) << thrown.message;
   };
   refused(tar_member("a.txt", "x"), "holds no PNG or JPEG");
-  refused(sample("1", 1, 1) + tar_member("2.png", png(2)), "a.tar/2.png' has no label");
-  refused(sample("1", 1, 1) + tar_member("2.png", png(2)) + tar_member("2.cls", "cat"), "2.cls' holds no class number");
-  refused(tar_member("1.json", "{\"la") + tar_member("1.png", png(1)), "1.json' is no JSON object");
-  refused(tar_member("1.png", png(1)) + tar_member("1.seg.png", png(1)) + tar_member("1.cls", "1"), "second image");
+  refused(tar_member("a.webp", "x") + tar_member("b.bmp", "x"), "formats that are not read (1 bmp, 1 webp)");
   refused(tar_member("1.png", "", '2'), "1.png' is a link");
   std::filesystem::create_directories(folder / "empty");
   EXPECT_EQ(thrown_by([&] { open(folder / "empty"); }).code, Exit::data);
   const auto missing = thrown_by([&] { open(folder / "none.tar/inside"); });
   EXPECT_EQ(missing.code, Exit::missing);
   EXPECT_TRUE(contains(missing.message, "data.train: '")) << missing.message;
+}
+
+// Whether that matters, whoever wants labels decides.
+TEST(TarSet, labels_that_cannot_be_used_are_none_and_the_reason_is_kept) {
+  const ScratchFolder folder;
+  const auto unlabelled = [&](const std::string& bytes, const std::string& part) {
+    put_bytes(folder / "a.tar", bytes + tar_end());
+    const Dataset set = open(folder / "a.tar");
+    EXPECT_FALSE(set.labels.defined()) << part;
+    EXPECT_EQ(set.classes(), 0);
+    EXPECT_TRUE(contains(set.unlabelled, part)) << set.unlabelled;
+    EXPECT_TRUE(contains(set.why_no_labels(), part)) << set.why_no_labels();
+  };
+  const std::string second = tar_member("2.png", png(2));
+  unlabelled(sample("1", 1, 1) + second, "a.tar/2.png' has no label");
+  unlabelled(sample("1", 1, 1) + second + tar_member("2.cls", "cat"), "a.tar/2.png' is a name (cat)");
+  unlabelled(sample("1", 1, 1) + second + tar_member("2.cls", "-3"), "2.cls' holds the label -3");
+  unlabelled(second + tar_member("2.cls", ""), "2.cls' holds no label");
+  unlabelled(second + tar_member("2.json", "{\"la"), "2.json' is no JSON");
+  unlabelled(second + tar_member("2.json", R"({"label": [1, 0]})"), "2.json' gives a label that is a array");
+  unlabelled(second + tar_member("2.json", R"({"label": 0.5})"), "2.json' gives the label 0.5");
+  unlabelled(second + tar_member("2.cls", "", '2'), "2.cls' is a link");
+}
+
+TEST(TarSet, side_files_that_hold_no_label_do_no_harm) {
+  const ScratchFolder folder;
+  for (const std::string json : {R"({"caption": "x", "similarity": NaN})", "[[1, 2, 3, 4]]", "{}", "17",
+                                 R"({"label": null, "score": -Infinity})"}) {
+    put_bytes(folder / "a.tar", tar_member("1.png", png(1)) + tar_member("1.json", json) + tar_end());
+    const Dataset set = open(folder / "a.tar");
+    EXPECT_EQ(set.size(), 1) << json;
+    EXPECT_FALSE(set.labels.defined()) << json;
+    EXPECT_EQ(set.unlabelled, "") << json;
+  }
+}
+
+TEST(TarSet, labels_as_text_are_numbers_or_names) {
+  const ScratchFolder folder;
+  const auto labelled = [&](std::vector<std::string> jsons) {
+    std::string bytes;
+    for (size_t i = 0; i < jsons.size(); ++i)
+      bytes += tar_member(fmt::format("{}.png", i), png(1)) + tar_member(fmt::format("{}.json", i), jsons[i]);
+    put_bytes(folder / "a.tar", bytes + tar_end());
+    return open(folder / "a.tar");
+  };
+  EXPECT_EQ(
+      values(labelled({R"({"label": "2"})", R"({"label": 0})", R"({"cls": " 1\n"})", R"({"label": 3.0})"}).labels),
+      (Numbers{2, 0, 1, 3}));
+  const Dataset named =
+      labelled({R"({"label": "eel"})", R"({"label": "cat", "\\\"NaN": [NaN, Infinity]})", R"({"label": "eel"})"});
+  EXPECT_EQ(values(named.labels), (Numbers{1, 0, 1}));
+  EXPECT_EQ(named.class_names, (std::vector<std::string>{"cat", "eel"}));
+}
+
+TEST(TarSet, two_images_of_a_sample_are_refused_with_labels_and_without) {
+  const ScratchFolder folder;
+  const auto opened = [&](const std::string& bytes) {
+    put_bytes(folder / "a.tar", bytes + tar_end());
+    return thrown_by([&] { open(folder / "a.tar"); });
+  };
+  const auto image = [](const std::string& name) { return tar_member(name, png(1)); };
+  const auto refused = [&](const std::string& bytes, const std::string& second) {
+    const auto thrown = opened(bytes);
+    EXPECT_EQ(thrown.code, Exit::data);
+    EXPECT_TRUE(contains(thrown.message, second + "' is the second image of its sample")) << thrown.message;
+    EXPECT_FALSE(contains(thrown.message, "data.channels"));
+  };
+  refused(image("1.png") + image("1.seg.png") + tar_member("1.cls", "1"), "1.seg.png");
+  refused(image("1.left.png") + image("1.right.png") + image("2.left.png") + image("2.right.png"), "1.right.png");
+  refused(image("1.jpg") + image("2.jpg") + image("1.seg.png") + image("2.seg.png"), "1.seg.png");  // in no order
+  refused(image("1.png") + image("2.png") + image("2.jpg") + image("3.png"), "2.jpg");
+  // Series with dots in their names are samples of their own.
+  EXPECT_FALSE(opened(image("cat.1.png") + image("cat.2.png") + image("cat.3.png")).code);
+  EXPECT_FALSE(opened(image("cat.1.png") + image("cat.2.png") + image("cat.3.png") + image("dog.1.png")).code);
+  EXPECT_FALSE(opened(image("12.34.01.png") + image("12.34.07.png") + image("13.01.59.png")).code);
+}
+
+TEST(TarSet, what_is_left_out_is_counted) {
+  const ScratchFolder folder;
+  put_bytes(folder / "set/a.tar", tar_member("s/cat/", "", '5') + tar_member("s/cat/1.png", png(1)) +
+                                      tar_member("s/dog/2.JPEG.webp", "x") + tar_member("s/dog/3.png", png(3)) +
+                                      tar_member("s/cat/.ipynb_checkpoints/", "", '5') +
+                                      tar_member("s/cat/.ipynb_checkpoints/1-checkpoint.png", png(9)) +
+                                      tar_member("s/._3.png", "x") + tar_member("s/.git/deep/4.png", png(9)) +
+                                      tar_member("s/README", "?") + tar_member("s/more", "", '2') + tar_end());
+  put_bytes(folder / "set/preview.png", png(1));
+  put_bytes(folder / "set/c.zip", "x");
+  put_bytes(folder / "set/deeper/d.tar", "x");
+  const Dataset set = open(folder / "set");
+  EXPECT_EQ(shades(set), (Numbers{1, 3}));
+  EXPECT_EQ(
+      set.left_out.text(),
+      "1 image of a format that is not read (1 webp), 1 archive (1 zip), 2 hidden images, 2 hidden folders, 1 link, "
+      "1 image beside the archives, 1 folder beside the archives, 1 other file (1 without an ending)");
+  EXPECT_TRUE(set.left_out.maybe_images());
+}
+
+TEST(TarSet, part_of_the_shards_is_no_set) {
+  const ScratchFolder folder;
+  put_bytes(folder / "s/a.tar", sample("1", 1, 1) + tar_end());
+  for (const std::string name : {"b.tar.xz", "b.tar.zst", "b.TBZ2"}) {
+    put_bytes(folder / "s" / name, "x");
+    for (const auto& path : {folder / "s", folder / "s" / name}) {
+      const auto thrown = thrown_by([&] { open(path); });
+      EXPECT_EQ(thrown.code, Exit::data);
+      EXPECT_TRUE(contains(thrown.message, name + "' is an archive of a compression")) << thrown.message;
+    }
+    std::filesystem::remove(folder / "s" / name);
+  }
+  std::filesystem::create_symlink("gone.tar", folder / "s/b.tar");
+  const auto thrown = thrown_by([&] { open(folder / "s"); });
+  EXPECT_EQ(thrown.code, Exit::missing);
+  EXPECT_TRUE(contains(thrown.message, "b.tar' is a link to 'gone.tar'")) << thrown.message;
+}
+
+TEST(TarSet, hard_links_are_the_files_they_name) {
+  const ScratchFolder folder;
+  std::string link = tar_header("b.png", 0, '1');
+  link.replace(157, 5, "a.png");
+  uint64_t sum = 0;
+  link.replace(148, 8, "        ");
+  for (const char c : link) sum += static_cast<unsigned char>(c);
+  link.replace(148, 7, fmt::format("{:06o}", sum) + '\0');
+  put_bytes(folder / "a.tar", tar_member("a.png", png(7)) + link + tar_end());
+  EXPECT_EQ(shades(open(folder / "a.tar")), (Numbers{7, 7}));
+  put_bytes(folder / "b.tar", link + tar_end());
+  const auto thrown = thrown_by([&] { open(folder / "b.tar"); });
+  EXPECT_TRUE(contains(thrown.message, "--hard-dereference")) << thrown.message;
 }
 
 TEST(TarSet, damaged_archives_end_the_run_or_are_cut_short) {
