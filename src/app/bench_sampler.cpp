@@ -99,7 +99,7 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
   generator->to(device);
   discriminator->to(device);
   const Noise noise{config.seed};
-  const LatentSource source = latent_source(config, device);
+  const LatentSource source = latent_source(config, config.model.classes, device);
   measure_statistics(*generator, 4, [&](int64_t i) {
     const IdRange ids{i * 64, (i + 1) * 64};
     generator->forward(source.latents(ids, 0, Stream::statistics), source.labels(ids, 0, Stream::statistics));

@@ -32,7 +32,8 @@ std::optional<Extractor> extractor_for(const std::string& file, const Evaluation
   const EvaluationSet& images = fake.images ? fake : real;
   if (!images.images) return std::nullopt;
   const EvaluationSet& other = fake.images ? real : fake;
-  if (!other.images && !other.statistics) fail(Exit::data, "--fake and --real: one holds images, the other points");
+  if (!other.images && !other.statistics_only())
+    fail(Exit::data, "--fake and --real: one holds images, the other points");
   if (file.empty()) fail(Exit::usage, "evaluate: images need --extractor E.pt");
   Extractor extractor = load_extractor(file, images.sample_shape, device);
   for (const EvaluationSet* set : {&fake, &real})
@@ -42,10 +43,13 @@ std::optional<Extractor> extractor_for(const std::string& file, const Evaluation
   return extractor;
 }
 
-Json record_of(const EvaluationSet& set) {
+Json record_of(const MetricContext& context, const EvaluationSet& set) {
   Json record{{"name", set.name}, {"count", set.count}};
   if (set.left_out) record["left_out"] = record_of(*set.left_out);
-  if (!set.statistics) return record;
+  if (!set.statistics_only()) {
+    if (uses_given_statistics(context, set)) record["frechet_distance_of"] = "mu and sigma of the file";
+    return record;
+  }
   record["count"] = set.statistics->count > 0 ? Json(set.statistics->count) : Json(nullptr);
   record["statistics"] = true;
   return record;
@@ -63,6 +67,7 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
     real = open_evaluation_set(line.real);
     const std::string& file = line.extractor.empty() ? config.evaluate.extractor : line.extractor;
     extractor = extractor_for(file, fake, real, comm.topology().device);
+    if (MetricContext{comm, config.evaluate}.wants("intra_fid")) match_labels(fake, real);  // refused before the work
   });
   if (comm.root())
     for (const EvaluationSet* set : {&fake, &real})
@@ -70,8 +75,8 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
   const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
   const Json metrics = metrics_of(context, fake, prepare_reference(context, real));
 
-  Json result{{"schema", 1},           {"version", version::project}, {"git_commit", version::git_commit},
-              {"ranks", comm.ranks()}, {"fake", record_of(fake)},     {"reference", record_of(real)}};
+  Json result{{"schema", 1},           {"version", version::project},      {"git_commit", version::git_commit},
+              {"ranks", comm.ranks()}, {"fake", record_of(context, fake)}, {"reference", record_of(context, real)}};
   if (extractor)
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
   result["protocol"] = protocol_of(context);

@@ -82,6 +82,9 @@ Extractor extractor_of(Run& run) {
 }
 
 void check_evaluation(const Run& run) {
+  const std::vector<std::string>& metrics = run.config.evaluate.metrics;
+  if (run.classes.conditional() && std::ranges::find(metrics, "intra_fid") != metrics.end())
+    run.comm.together([&] { match_labels(set_of(run.train), set_of(run.reference())); });
   if (!run.train.images()) return;
   run.comm.together([&] {
     const SampleShape shape = sample_shape(run.train);
@@ -149,6 +152,8 @@ void evaluate_stage(Run& run) {
       report["extractor"] = {
           {"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
     report["reference"] = reference_record;
+    if (!run.classes.all())
+      report["classes"] = {{"model", run.classes.of_model()}, {"without_samples", run.classes.left_out()}};
     if (run.config.train.calibration.method != "none")
       report["calibration"] = read_json_object(run.folder / "calibration.json");
     report["data"] = {{"train", summary_of(run.train)}, {"test", summary_of(run.test)}};

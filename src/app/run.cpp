@@ -13,6 +13,7 @@
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "train/gan_training.hpp"
+#include "train/latents.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -77,6 +78,24 @@ void write_provenance(const fs::path& file, Json now) {
   write_file(file, json_text(now, 2) + "\n");
 }
 
+bool counts_from_1(const Dataset& data) { return data.class_names.empty() && data.classes_seen().front() == 1; }
+
+// The labels go beyond model.classes.
+[[noreturn]] void refuse_labels(const Run& run) {
+  const int64_t classes = run.config.model.classes;
+  const std::vector<int64_t> seen = run.train.classes_seen();
+  if (counts_from_1(run.train) && seen.back() == classes)
+    fail(Exit::config,
+         "model.classes is {}, and the labels of '{}' are 1 to {}: they count from 1; set data.first_label=1, by which "
+         "label 1 is the first of the {} classes",
+         classes, run.train.name, classes, classes);
+  fail(Exit::config,
+       "model.classes is {}, but '{}' has labels up to {}: {} different ones ({}); a model's classes are the labels "
+       "below "
+       "model.classes",
+       classes, run.train.name, seen.back(), seen.size(), list_of_classes(seen, {}));
+}
+
 void check_model_options(const Run& run) {
   if (!run.config.model.weight_map.empty())
     fail(Exit::config, "model.weight_map: only for 'sample --generator FILE.safetensors'; a run names its own tensors");
@@ -84,9 +103,24 @@ void check_model_options(const Run& run) {
   if (classes == 0) return;
   if (run.train.classes() == 0)
     fail(Exit::config, "model.classes is {}, but {}; set model.classes to 0", classes, run.train.why_no_labels());
-  if (run.train.classes() > classes)
-    fail(Exit::config, "model.classes is {}, but '{}' has labels up to {}", classes, run.train.name,
-         run.train.classes() - 1);
+  if (run.train.classes() > classes) refuse_labels(run);
+}
+
+// The classes of a conditional run, and a word where some of them have no samples.
+void find_classes(Run& run) {
+  run.classes = drawn_classes(run.config.model.classes, run.seen);
+  if (!run.classes.conditional()) return;
+  label_rule(run.config.sample.labels, run.classes, Noise{run.config.seed});  // refused now rather than after training
+  if (run.classes.all() || !run.comm.root()) return;
+  const std::vector<int64_t> without = run.classes.left_out();
+  const bool shifted = counts_from_1(run.seen) && without == std::vector<int64_t>{0};
+  log::warning(
+      "model.classes is {}, but '{}' has no samples of class {}: such classes are not learnt, and never sampled or "
+      "scored{}",
+      run.classes.of_model(), run.seen.name, list_of_classes(without, {}),
+      shifted ? fmt::format("; if its labels count from 1, set data.first_label=1 and model.classes={}",
+                            run.classes.of_model() - 1)
+              : "");
 }
 
 }  // namespace
@@ -149,6 +183,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
     hold_out_reals(run);
     run.reference();
     check_model_options(run);
+    find_classes(run);
     for (const Role role : {Role::generator, Role::discriminator, Role::ratio})
       make_network(run.config.model, role, sample_shape(run.train), run.config.seed);
   });

@@ -9,6 +9,7 @@
 #include "app/command_line.hpp"
 #include "config/config.hpp"
 #include "data/dataset.hpp"
+#include "ddls/labels.hpp"
 #include "ddls/target.hpp"
 #include "dist/communicator.hpp"
 #include "eval/features.hpp"
@@ -29,6 +30,7 @@ struct Run {
   Shard shard = {};     // of the blocks that are sampled
   // `train` in two: what training sees, and what calibrates the score. All of it, and nothing, where nothing is fitted.
   Dataset seen = {}, held_out = {};
+  DrawnClasses classes = {};  // of a conditional model: those that `seen` has samples of
 
   bool writes() const { return !shard.partial(); }  // what is one file of the run
   std::filesystem::path samples_of(const std::string& method) const { return folder / "samples" / method; }

@@ -42,6 +42,7 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
            {"block_size", s.block_size}, {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
   if (run.config.model.prior != "normal") key["prior"] = run.config.model.prior;
   if (run.config.model.classes > 0) key["labels"] = s.labels;
+  if (!run.classes.all()) key["classes"] = run.classes.seen();
   if (run.config.train.ratio.output_noise > 0) key["output_noise"] = run.config.train.ratio.output_noise;
   if (s.precision != "float32") key["precision"] = s.precision;
   key["options"] = options_text(run.config, method);
@@ -183,7 +184,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   comm.on_root([&] {
     earlier = kept_time(store, key);
     time = {time.seconds + earlier.seconds, time.warmup_seconds + earlier.warmup_seconds};
-    store.assemble(method, records.records, records.snapshots, time);
+    store.assemble(method, records.records, records.snapshots, time, run.train.class_names);
     return log_curves(run, name), std::string();
   });
   return earlier.seconds;

@@ -31,7 +31,7 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
       noise > 0 ? make_noised_target(generator, ratio, model.latent_dim, sample_shape(run.train), noise, device, prior)
                 : make_target(generator, ratio, model.latent_dim, device, prior, nullptr,
                               drift_type(run.config.sample.precision));
-  label_chains(trained.target, run.config.sample.labels, run.config.model.classes, Noise{run.config.seed});
+  label_chains(trained.target, run.config.sample.labels, run.classes, Noise{run.config.seed});
   return trained;
 }
 
@@ -128,7 +128,7 @@ TrainedTarget load_target(Run& run, const std::string& checkpoint) {
     };
     const bool ratio = c.tensors.contains("ratio");
     if (!ratio && !calibration) {
-      const TrainedGan gan = load_gan(run.config, shape, c, folder, device);
+      const TrainedGan gan = load_gan(run.config, run.seen, c, folder, device);
       trained = freeze(run, gan.generator, gan.discriminator);
       return;
     }

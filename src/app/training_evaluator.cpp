@@ -47,7 +47,7 @@ std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_eva
   shared->config.metrics = {"fid", "is"};
   // A run that is taken up again need not extract the reference's features again.
   if (shared->config.cache.empty()) shared->config.cache = (run.folder / "reference").string();
-  shared->source = latent_source(run.config, run.comm.topology().device);
+  shared->source = latent_source(run.config, run.classes, run.comm.topology().device);
   shared->shape = sample_shape(run.train);
   shared->count = run.config.train.evaluate_count;
   const auto context = [shared, &comm = run.comm] {

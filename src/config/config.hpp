@@ -11,6 +11,7 @@ struct DataConfig {
   std::string kind = "gaussians25";
   std::string train, test;                // files or folders; made absolute when the configuration is read
   std::string train_labels, test_labels;  // idx and npy
+  int64_t first_label = 0;                // labels that are numbers count from 0 or from 1
   int64_t points = 100'000;               // 2-D toy data: size of the training set
   int64_t image_size = 0;                 // 0: as stored, all alike
   int64_t channels = 0;                   // 0: as stored

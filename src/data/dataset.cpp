@@ -115,6 +115,16 @@ void conform(Dataset& set, const DataConfig& config) {
   set.samples = fitted;
 }
 
+// data.first_label: the numbers stay the classes' names. Class folders have names already.
+void count_from(Dataset& set, int64_t first) {
+  if (first == 0 || !set.labels.defined() || !set.class_names.empty()) return;
+  const std::vector<int64_t> seen = set.classes_seen();
+  if (seen.front() < first)
+    fail(Exit::config, "data.first_label is {}, but '{}' has labels from {}", first, set.name, seen.front());
+  for (int64_t label = first; label <= seen.back(); ++label) set.class_names.push_back(std::to_string(label));
+  set.labels = set.labels - first;
+}
+
 }  // namespace
 
 std::vector<int64_t> Dataset::shape() const {
@@ -126,6 +136,10 @@ int64_t Dataset::classes() const { return labels.defined() && size() > 0 ? label
 
 std::string Dataset::why_no_labels() const {
   return fmt::format("'{}' has no labels{}{}", name, unlabelled.empty() ? "" : ": ", unlabelled);
+}
+
+std::vector<int64_t> Dataset::classes_seen() const {
+  return labels.defined() && size() > 0 ? classes_with_samples(labels) : std::vector<int64_t>{};
 }
 
 uint64_t Dataset::digest() const {
@@ -172,10 +186,12 @@ Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
   }
   if (config.kind != "tar" || !is_tar_set(source.path)) require_path(source.path, source.key);
   const DecodeOptions options{config.image_size, config.channels, skip_damaged(config.damaged)};
-  if (config.kind == "images") return from_folder(source.path, options, config.on_demand);
-  if (config.kind == "tar") return from_tar(source.path, options);
   Dataset set;
-  if (config.kind == "idx") {
+  if (config.kind == "images") {
+    set = from_folder(source.path, options, config.on_demand);
+  } else if (config.kind == "tar") {
+    set = from_tar(source.path, options);
+  } else if (config.kind == "idx") {
     set = open_idx(source, split);
   } else if (config.kind == "cifar10") {
     set = open_cifar10(source, split);
@@ -186,7 +202,8 @@ Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
   } else {
     fail(Exit::config, "data.kind '{}' is not known", config.kind);
   }
-  conform(set, config);
+  if (!set.lazy) conform(set, config);
+  count_from(set, config.first_label);
   return set;
 }
 
@@ -194,6 +211,7 @@ Dataset open_set(const std::string& path, const std::string& damaged) {
   const DecodeOptions options{0, 0, skip_damaged(damaged)};
   if (is_tar_set(path)) return from_tar(path, options);
   if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path);
+  if (fs::path(path).extension() == ".npy") return read_npy_set(path, {});
   if (!fs::is_directory(path)) return read_npz_set(path);
   const fs::path of_a_run = fs::path(path) / "samples.npz";
   if (!fs::exists(of_a_run)) return from_folder(path, options, false);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "data/class_names.hpp"
 #include "data/file_kind.hpp"
 #include "data/lazy_images.hpp"
 
@@ -21,15 +22,16 @@ struct Dataset {
   at::Tensor labels;    // [N] int64, undefined where there are none
   int64_t damaged = 0;  // skipped at opening (data.damaged: skip); lazy->damaged() counts those met later
   std::shared_ptr<const LazyImages> lazy = nullptr;
-  std::vector<std::string> class_names = {};  // of class i; empty: the classes are numbers
-  LeftOut left_out = {};                      // of a folder or archive
+  ClassNames class_names = {};  // of class i; empty: the classes are numbers
+  LeftOut left_out = {};        // of a folder or archive
   std::string unlabelled = {};  // why there are no labels though there is something like them (tar_set.hpp)
 
   int64_t size() const { return lazy ? lazy->size() : samples.defined() ? samples.size(0) : 0; }
   bool images() const { return lazy || (samples.defined() && samples.dim() == 4); }
-  std::vector<int64_t> shape() const;  // of one sample: {2}, {3, 32, 32}
-  int64_t classes() const;             // 0 without labels
-  std::string why_no_labels() const;   // "'NAME' has no labels", with the reason where one is known
+  std::vector<int64_t> shape() const;         // of one sample: {2}, {3, 32, 32}
+  int64_t classes() const;                    // the highest label + 1; 0 without labels
+  std::vector<int64_t> classes_seen() const;  // ascending; empty without labels
+  std::string why_no_labels() const;          // "'NAME' has no labels", with the reason where one is known
   // Of samples and labels: all ranks must agree. Of a lazy set: of its names and sizes, not of its content.
   uint64_t digest() const;
 

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "data/dataset_json.hpp"
 
 namespace ddls {
 namespace {
@@ -116,7 +117,32 @@ void tell_of_mates(const fs::path& folder, const std::vector<LabelledFile>& file
                  last_part(files[mates->second].path.native()));
 }
 
+// Where a dataset.json has the word on labels, sub-folders are no classes.
+FolderFiles search_by_json(const fs::path& folder, const DatasetJson& json) {
+  Search search;
+  FolderFiles result;
+  std::vector<std::string> names;
+  for (fs::path& path : search.below(folder)) {
+    names.push_back(path.lexically_relative(folder).string());
+    result.files.push_back({std::move(path), -1});
+  }
+  search.require_no_dangling();
+  if (names.empty()) fail(Exit::data, "'{}' holds no PNG or JPEG files{}", folder.string(), but_for(search.left_out()));
+  if (json.labelled()) {
+    const std::vector<int64_t> labels = json.labels_of(names);
+    for (size_t i = 0; i < labels.size(); ++i) result.files[i].label = labels[i];
+  }
+  result.left_out = std::move(search.left_out());
+  const auto itself = result.left_out.others.find("json");
+  if (itself != result.left_out.others.end() && --itself->second == 0) result.left_out.others.erase(itself);
+  return result;
+}
+
 FolderFiles search(const fs::path& folder) {
+  const fs::path json_file = folder / dataset_json_name;
+  if (fs::is_regular_file(json_file))
+    if (const auto json = DatasetJson::parse(read_file(json_file), json_file.string()))
+      return search_by_json(folder, *json);
   Search search;
   FolderFiles result;
   search.enter(folder);

@@ -10,7 +10,7 @@ namespace ddls {
 
 struct LabelledFile {
   std::filesystem::path path;
-  int64_t label = -1;  // number of the class folder
+  int64_t label = -1;  // number of the class folder, or as dataset.json has it
 };
 
 struct FolderFiles {
@@ -19,8 +19,9 @@ struct FolderFiles {
   LeftOut left_out;
 };
 
-// A flat folder, or one sub-folder per class, which is searched to any depth. Links are followed. Throws Error: missing (no
-// such folder; links that lead nowhere), data (no images, a class without images, a link that leads back to a folder it lies
+// A flat folder, or one sub-folder per class, which is searched to any depth; or any folders with a dataset.json
+// (dataset_json.hpp). Links are followed. Throws Error: missing (no
+// such folder; links that lead nowhere), data (no images, a class without images, an image without a label in dataset.json, a link that leads back to a folder it lies
 // in), runtime.
 FolderFiles list_image_folder(const std::filesystem::path& folder);
 

@@ -1,5 +1,6 @@
 #pragma once
-// A folder of PNG and JPEG files, flat, or one sub-folder per class (searched to any depth).
+// A folder of PNG and JPEG files, flat, or one sub-folder per class (searched to any depth), or with the labels in a
+// dataset.json (dataset_json.hpp), which makes its sub-folders mere storage.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 #pragma once
-// Data sets stored as arrays: uint8 [N, H, W, C] images or float32 [N, d] points, and int64 [N] labels, if any: arr_0 and
-// arr_1 of an .npz, or a .npy file each.
+// Data sets stored as arrays: uint8 [N, H, W, C] images or [N, d] points of a floating-point type (float32 in memory), and
+// labels, if any: whole numbers of any type, [N] or [N, 1]. They are arr_0 and arr_1 of an .npz, whose other arrays are not
+// looked at, or a .npy file each.
 #include <filesystem>
 
 #include "base/blocks.hpp"
@@ -20,7 +21,8 @@ class NpzSetFile {
   int64_t size() const { return samples_.sizes().front(); }
   std::vector<int64_t> shape() const;                   // of a sample: [C, H, W] or [d]
   const at::Tensor& labels() const { return labels_; }  // undefined where there are none
-  at::Tensor rows(IdRange ids) const;                   // as Dataset::samples. Thread safe. Throws Error(data).
+  const ClassNames& class_names() const { return class_names_; }
+  at::Tensor rows(IdRange ids) const;  // as Dataset::samples. Thread safe. Throws Error(data).
 
  private:
   NpzSetFile(const std::filesystem::path& path, bool labelled);
@@ -28,6 +30,7 @@ class NpzSetFile {
   std::string where_;
   NpzArray samples_;
   at::Tensor labels_;
+  ClassNames class_names_;
 };
 
 }  // namespace ddls

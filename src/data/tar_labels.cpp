@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "data/dataset_json.hpp"
 #include "data/label_text.hpp"
 
 namespace ddls {
@@ -69,7 +70,8 @@ using LabelMembers = std::unordered_map<std::string, LabelMember>;  // by sample
 struct Members {
   const std::vector<std::unique_ptr<TarFile>>& files;
   std::vector<TarImage> images;
-  std::vector<LabelMembers> labels;  // of each file
+  std::vector<LabelMembers> labels;                 // of each file
+  std::vector<std::optional<TarMember>> json = {};  // dataset.json of each file
   LeftOut left_out;
 
   std::string path_of(const TarImage& image) const { return files[image.archive]->path().string() + "/" + image.name; }
@@ -144,6 +146,39 @@ void label_by_members(LabelledImages& result, const Members& members, bool skip_
     number_labels(result, kept, members);
 }
 
+// dataset.json of each archive, those that are of the kind; what they hold is of the images of that archive.
+std::vector<std::optional<DatasetJson>> read_dataset_json(const Members& members) {
+  std::vector<std::optional<DatasetJson>> found(members.files.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (!members.json[i]) continue;
+    const TarFile& file = *members.files[i];
+    found[i] = DatasetJson::parse(file.read(members.json[i]->offset, members.json[i]->size),
+                                  file.path().string() + "/" + members.json[i]->name);
+  }
+  return found;
+}
+
+void label_by_dataset_json(LabelledImages& result, const std::vector<std::optional<DatasetJson>>& json,
+                           Members& members) {
+  std::vector<std::vector<std::string>> names(json.size());
+  for (const TarImage& image : members.images) {
+    if (!json[image.archive] && result.unlabelled.empty())
+      result.unlabelled = fmt::format("'{}' has no dataset.json, but other archives have one",
+                                      members.files[image.archive]->path().string());
+    const std::string& root = members.json[image.archive] ? members.json[image.archive]->name : image.name;
+    const std::string inside = root.substr(0, root.rfind('/') + 1);
+    names[image.archive].push_back(image.name.starts_with(inside) ? image.name.substr(inside.size()) : image.name);
+  }
+  result.images = std::move(members.images);
+  const bool labelled = std::ranges::any_of(json, [](const auto& one) { return one && one->labelled(); });
+  if (!labelled || !result.unlabelled.empty()) return;
+  for (size_t i = 0; i < json.size(); ++i) {  // images lie archive by archive
+    if (names[i].empty()) continue;
+    const std::vector<int64_t> labels = json[i]->labels_of(names[i]);
+    result.labels.insert(result.labels.end(), labels.begin(), labels.end());
+  }
+}
+
 void take(Members& found, size_t archive, const TarMember& member, const std::string& name) {
   const FileKind kind = kind_of(name);
   if (kind == FileKind::image) {
@@ -152,6 +187,12 @@ void take(Members& found, size_t archive, const TarMember& member, const std::st
            "'{}/{}' is a link or a sparse file, not an image; pack the files themselves (tar -h --hard-dereference)",
            found.files[archive]->path().string(), member.name);
     found.images.push_back({archive, name, member.offset, member.size});
+  } else if (last_part(name) == dataset_json_name && member.type == '0') {
+    std::optional<TarMember>& kept = found.json[archive];
+    if (!kept || name.size() < kept->name.size()) {  // that nearest to the root
+      kept = member;
+      kept->name = name;
+    }
   } else if (kind == FileKind::label) {
     const bool json = extension_of(name) == "json";
     const auto [place, fresh] =
@@ -168,7 +209,8 @@ void take(Members& found, size_t archive, const TarMember& member, const std::st
 
 Members search(const std::vector<std::unique_ptr<TarFile>>& files, const std::vector<TarIndex>& indices,
                const std::string& inside) {
-  Members found{files, {}, std::vector<LabelMembers>(files.size()), {}};
+  Members found{
+      files, {}, std::vector<LabelMembers>(files.size()), std::vector<std::optional<TarMember>>(files.size()), {}};
   for (size_t archive = 0; archive < files.size(); ++archive) {
     const size_t before = found.images.size();
     std::set<std::string> hidden;  // folders
@@ -212,6 +254,11 @@ LabelledImages label_images(const std::vector<std::unique_ptr<TarFile>>& files, 
   for (const TarImage& image : members.images) {
     names.push_back(image.name);
     archives.push_back(image.archive);
+  }
+  const std::vector<std::optional<DatasetJson>> json = read_dataset_json(members);
+  if (std::ranges::any_of(json, [](const auto& one) { return one.has_value(); })) {
+    label_by_dataset_json(result, json, members);
+    return result;
   }
   const bool webdataset =
       std::ranges::any_of(members.images, [&](const TarImage& image) { return members.label_of(image) != nullptr; });

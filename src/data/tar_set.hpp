@@ -1,7 +1,7 @@
 #pragma once
 // Images in tar archives, for sets that no memory holds: the headers are read once, the images when they are needed.
 //
-// Two layouts. WebDataset: members KEY.jpg (.jpeg, .png) with the label in KEY.cls (a number) or KEY.json ("label" or
+// A dataset.json (dataset_json.hpp) in each archive has the word on labels. Else two layouts. WebDataset: members KEY.jpg (.jpeg, .png) with the label in KEY.cls (a number) or KEY.json ("label" or
 // "cls"), KEY being the path up to the first dot of its last part. Class folders, where there is neither .cls nor .json:
 // a member's class is the first folder of its path behind the folders that all images share; images without such a
 // folder have no labels. Ids: archives by name, members in their order there. What else is there is counted (file_kind.hpp).

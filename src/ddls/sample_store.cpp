@@ -131,7 +131,8 @@ std::optional<NamedTensors> SampleStore::read_state(const Block& block) const {
 }
 
 void SampleStore::assemble(const Method& method, const std::vector<int64_t>& record_steps,
-                           const std::vector<int64_t>& snapshot_steps, const SamplingTime& time) {
+                           const std::vector<int64_t>& snapshot_steps, const SamplingTime& time,
+                           const std::vector<std::string>& class_names) {
   const auto read = [&](int64_t index) {
     const fs::path path = block_path(index);
     SafeTensors file = read_safetensors(path);
@@ -221,6 +222,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
                 {"restarts", restarts},
                 {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
                 {"key", key_.text}};
+  if (!class_names.empty() && read(0).tensors.contains("labels")) manifest["class_names"] = class_names;
   for (const std::string& file : files) manifest["files"][file] = sha256_of_file(folder_ / file);
   write_file(folder_ / manifest_name, json_text(manifest, 2) + "\n");
   fs::remove_all(folder_ / "blocks");

@@ -62,10 +62,11 @@ class SampleStore {
   void write_state(const Block& block, const NamedTensors& state);
   std::optional<NamedTensors> read_state(const Block& block) const;  // nothing: none of this key, or damaged (logged)
   // One process, when every block is there. `record_steps` and `snapshot_steps` name the rows of curves and snapshots.
-  // `time` is for the manifest alone. Writes samples.npz, latents.npz, trajectories.npz,
+  // `time` and `class_names` (of class i; empty: its number) are for the manifest alone. Writes samples.npz, latents.npz, trajectories.npz,
   // snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json.
   void assemble(const Method& method, const std::vector<int64_t>& record_steps,
-                const std::vector<int64_t>& snapshot_steps, const SamplingTime& time);
+                const std::vector<int64_t>& snapshot_steps, const SamplingTime& time,
+                const std::vector<std::string>& class_names = {});
 
   const std::filesystem::path& folder() const { return folder_; }
 

@@ -8,6 +8,7 @@
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
 #include "base/json_text.hpp"
+#include "base/log.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls {
@@ -16,6 +17,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 fs::path provenance_file(fs::path path) { return path.replace_extension(".json"); }
+
+// Fields that are in every provenance of ours, or that a person put there for us. A file of the same name may be another's.
+bool is_provenance(const Json& json) {
+  return json.is_object() &&
+         (json.contains("extractor_sha256") || (json.contains("count") && json.contains("features")));
+}
 
 const at::Tensor& array_of(const NamedTensors& arrays, const char* name, const fs::path& path) {
   const auto found = arrays.find(name);
@@ -32,7 +39,7 @@ bool is_statistics_file(const fs::path& path) {
 }
 
 GaussianStatistics read_statistics(const fs::path& path) {
-  const NamedTensors arrays = read_npz(path);
+  const NamedTensors arrays = read_npz(path, {"mu", "sigma"});
   GaussianStatistics s;
   s.mean = array_of(arrays, "mu", path).to(at::kDouble);
   s.covariance = array_of(arrays, "sigma", path).to(at::kDouble);
@@ -46,6 +53,9 @@ GaussianStatistics read_statistics(const fs::path& path) {
   if ((s.covariance - s.covariance.t()).abs().max().item<double>() > 1e-6 * largest)
     fail(Exit::data, "'{}': sigma is not symmetric", path.string());
   const Json provenance = read_provenance(path);
+  if (provenance.is_null() && fs::exists(provenance_file(path)))
+    log::info("'{}' is of another kind: it says nothing of the extractor and the count of '{}'",
+              provenance_file(path).string(), path.string());
   if (provenance.is_object()) s.count = json_field_or(provenance, "count", int64_t{0}, provenance_file(path));
   return s;
 }
@@ -53,10 +63,12 @@ GaussianStatistics read_statistics(const fs::path& path) {
 Json read_provenance(const fs::path& path) {
   const fs::path file = provenance_file(path);
   if (!fs::exists(file)) return nullptr;
-  Json provenance = Json::parse(read_file(file), nullptr, false);
-  if (!provenance.is_object())
+  const std::string text = read_file(file);
+  Json provenance = Json::parse(text, nullptr, false);
+  if (is_provenance(provenance)) return provenance;
+  if (provenance.is_discarded() && text.find("\"extractor_sha256\"") != std::string::npos)
     fail(Exit::data, "'{}' is damaged: it should say what {} holds", file.string(), path.string());
-  return provenance;
+  return nullptr;
 }
 
 void write_statistics(const fs::path& path, const GaussianStatistics& statistics, Json provenance) {

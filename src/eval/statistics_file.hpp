@@ -8,12 +8,12 @@
 
 namespace ddls {
 
-bool is_statistics_file(const std::filesystem::path& path);  // an .npz that holds `mu`
+bool is_statistics_file(const std::filesystem::path& path);  // an .npz that holds `mu`, maybe beside samples
 
 // Throws Error(data): arrays missing, sizes that do not match, not finite, not symmetric. `count` is 0 without provenance.
 GaussianStatistics read_statistics(const std::filesystem::path& path);
 
-// Null where there is none; throws Error(data) where it is damaged.
+// Null where there is none, or a JSON file of another kind. Throws Error(data) where ours is damaged.
 nlohmann::ordered_json read_provenance(const std::filesystem::path& path);
 
 // Both files; provenance gets "count" and "features".

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 
@@ -12,6 +13,7 @@
 #include "data/tar_set.hpp"
 #include "eval/statistics_file.hpp"
 #include "tensor/image_io.hpp"
+#include "tensor/npz.hpp"
 
 namespace ddls {
 namespace {
@@ -82,8 +84,24 @@ EvaluationSet of_rows(std::string name, int64_t count, const std::vector<int64_t
 
 EvaluationSet open_npz(const fs::path& path, std::string name) {
   const auto file = std::make_shared<NpzSetFile>(path);
-  return of_rows(std::move(name), file->size(), file->shape(), file->labels(),
-                 [file](IdRange ids) { return file->rows(ids); });
+  EvaluationSet set = of_rows(std::move(name), file->size(), file->shape(), file->labels(),
+                              [file](IdRange ids) { return file->rows(ids); });
+  set.class_names = file->class_names();
+  return set;
+}
+
+// An .npz that holds samples, statistics, or both.
+EvaluationSet open_npz_file(const std::string& path) {
+  const std::vector<std::string> names = npz_names(path);
+  const bool samples = std::ranges::find(names, "arr_0") != names.end();
+  const std::string name = fs::path(path).stem().string();
+  if (!is_statistics_file(path)) return open_npz(path, name);
+  EvaluationSet set;
+  if (samples) set = open_npz(path, name);
+  set.name = name;
+  set.statistics_file = path;
+  set.statistics = read_statistics(path);
+  return set;
 }
 
 }  // namespace
@@ -94,9 +112,16 @@ std::vector<int64_t> all_rows(int64_t count) {
   return rows;
 }
 
+std::optional<MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b) {
+  if (!a.labels.defined() || !b.labels.defined()) return std::nullopt;
+  return match_classes({a.name, a.labels, a.class_names}, {b.name, b.labels, b.class_names});
+}
+
 EvaluationSet set_of(const Dataset& data, int64_t count) {
-  return of_rows(data.name, count > 0 ? std::min(count, data.size()) : data.size(), data.shape(), data.labels,
-                 [data](IdRange ids) { return data.rows(ids.begin, ids.size()); });
+  EvaluationSet set = of_rows(data.name, count > 0 ? std::min(count, data.size()) : data.size(), data.shape(),
+                              data.labels, [data](IdRange ids) { return data.rows(ids.begin, ids.size()); });
+  set.class_names = data.class_names;
+  return set;
 }
 
 EvaluationSet open_evaluation_set(const std::string& path) {
@@ -113,12 +138,8 @@ EvaluationSet open_evaluation_set(const std::string& path) {
     const fs::path of_a_run = fs::path(path) / "samples.npz";
     return fs::exists(of_a_run) ? open_npz(of_a_run, name_of(path)) : open_folder(path);
   }
-  if (!is_statistics_file(path)) return open_npz(path, fs::path(path).stem().string());
-  EvaluationSet set;
-  set.name = fs::path(path).stem().string();
-  set.statistics_file = path;
-  set.statistics = read_statistics(path);
-  return set;
+  if (fs::path(path).extension() == ".npy") return set_of(open_set(path));
+  return open_npz_file(path);
 }
 
 }  // namespace ddls

@@ -34,9 +34,14 @@ struct EvaluationSet {
   // Thread safe. Throws Error(data) naming the damaged file.
   std::function<std::vector<Piece>(IdRange)> read;
   std::function<std::string()> content_hash;  // of what is evaluated; reads everything
+  // Given mean and covariance, of a file that has them; with samples beside them (count > 0) or alone.
   std::optional<GaussianStatistics> statistics;
   std::string statistics_file;
+  bool statistics_only() const { return statistics && count == 0; }
 };
+
+// Matches the classes of two sets where both have labels. Throws Error(data): no class in common (class_names.hpp).
+std::optional<MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b);
 
 // The first `count` samples (0: all) of a data set.
 EvaluationSet set_of(const Dataset& data, int64_t count = 0);

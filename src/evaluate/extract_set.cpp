@@ -65,6 +65,7 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
   result.count = set.count;
   result.labels = set.labels;
   result.unlabelled = set.unlabelled;
+  result.class_names = set.class_names;
   result.rows.plan = {set.count, block_rows(options.batch, set.count)};
   result.rows.count = std::min(options.keep, set.count);
   result.rows.features = features;

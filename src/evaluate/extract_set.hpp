@@ -35,6 +35,7 @@ struct SetFeatures {
   std::optional<Curve> inception_subsets;
   FeatureBlocks rows;      // the first `keep`
   at::Tensor labels;       // [count] int64; undefined where there are none
+  ClassNames class_names;  // as in EvaluationSet
   std::string unlabelled;  // as in EvaluationSet
 };
 

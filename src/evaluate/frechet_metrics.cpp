@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
+#include "data/class_names.hpp"
 #include "dist/failure.hpp"
 #include "eval/extrapolation.hpp"
 
@@ -89,21 +91,28 @@ double fid_standard_error(Communicator& comm, const SetFeatures& own, const std:
 }
 
 Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatures& reference) {
-  const int64_t classes = std::max(own.labels.max().item<int64_t>(), reference.labels.max().item<int64_t>()) + 1;
+  MatchedClasses matched;
+  comm.together([&] {
+    matched = match_classes({own.name, own.labels, own.class_names},
+                            {reference.name, reference.labels, reference.class_names});
+  });
+  if (comm.root() && !matched.remark.empty()) log::warning("intra_fid: {}", matched.remark);
+  const std::vector<int64_t> classes = classes_with_samples(at::cat({matched.first, matched.second}));
   Json per_class = Json::object(), left_out = Json::array();
   double sum = 0;
-  for (int64_t label = 0; label < classes; ++label) {
-    const at::Tensor mine = own.labels == label, theirs = reference.labels == label;
+  for (const int64_t label : classes) {
+    const std::string name = class_name(matched.names, label);
+    const at::Tensor mine = matched.first == label, theirs = matched.second == label;
     if (mine.sum().item<int64_t>() < 2 || theirs.sum().item<int64_t>() < 2) {
-      left_out.push_back(label);
+      left_out.push_back(matched.names.empty() ? Json(label) : Json(name));
       continue;
     }
-    const std::string what = fmt::format("class {} of ", label);
+    const std::string what = fmt::format("class {} of ", name);
     const auto real = factor_on_root(comm, statistics_where(comm, reference.rows, theirs, what + reference.name),
                                      what + reference.name);
     const double distance =
         distance_on_root(comm, statistics_where(comm, own.rows, mine, what + own.name), what + own.name, real);
-    per_class[std::to_string(label)] = distance;
+    per_class[name] = distance;
     sum += distance;
   }
   const auto used = static_cast<double>(per_class.size());

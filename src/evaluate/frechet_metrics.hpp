@@ -29,8 +29,10 @@ nlohmann::ordered_json fid_infinity(Communicator& comm, const SetFeatures& own,
 // Standard error of the distance by the jackknife: 10 contiguous tenths are left out in turn.
 double fid_standard_error(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference);
 
-// Mean over the classes of the distances between samples of one class. Classes with fewer than 2 samples in either set are
-// named as left out. {"mean", "classes", "left_out", "per_class": {"0": ..}}.
+// Mean over the classes, which are matched by name, of the distances between samples of one class. Classes with fewer than 2
+// samples in either set are named as left out. {"mean", "classes", "left_out", "per_class": {"cat": ..}}; where both sets
+// have plain numbers for classes, "left_out" has them as numbers. Warns of classes that one set alone has. Throws
+// CollectiveError(data): no class in common.
 nlohmann::ordered_json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatures& reference);
 
 }  // namespace ddls

@@ -35,6 +35,10 @@ void add_modes(Json& metrics, const at::Tensor& points) {
 
 constexpr int64_t least_for_extrapolation = 20;
 
+int64_t features_per_sample(const MetricContext& context, const EvaluationSet& set) {
+  return context.extractor ? context.extractor->features : set.sample_shape.at(0);
+}
+
 // How many rows of features the metrics need beyond the sums.
 int64_t rows_kept(const MetricContext& context, bool is_reference) {
   const bool parts = !is_reference && (context.wants("fid_infinity") || context.wants("fid_error"));
@@ -47,21 +51,41 @@ SetFeatures with_statistics(const EvaluationSet& set, const GaussianStatistics& 
   SetFeatures features;
   features.name = set.name;
   features.count = set.statistics ? statistics.count : set.count;
+  features.labels = set.labels;
+  features.class_names = set.class_names;
   features.gaussian = statistics;
   return features;
 }
 
+// Of a file that holds samples and statistics.
+void tell_of_statistics(const MetricContext& context, const EvaluationSet& set, bool given) {
+  if (!set.statistics || !context.comm.root()) return;
+  if (given)
+    log::info(
+        "{} holds samples and statistics: mu and sigma for the Fréchet distance, its {} samples for all other metrics",
+        set.name, set.count);
+  else if (context.wants_frechet())
+    log::warning(
+        "{} holds samples and statistics of {} features, but the extractor has {}: the statistics are passed over",
+        set.name, set.statistics->mean.numel(), features_per_sample(context, set));
+}
+
 SetFeatures features_of(const MetricContext& context, const EvaluationSet& set, bool is_reference, bool with_logits) {
-  if (set.statistics) return with_statistics(set, *set.statistics);
+  if (set.statistics_only()) return with_statistics(set, *set.statistics);
+  const bool given = uses_given_statistics(context, set);
   if (set.count < 2) all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
   ExtractOptions options;
   options.extractor = context.extractor;
   options.batch = context.config.batch;
-  options.moments = context.wants_frechet();
+  options.moments = context.wants_frechet() && !given;
   options.inception_score = with_logits && context.wants("is") && set.count >= InceptionScore::splits;
   options.inception_subsets = with_logits && context.wants("is_infinity") && set.count >= least_for_extrapolation;
   options.keep = rows_kept(context, is_reference);
-  return extract_set(context.comm, set, options);
+  tell_of_statistics(context, set, given);
+  if (given && options.keep == 0 && !options.logits()) return with_statistics(set, *set.statistics);
+  SetFeatures features = extract_set(context.comm, set, options);
+  if (given) features.gaussian = *set.statistics;
+  return features;
 }
 
 // The same for a reference, whose statistics may be kept between runs.
@@ -181,9 +205,14 @@ bool MetricContext::wants(const char* metric) const {
   return std::find(config.metrics.begin(), config.metrics.end(), metric) != config.metrics.end();
 }
 
+bool uses_given_statistics(const MetricContext& context, const EvaluationSet& set) {
+  if (!set.statistics || !context.wants_frechet()) return false;
+  return set.count == 0 || set.statistics->mean.numel() == features_per_sample(context, set);
+}
+
 Reference prepare_reference(const MetricContext& context, const EvaluationSet& set) {
   Reference reference;
-  reference.statistics_only = set.statistics.has_value();
+  reference.statistics_only = set.statistics_only();
   warn_of_order(context, set, true);
   reference.set = reference_features(context, set);
   if (context.wants_frechet()) {
@@ -204,9 +233,10 @@ Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Re
   warn_of_order(context, set, false);
   const SetFeatures own = features_of(context, set, false, classes > 0);
   Json metrics = Json::object();
-  add_frechet(metrics, context, own, reference, set.statistics.has_value());
-  add_inception_score(metrics, context, own, set.statistics.has_value());
-  const std::string no_pairs = no_pairs_why(own, reference, set.statistics.has_value());
+  const bool statistics_only = set.statistics_only();
+  add_frechet(metrics, context, own, reference, statistics_only);
+  add_inception_score(metrics, context, own, statistics_only);
+  const std::string no_pairs = no_pairs_why(own, reference, statistics_only);
   if (context.wants("kid")) {
     if (no_pairs.empty()) {
       const MeanStd subsets = kid_by_subsets(comm, own.rows, reference.set.rows, context.config.kid);

@@ -33,6 +33,10 @@ struct Reference {
 };
 Reference prepare_reference(const MetricContext& context, const EvaluationSet& set);
 
+// Whether Fréchet distances of the set are taken of mean and covariance that its file gives. Not of those of an extractor with
+// another number of features, where the set has samples too.
+bool uses_given_statistics(const MetricContext& context, const EvaluationSet& set);
+
 // The "metrics" object of docs/formats.md, section 3. What could not be computed is null, with NAME_why beside it.
 nlohmann::ordered_json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference);
 

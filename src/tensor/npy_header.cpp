@@ -17,11 +17,22 @@ constexpr size_t most_dimensions = 64;      // numpy's limit
 constexpr size_t longest_header = 1 << 20;  // numpy's own are below 1 KiB
 
 struct NamedType {
-  std::string_view text;
-  at::ScalarType dtype;
+  std::string_view text;  // without the byte order
+  at::ScalarType stored, dtype;
+  bool unsigned_words = false;
 };
-constexpr std::array<NamedType, 5> types{
-    {{"|u1", at::kByte}, {"<i4", at::kInt}, {"<i8", at::kLong}, {"<f4", at::kFloat}, {"<f8", at::kDouble}}};
+constexpr std::array<NamedType, 12> types{{{"u1", at::kByte, at::kByte},
+                                           {"i4", at::kInt, at::kInt},
+                                           {"i8", at::kLong, at::kLong},
+                                           {"f4", at::kFloat, at::kFloat},
+                                           {"f8", at::kDouble, at::kDouble},
+                                           {"f2", at::kHalf, at::kHalf},
+                                           {"i1", at::kChar, at::kChar},
+                                           {"i2", at::kShort, at::kShort},
+                                           {"b1", at::kByte, at::kByte},
+                                           {"u2", at::kShort, at::kInt, true},
+                                           {"u4", at::kInt, at::kLong, true},
+                                           {"u8", at::kLong, at::kLong, true}}};
 
 // A reader for the dict literal: just the Python that numpy writes.
 class Literal {
@@ -38,6 +49,7 @@ class Literal {
     if (!take(c)) broken();
   }
   std::string_view quoted() {
+    take('u');  // u'...' of Python 2
     const char quote = take('\'') ? '\'' : '"';
     if (quote == '"') expect('"');
     const size_t end = text_.find(quote, position_);
@@ -63,6 +75,7 @@ class Literal {
     const auto result = std::from_chars(begin, text_.data() + text_.size(), value);
     if (result.ec != std::errc() || value < 0) broken();
     position_ += static_cast<size_t>(result.ptr - begin);
+    if (position_ < text_.size() && text_[position_] == 'L') ++position_;  // a long integer of Python 2
     return value;
   }
   void end() {
@@ -80,11 +93,17 @@ class Literal {
   size_t position_ = 0;
 };
 
-at::ScalarType dtype_of(std::string_view text, const std::string& where) {
-  for (const NamedType& type : types) {
-    if (type.text == text) return type.dtype;
-  }
-  fail(Exit::data, "{}: dtype '{}' is not supported; save it as uint8, int32, int64, float32 or float64", where, text);
+void read_type(NpyHeader& header, std::string_view text, const std::string& where) {
+  const std::string_view order = text.substr(0, 1), type = text.substr(std::min<size_t>(1, text.size()));
+  const auto found = std::ranges::find(types, type, &NamedType::text);
+  if (found == types.end() || (order != "<" && order != ">" && order != "|" && order != "="))
+    fail(Exit::data,
+         "{}: its values are '{}', which are no numbers that can be used; save them as uint8, int64 or float32", where,
+         text);
+  header.dtype = found->dtype;
+  header.stored = found->stored;
+  header.unsigned_words = found->unsigned_words;
+  header.big_endian = order == ">";
 }
 
 std::vector<int64_t> shape_of(Literal& literal) {
@@ -101,7 +120,7 @@ std::vector<int64_t> shape_of(Literal& literal) {
 }
 
 void check_size(const NpyHeader& header, const std::string& where) {
-  int64_t bytes = static_cast<int64_t>(c10::elementSize(header.dtype));
+  int64_t bytes = static_cast<int64_t>(std::max(c10::elementSize(header.dtype), c10::elementSize(header.stored)));
   bool fits = true;
   for (const int64_t n : header.sizes) {
     // An empty array claims no bytes, but torch multiplies its other sizes for the strides.
@@ -115,7 +134,7 @@ void check_size(const NpyHeader& header, const std::string& where) {
 }  // namespace
 
 int64_t NpyHeader::bytes() const {
-  int64_t total = static_cast<int64_t>(c10::elementSize(dtype));
+  int64_t total = static_cast<int64_t>(c10::elementSize(stored));
   for (const int64_t n : sizes) {
     if (n == 0) return 0;
   }
@@ -124,11 +143,9 @@ int64_t NpyHeader::bytes() const {
 }
 
 std::string npy_header_text(const NpyHeader& header) {
-  std::string_view descr;
-  for (const NamedType& type : types) {
-    if (type.dtype == header.dtype) descr = type.text;
-  }
-  ensure(!descr.empty(), "dtype {} cannot be written as .npy", c10::toString(header.dtype));
+  const auto type = std::ranges::find(types, header.dtype, &NamedType::dtype);
+  ensure(type != types.end(), "dtype {} cannot be written as .npy", c10::toString(header.dtype));
+  const std::string descr = (c10::elementSize(header.dtype) == 1 ? "|" : "<") + std::string(type->text);
   std::string shape;
   for (const int64_t n : header.sizes) shape += fmt::format("{}{}", shape.empty() ? "" : ", ", n);
   if (header.sizes.size() == 1) shape += ",";
@@ -168,12 +185,10 @@ NpyHeader parse_npy_header(std::string_view header, const std::string& where) {
     if (!seen.insert(key).second) literal.broken();
     literal.expect(':');
     if (key == "descr") {
-      if (literal.take('[')) fail(Exit::data, "{}: structured arrays are not supported", where);
-      result.dtype = dtype_of(literal.quoted(), where);
+      if (literal.take('[')) fail(Exit::data, "{}: it holds records with fields, not numbers", where);
+      read_type(result, literal.quoted(), where);
     } else if (key == "fortran_order") {
-      if (literal.boolean()) {
-        fail(Exit::data, "{}: the array is in Fortran order; save numpy.ascontiguousarray(x)", where);
-      }
+      result.fortran_order = literal.boolean();
     } else if (key == "shape") {
       result.sizes = shape_of(literal);
     } else {

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "tensor/npy_data.hpp"
 #include "tensor/npy_header.hpp"
 
 namespace ddls {
@@ -64,27 +65,24 @@ void check_claim(const zip_stat_t& stat, uint64_t file_bytes, const std::string&
 struct Entry {
   zip_uint64_t index = 0;
   std::string name, where;
-  uint64_t bytes = 0;
-  bool stored = false;
+  zip_stat_t stat;
 };
 
+// The arrays of an archive. What else lies in it is nobody's business here; numpy hands it out as bytes.
 std::vector<Entry> entries_of(zip_t* archive, const fs::path& path) {
   const uint64_t file_bytes = fs::file_size(path);
   if (file_bytes == 0) fail(Exit::data, "'{}' is empty", path.string());  // to libzip an archive without entries
   std::vector<Entry> entries;
-  std::set<std::string> names;
   const zip_int64_t count = zip_get_num_entries(archive, 0);
   for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(count); ++i) {
-    zip_stat_t stat;
-    if (zip_stat_index(archive, i, 0, &stat) != 0) {
+    Entry entry{.index = i, .name = {}, .where = {}, .stat = {}};
+    if (zip_stat_index(archive, i, 0, &entry.stat) != 0)
       fail(Exit::data, "'{}': entry {}: {}", path.string(), i, zip_strerror(archive));
-    }
-    const std::string file = stat.name, where = fmt::format("'{}', entry '{}'", path.string(), file);
-    if (!file.ends_with(".npy")) fail(Exit::data, "{}: not a .npy array", where);
-    check_claim(stat, file_bytes, where);
-    const std::string name = file.substr(0, file.size() - 4);
-    if (!names.insert(name).second) fail(Exit::data, "{}: there are two entries of this name", where);
-    entries.push_back({i, name, where, stat.size, is_stored(stat)});
+    const std::string file = entry.stat.name;
+    if (!file.ends_with(".npy")) continue;
+    entry.name = file.substr(0, file.size() - 4);
+    entry.where = fmt::format("'{}', entry '{}'", path.string(), file);
+    entries.push_back(std::move(entry));
   }
   return entries;
 }
@@ -95,9 +93,11 @@ struct Opened {
   uint64_t header_bytes = 0;
 };
 
-Opened open_entry(zip_t* archive, const Entry& entry) {
-  const auto& [index, name, where, claimed_bytes, stored] = entry;
-  ArchiveFile file(zip_fopen_index(archive, index, 0));
+Opened open_entry(zip_t* archive, const Entry& entry, const fs::path& path) {
+  const std::string& where = entry.where;
+  check_claim(entry.stat, fs::file_size(path), where);
+  const uint64_t claimed_bytes = entry.stat.size;
+  ArchiveFile file(zip_fopen_index(archive, entry.index, 0));
   if (!file) fail(Exit::data, "{}: {}", where, zip_strerror(archive));
   std::string text(std::min<uint64_t>(npy_prefix_bytes, claimed_bytes), '\0');
   read_exactly(file.get(), text.data(), text.size(), where);
@@ -119,10 +119,10 @@ void expect_end(zip_file_t* file, const std::string& where) {
 }
 
 at::Tensor read_whole(const Opened& entry, const std::string& where) {
-  at::Tensor tensor = at::empty(entry.header.sizes, entry.header.dtype);
-  read_exactly(entry.file.get(), tensor.mutable_data_ptr(), tensor.nbytes(), where);
+  const at::Tensor bytes = at::empty({entry.header.bytes()}, at::kByte);
+  read_exactly(entry.file.get(), bytes.mutable_data_ptr(), bytes.nbytes(), where);
   expect_end(entry.file.get(), where);
-  return tensor;
+  return npy_tensor(entry.header, bytes, where);
 }
 
 void compare_checksum(const Opened& entry, const std::string& where) {
@@ -137,11 +137,14 @@ void compare_checksum(const Opened& entry, const std::string& where) {
 
 }  // namespace
 
-NamedTensors read_npz(const fs::path& path) {
-  const Archive archive = open_archive(path);
+NamedTensors read_npz(const fs::path& path, const std::set<std::string>& wanted) {
   NamedTensors arrays;
-  for (const Entry& entry : entries_of(archive.get(), path))
-    arrays[entry.name] = read_whole(open_entry(archive.get(), entry), entry.where);
+  const Archive archive = open_archive(path);
+  for (const Entry& entry : entries_of(archive.get(), path)) {
+    if (!wanted.empty() && !wanted.contains(entry.name)) continue;
+    if (arrays.contains(entry.name)) fail(Exit::data, "{}: there are two entries of this name", entry.where);
+    arrays[entry.name] = read_whole(open_entry(archive.get(), entry, path), entry.where);
+  }
   return arrays;
 }
 
@@ -154,37 +157,38 @@ std::vector<std::string> npz_names(const fs::path& path) {
 NpzArray::NpzArray(fs::path path, const std::string& name) : path_(std::move(path)) {
   const Archive archive = open_archive(path_);
   const std::vector<Entry> entries = entries_of(archive.get(), path_);
-  const auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.name == name; });
+  const auto entry = std::ranges::find(entries, name, &Entry::name);
   if (entry == entries.end()) fail(Exit::data, "'{}' has no array '{}'", path_.string(), name);
-  const Opened opened = open_entry(archive.get(), *entry);
+  if (std::ranges::count(entries, name, &Entry::name) > 1)
+    fail(Exit::data, "{}: there are two entries of this name", entry->where);
+  const Opened opened = open_entry(archive.get(), *entry, path_);
   entry_ = entry->index;
   where_ = entry->where;
   data_begin_ = opened.header_bytes;
-  dtype_ = opened.header.dtype;
-  sizes_ = opened.header.sizes;
-  if (sizes_.empty()) fail(Exit::data, "{}: a single number, expected rows", where_);
-  if (entry->stored)
+  header_ = opened.header;
+  if (sizes().empty()) fail(Exit::data, "{}: a single number, expected rows", where_);
+  if (is_stored(entry->stat) && !header_.fortran_order)
     compare_checksum(opened, where_);
   else
     whole_ = read_whole(opened, where_);
 }
 
 at::Tensor NpzArray::rows(int64_t begin, int64_t count) const {
-  ensure(0 <= begin && 0 <= count && begin + count <= sizes_.front(), "rows {} to {} of {}", begin, begin + count,
-         sizes_.front());
+  ensure(0 <= begin && 0 <= count && begin + count <= sizes().front(), "rows {} to {} of {}", begin, begin + count,
+         sizes().front());
   if (whole_.defined()) return whole_.narrow(0, begin, count);
-  std::vector<int64_t> sizes = sizes_;
-  sizes.front() = count;
-  at::Tensor rows = at::empty(sizes, dtype_);
-  if (rows.nbytes() == 0) return rows;
+  NpyHeader part = header_;
+  part.sizes.front() = count;
+  if (part.bytes() == 0) return at::empty(part.sizes, part.dtype);
+  const at::Tensor bytes = at::empty({part.bytes()}, at::kByte);
   const Archive archive = open_archive(path_);  // for this call alone: libzip's are not for several threads
   const ArchiveFile file(zip_fopen_index(archive.get(), entry_, 0));
   if (!file) fail(Exit::data, "{}: cannot be read again: {}", where_, zip_strerror(archive.get()));
-  const uint64_t from = data_begin_ + static_cast<uint64_t>(begin) * (rows.nbytes() / static_cast<uint64_t>(count));
+  const uint64_t from = data_begin_ + static_cast<uint64_t>(begin) * static_cast<uint64_t>(part.bytes() / count);
   if (zip_fseek(file.get(), static_cast<zip_int64_t>(from), SEEK_SET) != 0)
     fail(Exit::data, "{}: cannot be read again: {}", where_, zip_file_strerror(file.get()));
-  read_exactly(file.get(), rows.mutable_data_ptr(), rows.nbytes(), where_);
-  return rows;
+  read_exactly(file.get(), bytes.mutable_data_ptr(), bytes.nbytes(), where_);
+  return npy_tensor(part, bytes, where_);
 }
 
 at::Tensor read_npy(const fs::path& path) {
@@ -197,9 +201,9 @@ at::Tensor read_npy(const fs::path& path) {
     fail(Exit::data, "{}: its header promises {} bytes of data, the file holds {}", where, header.bytes(),
          bytes.size() - header_bytes);
   }
-  at::Tensor tensor = at::empty(header.sizes, header.dtype);
-  if (tensor.nbytes() > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data() + header_bytes, tensor.nbytes());
-  return tensor;
+  const at::Tensor data = at::empty({header.bytes()}, at::kByte);
+  std::copy_n(bytes.data() + header_bytes, data.nbytes(), static_cast<char*>(data.mutable_data_ptr()));
+  return npy_tensor(header, data, where);
 }
 
 }  // namespace ddls

@@ -1,38 +1,42 @@
 #pragma once
-// numpy's .npz and .npy, read and written. Entries are stored, not deflated. dtypes: uint8, int32, int64, float32,
-// float64; C order, little endian; anything else is refused. All tensors are CPU and contiguous.
+// numpy's .npz and .npy, read and written. Read: numbers of every type, order and version (npy_header.hpp); arrays of text,
+// objects or records are refused where they are asked for. Written: C order, little endian, stored, not deflated. All
+// tensors are CPU and contiguous.
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "tensor/npy_header.hpp"
 
 namespace ddls {
 
 using NamedTensors = std::map<std::string, at::Tensor>;
 
-// Throws Error: missing (no file), data (damaged, not an npz, wrong dtype; names file and entry).
-NamedTensors read_npz(const std::filesystem::path& path);
+// `wanted`: arrays of these names, those that are there; empty: all. Others are not looked at, nor are entries that are no
+// arrays. Throws Error: missing (no file), data (damaged, not an npz, no numbers; names file and entry).
+NamedTensors read_npz(const std::filesystem::path& path, const std::set<std::string>& wanted = {});
 at::Tensor read_npy(const std::filesystem::path& path);
 std::vector<std::string> npz_names(const std::filesystem::path& path);  // of its arrays, in the file's order
 
-// One array of an .npz, left in its file; rows are read when they are asked for. A deflated array cannot be entered in its middle and is
-// held whole.
+// One array of an .npz, left in its file; rows are read when they are asked for. An array that is
+// deflated or in Fortran order cannot be entered in its middle and is held whole.
 class NpzArray {
  public:
   // Reads the whole array once, piece by piece, to compare its checksum. Throws Error as read_npz does; data: no array `name`.
   NpzArray(std::filesystem::path path, const std::string& name);
-  at::ScalarType dtype() const { return dtype_; }
-  const std::vector<int64_t>& sizes() const { return sizes_; }
+  at::ScalarType dtype() const { return header_.dtype; }
+  const std::vector<int64_t>& sizes() const { return header_.sizes; }
   at::Tensor rows(int64_t begin, int64_t count) const;  // [count, sizes()[1:]]. Thread safe.
 
  private:
   std::filesystem::path path_;
   std::string where_;
   uint64_t entry_ = 0, data_begin_ = 0;
-  at::ScalarType dtype_ = at::kFloat;
-  std::vector<int64_t> sizes_;
+  NpyHeader header_;
   at::Tensor whole_;  // undefined where the file is read
 };
 

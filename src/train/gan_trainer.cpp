@@ -36,7 +36,7 @@ GanTrainer::GanTrainer(const TrainContext& context)
       discriminator_(on_device(Role::discriminator), train_.discriminator, train_.steps * train_.discriminator_steps,
                      {}, plan_, context.comm),
       loss_(gan_loss(train_.loss)),
-      source_(latent_source(context.config, device_)),
+      source_(latent_source(context.config, drawn_classes(context.config.model.classes, context.data), device_)),
       loader_(context.data, context.config.seed, train_.batch, plan_.mine,
               loader_options(context.config.data, context.config.seed)),
       bfloat16_(train_.precision == "bfloat16"),
@@ -84,7 +84,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
   const LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
   seconds_waited_ += batch.seconds_waited;
   at::Tensor real = batch.input.to(device_);
-  const at::Tensor real_labels = source_.classes > 0 ? batch.labels.to(device_) : at::Tensor();
+  const at::Tensor real_labels = source_.classes.conditional() ? batch.labels.to(device_) : at::Tensor();
   const LabelledLatents z = draw(move, shard, step, Stream::train_latent_d);
   key_dropout(discriminator(), source_.noise.seed, step, shard.begin);
   at::Tensor fake, real_logits, fake_logits;

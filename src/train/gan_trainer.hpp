@@ -32,6 +32,7 @@ class GanTrainer {
   Network& discriminator() { return discriminator_.network(); }
   const SampleShape& sample_shape() const { return shape_; }
   c10::Device device() const { return device_; }
+  const DrawnClasses& classes() const { return source_.classes; }
 
  private:
   NetworkPtr on_device(Role role) const;

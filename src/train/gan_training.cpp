@@ -19,9 +19,10 @@ namespace {
 constexpr const char* measured_generator = "measured_generator";
 
 // Fixes the statistics of the generator's batch norms on draws that depend on the seed alone.
-void measure_generator(Network& generator, const Config& config, c10::Device device, const BatchShare& share = {}) {
+void measure_generator(Network& generator, const Config& config, const DrawnClasses& classes, c10::Device device,
+                       const BatchShare& share = {}) {
   constexpr int64_t batches = 16, batch = 256;
-  const LatentSource source = latent_source(config, device);
+  const LatentSource source = latent_source(config, classes, device);
   measure_statistics(
       generator, batches,
       [&](int64_t i) {
@@ -37,9 +38,9 @@ void picture(const TrainContext& context, GanTrainer& trainer, int64_t done) {
   if (!context.log.root() || every == 0 || done % every != 0) return;
   constexpr int64_t images = 64;
   at::NoGradGuard no_grad;
-  const LatentSource source = latent_source(context.config, trainer.device());
+  const LatentSource source = latent_source(context.config, trainer.classes(), trainer.device());
   at::Tensor labels;
-  if (source.classes > 0) labels = at::arange(images, at::kLong).remainder(source.classes).to(trainer.device());
+  if (source.classes.conditional()) labels = source.classes.in_turn({0, images}).to(trainer.device());
   const at::Tensor made = trainer.averaged()->forward(source.latents({0, images}, 0, Stream::prior), labels);
   if (made.dim() == 4) context.log.picture("generator", done, made, fmt::format("grids/step-{:08}.png", done));
 }
@@ -83,7 +84,7 @@ TrainedGan train_gan(const TrainContext& context) {
     const bool due = context.evaluate && train.evaluate_every > 0 && done % train.evaluate_every == 0;
     if (!due && done < train.steps) return;
     const NetworkPtr generator = trainer.averaged();
-    measure_generator(*generator, context.config, trainer.device(),
+    measure_generator(*generator, context.config, trainer.classes(), trainer.device(),
                       {context.comm.rank(), context.comm.ranks(), cross_rank_sum(context.comm)});
     if (done == train.steps) measured = state_of(*generator);
     if (due) evaluate(context, generator, done);
@@ -99,12 +100,13 @@ TrainedGan train_gan(const TrainContext& context) {
   };
   phase.digest = [&] { return trainer.digest(); };
   run_phase(phase, context.checkpoints, context.resume, context.log, context.comm);
-  return load_gan(context.config, trainer.sample_shape(), phase.save(), "training", trainer.device());
+  return load_gan(context.config, context.data, phase.save(), "training", trainer.device());
 }
 
-TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint,
-                    const std::string& source, c10::Device device) {
+TrainedGan load_gan(const Config& config, const Dataset& data, const Checkpoint& checkpoint, const std::string& source,
+                    c10::Device device) {
   TrainedGan gan;
+  const SampleShape shape = sample_shape(data);
   gan.generator = make_network(config.model, Role::generator, shape, config.seed);
   gan.discriminator = make_network(config.model, Role::discriminator, shape, config.seed);
   const bool measured = checkpoint.tensors.contains(measured_generator);
@@ -113,7 +115,7 @@ TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkp
   load_state(*gan.discriminator, checkpoint.tensors.at("discriminator"), source + "/discriminator.safetensors");
   gan.generator->to(device);
   gan.discriminator->to(device);
-  if (!measured) measure_generator(*gan.generator, config, device);
+  if (!measured) measure_generator(*gan.generator, config, drawn_classes(config.model.classes, data), device);
   gan.generator->eval();
   gan.discriminator->eval();
   return gan;

@@ -29,9 +29,9 @@ struct TrainedGan {
 };
 TrainedGan train_gan(const TrainContext& context);
 
-// From a checkpoint of the GAN phase: what train_gan would return at that step.
-TrainedGan load_gan(const Config& config, const SampleShape& shape, const Checkpoint& checkpoint,
-                    const std::string& source, c10::Device device);
+// From a checkpoint of the GAN phase: what train_gan would return at that step. `data`: what it is trained on.
+TrainedGan load_gan(const Config& config, const Dataset& data, const Checkpoint& checkpoint, const std::string& source,
+                    c10::Device device);
 
 SampleShape sample_shape(const Dataset& data);
 

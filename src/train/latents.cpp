@@ -14,18 +14,17 @@ at::Tensor LatentSource::latents(IdRange ids, int64_t step, Stream stream) const
 }
 
 at::Tensor LatentSource::labels(IdRange ids, int64_t step, Stream stream) const {
-  if (classes == 0) return {};
-  const at::Tensor u = Noise{noise.seed ^ label_key}.uniform(ids, 1, step, stream).squeeze(1);
-  return (u * static_cast<double>(classes))
-      .floor()
-      .clamp_max(static_cast<double>(classes - 1))
-      .to(at::kLong)
-      .to(device);
+  if (!classes.conditional()) return {};
+  return classes.drawn_by(Noise{noise.seed ^ label_key}.uniform(ids, 1, step, stream).squeeze(1)).to(device);
 }
 
-LatentSource latent_source(const Config& config, c10::Device device) {
-  return {Noise{config.seed}, config.model.latent_dim, config.model.classes, device,
-          prior_from_name(config.model.prior)};
+DrawnClasses drawn_classes(int64_t classes, const Dataset& data) {
+  if (classes == 0) return {};
+  return {classes, data.classes_seen()};
+}
+
+LatentSource latent_source(const Config& config, const DrawnClasses& classes, c10::Device device) {
+  return {Noise{config.seed}, config.model.latent_dim, classes, device, prior_from_name(config.model.prior)};
 }
 
 }  // namespace ddls

@@ -30,7 +30,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   const RatioConfig& ratio = config.train.ratio;
   const c10::Device device = context.comm.topology().device;
   const Noise noise{config.seed};
-  const LatentSource latents = latent_source(config, device);
+  const LatentSource latents = latent_source(config, drawn_classes(config.model.classes, context.data), device);
   const SampleShape shape = sample_shape(context.data);
   const int64_t numel = c10::multiply_integers(shape);
   const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
@@ -68,7 +68,7 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
     return learner.update(step, 3, [&](IdRange shard) {
       const LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
       const at::Tensor real = batch.input.to(device);
-      const at::Tensor real_labels = latents.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      const at::Tensor real_labels = latents.classes.conditional() ? batch.labels.to(device) : at::Tensor();
       const at::Tensor fake_labels = latents.labels(shard, step, Stream::ratio_latent);
       at::Tensor fake;
       {

@@ -49,7 +49,7 @@ struct Refinement {
                            [r = network](const at::Tensor& x, const at::Tensor& y) { return r->forward(x, y); },
                            c.config.model.latent_dim, device, prior_from_name(c.config.model.prior))),
         noise{c.config.seed ^ chain_key},
-        source(latent_source(c.config, device)),
+        source(latent_source(c.config, drawn_classes(c.config.model.classes, c.data), device)),
         kernel(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
         loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
                {{}, c.config.data.loader_threads, c.config.data.lookahead}),
@@ -93,7 +93,7 @@ struct Refinement {
       at::Tensor made = target.decode(z.latents, z.labels);
       if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
       const LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
-      const at::Tensor real_labels = source.classes > 0 ? batch.labels.to(device) : at::Tensor();
+      const at::Tensor real_labels = source.classes.conditional() ? batch.labels.to(device) : at::Tensor();
       key_dropout(*network, noise.seed, step, shard.begin);
       const at::Tensor real_logits = network->forward(batch.input.to(device), real_labels);
       const at::Tensor chain_logits = network->forward(made, z.labels);

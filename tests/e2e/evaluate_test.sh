@@ -62,6 +62,20 @@ assert m["intra_fid"]["classes"] == 2 and abs(m["intra_fid"]["mean"]) < 1e-6
 assert m["fid_infinity"] is None and m["frechet_distance_std"] is None  # 12 images
 PY
 
+# A class is its name: numbers of folders do not matter, and what only one set has is said. Nothing in common is refused.
+mkdir -p fewer other && cp -r pictures/b fewer/b && cp -r pictures/a fewer/c && cp -r pictures/a other/x
+intra() { on 2 evaluate --fake "$1" --real "$2" --extractor $extractor --metrics intra_fid "${small[@]}" 2>stderr; }
+intra pictures fewer >intra.json
+says "intra_fid: only 'pictures' has samples of class a; only 'fewer' has samples of class c"
+python3 - <<'PY' || fail "classes by name"
+import json
+m = json.load(open("intra.json"))["metrics"]["intra_fid"]
+assert list(m["per_class"]) == ["b"] and abs(m["per_class"]["b"]) < 1e-6 and sorted(m["left_out"]) == ["a", "c"], m
+PY
+expect 65 2 evaluate --fake pictures --real other --extractor $extractor --metrics intra_fid
+says "have no class in common: a, b in the first, x in the second"
+expect 0 2 evaluate --fake pictures --real other --extractor $extractor --metrics fid "${small[@]}" # no class is asked for
+
 # A folder per class: said where a metric takes a part of the set at a time.
 on 2 evaluate --fake pictures --real pictures --extractor $extractor --metrics is,prdc "${small[@]}" --set evaluate.prdc.count=8 \
   >/dev/null 2>stderr
@@ -87,6 +101,25 @@ d = [v["metrics"]["frechet_distance"] for v in values]
 assert all(abs(x - d[0]) <= 1e-9 * d[0] for x in d), d
 assert values[2]["reference"]["count"] == 120
 assert values[3]["metrics"]["kid"] is None and "statistics" in values[3]["metrics"]["kid_why"]
+PY
+# Samples and statistics in one file: each metric takes what it needs, and that is said and recorded.
+python3 - "$statistics" <<'PY'
+import sys, zipfile
+with zipfile.ZipFile("both.npz", "w") as to:
+    for path in (sys.argv[1], "run/samples/real.npz"):
+        with zipfile.ZipFile(path) as source:
+            for name in source.namelist():
+                to.writestr(name, source.read(name))
+    to.writestr("README.txt", "no array")
+PY
+on 2 evaluate --fake pictures --real both.npz --extractor $extractor "${small[@]}" --json both.json >/dev/null 2>stderr
+says "both holds samples and statistics: mu and sigma for the Fréchet distance, its 120 samples for all other metrics"
+python3 - <<'PY' || fail "samples and statistics in one file"
+import json
+of, both = (json.load(open(f"{name}.json")) for name in ("kept-3", "both"))
+assert abs(both["metrics"]["frechet_distance"] - of["metrics"]["frechet_distance"]) <= 1e-9 * of["metrics"]["frechet_distance"]
+assert both["metrics"]["kid"]["unbiased"] is not None and both["reference"]["count"] == 120
+assert both["reference"]["frechet_distance_of"] == "mu and sigma of the file" and "frechet_distance_of" not in both["fake"]
 PY
 sed -i 's/"extractor_sha256": "[0-9a-f]/&x/' kept/*.json
 expect 65 2 evaluate --fake pictures --real "$statistics" --extractor $extractor --metrics fid

@@ -54,6 +54,12 @@ bench 2 collectives collectives
 python3 "$source_dir/tests/docs/keys.py" "$source_dir/docs/formats.md" runs/* <<'KEYS' || fail "docs/formats.md and the files differ"
 gan.spectral_norm_d
 data.skipped_images
+classes
+classes.model
+classes.without_samples
+class_names
+fake.frechet_distance_of
+reference.frechet_distance_of
 methods.*.diagnosed.scalars.*.why
 KEYS
 

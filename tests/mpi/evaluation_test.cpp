@@ -175,6 +175,62 @@ TEST(Evaluation, FrechetDistancesOfParts) {
   EXPECT_GT(expected["fid_infinity"]["slope"].get<double>(), 0);
 }
 
+TEST(Evaluation, ClassesAreComparedByName) {
+  EvaluateConfig c = config();
+  c.metrics = {"intra_fid"};
+  const MetricContext context{world(), c};
+  const auto labelled = [](int64_t count, uint64_t seed, const std::vector<int64_t>& labels, const ClassNames& names) {
+    EvaluationSet set = points(count, seed, 0);
+    const at::Tensor cycle = at::arange(count).remainder(static_cast<int64_t>(labels.size()));
+    set.labels = at::tensor(labels, at::kLong).index_select(0, cycle);
+    set.class_names = names;
+    return set;
+  };
+  // Each class lies where its name says: a distance of 0, unless one class is taken for another.
+  const auto placed = [](EvaluationSet set) {
+    set.read = [read = set.read, labels = set.labels, names = set.class_names](IdRange ids) {
+      std::vector<Piece> pieces = read(ids);
+      for (int64_t i = 0; i < ids.size(); ++i)
+        pieces[0].samples[i] += static_cast<double>(class_name(names, labels[ids.begin + i].item<int64_t>())[0]);
+      return pieces;
+    };
+    return set;
+  };
+  const EvaluationSet fake = placed(labelled(300, 1, {0, 1, 2}, {"cat", "dog", "eel"}));
+  const EvaluationSet real = placed(labelled(300, 1, {0, 1}, {"cat", "eel"}));
+  const auto found = metrics_of(context, fake, prepare_reference(context, real))["intra_fid"];
+  EXPECT_EQ(found["left_out"], nlohmann::ordered_json::array({"dog"}));
+  EXPECT_EQ(found["per_class"].size(), 2);
+  EXPECT_LT(found["per_class"]["cat"].get<double>(), 1);
+  EXPECT_LT(found["per_class"]["eel"].get<double>(), 1);  // dog against eel: 6
+  const EvaluationSet other = labelled(300, 1, {0, 1}, {"fox", "gnu"});
+  EXPECT_THROW(metrics_of(context, fake, prepare_reference(context, other)), CollectiveError);
+  EXPECT_THROW(match_labels(fake, other), Error);
+  EXPECT_FALSE(match_labels(fake, points(5, 1, 0)));
+}
+
+TEST(Evaluation, AFileOfSamplesAndStatisticsGivesEachMetricWhatItNeeds) {
+  EvaluateConfig c = config();
+  c.metrics = {"fid", "kid"};
+  const MetricContext context{world(), c};
+  const EvaluationSet fake = points(200, 1, 0);
+  EvaluationSet both = points(300, 2, 0);
+  const double of_samples = metrics_of(context, fake, prepare_reference(context, both))["frechet_distance"];
+  both.statistics = GaussianStatistics{0, at::full({6}, 2, at::kDouble), at::eye(6, at::kDouble)};
+  EXPECT_TRUE(uses_given_statistics(context, both));
+  const auto metrics = metrics_of(context, fake, prepare_reference(context, both));
+  EXPECT_GT(metrics["frechet_distance"].get<double>(), 20);  // 6 features moved by 2: 24
+  EXPECT_TRUE(metrics["kid"]["unbiased"].is_number());
+  EvaluationSet alone_too = both;
+  alone_too.read = [](IdRange) -> std::vector<Piece> { fail(Exit::internal, "samples that no metric needs"); };
+  c.metrics = {"fid"};
+  EXPECT_EQ(metrics_of(context, fake, prepare_reference(context, alone_too))["frechet_distance"],
+            metrics["frechet_distance"]);
+  both.statistics->mean = at::zeros({7}, at::kDouble);  // of another extractor
+  EXPECT_FALSE(uses_given_statistics(context, both));
+  EXPECT_EQ(metrics_of(context, fake, prepare_reference(context, both))["frechet_distance"].get<double>(), of_samples);
+}
+
 TEST(Evaluation, ADamagedImageEndsAllRanksWithItsName) {
   EvaluationSet set = points(600, 1, 0);
   set.read = [read = set.read](IdRange ids) {

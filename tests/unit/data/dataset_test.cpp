@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
+#include "data/npz_set.hpp"
 #include "data/toy.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
@@ -109,6 +112,64 @@ TEST(OpenSet, npz_images_points_and_labels) {
   EXPECT_TRUE(at::equal(open_set(folder / "b.npz").samples, points));
 }
 
+TEST(OpenSet, numbers_of_every_type_that_can_be_meant) {
+  const ScratchFolder folder;
+  const at::Tensor points = at::tensor({1.0F, 2.0F, 3.0F, -4.0F}).view({2, 2});
+  for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kHalf}) {
+    write_npz(folder / "a.npz", {{"arr_0", points.to(type)}});
+    EXPECT_TRUE(at::equal(open_set(folder / "a.npz").samples, points)) << type;
+    EXPECT_TRUE(at::equal(NpzSetFile(folder / "a.npz").rows({1, 2}), points.narrow(0, 1, 1))) << type;
+  }
+  const at::Tensor labels = at::tensor({7, 2}, at::kLong);
+  for (const at::ScalarType type : {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kFloat, at::kDouble})
+    for (const at::Tensor& form : {labels, labels.view({2, 1})}) {
+      write_npz(folder / "a.npz", {{"arr_0", points}, {"arr_1", form.to(type)}});
+      EXPECT_TRUE(at::equal(open_set(folder / "a.npz").labels, labels)) << type;
+      EXPECT_TRUE(at::equal(NpzSetFile(folder / "a.npz").labels(), labels)) << type;
+    }
+}
+
+TEST(OpenDataset, labels_that_count_from_1) {
+  const ScratchFolder folder;
+  write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({3, 1}, at::kLong)}});
+  DataConfig config = config_of("npz", folder / "a.npz");
+  EXPECT_EQ(open_dataset(config, Split::train, 1).classes(), 4);
+  config.first_label = 1;
+  const Dataset set = open_dataset(config, Split::train, 1);
+  EXPECT_TRUE(at::equal(set.labels, at::tensor({2, 0}, at::kLong)));
+  EXPECT_EQ(set.class_names, (ClassNames{"1", "2", "3"}));
+  EXPECT_EQ(set.classes_seen(), (std::vector<int64_t>{0, 2}));
+  write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({3, 0}, at::kLong)}});
+  const auto thrown = thrown_by([&] { open_dataset(config, Split::train, 1); });
+  EXPECT_EQ(thrown.code, Exit::config);
+  EXPECT_TRUE(contains(thrown.message, "has labels from 0")) << thrown.message;
+  for (const char* name : {"cat", "dog"})
+    put_bytes(folder / "folders" / name / "a.png", encode_png(at::full({3, 2, 2}, 8, at::kByte)));
+  const Dataset folders = open_dataset(
+      [&] {
+        DataConfig of_folders = config_of("images", folder / "folders");
+        of_folders.first_label = 1;  // folders are numbered by us, from 0
+        return of_folders;
+      }(),
+      Split::train, 1);
+  EXPECT_TRUE(at::equal(folders.labels, at::tensor({0, 1}, at::kLong)));
+  EXPECT_EQ(folders.class_names, (ClassNames{"cat", "dog"}));
+}
+
+TEST(OpenSet, the_names_of_a_runs_classes) {
+  const ScratchFolder folder;
+  std::filesystem::create_directories(folder / "ddls");
+  write_npz(folder / "ddls/samples.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({1, 0}, at::kLong)}});
+  EXPECT_TRUE(open_set(folder / "ddls").class_names.empty());
+  put_bytes(folder / "ddls/manifest.json", R"({"class_names": ["cat", "dog"]})");
+  EXPECT_EQ(open_set(folder / "ddls").class_names, (ClassNames{"cat", "dog"}));
+  EXPECT_EQ(open_set(folder / "ddls/samples.npz").class_names, (ClassNames{"cat", "dog"}));
+  for (const char* other : {"[1, 2]", "", R"({"class_names": {"cat": 0}})", R"({"class_names": [0, 1]})"}) {
+    put_bytes(folder / "ddls/manifest.json", other);
+    EXPECT_TRUE(open_set(folder / "ddls").class_names.empty()) << other;
+  }
+}
+
 TEST(OpenDataset, npy_with_and_without_labels) {
   const ScratchFolder folder;
   const auto npy = [&](const std::string& name, const std::string& descr, const std::string& shape,
@@ -145,13 +206,19 @@ TEST(OpenSet, npz_that_are_no_sets) {
   };
   const at::Tensor points = at::zeros({2, 2});
   refused({{"mu", points}, {"sigma", points}}, "holds: mu, sigma");
-  refused({{"arr_0", points.to(at::kDouble)}}, "arr_0 is Double [2, 2]");
+  refused({}, "holds no arrays");
+  refused({{"arr_0", points.to(at::kLong)}}, "arr_0 is Long [2, 2]");
+  refused({{"arr_0", at::zeros({2, 4, 4, 3}, at::kDouble)}}, "astype('uint8')");
+  refused({{"arr_0", at::zeros({2, 4, 4}, at::kByte)}}, "x[..., None]");
+  refused({{"arr_0", at::zeros({2, 4, 4, 4}, at::kByte)}}, "x[..., :3]");
   refused({{"arr_0", at::zeros({2, 3, 4, 4}, at::kByte)}, {"arr_1", at::zeros({2}, at::kLong)}},
-          "Byte [2, 3, 4, 4]");  // NCHW
+          "Byte [2, 3, 4, 4], expected uint8 [N, H, W, 1 or 3] or float32 [N, d]; its channels seem to come first");
   refused({{"arr_0", at::zeros({0, 2})}}, "arr_0 is empty");
   refused({{"arr_0", points / 0}}, "not finite");
   refused({{"arr_0", points}, {"arr_1", at::zeros({3}, at::kLong)}}, "arr_1 is Long [3]");
-  refused({{"arr_0", points}, {"arr_1", at::zeros({2})}}, "arr_1 is Float [2]");
+  refused({{"arr_0", points}, {"arr_1", at::full({2}, 0.5)}}, "arr_1 holds labels that are no whole numbers");
+  refused({{"arr_0", points}, {"arr_1", at::full({2}, NAN)}}, "arr_1 holds labels that are no whole numbers");
+  refused({{"arr_0", points}, {"arr_1", at::zeros({2, 3}, at::kByte)}}, "argmax");
   refused({{"arr_0", points}, {"arr_1", at::full({2}, -1, at::kLong)}}, "negative");
 }
 

@@ -60,7 +60,39 @@ TEST(ImageFolder, class_folders_give_labels) {
     const ImageFolder read = read_image_folder(folder.path(), {});
     EXPECT_EQ(shades(read), (std::vector<int64_t>{1, 2, 3, 4}));
     EXPECT_TRUE(at::equal(read.labels, at::tensor({0, 0, 1, 2}, at::kLong)));
+    EXPECT_EQ(read.class_names, (ClassNames{"cat", "dog", "eel"}));
   }
+  EXPECT_EQ(open_image_folder(folder.path() / "").class_names, (ClassNames{"cat", "dog", "eel"}));
+}
+
+TEST(ImageFolder, dataset_json_has_the_word_on_labels) {
+  const ScratchFolder folder;
+  put_image(folder / "00000/a.png", 1);
+  put_image(folder / "00000/b.png", 2);
+  put_image(folder / "00001/c.png", 3);
+  const auto labels = [&](const std::string& json) {
+    put_bytes(folder / "dataset.json", json);
+    const ImageFolder read = read_image_folder(folder.path(), {});
+    EXPECT_EQ(shades(read), (std::vector<int64_t>{1, 2, 3}));
+    return read;
+  };
+  const auto given = labels(R"({"labels": [["00001/c.png", 0], ["00000/a.png", 6], ["00000\\b.png", 4]]})");
+  EXPECT_TRUE(at::equal(given.labels, at::tensor({6, 4, 0}, at::kLong)));
+  EXPECT_TRUE(given.class_names.empty());
+  EXPECT_TRUE(at::equal(open_image_folder(folder.path()).labels, given.labels));
+  EXPECT_FALSE(labels(R"({"labels": null})").labels.defined());
+  EXPECT_FALSE(labels(R"({"labels": [["00000/a.png", [0, 1]]]})").labels.defined());  // vectors
+  EXPECT_EQ(labels(R"({"images": 3})").class_names, (ClassNames{"00000", "00001"}));  // another's file
+  const auto refused = [&](const std::string& json, const std::string& part) {
+    put_bytes(folder / "dataset.json", json);
+    const auto thrown = thrown_by([&] { read_image_folder(folder.path(), {}); });
+    EXPECT_EQ(thrown.code, Exit::data);
+    EXPECT_TRUE(contains(thrown.message, part)) << thrown.message;
+  };
+  refused(R"({"labels": [)", "no JSON");
+  refused(R"({"labels": [["00000/a.png", 6], ["00000/b.png", 4]]})", "no label for '00001/c.png'");
+  refused(R"({"labels": [["00000/a.png", -1]]})", "-1");
+  refused(R"({"labels": [["00000/a.png", 1], ["00000/a.png", 2]]})", "twice");
 }
 
 TEST(ImageFolder, folders_that_cannot_be_used) {

@@ -74,6 +74,18 @@ TEST(Labels, FollowTheirRule) {
   const at::Tensor seen = at::bincount(drawn, {}, 4).to(at::kDouble);
   EXPECT_LT(((seen - 2000).square() / 2000).sum().item<double>(), 30.7);
   for (const char* wrong : {"4", "-1", "cat", "1x"}) EXPECT_THROW(label_rule(wrong, 4, noise), Error) << wrong;
+  // A class without samples is never drawn, and the others as if they were all.
+  const DrawnClasses some(6, {1, 2, 4, 5});
+  const auto lifted = [](const at::Tensor& places) {
+    return at::tensor({1, 2, 4, 5}, at::kLong).index_select(0, places);
+  };
+  for (const char* rule : {"cycle", "uniform"})
+    EXPECT_TRUE(at::equal(label_rule(rule, some, noise)({0, 900}), lifted(label_rule(rule, 4, noise)({0, 900}))))
+        << rule;
+  EXPECT_THROW(label_rule("3", some, noise), Error);
+  EXPECT_TRUE(at::equal(label_rule("4", some, noise)({6, 8}), at::tensor({4, 4}, at::kLong)));
+  EXPECT_EQ(some.left_out(), (std::vector<int64_t>{0, 3}));
+  EXPECT_TRUE(DrawnClasses(3, {0, 1, 2}).all());
 }
 
 // Each class has a mean of its own: every chain finds that of its label, and no other chain's.

@@ -77,10 +77,31 @@ TEST(StatisticsFile, DamageIsNamed) {
   refused({{"mu", mu}, {"sigma", skew}});
   EXPECT_THROW(factor({10, mu, -sigma}, "set"), Error);  // symmetric, but no covariance
   write_statistics(scratch.path() / "s.npz", some_statistics(), {});
-  write_file(scratch.path() / "s.json", R"({"count": "many"})");
+  write_file(scratch.path() / "s.json", R"({"count": "many", "features": 7})");
   EXPECT_THROW(read_statistics(scratch.path() / "s.npz"), Error);
-  write_file(scratch.path() / "s.json", "{");
+  write_file(scratch.path() / "s.json", R"({"extractor_sha256": "ab)");
   EXPECT_THROW(read_provenance(scratch.path() / "s.npz"), Error);
+}
+
+TEST(StatisticsFile, AJsonOfAnotherKindBesideIsNoProvenance) {
+  const test::ScratchFolder scratch;
+  write_statistics(scratch.path() / "s.npz", some_statistics(), {});
+  for (const char* text : {"[1, 2]", "3", "", R"({"fid": NaN})", R"({"labels": null})", R"({"count": "many"})"}) {
+    write_file(scratch.path() / "s.json", text);
+    EXPECT_TRUE(read_provenance(scratch.path() / "s.npz").is_null()) << text;
+    EXPECT_EQ(read_statistics(scratch.path() / "s.npz").count, 0) << text;
+  }
+}
+
+TEST(StatisticsFile, OtherArraysAreNotLookedAt) {
+  const test::ScratchFolder scratch;
+  const fs::path file = scratch.path() / "s.npz";
+  write_npz(file, {{"arr_0", at::zeros({2, 4, 4, 3}, at::kByte)},
+                   {"mu", at::ones({3})},
+                   {"sigma", at::eye(3)},
+                   {"sigma_s", at::zeros({2, 2})}});
+  EXPECT_TRUE(is_statistics_file(file));
+  EXPECT_TRUE(at::equal(read_statistics(file).mean, at::ones({3}, at::kDouble)));
 }
 
 }  // namespace

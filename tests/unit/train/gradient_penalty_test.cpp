@@ -84,6 +84,10 @@ TEST(Latents, LabelsAreUniformAndBelongToTheirIds) {
   EXPECT_LT((counts - 10'000).abs().max().item<int64_t>(), 433);
   EXPECT_TRUE(at::equal(all.narrow(0, 100, 50), source.labels({100, 150}, 5, Stream::train_latent_g)));
   EXPECT_FALSE(at::equal(all.narrow(0, 0, 50), source.labels({0, 50}, 6, Stream::train_latent_g)));
+  const at::Tensor labels = source.labels({0, 4000}, 5, Stream::train_latent_g);
+  const LatentSource some{Noise{7}, 3, DrawnClasses(9, {0, 3, 7, 8}), at::kCPU};  // of nine classes four have samples
+  EXPECT_TRUE(at::equal(some.labels({0, 4000}, 5, Stream::train_latent_g),
+                        at::tensor({0, 3, 7, 8}, at::kLong).index_select(0, labels)));
   EXPECT_FALSE((LatentSource{Noise{7}, 3, 0, at::kCPU}.labels({0, 5}, 0, Stream::train_latent_g).defined()));
 }
 
