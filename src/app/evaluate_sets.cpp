@@ -9,6 +9,7 @@
 #include "config/load.hpp"
 #include "eval/statistics_file.hpp"
 #include "evaluate/evaluation_set.hpp"
+#include "evaluate/set_notes.hpp"
 #include "evaluate/set_metrics.hpp"
 #include "version.hpp"
 
@@ -40,14 +41,6 @@ std::optional<Extractor> extractor_for(const std::string& file, const Evaluation
   return extractor;
 }
 
-Json record_of(const EvaluationSet& set) {
-  Json record{{"name", set.name}, {"count", set.count}};
-  if (!set.statistics) return record;
-  record["count"] = set.statistics->count > 0 ? Json(set.statistics->count) : Json(nullptr);
-  record["statistics"] = true;
-  return record;
-}
-
 }  // namespace
 
 std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
@@ -56,16 +49,19 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
   std::optional<Extractor> extractor;
   comm.together([&] {
     config = configuration(line);
-    fake = open_evaluation_set(line.fake);
-    real = open_evaluation_set(line.real);
+    const DecodeOptions options = as_stored(config.data);
+    fake = open_evaluation_set(line.fake, options);
+    real = open_evaluation_set(line.real, options);
     const std::string& file = line.extractor.empty() ? config.evaluate.extractor : line.extractor;
     extractor = extractor_for(file, fake, real, comm.topology().device);
   });
+  fake = without_damaged(comm, std::move(fake));
+  real = without_damaged(comm, std::move(real));
   const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
   const Json metrics = metrics_of(context, fake, prepare_reference(context, real));
 
-  Json result{{"schema", 1},           {"version", version::project}, {"git_commit", version::git_commit},
-              {"ranks", comm.ranks()}, {"fake", record_of(fake)},     {"reference", record_of(real)}};
+  Json result{{"schema", 1},           {"version", version::project},   {"git_commit", version::git_commit},
+              {"ranks", comm.ranks()}, {"fake", record_of(comm, fake)}, {"reference", record_of(comm, real)}};
   if (extractor)
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
   result["protocol"] = protocol_of(context);
