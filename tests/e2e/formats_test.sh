@@ -54,6 +54,10 @@ bench 2 collectives collectives
 python3 "$source_dir/tests/docs/keys.py" "$source_dir/docs/formats.md" runs/* <<'KEYS' || fail "docs/formats.md and the files differ"
 gan.spectral_norm_d
 data.skipped_images
+fake.damaged
+fake.pixels
+reference.damaged
+reference.pixels
 methods.*.diagnosed.scalars.*.why
 KEYS
 

@@ -36,7 +36,7 @@ struct PngForm {
   int type = PNG_COLOR_TYPE_GRAY, bits = 8;
   uint32_t width = 1;
   int interlace = PNG_INTERLACE_NONE;
-  std::string palette;  // PLTE
+  std::string palette = {};  // PLTE
 };
 
 // `rows`: as packed in the file.
