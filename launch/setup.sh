@@ -56,7 +56,7 @@ readonly system_packages=(
   libopenmpi-dev openmpi-bin                                           # MPI
   libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
   libtcmalloc-minimal4                                                  # allocator
-  libzip-dev libpng-dev libturbojpeg0-dev zlib1g-dev                   # npz and image files
+  libzip-dev libpng-dev libjpeg-dev zlib1g-dev                         # npz and image files
   libxxhash-dev libssl-dev                                             # checksums
   libcairo2-dev fonts-dejavu-core                                      # figures of the report
   libgtest-dev                                                         # tests

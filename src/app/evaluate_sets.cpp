@@ -11,6 +11,7 @@
 #include "config/load.hpp"
 #include "eval/statistics_file.hpp"
 #include "evaluate/evaluation_set.hpp"
+#include "evaluate/set_notes.hpp"
 #include "evaluate/set_metrics.hpp"
 #include "version.hpp"
 
@@ -43,15 +44,12 @@ std::optional<Extractor> extractor_for(const std::string& file, const Evaluation
   return extractor;
 }
 
+// **Collective.**
 Json record_of(const MetricContext& context, const EvaluationSet& set) {
-  Json record{{"name", set.name}, {"count", set.count}};
+  Json record = record_of(context.comm, set);
   if (set.left_out) record["left_out"] = record_of(*set.left_out);
-  if (!set.statistics_only()) {
-    if (uses_given_statistics(context, set)) record["frechet_distance_of"] = "mu and sigma of the file";
-    return record;
-  }
-  record["count"] = set.statistics->count > 0 ? Json(set.statistics->count) : Json(nullptr);
-  record["statistics"] = true;
+  if (!set.statistics_only() && uses_given_statistics(context, set))
+    record["frechet_distance_of"] = "mu and sigma of the file";
   return record;
 }
 
@@ -63,8 +61,9 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
   std::optional<Extractor> extractor;
   comm.together([&] {
     config = configuration(line);
-    fake = open_evaluation_set(line.fake);
-    real = open_evaluation_set(line.real);
+    const DecodeOptions options = as_stored(config.data);
+    fake = open_evaluation_set(line.fake, options);
+    real = open_evaluation_set(line.real, options);
     const std::string& file = line.extractor.empty() ? config.evaluate.extractor : line.extractor;
     extractor = extractor_for(file, fake, real, comm.topology().device);
     if (MetricContext{comm, config.evaluate}.wants("intra_fid")) match_labels(fake, real);  // refused before the work
@@ -72,6 +71,8 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
   if (comm.root())
     for (const EvaluationSet* set : {&fake, &real})
       tell_of_set(set->name, set->count, set->left_out.value_or(LeftOut{}), set->unlabelled);
+  fake = without_damaged(comm, std::move(fake));
+  real = without_damaged(comm, std::move(real));
   const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
   const Json metrics = metrics_of(context, fake, prepare_reference(context, real));
 

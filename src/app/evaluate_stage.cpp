@@ -13,6 +13,7 @@
 #include "ddls/curve_file.hpp"
 #include "ddls/method_record.hpp"
 #include "evaluate/set_metrics.hpp"
+#include "evaluate/set_notes.hpp"
 #include "models/classifier.hpp"
 #include "tensor/npz.hpp"
 #include "train/classifier_fit.hpp"
@@ -113,14 +114,15 @@ void evaluate_stage(Run& run) {
   const MetricContext context{run.comm, run.config.evaluate, extractor ? &*extractor : nullptr,
                               run.config.data.kind == "gaussians25"};
 
-  const EvaluationSet reference_set = set_of(reference_data, run.config.evaluate.reference_count);
+  const EvaluationSet reference_set =
+      without_damaged(run.comm, set_of(reference_data, run.config.evaluate.reference_count));
   log::info("evaluating against {} ({} samples)", reference_set.name, reference_set.count);
   const Reference reference = prepare_reference(context, reference_set);
   // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
   const Dataset& others = &reference_data == &run.test ? run.train : run.test;
-  Json reference_record{{"name", reference_set.name}, {"count", reference_set.count}};
+  Json reference_record = record_of(run.comm, reference_set);
   if (others.size() >= 2) {
-    const EvaluationSet real = set_of(others, run.config.sample.count);
+    const EvaluationSet real = without_damaged(run.comm, set_of(others, run.config.sample.count));
     reference_record["metrics"] = metrics_of(context, real, reference);
     reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
   }

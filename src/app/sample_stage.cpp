@@ -22,16 +22,23 @@
 namespace ddls {
 namespace {
 
-// Every option of a method, as its section of the configuration: one that is added later cannot be forgotten here.
-std::string options_text(Config config, const std::string& method) {
-  Section root("", "");
-  bind(root, config);
+const Section* options_of(const Section& root, const std::string& method) {
   for (const auto& section : root.sections()) {
     if (section->name() != "sample") continue;
     for (const auto& own : section->sections())
-      if (own->name() == method) return print_yaml(*own, /*comments=*/false);
+      if (own->name() == method) return own.get();
   }
-  return {};  // a method without options
+  return nullptr;
+}
+
+// Every option of a method, as its section of the configuration: one that is added later cannot be forgotten here.
+std::string options_text(Config config, const std::string& method) {
+  Section root("", ""), defaults("", "");
+  Config initial;
+  bind(root, config);
+  bind(defaults, initial);
+  const Section* const own = options_of(root, method);
+  return own == nullptr ? std::string() : print_key(*own, *options_of(defaults, method));  // some have none
 }
 
 // All that decides the bytes of a method's samples.

@@ -2,6 +2,7 @@
 
 #include "app/run.hpp"
 #include "evaluate/set_metrics.hpp"
+#include "evaluate/set_notes.hpp"
 #include "models/network.hpp"
 #include "tensor/image_io.hpp"
 #include "train/gan_training.hpp"
@@ -53,7 +54,8 @@ std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_eva
   const auto context = [shared, &comm = run.comm] {
     return MetricContext{comm, shared->config, shared->extractor ? &*shared->extractor : nullptr};
   };
-  shared->reference = prepare_reference(context(), set_of(run.reference(), run.config.evaluate.reference_count));
+  shared->reference = prepare_reference(
+      context(), without_damaged(run.comm, set_of(run.reference(), run.config.evaluate.reference_count)));
   return [shared, context](const NetworkPtr& generator) {
     const Json metrics =
         metrics_of(context(), samples_of(generator, shared->source, shared->shape, shared->count), shared->reference);

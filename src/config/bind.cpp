@@ -21,6 +21,10 @@ void bind_data(Section& s, DataConfig& c) {
   s.value("image_size", &c.image_size, "images are cropped and scaled to this; 0: as stored", at_least(0));
   s.value("channels", &c.channels, "1: grey, 3: colour; 0: as stored", between(0, 3));
   s.value("damaged", &c.damaged, "what a damaged image file does", one_of({"fatal", "skip"}));
+  s.value("alpha", &c.alpha, "transparent pixels: drop: as they are stored, or laid over black or white",
+          one_of({"drop", "black", "white"}))
+      .later = true;
+  s.value("exif", &c.exif, "orientation that EXIF gives", one_of({"ignore", "apply"})).later = true;
   s.value("on_demand", &c.on_demand, "images: decode them when they are needed, not all at opening (tar always does)");
   s.value("crop", &c.crop, "square that is cut out in training, of images decoded on demand",
           one_of({"center", "random"}));

@@ -16,6 +16,8 @@ struct DataConfig {
   int64_t image_size = 0;                 // 0: as stored, all alike
   int64_t channels = 0;                   // 0: as stored
   std::string damaged = "fatal";
+  std::string alpha = "drop";   // transparent pixels: drop | black | white
+  std::string exif = "ignore";  // orientation: ignore | apply
   bool on_demand = false;       // images: decode when needed, not all at opening; tar always does
   std::string crop = "center";  // center | random, of images decoded on demand
   bool flip = false;            // mirror half of the training images, chosen anew each time

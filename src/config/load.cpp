@@ -117,4 +117,12 @@ std::string to_yaml(const Config& config, bool comments) {
   return print_yaml(root, comments);
 }
 
+std::string key_text(const Config& config) {
+  Config copy = config, initial;
+  Section root("", ""), defaults("", "");
+  bind(root, copy);
+  bind(defaults, initial);
+  return print_key(root, defaults);
+}
+
 }  // namespace ddls

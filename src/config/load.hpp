@@ -27,5 +27,8 @@ std::vector<Conflict> check(const Config& config);  // check.cpp
 Config load_config(const std::string& file, const std::vector<std::string>& overrides);
 // The resolved configuration: every key. Reading it back gives the same values, wherever the file lies.
 std::string to_yaml(const Config& config, bool comments = true);
+// What stands in the keys of checkpoints: the same without comments, and without options that were added after runs had
+// been stored (Field::later) where they have their default.
+std::string key_text(const Config& config);
 
 }  // namespace ddls

@@ -47,9 +47,13 @@ std::string text_of(const std::vector<T>& values) {
   return "[" + out + "]";
 }
 
+std::string value_text(const Field& field) {
+  return std::visit([](const auto* p) { return text_of(*p); }, field.target);
+}
+
 void print(const Section& section, const std::string& indent, bool comments, std::string& out) {
   for (const Field& field : section.fields()) {
-    out += indent + field.name + ": " + std::visit([](const auto* p) { return text_of(*p); }, field.target);
+    out += indent + field.name + ": " + value_text(field);
     if (comments) out += fmt::format("  # {}; {}", field.doc, expected_text(field));
     out += '\n';
   }
@@ -60,11 +64,34 @@ void print(const Section& section, const std::string& indent, bool comments, std
   }
 }
 
+void print_for_key(const Section& section, const Section& defaults, const std::string& indent, std::string& out) {
+  for (size_t i = 0; i < section.fields().size(); ++i) {
+    const Field& field = section.fields()[i];
+    const std::string text = value_text(field);
+    if (field.later && text == value_text(defaults.fields()[i])) continue;
+    out += indent + field.name + ": " + text + '\n';
+  }
+  for (size_t i = 0; i < section.sections().size(); ++i) {
+    const Section& child = *section.sections()[i];
+    std::string inside;
+    print_for_key(child, *defaults.sections()[i], indent + "  ", inside);
+    if (inside.empty()) continue;  // a section that was added later as a whole
+    if (indent.empty()) out += '\n';
+    out += indent + child.name() + ":\n" + inside;
+  }
+}
+
 }  // namespace
 
 std::string print_yaml(const Section& root, bool comments) {
   std::string out;
   print(root, "", comments, out);
+  return out;
+}
+
+std::string print_key(const Section& root, const Section& defaults) {
+  std::string out;
+  print_for_key(root, defaults, "", out);
   return out;
 }
 

@@ -66,8 +66,8 @@ std::string ConfigProblem::text() const {
   return key.empty() ? fmt::format("{}: {}", place, message) : fmt::format("{}: {}: {}", place, key, message);
 }
 
-void Section::value(std::string name, FieldPointer target, std::string doc, Allowed allowed) {
-  fields_.push_back({std::move(name), std::move(doc), target, std::move(allowed), {}});
+Field& Section::value(std::string name, FieldPointer target, std::string doc, Allowed allowed) {
+  return fields_.emplace_back(Field{std::move(name), std::move(doc), target, std::move(allowed)});
 }
 
 Section& Section::section(std::string name, std::string doc) {

@@ -42,7 +42,10 @@ struct Field {
   std::string name, doc;
   FieldPointer target;
   Allowed allowed;
-  std::string place;  // where the value was set last ("a.yaml:12:3", "--set x=1"); empty: the default
+  std::string place = {};  // where the value was set last ("a.yaml:12:3", "--set x=1"); empty: the default
+  // Added after runs had been stored whose keys hold the text of a configuration: at its default it stays out of keys, so
+  // that those runs can still be taken up (print_yaml with `defaults`).
+  bool later = false;
 };
 
 // "an integer >= 1", "one of: mlp, dcgan", "a list of numbers > 0"
@@ -51,7 +54,8 @@ std::string expected_text(const Field& field);
 class Section {
  public:
   Section(std::string name, std::string doc) : name_(std::move(name)), doc_(std::move(doc)) {}
-  void value(std::string name, FieldPointer target, std::string doc, Allowed allowed = any_value());
+  Field& value(std::string name, FieldPointer target, std::string doc,
+               Allowed allowed = any_value());  // until the next
   Section& section(std::string name, std::string doc);
 
   const std::string& name() const { return name_; }
@@ -85,5 +89,8 @@ void read_yaml(Section& root, const std::string& yaml_text, const std::string& f
 void read_override(Section& root, const std::string& assignment, std::vector<ConfigProblem>& problems);
 // YAML text with every key, its value and its documentation as a comment; reading it back gives the same values.
 std::string print_yaml(const Section& root, bool comments = true);
+// The text that stands in keys: without comments, and without `later` fields that are as in `defaults`, the same section of
+// another configuration.
+std::string print_key(const Section& root, const Section& defaults);
 
 }  // namespace ddls

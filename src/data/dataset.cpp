@@ -104,6 +104,18 @@ bool skip_damaged(const std::string& word) {
   return word == "skip";
 }
 
+Alpha alpha_of(const std::string& word) {
+  if (word == "drop") return Alpha::drop;
+  if (word == "black") return Alpha::black;
+  if (word == "white") return Alpha::white;
+  fail(Exit::config, "data.alpha is 'drop', 'black' or 'white', not '{}'", word);
+}
+
+bool apply_exif(const std::string& word) {
+  if (word != "ignore" && word != "apply") fail(Exit::config, "data.exif is 'ignore' or 'apply', not '{}'", word);
+  return word == "apply";
+}
+
 // data.image_size and data.channels for sets that come as one array.
 void conform(Dataset& set, const DataConfig& config) {
   if (!set.images()) return;
@@ -173,6 +185,10 @@ Dataset Dataset::part(const at::Tensor& ids, const std::string& part_name) const
   return chosen;
 }
 
+DecodeOptions as_stored(const DataConfig& config) {
+  return {0, 0, skip_damaged(config.damaged), {alpha_of(config.alpha), apply_exif(config.exif)}};
+}
+
 Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
   const bool toy = config.kind == "gaussians25" || config.kind == "swiss_roll";
   if (toy) {
@@ -185,7 +201,9 @@ Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
     fail(Exit::config, "data.train: data.kind '{}' needs the path of its training set", config.kind);
   }
   if (config.kind != "tar" || !is_tar_set(source.path)) require_path(source.path, source.key);
-  const DecodeOptions options{config.image_size, config.channels, skip_damaged(config.damaged)};
+  DecodeOptions options = as_stored(config);
+  options.size = config.image_size;
+  options.channels = config.channels;
   Dataset set;
   if (config.kind == "images") {
     set = from_folder(source.path, options, config.on_demand);
@@ -207,8 +225,7 @@ Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
   return set;
 }
 
-Dataset open_set(const std::string& path, const std::string& damaged) {
-  const DecodeOptions options{0, 0, skip_damaged(damaged)};
+Dataset open_set(const std::string& path, const DecodeOptions& options) {
   if (is_tar_set(path)) return from_tar(path, options);
   if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path);
   if (fs::path(path).extension() == ".npy") return read_npy_set(path, {});

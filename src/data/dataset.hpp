@@ -56,9 +56,12 @@ enum class Split { train, test };
 // config.
 Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed);
 
+// data.damaged, data.alpha and data.exif for images that keep their size and channels. Throws Error(config).
+DecodeOptions as_stored(const DataConfig& config);
+
 // A SET of docs/formats.md: folder of images, .npz (arr_0, arr_1), or samples folder of a run; or a tar archive
 // (tar_set.hpp).
-Dataset open_set(const std::string& path, const std::string& damaged = "fatal");
+Dataset open_set(const std::string& path, const DecodeOptions& options = {});
 
 // Rows `ids` ([n] int64, CPU) as network input: float32, images scaled to [-1, 1].
 at::Tensor network_input(const Dataset& data, const at::Tensor& ids);

@@ -23,7 +23,7 @@ namespace {
 class Decoder {
  public:
   Decoder(const std::vector<LabelledFile>& files, const DecodeOptions& options)
-      : files_(files), options_(options), good_(files.size(), 0), stop_at_(files.size()) {}
+      : files_(files), options_(options), pixel_log_(options.rules), good_(files.size(), 0), stop_at_(files.size()) {}
 
   void run() {
     size_t first = 0;
@@ -66,7 +66,9 @@ class Decoder {
     const fs::path& path = files_[index].path;
     at::Tensor image;
     try {
-      image = read_image(path, options_.channels, options_.size);
+      PixelNotes notes;
+      image = read_image(path, options_.channels, options_.size, options_.rules, &notes);
+      pixel_log_.add(notes, path.string());
     } catch (const Error& error) {
       if (error.code() != Exit::data || !options_.skip_damaged) throw;
       log::warning("skipped: {}", error.what());
@@ -99,6 +101,7 @@ class Decoder {
 
   const std::vector<LabelledFile>& files_;
   const DecodeOptions& options_;
+  PixelLog pixel_log_;
   at::Tensor images_;
   std::vector<char> good_;  // not bool: written by several threads
   std::atomic<size_t> next_ = 0, stop_at_;

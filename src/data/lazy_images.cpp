@@ -21,8 +21,11 @@ constexpr int64_t most_damaged_in_a_row = 1000;  // more is another kind of trou
 
 }  // namespace
 
-LazyImages::LazyImages(std::shared_ptr<const ImageSource> source, const DecodeOptions& options)
-    : source_(std::move(source)), options_(options) {
+LazyImages::LazyImages(std::shared_ptr<const ImageSource> source, const DecodeOptions& options,
+                       std::shared_ptr<PixelLog> log)
+    : source_(std::move(source)),
+      options_(options),
+      pixel_log_(log ? std::move(log) : std::make_shared<PixelLog>(options.rules)) {
   ensure(source_->size() > 0, "a set without images");
   for (int64_t id = 0; id < std::min(size(), most_damaged_in_a_row); ++id) {
     if (const auto image = try_decode(id, {})) {
@@ -33,6 +36,8 @@ LazyImages::LazyImages(std::shared_ptr<const ImageSource> source, const DecodeOp
   fail(Exit::data, "the first {} images are damaged, from '{}'", std::min(size(), most_damaged_in_a_row),
        source_->name(0));
 }
+
+bool LazyImages::is_damaged(int64_t id) const { return !try_decode(id, {}); }
 
 int64_t LazyImages::damaged() const {
   const std::scoped_lock lock(mutex_);
@@ -46,7 +51,7 @@ at::Tensor LazyImages::damaged_ids() const {
 
 uint64_t LazyImages::digest() const {
   const std::array<int64_t, 3> options{options_.size, options_.channels, options_.skip_damaged ? 1 : 0};
-  return hash64(std::as_bytes(std::span(options)), source_->digest());
+  return hash64(std::as_bytes(std::span(options)), rules_digest(options_.rules, source_->digest()));
 }
 
 std::optional<at::Tensor> LazyImages::try_decode(int64_t id, std::optional<double> place) const {
@@ -56,7 +61,10 @@ std::optional<at::Tensor> LazyImages::try_decode(int64_t id, std::optional<doubl
   }
   const std::string name = source_->name(id);
   try {
-    const at::Tensor image = decode_image(source_->bytes(id), options_.channels, name, options_.size);
+    PixelNotes notes;
+    const at::Tensor image =
+        decode_image(source_->bytes(id), options_.channels, name, options_.size, options_.rules, &notes);
+    pixel_log_->add(notes, name);
     return options_.size > 0 ? fit_image(image, options_.size, place) : image;
   } catch (const Error& error) {
     if (error.code() != Exit::data || !options_.skip_damaged) throw;
@@ -108,7 +116,7 @@ LazyImages::Rows LazyImages::rows(const at::Tensor& ids) const {
 }
 
 std::shared_ptr<const LazyImages> LazyImages::part(const at::Tensor& ids) const {
-  return std::make_shared<LazyImages>(std::make_shared<ImagePart>(source_, ids), options_);
+  return std::make_shared<LazyImages>(std::make_shared<ImagePart>(source_, ids), options_, pixel_log_);
 }
 
 }  // namespace ddls

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "data/image_source.hpp"
+#include "data/pixel_log.hpp"
+#include "tensor/pixel_rules.hpp"
 
 namespace ddls {
 
@@ -18,6 +20,7 @@ struct DecodeOptions {
   int64_t size = 0;      // 0: as stored, all alike; else cropped and scaled (fit_image.hpp)
   int64_t channels = 0;  // 0: as stored, all alike
   bool skip_damaged = false;
+  PixelRules rules = {};
 };
 
 // In place of a damaged image comes the next good one in the order of ids (after the last the first), whatever was asked
@@ -26,12 +29,17 @@ struct DecodeOptions {
 class LazyImages {
  public:
   // Decodes one image to learn the shape. Throws as `decode` does.
-  LazyImages(std::shared_ptr<const ImageSource> source, const DecodeOptions& options);
+  // `log`: of the set that these images are of; none: a new one.
+  LazyImages(std::shared_ptr<const ImageSource> source, const DecodeOptions& options,
+             std::shared_ptr<PixelLog> log = nullptr);
 
   int64_t size() const { return source_->size(); }
   const std::vector<int64_t>& shape() const { return shape_; }  // [C, H, W]
-  int64_t damaged() const;                                      // different images found damaged so far
-  at::Tensor damaged_ids() const;                               // their ids, [n] int64, ascending
+  const std::shared_ptr<PixelLog>& pixel_log() const { return pixel_log_; }
+  bool skips_damaged() const { return options_.skip_damaged; }
+  bool is_damaged(int64_t id) const;  // decodes it. Throws Error(data) unless skips_damaged()
+  int64_t damaged() const;            // different images found damaged so far
+  at::Tensor damaged_ids() const;     // their ids, [n] int64, ascending
   uint64_t digest() const;  // of the names and sizes of the files and how they are decoded; not of their content
 
   // Writes image `id`, uint8 [C, H, W], to `out`; returns the id of the image that it was. `place`: fit_image.hpp. Throws
@@ -56,6 +64,7 @@ class LazyImages {
   mutable std::mutex mutex_;
   mutable std::set<int64_t> damaged_;
   mutable std::atomic<bool> any_damaged_ = false;
+  std::shared_ptr<PixelLog> pixel_log_;
 };
 
 }  // namespace ddls

@@ -38,6 +38,13 @@ struct EvaluationSet {
   std::optional<GaussianStatistics> statistics;
   std::string statistics_file;
   bool statistics_only() const { return statistics && count == 0; }
+
+  int64_t damaged = 0;                  // images left out (data.damaged: skip)
+  std::shared_ptr<PixelLog> pixel_log;  // of images that are decoded; else null
+  // Where damaged images are to be left out, and come to light only when they are decoded: decodes image `id`. Empty
+  // elsewhere. set_notes.hpp calls them.
+  std::function<bool(int64_t id)> is_damaged;
+  std::function<EvaluationSet(const at::Tensor& ids)> part;  // the images `ids` alone
 };
 
 // Matches the classes of two sets where both have labels. Throws Error(data): no class in common (class_names.hpp).
@@ -46,7 +53,8 @@ std::optional<MatchedClasses> match_labels(const EvaluationSet& a, const Evaluat
 // The first `count` samples (0: all) of a data set.
 EvaluationSet set_of(const Dataset& data, int64_t count = 0);
 
-// A SET of docs/formats.md. Images of a folder may differ in size and channels. Throws Error: missing, data.
-EvaluationSet open_evaluation_set(const std::string& path);
+// A SET of docs/formats.md. Images of a folder may differ in size and channels. `options`: as_stored of dataset.hpp. Throws
+// Error: missing, data.
+EvaluationSet open_evaluation_set(const std::string& path, const DecodeOptions& options = {});
 
 }  // namespace ddls

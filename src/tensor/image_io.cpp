@@ -29,6 +29,26 @@ at::Tensor planar(const at::Tensor& pixels) {
   return image;
 }
 
+// [C, H, W] as the EXIF orientation says that it is to be seen.
+at::Tensor turned(const at::Tensor& image, int orientation) {
+  const int64_t height = image.size(1), width = image.size(2);
+  const bool swapped = orientation >= 5,
+             from_below = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7,
+             from_right = orientation == 2 || orientation == 3 || orientation >= 7;
+  at::Tensor result = at::empty({image.size(0), swapped ? width : height, swapped ? height : width}, at::kByte);
+  uint8_t* out = result.mutable_data_ptr<uint8_t>();
+  for (int64_t c = 0; c < image.size(0); ++c) {
+    const uint8_t* in = image.const_data_ptr<uint8_t>() + c * height * width;
+    for (int64_t y = 0; y < result.size(1); ++y) {
+      for (int64_t x = 0; x < result.size(2); ++x) {
+        const int64_t row = swapped ? x : y, column = swapped ? y : x;
+        *out++ = in[(from_below ? height - 1 - row : row) * width + (from_right ? width - 1 - column : column)];
+      }
+    }
+  }
+  return result;
+}
+
 // 0.299, 0.587, 0.114 in units of 1/65536; they add up to one, so that grey stays as it is.
 uint8_t luma(int red, int green, int blue) {
   return static_cast<uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16);
@@ -36,20 +56,25 @@ uint8_t luma(int red, int green, int blue) {
 
 }  // namespace
 
-at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::string& name, int64_t at_least) {
+at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::string& name, int64_t at_least,
+                        const PixelRules& rules, PixelNotes* notes) {
+  PixelNotes own;
   at::Tensor pixels;
   if (looks_like_png(bytes))
-    pixels = decode_png(bytes, name);
+    pixels = decode_png(bytes, name, rules.alpha, own);
   else if (looks_like_jpeg(bytes))
-    pixels = decode_jpeg(bytes, name, at_least);
+    pixels = decode_jpeg(bytes, name, at_least, own);
   else
     fail(Exit::data, "'{}': neither PNG nor JPEG ({} bytes)", name, bytes.size());
-  const at::Tensor image = planar(pixels);
+  at::Tensor image = planar(pixels);
+  if (rules.apply_exif && own.orientation != 1) image = turned(image, own.orientation);
+  if (notes != nullptr) *notes = std::move(own);
   return channels == 0 ? image : with_channels(image, channels);
 }
 
-at::Tensor read_image(const fs::path& path, int64_t channels, int64_t at_least) {
-  return decode_image(read_file(path), channels, path.string(), at_least);
+at::Tensor read_image(const fs::path& path, int64_t channels, int64_t at_least, const PixelRules& rules,
+                      PixelNotes* notes) {
+  return decode_image(read_file(path), channels, path.string(), at_least, rules, notes);
 }
 
 std::string encode_png(const at::Tensor& image) {

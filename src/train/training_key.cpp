@@ -31,7 +31,7 @@ ModelConfig model_with(const ModelConfig& model, std::vector<int64_t> ModelConfi
 }
 
 std::string text(uint64_t data_digest, const Config& relevant) {
-  return fmt::format("data: {:016x}\n{}", data_digest, to_yaml(relevant, false));
+  return fmt::format("data: {:016x}\n{}", data_digest, key_text(relevant));
 }
 
 }  // namespace

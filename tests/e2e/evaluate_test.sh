@@ -133,6 +133,44 @@ for ranks in 1 3; do
   expect 65 $ranks evaluate --fake pictures --real run/samples/real.npz --extractor $extractor "${small[@]}"
   says "a/5.png"
 done
+# Skipped, it is counted, and the rest is evaluated: as the folder without it, at any number of ranks; also of an archive.
+rm -rf rest && cp -r pictures rest && rm rest/a/5.png
+tar -cf pictures.tar pictures
+on 1 evaluate --fake rest --real run/samples/real.npz --extractor $extractor "${small[@]}" --json rest.json >/dev/null
+for ranks in 1 3; do
+  limit_s=30 expect 0 $ranks evaluate --fake pictures --real run/samples/real.npz --extractor $extractor "${small[@]}" --set data.damaged=skip --json skipped-$ranks.json
+  says "images are damaged and left out"
+done
+limit_s=30 expect 0 2 evaluate --fake pictures.tar --real pictures --extractor $extractor "${small[@]}" --set data.damaged=skip --json skipped-tar.json
+python3 - <<'PY' || fail "damaged images that are skipped"
+import json
+rest, one, three, tar = (json.load(open(f"{n}.json")) for n in ("rest", "skipped-1", "skipped-3", "skipped-tar"))
+for v in (one, three):
+    assert v["fake"]["damaged"] == 1 and v["fake"]["count"] == rest["fake"]["count"], v["fake"]
+    assert abs(v["metrics"]["frechet_distance"] - rest["metrics"]["frechet_distance"]) <= 1e-6 * rest["metrics"]["frechet_distance"]
+assert "damaged" not in rest["fake"] and tar["fake"]["damaged"] == tar["reference"]["damaged"] == 1, tar
+assert abs(tar["metrics"]["frechet_distance"]) < 1e-3, tar["metrics"]
+PY
+
+# Pixels are the stored samples: gamma changes nothing, transparency and EXIF what the configuration says; kept statistics know it.
+python3 "$here/make_pixels.py" pixels
+for pair in "gamma plain" "alpha plain" "exif plain" "alpha black --set data.alpha=black" "alpha white --set data.alpha=white" "exif turned --set data.exif=apply"; do
+  read -r fake real options <<<"$pair"
+  # shellcheck disable=SC2086
+  on 2 evaluate --fake pixels/$real --real pixels/$fake --extractor $extractor --metrics fid --json pixels/$fake-$real.json --set evaluate.cache=pixels/kept $options >/dev/null 2>stderr
+done
+python3 - <<'PY' || fail "pixels"
+import json
+read = lambda name: json.load(open(f"pixels/{name}.json"))
+for name in ("gamma-plain", "alpha-plain", "exif-plain", "alpha-black", "alpha-white", "exif-turned"):
+    assert abs(read(name)["metrics"]["frechet_distance"]) < 1e-6, (name, read(name)["metrics"])
+assert read("alpha-plain")["reference"]["pixels"] == ["transparency: drop"], read("alpha-plain")["reference"]
+assert read("exif-turned")["reference"]["pixels"] == ["EXIF orientation: apply"], read("exif-turned")["reference"]
+assert "pixels" not in read("gamma-plain")["reference"]
+PY
+expect 78 1 evaluate --fake pixels/plain --real pixels/plain --extractor $extractor --set data.alpha=grey
+says "data.alpha"
+
 mkdir one && python3 "$here/make_png.py" one/1.png 8 8
 expect 65 2 evaluate --fake one --real run/samples/real.npz --extractor $extractor
 says "at least 2"

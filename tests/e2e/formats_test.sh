@@ -60,6 +60,10 @@ classes.without_samples
 class_names
 fake.frechet_distance_of
 reference.frechet_distance_of
+fake.damaged
+fake.pixels
+reference.damaged
+reference.pixels
 methods.*.diagnosed.scalars.*.why
 KEYS
 

@@ -45,7 +45,7 @@ for place in /usr/lib/*/openmpi /usr/lib/*/pmix* /usr/share/openmpi; do
   if [ -d "\$place" ]; then mount --bind \$nothing "\$place"; fi
 done
 : >\$nothing.file
-for library in /usr/lib/*/libmpi.so.* /usr/lib/*/libopen-*.so.* /usr/lib/*/libpmix.so.* /usr/lib/*/libyaml-cpp.so.* /usr/lib/*/libspdlog.so.* /usr/lib/*/libfmt.so.* /usr/lib/*/libzip.so.* /usr/lib/*/libcairo.so.* /usr/lib/*/libturbojpeg.so.* /usr/bin/mpirun* /usr/bin/orte*; do
+for library in /usr/lib/*/libmpi.so.* /usr/lib/*/libopen-*.so.* /usr/lib/*/libpmix.so.* /usr/lib/*/libyaml-cpp.so.* /usr/lib/*/libspdlog.so.* /usr/lib/*/libfmt.so.* /usr/lib/*/libzip.so.* /usr/lib/*/libcairo.so.* /usr/lib/*/libjpeg.so.* /usr/bin/mpirun* /usr/bin/orte*; do
   if [ -f "\$library" ]; then mount --bind \$nothing.file "\$(realpath "\$library")"; fi
 done
 if $(printf '%q' "$binary") --version 2>/dev/null; then echo "the libraries are not hidden" >&2; exit 9; fi

@@ -249,6 +249,27 @@ TEST_F(Schema, PrintsWhatItReads) {
   }
 }
 
+// Runs that were stored before a field was added must go on.
+TEST_F(Schema, KeysHoldLaterFieldsOnlyWhereTheyAreSet) {
+  const auto key = [](const std::string& word, const std::string& alone, int64_t count) {
+    std::string first = "drop", alone_first = "a";
+    int64_t older_first = 1, older = count;
+    std::string second = word, alone_second = alone;
+    const auto bind = [](Section& root, int64_t* old_field, std::string* new_field, std::string* new_section) {
+      root.value("older", old_field, "");
+      root.value("newer", new_field, "").later = true;
+      root.section("section", "").value("only", new_section, "").later = true;
+    };
+    Section defaults("", ""), root("", "");
+    bind(defaults, &older_first, &first, &alone_first);
+    bind(root, &older, &second, &alone_second);
+    return print_key(root, defaults);
+  };
+  EXPECT_EQ(key("drop", "a", 1), "older: 1\n");
+  EXPECT_EQ(key("black", "a", 2), "older: 2\nnewer: black\n");
+  EXPECT_EQ(key("drop", "b", 1), "older: 1\n\nsection:\n  only: b\n");
+}
+
 TEST_F(Schema, PrintedText) {
   EXPECT_EQ(print_yaml(root_),
             "flag: false  # a flag; true or false\n"

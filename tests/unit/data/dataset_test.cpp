@@ -235,7 +235,9 @@ TEST(OpenSet, folders) {
   EXPECT_EQ(images.name, "images");
   EXPECT_TRUE(at::equal(images.samples, at::full({1, 1, 2, 2}, 9, at::kByte)));
   EXPECT_EQ(thrown_by([&] { open_set(folder / "none"); }).code, Exit::missing);
-  EXPECT_EQ(thrown_by([&] { open_set(folder / "images", "ignore"); }).code, Exit::config);
+  DataConfig config;
+  config.damaged = "ignore";
+  EXPECT_EQ(thrown_by([&] { as_stored(config); }).code, Exit::config);
 }
 
 TEST(Dataset, digest_sees_values_labels_and_shape) {

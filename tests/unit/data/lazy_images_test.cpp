@@ -3,6 +3,10 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <array>
+#include <set>
+#include <span>
+
 #include "data/image_folder.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
@@ -91,6 +95,20 @@ TEST(LazyImages, crop_is_in_the_centre_or_where_it_is_told) {
   EXPECT_EQ(first(0.199), 0);
   EXPECT_EQ(first(0.201), 1);
   EXPECT_EQ(first(0.999), 4);
+}
+
+// The digest of the default is what it was before there were rules: older runs go on.
+TEST(LazyImages, the_digest_depends_on_the_rules_of_pixels) {
+  const auto digest = [](const PixelRules& rules) {
+    DecodeOptions options;
+    options.rules = rules;
+    return LazyImages(std::make_shared<MemorySource>(shaded_images(2)), options).digest();
+  };
+  const std::array<int64_t, 3> before{0, 0, 0};
+  EXPECT_EQ(digest({}), hash64(std::as_bytes(std::span(before)), hash64("memory")));
+  const std::set<uint64_t> all{digest({}), digest({.alpha = Alpha::black}), digest({.alpha = Alpha::white}),
+                               digest({.apply_exif = true})};
+  EXPECT_EQ(all.size(), 4U);
 }
 
 TEST(LazyImages, folders_on_demand_are_what_they_are_at_once) {
