@@ -45,6 +45,7 @@ EvaluationSet open_folder(const fs::path& folder) {
   set.sample_shape = decode_image(source->bytes(0), 0, source->name(0)).sizes().vec();
   set.labels = opened.labels;
   set.read = [source](IdRange ids) { return read_images(*source, ids); };
+  set.file_of = [source](int64_t id) { return source->name(id); };
   set.content_hash = [source] {  // of the files' bytes in their order: names and folders do not matter
     std::string hashes;
     for (int64_t id = 0; id < source->size(); ++id) hashes += hex64(hash64(source->bytes(id)));
@@ -90,6 +91,11 @@ std::vector<int64_t> all_rows(int64_t count) {
   std::vector<int64_t> rows(static_cast<size_t>(count));
   std::iota(rows.begin(), rows.end(), 0);
   return rows;
+}
+
+std::string EvaluationSet::sample_name(int64_t id) const {
+  return fmt::format("{} {} of {}{}", images ? "image" : "sample", id, name,
+                     file_of ? fmt::format(" ({})", file_of(id)) : "");
 }
 
 EvaluationSet set_of(const Dataset& data, int64_t count) {
