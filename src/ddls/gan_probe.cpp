@@ -152,7 +152,8 @@ std::vector<Remedy> sample_remedies(const ModelConfig& model, const at::Tensor& 
   return remedies;
 }
 
-// Images of [0, 1] are told from dark or bright ones of [-1, 1] by latents far out, where a generator that can leave [0, 1] does so.
+// Images of [0, 1] are told from dark or bright ones of [-1, 1] by latents far out, where a generator that can leave
+// [0, 1] does so.
 bool stays_in_unit(const ForeignNetwork& g, const at::Tensor& z, const at::Tensor& labels) {
   at::NoGradGuard no_grad;
   for (const double scale : {3.0, 30.0, -30.0}) {
@@ -190,8 +191,8 @@ void check_range(const ForeignNetwork& g, const at::Tensor& x, const at::Tensor&
        cure);
 }
 
-// A sigmoid keeps its outputs in [0, 1] whatever it is given; logits, which may be small on samples, leave it on samples made
-// much larger.
+// A sigmoid keeps its outputs in [0, 1] whatever it is given; logits, which may be small on samples, leave it on
+// samples made much larger.
 void check_no_sigmoid(const ForeignNetwork& d, const at::Tensor& x, const at::Tensor& labels) {
   at::NoGradGuard no_grad;
   for (const double scale : {1.0, 30.0, -30.0}) {

@@ -1,5 +1,6 @@
 #pragma once
-// A network that others made, whatever kind of file it came in: one function of tensors, whose interpreter's errors become ours.
+// A network that others made, whatever kind of file it came in: one function of tensors, whose interpreter's errors
+// become ours.
 #include <ATen/core/Tensor.h>
 
 #include <exception>

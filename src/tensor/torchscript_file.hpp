@@ -16,8 +16,8 @@ struct IValue;
 
 namespace ddls {
 
-// In eval mode, its weights without gradients. Throws Error: missing (`what` names the key or role), or data: no TorchScript (and what
-// it is instead), damaged, without a forward.
+// In eval mode, its weights without gradients. Throws Error: missing (`what` names the key or role), or data: no
+// TorchScript (and what it is instead), damaged, without a forward.
 torch::jit::Module load_torchscript(const std::filesystem::path& file, const std::string& what, c10::Device device);
 
 NamedTensors tensors_of(const torch::jit::Module& module);  // weights and buffers, shared
