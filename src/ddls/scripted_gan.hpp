@@ -1,6 +1,6 @@
 #pragma once
-// A GAN from elsewhere, as two TorchScript files: G.forward(z [n, k]) or (z, labels [n]) gives samples, images in [-1, 1] as
-// [n, C, H, W] or points [n, d]; D.forward(x) or (x, labels) gives logits [n] or [n, 1]. Both differentiable.
+// A GAN from elsewhere, as two TorchScript files: G.forward(z [n, k]) or (z, labels [n]) gives samples, images in [-1,
+// 1] as [n, C, H, W] or points [n, d]; D.forward(x) or (x, labels) gives logits [n] or [n, 1]. Both differentiable.
 #include <filesystem>
 
 #include "config/config.hpp"
@@ -8,10 +8,9 @@
 
 namespace ddls {
 
-// Puts both into eval mode, freezes their parameters, and tries them on prior draws. Uses latent_dim, prior and classes of
-// `model`. Throws Error naming the file: missing; data for what is no TorchScript, fails on such inputs, gives wrong shapes or
-// values that are not finite, cannot be differentiated, makes samples depend on their batch-mates (training mode), or looks
-// like probabilities where logits are needed.
+// Puts both into eval mode, freezes their parameters, and tries them on prior draws (gan_probe.hpp). Uses latent_dim,
+// prior and classes of `model`. Throws Error naming the file: missing; data for what is no TorchScript or breaks a rule
+// of the probe. What the interpreter refuses later, in the middle of work, is Error(data) with the file, too.
 ForeignGan load_scripted_gan(const std::filesystem::path& generator, const std::filesystem::path& discriminator,
                              const ModelConfig& model, c10::Device device);
 

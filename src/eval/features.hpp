@@ -17,16 +17,24 @@ struct Features {
   at::Tensor logits;    // [n, C] float32; undefined where they were not asked for
 };
 
+// What the i-th of some images is called: "image 17 of cats".
+using ImageName = std::function<std::string(int64_t i)>;
+
 struct Extractor {
   std::string name, sha256;
   int64_t features = 0, classes = 0;
+  // Runs the network; `extract` checks what comes out.
+  std::function<Features(const at::Tensor& images_u8, bool logits)> run;
+
   // uint8 [n, C, H, W] on any device; results on the CPU. Frozen, no gradients. Grey images are repeated over three
-  // channels where the network takes only colour. `logits` may cost a second pass (NVIDIA).
-  std::function<Features(const at::Tensor& images_u8, bool logits)> extract;
+  // channels where the network takes only colour. `logits` may cost a second pass (NVIDIA). Throws Error(data): the
+  // network fails on these images, or gives values that are not finite numbers, of which the first is named by
+  // `name_of`.
+  Features extract(const at::Tensor& images_u8, bool logits, const ImageName& name_of = {}) const;
 };
 
-// `sample_shape`: C, H, W of an image to try it on. Throws Error: missing, or data (not TorchScript, fails on that
-// image, wrong outputs), naming the file.
+// `sample_shape`: C, H, W of the images to try it on. Throws Error naming the file, the cause and the cure: missing, or
+// data (not TorchScript, fails on such images, wrong outputs, no function of each image alone: network_probe.hpp).
 Extractor load_extractor(const std::filesystem::path& file, const std::vector<int64_t>& sample_shape,
                          c10::Device device);
 

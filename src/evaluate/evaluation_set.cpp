@@ -96,6 +96,7 @@ EvaluationSet of_images(const std::string& name, const Images& images, const at:
   set.sample_shape = images.shape();
   set.labels = labels;
   set.read = [images](IdRange ids) { return read_images(images, ids); };
+  set.file_of = [images](int64_t id) { return images.source->name(id); };
   set.content_hash = [images] { return content_hash_of(images); };
   set.pixel_log = images.log;
   if (!images.options.skip_damaged) return set;
@@ -170,6 +171,11 @@ std::vector<int64_t> all_rows(int64_t count) {
   std::vector<int64_t> rows(static_cast<size_t>(count));
   std::iota(rows.begin(), rows.end(), 0);
   return rows;
+}
+
+std::string EvaluationSet::sample_name(int64_t id) const {
+  return fmt::format("{} {} of {}{}", images ? "image" : "sample", id, name,
+                     file_of ? fmt::format(" ({})", file_of(id)) : "");
 }
 
 std::optional<MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b) {

@@ -33,7 +33,9 @@ struct EvaluationSet {
   std::optional<LeftOut> left_out;  // of a folder or archive
   // Thread safe. Throws Error(data) naming the damaged file.
   std::function<std::vector<Piece>(IdRange)> read;
-  std::function<std::string()> content_hash;  // of what is evaluated; reads everything
+  std::function<std::string(int64_t id)> file_of = {};  // of samples that are files each; empty: of none
+  std::string sample_name(int64_t id) const;            // for messages: "image 17 of cats (b/17.png)"
+  std::function<std::string()> content_hash;            // of what is evaluated; reads everything
   // Given mean and covariance, of a file that has them; with samples beside them (count > 0) or alone.
   std::optional<GaussianStatistics> statistics;
   std::string statistics_file;

@@ -28,7 +28,8 @@ at::Tensor padded(const at::Tensor& rows, int64_t batch) {
 }
 
 // Features of a block in the order of its ids, whatever shapes its samples have.
-Features features_of(const std::vector<Piece>& pieces, int64_t count, const ExtractOptions& options) {
+Features features_of(const EvaluationSet& set, const std::vector<Piece>& pieces, IdRange ids,
+                     const ExtractOptions& options) {
   Features block;
   for (const Piece& piece : pieces) {
     const int64_t n = piece.samples.size(0);
@@ -39,7 +40,11 @@ Features features_of(const std::vector<Piece>& pieces, int64_t count, const Extr
       for (int64_t from = 0; from < n; from += options.batch) {
         const int64_t size = std::min(options.batch, n - from);
         const at::Tensor images = padded(piece.samples.narrow(0, from, size), options.batch);
-        const Features part = options.extractor->extract(images, options.logits());
+        const auto name = [&](int64_t row) {  // rows of the padding are the first
+          const int64_t place = piece.rows[static_cast<size_t>(row < size ? from + row : from)];
+          return set.sample_name(ids.begin + place);
+        };
+        const Features part = options.extractor->extract(images, options.logits(), name);
         features.push_back(part.features.narrow(0, 0, size));
         if (options.logits()) logits.push_back(part.logits.narrow(0, 0, size));
       }
@@ -47,7 +52,7 @@ Features features_of(const std::vector<Piece>& pieces, int64_t count, const Extr
     const at::Tensor places = at::tensor(piece.rows, at::kLong);
     const auto place = [&](at::Tensor& whole, const std::vector<at::Tensor>& parts) {
       const at::Tensor joined = at::cat(parts);
-      if (!whole.defined()) whole = at::empty({count, joined.size(1)}, at::kFloat);
+      if (!whole.defined()) whole = at::empty({ids.size(), joined.size(1)}, at::kFloat);
       whole.index_copy_(0, places, joined);
     };
     place(block.features, features);
@@ -87,7 +92,7 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
     for (size_t i = 0; i < blocks.size(); ++i) {
       const std::vector<Piece> pieces = next.get();
       if (i + 1 < blocks.size()) next = decode(i + 1);
-      const Features block = features_of(pieces, blocks[i].ids.size(), options);
+      const Features block = features_of(set, pieces, blocks[i].ids, options);
       if (options.moments) moments.add(block.features);
       if (score) score->add(block.logits, blocks[i].ids);
       if (subset_scores) subset_scores->add(block.logits, blocks[i].ids);

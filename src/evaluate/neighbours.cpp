@@ -80,12 +80,13 @@ class Nearest {
 };
 
 // In whole batches: a network may round differently for another batch.
-at::Tensor features_of(const Extractor& extractor, const at::Tensor& images, int64_t batch) {
+at::Tensor features_of(const Extractor& extractor, const at::Tensor& images, int64_t batch, const ImageName& name_of) {
   std::vector<at::Tensor> parts;
   for (int64_t from = 0; from < images.size(0); from += batch) {
     const int64_t size = std::min(batch, images.size(0) - from);
     const at::Tensor places = at::arange(from, from + batch, at::kLong).clamp_max(images.size(0) - 1);
-    parts.push_back(extractor.extract(images.index_select(0, places), false).features.narrow(0, 0, size));
+    const auto name = [&](int64_t row) { return name_of(std::min(from + row, images.size(0) - 1)); };
+    parts.push_back(extractor.extract(images.index_select(0, places), false, name).features.narrow(0, 0, size));
   }
   return at::cat(parts);
 }
@@ -98,14 +99,16 @@ std::optional<ImageNeighbours> nearest_images(Communicator& comm, const Evaluati
   std::optional<Nearest> by_pixels, by_features;
   comm.together([&] {
     by_pixels.emplace(queries.flatten(1), k);
-    by_features.emplace(features_of(extractor, queries, batch), k);
+    const auto name_of_query = [](int64_t i) { return fmt::format("sample {} of those compared", i); };
+    by_features.emplace(features_of(extractor, queries, batch, name_of_query), k);
     for (const Block& block : BlockPlan{set.count, batch}.blocks_of(comm.rank(), comm.ranks())) {
       const std::vector<Piece> pieces = set.read(block.ids);
       if (pieces.size() != 1 || pieces[0].samples.sizes().slice(1) != queries.sizes().slice(1))
         fail(Exit::data, "{}: images {} to {} do not all have the shape of the samples, [{}]", set.name,
              block.ids.begin, block.ids.end - 1, fmt::join(queries.sizes().slice(1), ", "));
       by_pixels->add(pieces[0].samples.flatten(1), block.ids.begin);
-      by_features->add(features_of(extractor, pieces[0].samples, batch), block.ids.begin);
+      const auto name_of_image = [&](int64_t i) { return set.sample_name(block.ids.begin + i); };
+      by_features->add(features_of(extractor, pieces[0].samples, batch, name_of_image), block.ids.begin);
     }
   });
   std::optional<NearestRows> pixels = by_pixels->gathered(comm), features = by_features->gathered(comm);

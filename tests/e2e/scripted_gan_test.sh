@@ -19,6 +19,28 @@ class Wrong(nn.Module):
 
 for kind in ("sigmoid", "detached", "two_columns"):
     torch.jit.trace(Wrong(kind), x).save(kind + ".pt")
+torch.jit.script(nn.Sequential(G, nn.Threshold(0.0, 0.0))).save("unit_G.pt")  # images in [0, 1]
+torch.save(G.state_dict(), "weights_G.pt")
+with open("G.pt", "rb") as whole, open("cut_G.pt", "wb") as cut:
+    cut.write(whole.read()[:20000])
+
+class Device(nn.Module):
+    def forward(self, z):
+        return torch.tanh(z @ torch.ones([16, 2], device=torch.device("cuda:0")))
+
+class Backward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.D = D
+
+    def forward(self, x):
+        h = torch.tanh(self.D(x))
+        k = h * h
+        h.mul_(2.0)
+        return k + h
+
+torch.jit.script(Device()).save("device_G.pt")
+torch.jit.script(Backward()).save("backward.pt")
 
 class PerClass(nn.Module):
     def __init__(self):
@@ -124,7 +146,18 @@ says 'expected logits'
 expect 65 1 sample --generator training_G.pt --discriminator D.pt --out bad "${one[@]}"
 says 'depends on the others of its batch'
 expect 65 1 sample --generator G.pt --discriminator D.pt --out bad
-says 'check model.latent_dim'
+says 'set model.latent_dim=16'
+# One message on any number of ranks, and none of the interpreter's own.
+refused() {
+  expect 65 "$1" sample --generator "$2" --discriminator "$3" --out bad "${one[@]}"
+  says "$4"
+  ! grep -qE 'INTERNAL|Traceback|__torch__' stderr || { cat stderr; fail "a trace of the interpreter: $2 $3"; }
+}
+refused 2 G.pt backward.pt 'backward.pt: its gradient cannot be computed'
+refused 1 unit_G.pt D.pt 'end the file with x * 2 - 1'
+refused 1 device_G.pt D.pt 'a device is written into the file'
+refused 1 weights_G.pt D.pt 'written by torch.save'
+refused 1 cut_G.pt D.pt 'cut off'
 expect 66 1 sample --generator none.pt --discriminator D.pt --out bad
 says 'no such file'
 expect 65 1 sample --generator example.py --discriminator D.pt --out bad

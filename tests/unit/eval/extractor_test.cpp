@@ -83,6 +83,69 @@ TEST_F(ExtractorFile, GreyImagesAreRepeatedForANetworkOfColour) {
   }
 }
 
+TEST_F(ExtractorFile, WhatItMustReturn) {
+  const auto refused = [&](const std::string& lines) {
+    return refusal(("def forward(self, x):\n    f = x.float().mean([2, 3])\n    " + lines).c_str());
+  };
+  EXPECT_EQ(refused("return f, f"), "accepted");
+  EXPECT_EQ(refused("return f, f[:, :0]"), "accepted");
+  EXPECT_EQ(refused("return f.squeeze(), f.squeeze()"), "accepted");  // one image: the only row
+  EXPECT_EQ(refused("return f.double(), f.half()"), "accepted");
+  EXPECT_NE(refused("return f").find("it returns Tensor"), std::string::npos);
+  EXPECT_NE(refused("return {'features': f}").find("it returns Dict"), std::string::npos);
+  EXPECT_NE(refused("return f, 3").find("it returns Tuple"), std::string::npos);
+  EXPECT_NE(refused("return f.unsqueeze(2), f").find("flatten(1)"), std::string::npos);
+  EXPECT_NE(refused("return f[:, :0], f").find("its features are [4, 0]"), std::string::npos);
+  EXPECT_NE(refused("return f.mean(0), f").find("its features are [3]"), std::string::npos);
+  EXPECT_NE(refused("return f, torch.softmax(f, 1)").find("look like probabilities"), std::string::npos);
+  EXPECT_NE(refused("return f / 0, f").find("not finite"), std::string::npos);
+}
+
+TEST_F(ExtractorFile, ItMustBeAFunctionOfEachImageAlone) {
+  const auto refused = [&](const std::string& lines) {
+    return refusal(("def forward(self, x):\n    f = x.float().mean([2, 3])\n    " + lines).c_str());
+  };
+  EXPECT_NE(refused("f = torch.dropout(f, 0.5, True)\n    return f, f").find("each time"), std::string::npos);
+  EXPECT_NE(refused("f = torch.batch_norm(f, None, None, None, None, True, 0.1, 1e-5, False)\n    return f, f")
+                .find("depends on the others"),
+            std::string::npos);
+  EXPECT_NE(refused("return f * x.size(0), f").find("how many images"), std::string::npos);
+  EXPECT_NE(refused("x.add_(1)\n    return f, f").find("in place"), std::string::npos);
+  EXPECT_NE(refused("f = f.view(4, 3)\n    return f, f").find("works on 4 rows at once and not on 1"),
+            std::string::npos);
+}
+
+TEST_F(ExtractorFile, InputOfAnotherKindIsToldOf) {
+  EXPECT_NE(
+      refusal("def forward(self, x):\n    f = torch.conv2d(x, torch.ones([2, 3, 1, 1])).mean([2, 3])\n    return f, f")
+          .find("x.float() / 255"),
+      std::string::npos);
+  // A network that reads its input with view() gets the plain layout.
+  EXPECT_EQ(refusal("def forward(self, x):\n    f = x.float().view(x.size(0), -1)\n    return f, f"), "accepted");
+}
+
+TEST_F(ExtractorFile, FeaturesThatAreNotFiniteAreRefusedWhereTheyAreMade) {
+  const Extractor e =
+      load("def forward(self, x):\n    f = x.float()\n    f = f.mean([2, 3]) / f.std([2, 3])\n    return f, f");
+  const at::Tensor some = at::cat({images, at::full({1, 3, 4, 5}, 7, at::kByte)});
+  EXPECT_NO_THROW(e.extract(images, true));
+  const auto name = [](int64_t i) { return fmt::format("the picture {}", i); };
+  const test::Thrown thrown = test::thrown_by([&] { e.extract(some, false, name); });
+  EXPECT_EQ(thrown.code, Exit::data);
+  EXPECT_TRUE(test::contains(thrown.message, "the picture 2: the features that e gives are not finite"))
+      << thrown.message;
+}
+
+TEST_F(ExtractorFile, WhatFailsLaterIsBadData) {
+  const Extractor e = load(
+      "def forward(self, x):\n    f = x.float().view(x.size(0), 60)\n    assert bool(f.max() < 255), 'too bright'\n    "
+      "return f, f");
+  const test::Thrown shape = test::thrown_by([&] { e.extract(at::zeros({2, 3, 8, 8}, at::kByte), false); });
+  EXPECT_EQ(shape.code, Exit::data);
+  EXPECT_TRUE(test::contains(shape.message, "e.pt: forward fails on images [2, 3, 8, 8]")) << shape.message;
+  EXPECT_EQ(test::thrown_by([&] { e.extract(at::full_like(images, 255), false); }).code, Exit::data);
+}
+
 TEST_F(ExtractorFile, WhatIsRefused) {
   EXPECT_NE(refusal("def forward(self, x):\n    return x.float().mean([1, 2, 3]), x").find("features [N, F]"),
             std::string::npos);

@@ -1,0 +1,20 @@
+#pragma once
+// What a generator and a discriminator that others made must keep to, tried on prior draws: one probe for every kind of
+// file.
+#include <cstdint>
+#include <vector>
+
+#include "config/config.hpp"
+#include "ddls/prior.hpp"
+#include "tensor/network_probe.hpp"
+
+namespace ddls {
+
+// G.call(z [n, k], labels) -> one tensor: images in [-1, 1] as [n, 1 or 3, H, W] or points [n, d]; D.call(x, labels) ->
+// one tensor of scores, [n] or [n, 1]. float32, differentiable. Returns the shape of a sample. Throws Error(data)
+// naming the file, the cause and the cure (network_probe.hpp); also where images lie in [0, 1] or [0, 255], or scores
+// look like probabilities.
+std::vector<int64_t> probe_gan(const ForeignNetwork& generator, const ForeignNetwork& discriminator,
+                               const ModelConfig& model, c10::Device device);
+
+}  // namespace ddls
