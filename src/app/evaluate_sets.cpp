@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "base/files.hpp"
+#include "base/output.hpp"
 #include "config/load.hpp"
 #include "eval/statistics_file.hpp"
 #include "evaluate/evaluation_set.hpp"
@@ -62,17 +62,18 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
     extractor = extractor_for(file, fake, real, comm.topology().device);
   });
   const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
-  const Json metrics = metrics_of(context, fake, prepare_reference(context, real));
+  const Reference reference = prepare_reference(context, real);
+  const Json metrics = metrics_of(context, fake, reference);
 
   Json result{{"schema", 1},           {"version", version::project}, {"git_commit", version::git_commit},
               {"ranks", comm.ranks()}, {"fake", record_of(fake)},     {"reference", record_of(real)}};
   if (extractor)
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
-  result["protocol"] = protocol_of(context);
+  result["protocol"] = protocol_of(context, metrics, fake.count, reference);
   result["metrics"] = metrics;
   const std::string text = result.dump(2) + "\n";
   comm.on_root([&] {
-    if (!line.json.empty()) write_file(line.json, text);
+    if (!line.json.empty()) write_named_file(line.json, text);
     return std::string();
   });
   return text;

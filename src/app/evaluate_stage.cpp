@@ -149,7 +149,8 @@ void evaluate_stage(Run& run) {
     report["reference"] = reference_record;
     if (run.config.train.calibration.method != "none")
       report["calibration"] = read_json_object(run.folder / "calibration.json");
-    report["protocol"] = protocol_of(context);
+    const Json& first = methods.front();  // all methods have as many samples
+    report["protocol"] = protocol_of(context, first["metrics"], first["count"].get<int64_t>(), reference);
     report["methods"] = methods;
     write_file(run.folder / "report.json", report.dump(2) + "\n");
     // Real samples beside the generated ones, for the pictures.

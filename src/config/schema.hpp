@@ -45,8 +45,8 @@ struct Field {
   std::string place;  // where the value was set last ("a.yaml:12:3", "--set x=1"); empty: the default
 };
 
-// "an integer >= 1", "one of: mlp, dcgan", "a list of numbers > 0"
-std::string expected_text(const Field& field);
+// "an integer >= 1", "one of: mlp, dcgan", "a list of numbers > 0"; `element`: of one of the list
+std::string expected_text(const Field& field, bool element = false);
 
 class Section {
  public:
