@@ -4,12 +4,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
-#include "base/files.hpp"
 #include "base/json_text.hpp"
+#include "base/output.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
 #include "tensor/noise.hpp"
@@ -111,12 +110,10 @@ void run_bench(const CommandLine& line, Communicator& comm) {
   if (line.bench == "collectives") result = bench_collectives(line.bench_options, comm);
   ensure(!result.is_null(), "bench {} is not there", line.bench);
   comm.on_root([&] {
+    if (!line.json.empty()) write_named_file(line.json, json_text(result, 2) + "\n");
     std::string text;
     add_lines(result, "", text);
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-    if (!line.json.empty()) write_file(line.json, json_text(result, 2) + "\n");
-    return std::string();
+    return print_result(text), std::string();
   });
 }
 

@@ -51,7 +51,7 @@ Json bench_data(const Config& config, const BenchOptions& options, Communicator&
           {"seconds_to_open", opening},
           {"batch", plan.batch},
           {"ranks", comm.ranks()},
-          {"loader_threads", config.data.loader_threads},
+          {"loader_threads", data.lazy ? config.data.loader_threads : 0},
           {"images_per_second", spread_of(rates)},
           {"images_per_core_second", spread_of(core_rates)},  // of processor time, waiting left out
           {"peak_resident_mib", peak_resident_mib()}};

@@ -5,7 +5,7 @@
 
 #include "app/bench.hpp"
 #include "app/sampler_profile.hpp"
-#include "base/files.hpp"
+#include "base/output.hpp"
 #include "ddls/graphed.hpp"
 #include "ddls/labels.hpp"
 #include "ddls/method.hpp"
@@ -136,7 +136,7 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
   Json result{{"bench", "sampler"},
               {"model", config.model.architecture},
               {"batch", batch},
-              {"dtype", config.sample.precision},
+              {"dtype", precision_on(device, config.sample.precision)},
               {"threads", comm.topology().threads},
               {"ranks", comm.ranks()},
               {"chain_steps_per_second", rate},
@@ -156,7 +156,7 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
   result["profile"] = profile_as_json(*profile, peak["median"].get<double>() / comm.ranks());
   if (!options.trace.empty())
     comm.on_root([&] {
-      write_file(options.trace, trace_of(*profile).dump() + "\n");
+      write_named_file(options.trace, trace_of(*profile).dump() + "\n");
       return std::string();
     });
   return result;

@@ -3,6 +3,7 @@
 #include "base/files.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
+#include "tensor/tf32.hpp"
 #include "train/gan_trainer.hpp"
 
 namespace ddls {
@@ -30,7 +31,7 @@ Json bench_training(const Config& config, const BenchOptions& options, Communica
           {"discriminator_parameters", parameter_count(trainer.discriminator())},
           {"batch", config.train.batch},
           {"discriminator_steps", config.train.discriminator_steps},
-          {"precision", config.train.precision},
+          {"precision", precision_on(comm.topology().device, config.train.precision)},
           {"shards", config.train.shards},
           {"ranks", comm.ranks()},
           {"threads", comm.topology().threads},

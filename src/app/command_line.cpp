@@ -167,17 +167,26 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   return parsed;
 }
 
+bool is_work(Command command) {
+  return command == Command::pipeline || command == Command::train || command == Command::sample ||
+         command == Command::evaluate || command == Command::bench;
+}
+
 JobLimits job_limits(int argc, char** argv) {
   CommandLine line;  // its default
+  bool one_job = false;
   try {
     line = parse_command_line(argc, argv).line;
+    one_job = is_work(line.command);
   } catch (const Error&) {
     // Told once MPI is up, by rank 0 alone.
   }
-  if (line.watchdog_s == 0) return {};
+  if (line.watchdog_s == 0) return {.one_job = one_job};
   constexpr double slowest_start_s = 60;  // of LibTorch from a shared file system, on a loaded machine
   constexpr double slowest_end_s = 10;
-  return {.start = std::max(line.watchdog_s, slowest_start_s), .end = std::max(line.watchdog_s, slowest_end_s)};
+  return {.start = std::max(line.watchdog_s, slowest_start_s),
+          .end = std::max(line.watchdog_s, slowest_end_s),
+          .one_job = one_job};
 }
 
 }  // namespace ddls

@@ -48,7 +48,11 @@ struct ParsedCommandLine {
 };
 ParsedCommandLine parse_command_line(int argc, char** argv);
 
-// --watchdog, but at least a minute for the start and ten seconds for the end. Never throws.
+// Does it compute on all ranks? The others tell or draw something, which one process does as well.
+bool is_work(Command command);
+
+// --watchdog, but at least a minute for the start and ten seconds for the end; separate tasks are refused where the command
+// is work. Never throws.
 JobLimits job_limits(int argc, char** argv);
 
 }  // namespace ddls

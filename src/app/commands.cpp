@@ -1,7 +1,5 @@
 #include "app/commands.hpp"
 
-#include <cstdio>
-
 #include "app/bench.hpp"
 #include "app/command_line.hpp"
 #include "app/evaluate_sets.hpp"
@@ -10,6 +8,7 @@
 #include "app/run.hpp"
 #include "app/sample_scripted.hpp"
 #include "base/error.hpp"
+#include "base/output.hpp"
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
@@ -17,11 +16,6 @@
 
 namespace ddls {
 namespace {
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
 
 void run_pipeline(const CommandLine& line, Communicator& comm) {
   Run run = open_run(line, comm);
@@ -34,6 +28,20 @@ void run_pipeline(const CommandLine& line, Communicator& comm) {
 
 }  // namespace
 
+std::optional<int> answer_without_job(int argc, char** argv) {
+  std::optional<std::string> text;
+  try {
+    text = parse_command_line(argc, argv).text_only;
+    if (text && rank_by_launcher() == 0) print_result(*text);
+  } catch (const Error& error) {
+    if (!text) return std::nullopt;  // run_command tells
+    log::init(log::Level::info, 0, 1);
+    log::error("{}", error.what());
+    return static_cast<int>(error.code());
+  }
+  return text ? std::optional(static_cast<int>(Exit::success)) : std::nullopt;
+}
+
 int run_command(int argc, char** argv, Environment& environment) {
   const ParsedCommandLine parsed = [&] {
     try {
@@ -44,11 +52,6 @@ int run_command(int argc, char** argv, Environment& environment) {
   }();
   const CommandLine& line = parsed.line;
   log::init(line.level, environment.rank(), environment.ranks());
-  if (parsed.text_only) {
-    if (environment.rank() == 0) print(*parsed.text_only);
-    return 0;
-  }
-
   const Topology topology = [&] {
     const Watchdog::Guard guard(environment.watchdog(), "find_topology", 0);
     return find_topology(MPI_COMM_WORLD, line.device);
@@ -56,16 +59,17 @@ int run_command(int argc, char** argv, Environment& environment) {
   Communicator comm(MPI_COMM_WORLD, topology, line.watchdog_s);
   switch (line.command) {
     case Command::config:
-      comm.on_root([&] { return print(to_yaml(load_config(line.config_file, line.overrides))), std::string(); });
+      comm.on_root([&] { return print_result(to_yaml(load_config(line.config_file, line.overrides))), std::string(); });
       break;
     case Command::info:
-      comm.on_root([&] { return print(info_text(topology, line.json)), std::string(); });
+      comm.on_root(
+          [&] { return print_result(info_text(topology, environment.launcher_mismatch(), line.json)), std::string(); });
       break;
     case Command::compare:
       comm.on_root([&] {
         const fs::path page = line.out.empty() ? fs::path("comparison.html") : fs::path(line.out);
         write_comparison({line.runs.begin(), line.runs.end()}, page);
-        return print(fmt::format("{}\n", page.string())), std::string();
+        return print_result(fmt::format("{}\n", page.string())), std::string();
       });
       break;
     case Command::inspect: {
@@ -97,7 +101,7 @@ int run_command(int argc, char** argv, Environment& environment) {
     case Command::evaluate: {
       if (!line.fake.empty()) {
         const std::string result = evaluate_sets(line, comm);
-        if (comm.root()) print(result);
+        comm.on_root([&] { return print_result(result), std::string(); });
         break;
       }
       Run run = open_run(line, comm);

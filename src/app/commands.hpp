@@ -1,9 +1,15 @@
 #pragma once
-// From the command line to a command. **Collective.**
+// From the command line to a command.
+#include <optional>
+
 #include "dist/environment.hpp"
 
 namespace ddls {
 
+// --help and --version, before there is MPI: the exit code. Printed by the launcher's first rank. Nothing for a command.
+std::optional<int> answer_without_job(int argc, char** argv);
+
+// **Collective.**
 int run_command(int argc, char** argv, Environment& environment);  // the exit code
 
 }  // namespace ddls

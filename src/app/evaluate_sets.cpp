@@ -6,8 +6,8 @@
 
 #include "app/set_record.hpp"
 #include "base/error.hpp"
-#include "base/files.hpp"
 #include "base/json_text.hpp"
+#include "base/output.hpp"
 #include "config/load.hpp"
 #include "eval/statistics_file.hpp"
 #include "evaluate/evaluation_set.hpp"
@@ -74,17 +74,18 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
   fake = without_damaged(comm, std::move(fake));
   real = without_damaged(comm, std::move(real));
   const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
-  const Json metrics = metrics_of(context, fake, prepare_reference(context, real));
+  const Reference reference = prepare_reference(context, real);
+  const Json metrics = metrics_of(context, fake, reference);
 
   Json result{{"schema", 1},           {"version", version::project},      {"git_commit", version::git_commit},
               {"ranks", comm.ranks()}, {"fake", record_of(context, fake)}, {"reference", record_of(context, real)}};
   if (extractor)
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
-  result["protocol"] = protocol_of(context);
+  result["protocol"] = protocol_of(context, metrics, fake.count, reference);
   result["metrics"] = metrics;
   const std::string text = json_text(result, 2) + "\n";
   comm.on_root([&] {
-    if (!line.json.empty()) write_file(line.json, text);
+    if (!line.json.empty()) write_named_file(line.json, text);
     return std::string();
   });
   return text;

@@ -159,7 +159,8 @@ void evaluate_stage(Run& run) {
     if (run.config.train.calibration.method != "none")
       report["calibration"] = read_json_object(run.folder / "calibration.json");
     report["data"] = {{"train", summary_of(run.train)}, {"test", summary_of(run.test)}};
-    report["protocol"] = protocol_of(context);
+    const Json& first = methods.front();  // all methods have as many samples
+    report["protocol"] = protocol_of(context, first["metrics"], first["count"].get<int64_t>(), reference);
     report["methods"] = methods;
     write_file(run.folder / "report.json", json_text(report, 2) + "\n");
     // Real samples beside the generated ones, for the pictures.

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "base/files.hpp"
 #include "base/json_text.hpp"
+#include "base/output.hpp"
 #include "device/cuda_bridge.hpp"
 #include "dist/nccl_channel.hpp"
 #include "version.hpp"
@@ -35,32 +35,33 @@ Json devices() {
 
 }  // namespace
 
-std::string info_text(const Topology& topology, const std::string& json_file) {
+std::string info_text(const Topology& topology, const std::string& launcher_mismatch, const std::string& json_file) {
   const cuda::Devices found = cuda::devices();
   const std::string built_with_cuda = version::cuda;
   const std::string nccl = nccl_version();
-  const Json info{{"version", version::project},
-                  {"git_commit", version::git_commit},
-                  {"build", version::build_type},
-                  {"compiler", version::compiler},
-                  {"torch", version::torch},
-                  {"cuda_toolkit", built_with_cuda.empty() ? Json(nullptr) : Json(built_with_cuda)},
-                  {"nccl", nccl.empty() ? Json(nullptr) : Json(nccl)},
-                  {"mpi", mpi_library()},
-                  {"cpu_capability", at::get_cpu_capability()},
-                  {"cpu_cores", std::thread::hardware_concurrency()},
-                  {"devices", devices()},
-                  {"ranks", topology.ranks},
-                  {"transport", name_of(topology.transport)}};
-  if (!json_file.empty()) write_file(json_file, json_text(info, 2) + "\n");
+  Json info{{"version", version::project},
+            {"git_commit", version::git_commit},
+            {"build", version::build_type},
+            {"compiler", version::compiler},
+            {"torch", version::torch},
+            {"cuda_toolkit", built_with_cuda.empty() ? Json(nullptr) : Json(built_with_cuda)},
+            {"nccl", nccl.empty() ? Json(nullptr) : Json(nccl)},
+            {"mpi", mpi_library()},
+            {"cpu_capability", at::get_cpu_capability()},
+            {"cpu_cores", std::thread::hardware_concurrency()},
+            {"devices", devices()},
+            {"ranks", topology.ranks},
+            {"transport", name_of(topology.transport)}};
+  if (!launcher_mismatch.empty()) info["launcher_mismatch"] = launcher_mismatch;
+  if (!json_file.empty()) write_named_file(json_file, json_text(info, 2) + "\n");
 
   std::string text;
   for (const auto& [key, value] : info.items())
-    text += fmt::format("{:<16}{}\n", key,
+    text += fmt::format("{:<18}{}\n", key,
                         value.is_string() ? value.get<std::string>()
                         : value.is_null() ? "none"
                                           : value.dump());
-  if (found.count == 0 && !found.problem.empty()) text += fmt::format("{:<16}{}\n", "no GPU", found.problem);
+  if (found.count == 0 && !found.problem.empty()) text += fmt::format("{:<18}{}\n", "no GPU", found.problem);
   return text + "\n" + topology.table();
 }
 

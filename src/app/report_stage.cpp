@@ -1,6 +1,5 @@
-#include <cstdio>
-
 #include "app/run.hpp"
+#include "base/output.hpp"
 #include "report/report.hpp"
 
 namespace ddls {
@@ -13,10 +12,7 @@ void picture_stage(Run& run) {
 void report_stage(Run& run) {
   run.comm.on_root([&] {
     write_report(run.folder);
-    const std::string summary = summary_text(run.folder);
-    std::fwrite(summary.data(), 1, summary.size(), stdout);
-    std::fflush(stdout);
-    return std::string();
+    return print_result(summary_text(run.folder)), std::string();
   });
 }
 

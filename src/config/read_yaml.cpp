@@ -3,12 +3,12 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <sstream>
 
+#include "config/advice.hpp"
+#include "config/parse_value.hpp"
 #include "config/schema.hpp"
 
 namespace ddls {
@@ -31,63 +31,13 @@ std::string what_stands_there(const YAML::Node& node) {
   return node.IsMap() ? "keys and values" : "nothing";
 }
 
-template <typename T>
-std::optional<T> parse_all(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-// A quoted "5" is a text, and a number like 1e4 is an integer if it is one exactly.
+// A quoted "5" is a text.
 template <typename T>
 std::optional<T> parse(const YAML::Node& node) {
   if (!node.IsScalar()) return std::nullopt;
-  std::string_view text = node.Scalar();
-  if constexpr (std::is_same_v<T, std::string>) {
-    return std::string(text);
-  } else {
-    if (node.Tag() != "?") return std::nullopt;  // yaml-cpp's mark of a plain scalar
-    if constexpr (std::is_same_v<T, bool>) {
-      return text == "true" || text == "false" ? std::optional(text == "true") : std::nullopt;
-    } else {
-      if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
-      if (const auto value = parse_all<T>(text)) {
-        if constexpr (std::is_floating_point_v<T>) return std::isfinite(*value) ? value : std::nullopt;
-        return value;
-      }
-      if constexpr (std::is_integral_v<T>) {
-        const auto real = text.find_first_of("eE") == text.npos ? std::nullopt : parse_all<double>(text);
-        constexpr double exact_up_to = 9007199254740992.0;  // 2^53
-        if (real && *real == std::floor(*real) && std::abs(*real) <= exact_up_to && (std::is_signed_v<T> || *real >= 0))
-          return static_cast<T>(*real);
-      }
-      return std::nullopt;
-    }
-  }
+  if (!std::is_same_v<T, std::string> && node.Tag() != "?") return std::nullopt;  // yaml-cpp's mark of a plain scalar
+  return parse_text<T>(node.Scalar());
 }
-
-template <typename T>
-bool is_allowed(const T& value, const Allowed& a) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    return a.words.empty() || std::find(a.words.begin(), a.words.end(), value) != a.words.end();
-  } else if constexpr (!std::is_same_v<T, bool>) {
-    const auto x = static_cast<double>(value);
-    return !(a.min && (a.min_open ? x <= *a.min : x < *a.min)) && !(a.max && (a.max_open ? x >= *a.max : x > *a.max));
-  }
-  return true;
-}
-
-template <typename T>
-struct ElementOf {
-  using Type = T;
-  static constexpr bool list = false;
-};
-template <typename T>
-struct ElementOf<std::vector<T>> {
-  using Type = T;
-  static constexpr bool list = true;
-};
 
 void find_key(const Section& section, const std::string& prefix, const std::string& key,
               std::vector<std::string>& found) {
@@ -107,12 +57,14 @@ class Reader {
 
   void read_section(Section& section, const YAML::Node& node, const std::string& prefix) {
     if (node.IsNull()) return;  // a section whose keys are all commented out
-    if (!node.IsMap()) return complain(node.Mark(), prefix, "expected keys and values, got " + what_stands_there(node));
+    if (!node.IsMap())
+      return complain(node.Mark(), prefix,
+                      "expected keys and values, got " + what_stands_there(node) + advice_for(section, prefix));
     std::map<std::string, YAML::Mark> seen;
     for (const auto& entry : node) {
       const YAML::Mark mark = entry.first.Mark();
       if (!entry.first.IsScalar()) {
-        complain(mark, prefix, "expected a key, got " + what_stands_there(entry.first));
+        complain(mark, prefix, "expected a key, got " + what_stands_there(entry.first) + "; write KEY: VALUE");
         continue;
       }
       const std::string& key = entry.first.Scalar();
@@ -168,16 +120,16 @@ class Reader {
     T value{};
     bool good = true;
     if constexpr (ElementOf<T>::list) {
-      if (!node.IsSequence()) return complain_of_value(field, node, key_mark, path);
+      if (!node.IsSequence()) return complain_of_value(field, node, key_mark, path, false);
       for (size_t i = 0; i < node.size(); ++i) {
         if (const auto element = element_of<Element>(field, node[i]))
           value.push_back(*element);
         else
-          complain_of_value(field, node[i], key_mark, fmt::format("{}[{}]", path, i)), good = false;
+          complain_of_value(field, node[i], key_mark, fmt::format("{}[{}]", path, i), true), good = false;
       }
     } else {
       const auto element = element_of<Element>(field, node);
-      if (!element) return complain_of_value(field, node, key_mark, path);
+      if (!element) return complain_of_value(field, node, key_mark, path, false);
       value = *element;
     }
     if (!good) return;
@@ -195,11 +147,9 @@ class Reader {
   }
 
   void complain_of_value(const Field& field, const YAML::Node& node, const YAML::Mark& key_mark,
-                         const std::string& path) {
-    std::string message = fmt::format("expected {}, got {}", expected_text(field), what_stands_there(node));
-    if (node.IsScalar())
-      if (const auto near = nearest(node.Scalar(), field.allowed.words))
-        message += fmt::format("; did you mean '{}'?", *near);
+                         const std::string& path, bool is_element) {
+    std::string message = fmt::format("expected {}, got {}{}", expected_text(field, is_element),
+                                      what_stands_there(node), advice_for(field, node, is_element));
     // An absent value has no place of its own.
     complain(node.IsNull() ? key_mark : node.Mark(), path, std::move(message));
   }
@@ -300,7 +250,8 @@ void read_override(Section& root, const std::string& assignment, std::vector<Con
   key = rest.substr(0, rest.find('.'));
   const auto& fields = section->fields();
   if (rest != key && std::any_of(fields.begin(), fields.end(), [&](const Field& f) { return f.name == key; }))
-    problems.push_back({place({}), Reader::join(prefix, key), "a value, not a section; it has no keys"});
+    problems.push_back({place({}), Reader::join(prefix, key),
+                        "a value, not a section; it has no keys: write " + Reader::join(prefix, key) + "=VALUE"});
   else
     Reader(root, place, fs::current_path(), problems).read_key(*section, key, *node, {}, prefix);
 }

@@ -53,8 +53,8 @@ Allowed inside(double min, double max) { return {.min = min, .max = max, .min_op
 Allowed one_of(std::vector<std::string> words) { return {.words = std::move(words)}; }
 Allowed a_path() { return {.path = true}; }
 
-std::string expected_text(const Field& field) {
-  const bool list = is_list(field.target);
+std::string expected_text(const Field& field, bool element) {
+  const bool list = is_list(field.target) && !element;
   if (!field.allowed.words.empty())
     return fmt::format("{}: {}", list ? "a list of" : "one of", fmt::join(field.allowed.words, ", "));
   if (field.allowed.path) return "a path";

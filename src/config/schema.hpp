@@ -48,8 +48,8 @@ struct Field {
   bool later = false;
 };
 
-// "an integer >= 1", "one of: mlp, dcgan", "a list of numbers > 0"
-std::string expected_text(const Field& field);
+// "an integer >= 1", "one of: mlp, dcgan", "a list of numbers > 0"; `element`: of one of the list
+std::string expected_text(const Field& field, bool element = false);
 
 class Section {
  public:

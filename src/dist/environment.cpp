@@ -34,15 +34,22 @@ std::optional<LauncherClaim> launcher_claim() {
   return std::nullopt;
 }
 
-// For messages of a process that MPI has not told its rank yet.
+std::string mismatch_of(const std::optional<LauncherClaim>& claim, int ranks) {
+  if (!claim || claim->tasks == ranks) return {};
+  return fmt::format(
+      "{} is {}, but MPI sees {} rank{}: the tasks that were started are not one MPI job. Start with "
+      "`srun --mpi=pmix` or with the `mpirun` of Open MPI; for one rank on its own, unset {} first",
+      claim->variable, claim->tasks, ranks, ranks == 1 ? "" : "s", claim->variable);
+}
+
+}  // namespace
+
 int rank_by_launcher() {
   for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}) {
     if (const char* text = std::getenv(variable)) return std::atoi(text);
   }
   return 0;
 }
-
-}  // namespace
 
 Environment::Environment(int& argc, char**& argv, JobLimits limits)
     : exceptions_(std::uncaught_exceptions()), limits_(limits), dog_(rank_by_launcher(), limits.start) {
@@ -61,12 +68,10 @@ Environment::Environment(int& argc, char**& argv, JobLimits limits)
     MPI_Finalize();
     fail(Exit::runtime, "this MPI library has no thread support (MPI_THREAD_SERIALIZED is needed)");
   }
-  if (claim && claim->tasks != ranks_ && (claim->tasks > 1 || ranks_ > 1)) {
+  mismatch_ = mismatch_of(claim, ranks_);
+  if (limits.one_job && !mismatch_.empty()) {
     MPI_Finalize();
-    fail(Exit::config,
-         "{} is {}, but MPI sees {} rank{}: the tasks that were started are not one MPI job. Start with "
-         "`srun --mpi=pmix` or with the `mpirun` of Open MPI; for one rank on its own, unset {} first",
-         claim->variable, claim->tasks, ranks_, ranks_ == 1 ? "" : "s", claim->variable);
+    fail(Exit::config, "{}", mismatch_);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "eval/numpy_random.hpp"
+#include "eval/rounding.hpp"
 
 namespace ddls {
 
@@ -25,7 +26,9 @@ Line line_in_inverse_size(const std::vector<int64_t>& sizes, const std::vector<d
   const at::Tensor dx = x - x.mean();
   const double spread = dx.square().sum().item<double>();
   ensure(spread > 0, "a line in 1/size needs two different sizes");
-  const double slope = (dx * y).sum().item<double>() / spread;
+  const double widest = dx.abs().max().item<double>();
+  const double slope =
+      without_rounding((dx * y).sum().item<double>() / spread * widest, y.abs().max().item<double>()) / widest;
   return {y.mean().item<double>() - slope * x.mean().item<double>(), slope};
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <limits>
 
 #include "base/error.hpp"
@@ -18,15 +19,18 @@ GaussianFactor factor(const GaussianStatistics& s, const std::string& what) {
   const double rounding = static_cast<double>(features) * std::numeric_limits<double>::epsilon() * largest;
   const int64_t rank = (values > rounding).sum().item<int64_t>();
   const int64_t from = features - rank;
-  return {s.mean, s.covariance.trace().item<double>(),
-          vectors.narrow(1, from, rank) * values.narrow(0, from, rank).sqrt()};
+  const double trace = s.covariance.trace().item<double>();
+  const at::Tensor kept = values.narrow(0, from, rank);
+  return {s.mean, trace, vectors.narrow(1, from, rank) * kept.sqrt(), std::abs(trace - kept.sum().item<double>())};
 }
 
 double frechet_distance(const GaussianFactor& a, const GaussianFactor& b) {
   ensure(a.mean.sizes() == b.mean.sizes(), "statistics of {} and {} features", a.mean.numel(), b.mean.numel());
   const at::Tensor product = at::matmul(a.root.t(), b.root);
   const double cross = product.numel() == 0 ? 0 : at::linalg_svdvals(product).sum().item<double>();
-  return (a.mean - b.mean).square().sum().item<double>() + a.trace + b.trace - 2 * cross;
+  const double distance = (a.mean - b.mean).square().sum().item<double>() + a.trace + b.trace - 2 * cross;
+  const double rounding = 1e-9 * (a.trace + b.trace) + 2 * (a.left_out + b.left_out);
+  return distance < 0 && distance >= -rounding ? 0 : distance;
 }
 
 }  // namespace ddls

@@ -14,13 +14,15 @@ namespace ddls {
 struct GaussianFactor {
   at::Tensor mean;  // [F] float64
   double trace = 0;
-  at::Tensor root;  // [F, rank]: covariance = root root^T; eigenvalues below rounding are left out
+  at::Tensor root;      // [F, rank]: covariance = root root^T; eigenvalues below rounding are left out
+  double left_out = 0;  // what they make of the trace
 };
 
 // The costly part (O(F^3)); keep it for a set that is compared with several. Throws Error(data) where the covariance has
 // an eigenvalue that is clearly negative; `what` names the set.
 GaussianFactor factor(const GaussianStatistics& s, const std::string& what);
 
+// 0 where it comes out negative by no more than rounding and what the roots leave out.
 double frechet_distance(const GaussianFactor& a, const GaussianFactor& b);
 
 }  // namespace ddls

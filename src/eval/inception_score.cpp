@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
+#include "eval/rounding.hpp"
 
 namespace ddls {
 namespace {
@@ -12,7 +13,7 @@ at::Tensor scores_of(const at::Tensor& sums) {
   const at::Tensor n = sums.select(1, 0);
   const at::Tensor marginal = sums.narrow(1, 2, sums.size(1) - 2) / n.unsqueeze(1);
   const at::Tensor entropy = (marginal * marginal.clamp_min(1e-300).log()).sum(1);
-  return (sums.select(1, 1) / n - entropy).exp();
+  return (sums.select(1, 1) / n - entropy).clamp_min(0).exp();  // a divergence: less than 0 is rounding
 }
 
 }  // namespace
@@ -39,7 +40,8 @@ void InceptionScore::add(const at::Tensor& logits, IdRange ids) {
 
 MeanStd InceptionScore::score() const {
   const at::Tensor scores = scores_of(sums_);
-  return {scores.mean().item<double>(), scores.std(/*unbiased=*/false).item<double>()};
+  const auto mean = scores.mean().item<double>();
+  return {mean, without_rounding(scores.std(/*unbiased=*/false).item<double>(), mean)};
 }
 
 InceptionScoreOfSubsets::InceptionScoreOfSubsets(int64_t classes, Subsets subsets)

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "eval/numpy_random.hpp"
+#include "eval/rounding.hpp"
 
 namespace ddls {
 namespace {
@@ -52,7 +53,8 @@ double kernel_sum_off_diagonal(const at::Tensor& x) {
 double squared_mmd(const KernelSums& sums, int64_t m, int64_t n) {
   ensure(m >= 2 && n >= 2, "KID needs at least 2 rows of either set, got {} and {}", m, n);
   const auto dm = static_cast<double>(m), dn = static_cast<double>(n);
-  return sums.xx / (dm * (dm - 1)) + sums.yy / (dn * (dn - 1)) - 2 * sums.xy / (dm * dn);
+  const double within = sums.xx / (dm * (dm - 1)) + sums.yy / (dn * (dn - 1)), across = 2 * sums.xy / (dm * dn);
+  return without_rounding(within - across, within);
 }
 
 std::vector<KidSubset> draw_kid_subsets(int64_t fake_count, int64_t real_count, int64_t subsets, int64_t size) {

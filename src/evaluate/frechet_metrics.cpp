@@ -9,6 +9,7 @@
 #include "data/class_names.hpp"
 #include "dist/failure.hpp"
 #include "eval/extrapolation.hpp"
+#include "eval/rounding.hpp"
 
 namespace ddls {
 namespace {
@@ -87,7 +88,8 @@ double fid_standard_error(Communicator& comm, const SetFeatures& own, const std:
     distances.push_back(distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
   }
   const at::Tensor d = at::tensor(distances, at::kDouble);
-  return std::sqrt((jackknife_groups - 1) * d.var(/*unbiased=*/false).item<double>());
+  const auto deviation = d.std(/*unbiased=*/false).item<double>();
+  return std::sqrt(jackknife_groups - 1) * without_rounding(deviation, d.abs().max().item<double>());
 }
 
 Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatures& reference) {
@@ -117,7 +119,10 @@ Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatur
   }
   const auto used = static_cast<double>(per_class.size());
   Json result{{"mean", nullptr}, {"classes", per_class.size()}, {"left_out", left_out}, {"per_class", per_class}};
-  if (used > 0) result["mean"] = sum / used;
+  if (used > 0)
+    result["mean"] = sum / used;
+  else
+    result["why"] = "no class has 2 samples in both sets";
   return result;
 }
 

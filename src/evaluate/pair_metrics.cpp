@@ -77,9 +77,9 @@ at::Tensor neighbour_radii(Communicator& comm, const FeatureBlocks& set, int64_t
   return neighbours.radii();
 }
 
-Prdc prdc_of(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, const at::Tensor& real_radii,
-             int64_t k) {
-  PrdcCounts counts(real_radii, neighbour_radii(comm, fake, k));
+Prdc prdc_of(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, const at::Tensor& fake_radii,
+             const at::Tensor& real_radii, int64_t k) {
+  PrdcCounts counts(real_radii, fake_radii);
   for_each_pair(comm, real, fake, Pairs::all, [&](const BlockOfRows& a, const BlockOfRows& b) {
     counts.add(a.ids.begin, b.ids.begin, distances(a.rows, b.rows));
   });

@@ -10,6 +10,7 @@
 #include "data/toy.hpp"
 #include "dist/failure.hpp"
 #include "eval/modes.hpp"
+#include "eval/rounding.hpp"
 #include "evaluate/frechet_metrics.hpp"
 #include "evaluate/pair_metrics.hpp"
 #include "evaluate/reference_cache.hpp"
@@ -19,18 +20,28 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+void refuse(Json& metrics, const std::vector<std::string>& names, const std::string& why) {
+  for (const std::string& name : names) {
+    metrics[name] = nullptr;
+    metrics[name + "_why"] = why;
+  }
+}
+
 void add_modes(Json& metrics, const at::Tensor& points) {
   const ModeMetrics m = mode_metrics(points, gaussians25_centres(), gaussians25_sd, gaussians25_scale);
   metrics["modes"] = gaussians25_centres().size(0);
   metrics["modes_recovered"] = m.modes_recovered;
   metrics["high_quality_fraction"] = m.high_quality_fraction;
+  metrics["mass_total_variation_all"] = m.mass_total_variation_all;
+  metrics["mass_min"] = m.mass_min;
+  metrics["mass_max"] = m.mass_max;
+  if (m.modes_recovered == 0)  // nothing to take a spread or shares of, and 0 would be the best of them
+    return refuse(metrics, {"high_quality_std", "high_quality_radial", "mass_total_variation", "mass_chi2"},
+                  "no sample is of high quality");
   metrics["high_quality_std"] = m.high_quality_std;
   metrics["high_quality_radial"] = m.high_quality_radial;
   metrics["mass_total_variation"] = m.mass_total_variation;
-  metrics["mass_total_variation_all"] = m.mass_total_variation_all;
   metrics["mass_chi2"] = m.mass_chi2;
-  metrics["mass_min"] = m.mass_min;
-  metrics["mass_max"] = m.mass_max;
 }
 
 constexpr int64_t least_for_extrapolation = 20;
@@ -100,13 +111,6 @@ SetFeatures reference_features(const MetricContext& context, const EvaluationSet
   return features;
 }
 
-void refuse(Json& metrics, const std::vector<std::string>& names, const std::string& why) {
-  for (const std::string& name : names) {
-    metrics[name] = nullptr;
-    metrics[name + "_why"] = why;
-  }
-}
-
 void warn_of_few(const Communicator& comm, const SetFeatures& set) {
   const int64_t features = set.gaussian.mean.numel();
   if (comm.root() && set.count > 0 && set.count <= features)
@@ -148,7 +152,7 @@ void add_frechet(Json& metrics, const MetricContext& context, const SetFeatures&
                  bool own_statistics_only) {
   Communicator& comm = context.comm;
   if (context.wants_frechet()) warn_of_few(comm, own);
-  if (context.wants("fid"))
+  if (context.wants("fid") || context.wants("fid_error"))  // an error is of use beside its value alone
     metrics["frechet_distance"] = distance_on_root(comm, own.gaussian, own.name, reference.factor);
   const std::string no_rows = own_statistics_only ? own.name + " holds statistics only"
                               : own.count < least_for_extrapolation
@@ -197,6 +201,63 @@ void add_inception_score(Json& metrics, const MetricContext& context, const SetF
   }
 }
 
+void warn_of_small_subsets(const MetricContext& context, const std::string& name, int64_t count, int64_t enough) {
+  if (context.comm.root() && count < enough)
+    log::warning("KID: {} has {} samples, so its subsets have {}, not {} (evaluate.kid.subset_size)", name, count,
+                 count, context.config.kid.subset_size);
+}
+
+void add_kid(Json& metrics, const MetricContext& context, const SetFeatures& own, const Reference& reference) {
+  const int64_t m = own.rows.count, n = reference.set.rows.count;
+  KidConfig used = context.config.kid;
+  warn_of_small_subsets(context, own.name, m, std::min(used.subset_size, n));
+  used.subset_size = std::min({used.subset_size, m, n});
+  const MeanStd subsets = kid_by_subsets(context.comm, own.rows, reference.set.rows, used);
+  Json kid{{"unbiased", kid_unbiased(context.comm, own.rows, reference.set.rows, *reference.kernel_sum)},
+           {"subsets_mean", subsets.mean},
+           {"subsets_std", without_rounding(subsets.std, subsets.mean)},
+           {"subsets", used.subsets},
+           {"subset_size", used.subset_size}};
+  const bool whole = used.subset_size == m && used.subset_size == n;
+  if (whole || used.subsets == 1)
+    refuse(kid, {"subsets_std"},
+           whole ? fmt::format("both sets have {} samples: every subset is the whole of them", m) : "one subset");
+  metrics["kid"] = kid;
+}
+
+// Why there are no balls; empty where there are some.
+std::string no_balls_why(const std::string& name, const at::Tensor& radii, int64_t k) {
+  if (radii.max().item<float>() > 0) return {};
+  return fmt::format("every sample of {} has {} equals in it: the balls have radius 0 and hold nothing", name, k);
+}
+
+void warn_of_equals(const MetricContext& context, const std::string& name, const at::Tensor& radii) {
+  const int64_t points = radii.eq(0).sum().item<int64_t>(), k = context.config.prdc.k;
+  if (context.comm.root() && points > 0)
+    log::warning(
+        "{}: {} of {} samples have {} equals among them; in precision, recall, density and coverage their balls have "
+        "radius 0 and hold nothing",
+        name, points, radii.numel(), k);
+}
+
+void add_prdc(Json& metrics, const MetricContext& context, const SetFeatures& own, const Reference& reference) {
+  const int64_t k = context.config.prdc.k;
+  const FeatureBlocks first = own.rows.first(context.config.prdc.count);
+  if (first.count <= k || !reference.radii.defined())
+    return refuse(
+        metrics, {"precision", "recall", "density", "coverage"},
+        fmt::format("{} has no more than k = {} samples", first.count <= k ? own.name : reference.set.name, k));
+  const at::Tensor radii = neighbour_radii(context.comm, first, k);
+  warn_of_equals(context, own.name, radii);
+  const Prdc p =
+      prdc_of(context.comm, first, reference.set.rows.first(context.config.prdc.count), radii, reference.radii, k);
+  metrics.update({{"precision", p.precision}, {"recall", p.recall}, {"density", p.density}, {"coverage", p.coverage}});
+  const std::string no_real = no_balls_why(reference.set.name, reference.radii, k);
+  const std::string no_fake = no_balls_why(own.name, radii, k);
+  if (!no_real.empty()) refuse(metrics, {"precision", "density", "coverage"}, no_real);
+  if (!no_fake.empty()) refuse(metrics, {"recall"}, no_fake);
+}
+
 }  // namespace
 
 bool MetricContext::wants_frechet() const { return wants("fid") || wants("fid_error") || wants("fid_infinity"); }
@@ -220,15 +281,19 @@ Reference prepare_reference(const MetricContext& context, const EvaluationSet& s
     reference.factor = factor_on_root(context.comm, reference.set.gaussian, reference.set.name);
   }
   if (reference.statistics_only) return reference;
-  if (context.wants("kid")) reference.kernel_sum = kernel_sum_within(context.comm, reference.set.rows);
+  if (context.wants("kid")) {
+    warn_of_small_subsets(context, set.name, set.count, context.config.kid.subset_size);
+    reference.kernel_sum = kernel_sum_within(context.comm, reference.set.rows);
+  }
   const FeatureBlocks first = reference.set.rows.first(context.config.prdc.count);
-  if (context.wants("prdc") && first.count > context.config.prdc.k)
+  if (context.wants("prdc") && first.count > context.config.prdc.k) {
     reference.radii = neighbour_radii(context.comm, first, context.config.prdc.k);
+    warn_of_equals(context, set.name, reference.radii);
+  }
   return reference;
 }
 
 Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference) {
-  Communicator& comm = context.comm;
   const int64_t classes = context.extractor ? context.extractor->classes : 0;
   warn_of_order(context, set, false);
   const SetFeatures own = features_of(context, set, false, classes > 0);
@@ -237,45 +302,36 @@ Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Re
   add_frechet(metrics, context, own, reference, statistics_only);
   add_inception_score(metrics, context, own, statistics_only);
   const std::string no_pairs = no_pairs_why(own, reference, statistics_only);
-  if (context.wants("kid")) {
-    if (no_pairs.empty()) {
-      const MeanStd subsets = kid_by_subsets(comm, own.rows, reference.set.rows, context.config.kid);
-      metrics["kid"] = {{"unbiased", kid_unbiased(comm, own.rows, reference.set.rows, *reference.kernel_sum)},
-                        {"subsets_mean", subsets.mean},
-                        {"subsets_std", subsets.std}};
-    } else {
-      refuse(metrics, {"kid"}, no_pairs);
-    }
-  }
-  if (context.wants("prdc")) {
-    const int64_t k = context.config.prdc.k;
-    const FeatureBlocks first = own.rows.first(context.config.prdc.count);
-    const std::vector<std::string> names{"precision", "recall", "density", "coverage"};
-    if (!no_pairs.empty()) {
-      refuse(metrics, names, no_pairs);
-    } else if (first.count <= k || !reference.radii.defined()) {
-      refuse(metrics, names, fmt::format("a set has no more than k = {} samples", k));
-    } else {
-      const Prdc p = prdc_of(comm, first, reference.set.rows.first(context.config.prdc.count), reference.radii, k);
-      metrics.update(
-          {{"precision", p.precision}, {"recall", p.recall}, {"density", p.density}, {"coverage", p.coverage}});
-    }
-  }
+  if (context.wants("kid"))
+    no_pairs.empty() ? add_kid(metrics, context, own, reference) : refuse(metrics, {"kid"}, no_pairs);
+  if (context.wants("prdc"))
+    no_pairs.empty() ? add_prdc(metrics, context, own, reference)
+                     : refuse(metrics, {"precision", "recall", "density", "coverage"}, no_pairs);
   if (context.gaussians25) add_modes(metrics, set.read({0, set.count}).at(0).samples);
   return metrics;
 }
 
-Json protocol_of(const MetricContext& context) {
-  Json protocol{{"quantisation", "uint8; generated images as clip(floor(127.5 x + 128), 0, 255)"},
-                {"resize", "by the extractor"},
-                {"covariance_divisor", "n - 1"}};
-  if (context.wants("is")) protocol["inception_splits"] = InceptionScore::splits;
-  if (context.wants("kid"))
+Json protocol_of(const MetricContext& context, const Json& metrics, int64_t count, const Reference& reference) {
+  const auto computed = [&](std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(),
+                       [&](const char* name) { return metrics.contains(name) && !metrics[name].is_null(); });
+  };
+  Json protocol = Json::object();
+  if (context.extractor) {
+    protocol["quantisation"] = "uint8; generated images as clip(floor(127.5 x + 128), 0, 255)";
+    protocol["resize"] = "by the extractor";
+  }
+  if (computed({"frechet_distance", "fid_infinity", "intra_fid"})) protocol["covariance_divisor"] = "n - 1";
+  if (computed({"inception_score"})) protocol["inception_splits"] = InceptionScore::splits;
+  if (computed({"kid"}))
     protocol["kid"] = {{"kernel", "(x.y/d + 1)^3"},
-                       {"subsets", context.config.kid.subsets},
-                       {"subset_size", context.config.kid.subset_size}};
-  if (context.wants("prdc")) protocol["prdc"] = {{"k", context.config.prdc.k}, {"count", context.config.prdc.count}};
-  if (!context.extractor) protocol.erase("quantisation"), protocol.erase("resize");
+                       {"subsets", metrics["kid"]["subsets"]},
+                       {"subset_size", metrics["kid"]["subset_size"]}};
+  const PrdcConfig& prdc = context.config.prdc;
+  if (computed({"precision", "recall", "density", "coverage"}))
+    protocol["prdc"] = {{"k", prdc.k},
+                        {"count", std::min(prdc.count, count)},
+                        {"reference_count", std::min(prdc.count, reference.set.count)}};
   return protocol;
 }
 

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "base/files.hpp"
+#include "base/output.hpp"
 #include "report/html.hpp"
 #include "report/metrics.hpp"
 #include "report/palette.hpp"
@@ -191,7 +191,7 @@ void write_comparison(const std::vector<fs::path>& folders, const fs::path& page
   body += section("Where the runs differ", differences(runs));
   body += section("While they trained", training_curves(runs));
   body += section("Along the chains", chain_curves(runs));
-  write_file(page_file, page(title, body));
+  write_named_file(page_file, page(title, body));
 }
 
 }  // namespace ddls

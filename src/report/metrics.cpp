@@ -11,9 +11,12 @@
 namespace ddls {
 namespace {
 
-const std::array<Metric, 17> table{{
-    {"frechet_distance", "", "Fréchet distance", "", Better::lower, 1, -4, true},
+const std::array<Metric, 20> table{{
+    {"frechet_distance", "frechet_distance_std", "Fréchet distance", "", Better::lower, 1, -4, true},
+    {"fid_infinity.value", "", "Fréchet distance, n → ∞", "extrapolated", Better::lower, 1, -4, true},
+    {"intra_fid.mean", "", "Fréchet distance, per class", "mean of classes", Better::lower, 1, -4, true},
     {"inception_score.mean", "inception_score.std", "Inception Score", "", Better::higher, 1, 2, true},
+    {"is_infinity.value", "", "Inception Score, n → ∞", "extrapolated", Better::higher, 1, 2, true},
     {"kid.unbiased", "", "KID, all pairs", "10⁻³", Better::lower, 1e3, 3, false},
     {"kid.subsets_mean", "kid.subsets_std", "KID, subsets", "10⁻³", Better::lower, 1e3, 3, false},
     {"precision", "", "precision", "", Better::higher, 1, 3, false},
@@ -36,7 +39,9 @@ bool has(const Json& metrics, const Metric& metric) {
 }
 
 std::string written(double value, int decimals) {
-  return decimals < 0 ? fmt::format("{:#.{}g}", value, -decimals) : fmt::format("{:.{}f}", value, decimals);
+  const std::string text =
+      decimals < 0 ? fmt::format("{:#.{}g}", value, -decimals) : fmt::format("{:.{}f}", value, decimals);
+  return text.starts_with('-') && text.find_first_of("123456789") == text.npos ? text.substr(1) : text;  // no "-0.000"
 }
 
 // The reason stands inside the metric, beside it under its name, or beside it for all of them.

@@ -78,9 +78,22 @@ for ranks in 1 3; do
   says 'no checkpoint'
 done
 
-# a launcher that MPI does not see as one job
-if SLURM_NTASKS=4 "$binary" info >stdout 2>stderr; then fail "four tasks, one rank: not noticed"; else rc=$?; fi
-[[ $rc == 78 ]] || fail "exit code $rc, not 78, for a launcher that does not match"
+# a launcher that MPI does not see as one job: nothing is computed; what one process can answer is answered
+for work in 'train --config small.yaml' '--config small.yaml' 'evaluate --fake pictures --real pictures --extractor e.pt' 'bench collectives'; do
+  # shellcheck disable=SC2086  # words
+  if SLURM_NTASKS=4 "$binary" $work >stdout 2>stderr; then fail "four tasks, one rank: not noticed: $work"; else rc=$?; fi
+  [[ $rc == 78 ]] || fail "exit code $rc, not 78, for a launcher that does not match: $work"
+  says 'SLURM_NTASKS is 4, but MPI sees 1 rank'
+done
+for answer in --help --version 'train --help' 'config --config small.yaml' info; do
+  # shellcheck disable=SC2086  # words
+  SLURM_JOB_ID=5 SLURM_NTASKS=4 "$binary" $answer >stdout 2>stderr || fail "$answer in a batch script: exit code $?"
+  [[ -s stdout && ! -s stderr ]] || fail "$answer in a batch script: $(<stderr)"
+done
+grep -q 'launcher_mismatch *SLURM_NTASKS is 4' stdout || fail "info does not tell of the launcher"
+if SLURM_NTASKS=4 "$binary" --nonsense 2>stderr; then fail "--nonsense"; else rc=$?; fi
+[[ $rc == 64 ]] || fail "exit code $rc, not 64, for a wrong command line in a batch script"
+[[ $(SLURM_PROCID=3 SLURM_NTASKS=4 "$binary" --version) == '' ]] || fail "every task prints the version"
 
 # a damaged checkpoint: with one before it that is whole, the run goes on from there; sampling from it is refused
 limit_s=60 expect 0 2 train --config small.yaml --out run

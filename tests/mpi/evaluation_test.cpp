@@ -84,6 +84,77 @@ TEST(Evaluation, ASetAgainstItself) {
   EXPECT_EQ(metrics["density"].get<double>(), 1);  // itself and its k - 1 nearest; the k-th lies on the rim: strict
 }
 
+// The record says what was done: sizes that the sets allowed, and nothing of metrics that could not be had.
+TEST(Evaluation, SizesThatWereUsed) {
+  EvaluateConfig c = config();
+  const MetricContext context{world(), c};
+  const auto record = [&](int64_t fakes, int64_t reals) {
+    const Reference reference = prepare_reference(context, points(reals, 2, 0));
+    const auto metrics = metrics_of(context, points(fakes, 1, 0), reference);
+    return std::pair(metrics["kid"], protocol_of(context, metrics, fakes, reference));
+  };
+  c.kid = {7, 1000};
+  c.prdc = {3, 50};
+  auto [kid, protocol] = record(40, 60);
+  EXPECT_EQ(kid["subset_size"], 40);
+  EXPECT_EQ(kid["subsets"], 7);
+  EXPECT_GT(kid["subsets_std"].get<double>(), 0);  // subsets of the 60 differ
+  EXPECT_EQ(protocol["kid"]["subset_size"], 40);
+  EXPECT_EQ(protocol["prdc"]["count"], 40);
+  EXPECT_EQ(protocol["prdc"]["reference_count"], 50);
+
+  kid = record(40, 40).first;  // one subset is possible: its spread would be rounding
+  EXPECT_TRUE(kid["subsets_std"].is_null());
+  EXPECT_NE(kid["subsets_std_why"].get<std::string>().find("40 samples"), std::string::npos);
+  EXPECT_TRUE(kid["subsets_mean"].is_number());
+
+  c.kid.subsets = 1;
+  kid = record(60, 70).first;
+  EXPECT_TRUE(kid["subsets_std"].is_null());
+
+  protocol = record(3, 60).second;
+  EXPECT_FALSE(protocol.contains("prdc"));
+  EXPECT_FALSE(protocol.contains("inception_splits"));
+  EXPECT_EQ(protocol["covariance_divisor"], "n - 1");
+}
+
+TEST(Evaluation, BallsWithoutARadiusSayWhy) {
+  const EvaluateConfig c = config();
+  const MetricContext context{world(), c};
+  const auto equals = [](int64_t count) {  // every point ten times
+    EvaluationSet set = points(count, 1, 0);
+    set.read = [read = set.read, count](IdRange ids) {
+      const at::Tensor all = read({0, count / 10}).at(0).samples.repeat({10, 1});
+      return std::vector<Piece>{{all_rows(ids.size()), all.narrow(0, ids.begin, ids.size()).contiguous()}};
+    };
+    return set;
+  };
+  auto metrics = metrics_of(context, points(100, 3, 0), prepare_reference(context, equals(100)));
+  for (const std::string name : {"precision", "density", "coverage"}) {
+    EXPECT_TRUE(metrics[name].is_null()) << name;
+    EXPECT_NE(metrics[name + "_why"].get<std::string>().find("3 equals"), std::string::npos) << name;
+  }
+  EXPECT_TRUE(metrics["recall"].is_number());
+  metrics = metrics_of(context, equals(100), prepare_reference(context, points(100, 3, 0)));
+  EXPECT_TRUE(metrics["recall"].is_null());
+  for (const char* name : {"precision", "density", "coverage"}) EXPECT_TRUE(metrics[name].is_number()) << name;
+}
+
+TEST(Evaluation, NoSpreadOfNoSamples) {
+  EvaluateConfig c = config();
+  c.metrics = {"fid"};
+  const MetricContext context{world(), c, nullptr, /*gaussians25=*/true};
+  Dataset data;
+  data.samples = at::full({30, 2}, 50.0, at::kFloat) + Noise{1}.normal({0, 30}, 2, 0, Stream::prior);
+  const auto metrics = metrics_of(context, set_of(data), prepare_reference(context, set_of(data)));
+  EXPECT_EQ(metrics["modes_recovered"], 0);
+  for (const std::string name : {"high_quality_std", "high_quality_radial", "mass_total_variation", "mass_chi2"}) {
+    EXPECT_TRUE(metrics[name].is_null()) << name;
+    EXPECT_TRUE(metrics.contains(name + "_why")) << name;
+  }
+  EXPECT_GT(metrics["mass_total_variation_all"].get<double>(), 0.9);
+}
+
 TEST(Evaluation, EveryPairOfBlocksOnce) {
   FeatureBlocks set;
   set.plan = {95, 10};
@@ -151,7 +222,7 @@ TEST(Evaluation, AnNpzReadInPiecesIsTheSetInMemory) {
 
 TEST(Evaluation, FrechetDistancesOfParts) {
   EvaluateConfig c = config();
-  c.metrics = {"fid", "fid_error", "fid_infinity", "intra_fid"};
+  c.metrics = {"fid_error", "fid_infinity", "intra_fid"};  // an error brings its distance with it
   const auto labelled = [](int64_t count, uint64_t seed) {
     EvaluationSet set = points(count, seed, 0);
     set.labels = at::arange(count).remainder(2);

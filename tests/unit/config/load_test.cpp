@@ -93,7 +93,7 @@ TEST_F(Load, EverythingAtOnce) {
                "base.yaml:2:3: train.stesp: unknown key; did you mean 'steps'?\n"
                "a.yaml:7:12: train.generator.beta1: expected a number in [0, 1), got '1'\n"
                "--set sample.count=0: sample.count: expected an integer >= 1, got '0'\n"
-               "--set output.tensorboard=1: output.tensorboard: expected true or false, got '1'\n"
+               "--set output.tensorboard=1: output.tensorboard: expected true or false, got '1'; write true\n"
                "a.yaml:3:3: data.train: needed for data.kind images\n"
                "a.yaml:3:3: data.test: needed for evaluate.reference test; name a test set, or set "
                "evaluate.reference to train\n"

@@ -112,31 +112,88 @@ TEST_F(Schema, NumbersAreFiniteAndInRange) {
 }
 
 TEST_F(Schema, BooleansAreTrueOrFalse) {
-  EXPECT_EQ(read("flag: yes"), "f.yaml:1:7: flag: expected true or false, got 'yes'\n");
-  EXPECT_EQ(read("flag: 1"), "f.yaml:1:7: flag: expected true or false, got '1'\n");
-  EXPECT_EQ(read("flag: \"true\""), "f.yaml:1:7: flag: expected true or false, got 'true'\n");
+  EXPECT_EQ(read("flag: yes"), "f.yaml:1:7: flag: expected true or false, got 'yes'; write true\n");
+  EXPECT_EQ(read("flag: 1"), "f.yaml:1:7: flag: expected true or false, got '1'; write true\n");
+  EXPECT_EQ(read("flag: \"true\""),
+            "f.yaml:1:7: flag: expected true or false, got 'true'; write true, without quotes\n");
 }
 
 TEST_F(Schema, ListsNameTheElement) {
   EXPECT_EQ(read("inner:\n  widths: [1, 0, x]\n"),
-            "f.yaml:2:15: inner.widths[1]: expected a list of integers >= 1, got '0'\n"
-            "f.yaml:2:18: inner.widths[2]: expected a list of integers >= 1, got 'x'\n");
+            "f.yaml:2:15: inner.widths[1]: expected an integer >= 1, got '0'\n"
+            "f.yaml:2:18: inner.widths[2]: expected an integer >= 1, got 'x'\n");
   EXPECT_EQ(v_.widths, (std::vector<int64_t>{1, 2}));
-  EXPECT_EQ(read("inner:\n  widths: 5\n"), "f.yaml:2:11: inner.widths: expected a list of integers >= 1, got '5'\n");
+  EXPECT_EQ(read("inner:\n  widths: 5\n"),
+            "f.yaml:2:11: inner.widths: expected a list of integers >= 1, got '5'; write [5]\n");
   EXPECT_EQ(read("inner:\n  methods: [a, c]\n"),
-            "f.yaml:2:16: inner.methods[1]: expected a list of: a, b, got 'c'; did you mean 'a'?\n");
+            "f.yaml:2:16: inner.methods[1]: expected one of: a, b, got 'c'; did you mean 'a'?\n");
   EXPECT_EQ(read("inner: {widths: []}"), "");
   EXPECT_TRUE(v_.widths.empty());
 }
 
 TEST_F(Schema, WrongShapes) {
-  EXPECT_EQ(read("inner: 5"), "f.yaml:1:8: inner: expected keys and values, got '5'\n");
-  EXPECT_EQ(read("count: [1]"), "f.yaml:1:8: count: expected an integer >= 1, got a list\n");
-  EXPECT_EQ(read("count: {a: 1}"), "f.yaml:1:8: count: expected an integer >= 1, got keys and values\n");
-  EXPECT_EQ(read("count:\n"), "f.yaml:1:1: count: expected an integer >= 1, got nothing\n");
-  EXPECT_EQ(read("inner:\n  text:\n"), "f.yaml:2:3: inner.text: expected a text, got nothing\n");
-  EXPECT_EQ(read("- a\n- b\n"), "f.yaml:1:1: expected keys and values, got a list\n");
-  EXPECT_EQ(read("[a]: 5"), "f.yaml:1:1: expected a key, got a list\n");
+  EXPECT_EQ(read("inner: 5"),
+            "f.yaml:1:8: inner: expected keys and values, got '5'; write inner: {size: VALUE, ...}\n");
+  EXPECT_EQ(read("count: [1]"), "f.yaml:1:8: count: expected an integer >= 1, got a list; write 1, without brackets\n");
+  EXPECT_EQ(read("count: {a: 1}"),
+            "f.yaml:1:8: count: expected an integer >= 1, got keys and values; write count: VALUE\n");
+  EXPECT_EQ(read("count:\n"),
+            "f.yaml:1:1: count: expected an integer >= 1, got nothing; write a value, or leave the key out\n");
+  EXPECT_EQ(
+      read("inner:\n  text:\n"),
+      "f.yaml:2:3: inner.text: expected a text, got nothing; write \"\" for an empty text, or leave the key out\n");
+  EXPECT_EQ(read("- a\n- b\n"), "f.yaml:1:1: expected keys and values, got a list; write lines such as flag: VALUE\n");
+  EXPECT_EQ(read("[a]: 5"), "f.yaml:1:1: expected a key, got a list; write KEY: VALUE\n");
+}
+
+// What follows "got ..." in the one complaint.
+TEST_F(Schema, WhatToWriteInstead) {
+  const auto advice = [&](const std::string& key, const std::string& value) {
+    const std::string all =
+        key == "count" || key == "flag" ? read(key + ": " + value) : read("inner: {" + key + ": " + value + "}");
+    const size_t got = all.find(", got "), begin = all.find(';', got);
+    return begin == all.npos ? std::string() : all.substr(begin, all.size() - 1 - begin);
+  };
+  const std::pair<const char*, std::vector<std::pair<const char*, const char*>>> cases[] = {
+      {"methods",
+       {{"a", "; write [a]"},
+        {"\"a,b\"", "; write [a, b]"},
+        {"A b", "; write [a, b]"},
+        {"nonsense", "; write it in brackets: [VALUE, ...]"},
+        {"", "; write [VALUE, ...], or leave the key out"},
+        {"{a: b}", "; write methods: [VALUE, ...]"},
+        {"[[a]]", "; write a, without brackets"},
+        {"[{a: b}]", "; write VALUE"},
+        {"[a, ]", ""},
+        {"[~]", "; write a value, or end the list before it"},
+        {"[B]", "; did you mean 'b'?"}}},
+      {"widths",
+       {{"\"1,2\"", "; write [1, 2]"}, {"1 2 x", "; write it in brackets: [VALUE, ...]"}, {"\"5\"", "; write [5]"}}},
+      {"word",
+       {{"[mlp]", "; write mlp, without brackets"},
+        {"MLP", "; did you mean 'mlp'?"},
+        {"[mlp, dcgan]", "; write one value, without brackets"}}},
+      {"size",
+       {{"\"0.5\"", "; write 0.5, without quotes"},
+        {"\"0,5\"", "; write 0.5"},
+        {"[0.5]", "; write 0.5, without brackets"},
+        {"7", ""}}},
+      {"flag",
+       {{"Yes", "; write true"},
+        {"off", "; write false"},
+        {"0", "; write false"},
+        {"[true]", "; write true, without brackets"},
+        {"maybe", ""}}},
+      {"count",
+       {{"10_000", "; write 10000"},
+        {"\"10,000\"", "; write 10000"},
+        {"20k", "; write 20e3"},
+        {"5.0", "; write 5"},
+        {"1.5", ""},
+        {"0", ""},
+        {"\"0\"", ""}}}};
+  for (const auto& [key, values] : cases)
+    for (const auto& [value, expected] : values) EXPECT_EQ(advice(key, value), expected) << key << ": " << value;
 }
 
 TEST_F(Schema, UnknownKeysGetASuggestion) {
@@ -165,7 +222,7 @@ TEST_F(Schema, AllProblemsOfATextAtOnce) {
             "f.yaml:2:7: flag: expected true or false, got 'maybe'\n"
             "f.yaml:4:9: inner.size: expected a number in [0, 1), got '2'\n"
             "f.yaml:5:9: inner.word: expected one of: mlp, dcgan, got '5'\n"
-            "f.yaml:6:12: inner.widths[0]: expected a list of integers >= 1, got '0'\n");
+            "f.yaml:6:12: inner.widths[0]: expected an integer >= 1, got '0'\n");
   EXPECT_EQ(v_.count, 3);
 }
 
@@ -207,12 +264,13 @@ TEST_F(Schema, Overrides) {
 TEST_F(Schema, WrongOverrides) {
   EXPECT_EQ(set("inner.szie=1"), "--set inner.szie=1: inner.szie: unknown key; did you mean 'size'?\n");
   EXPECT_EQ(set("iner.size=0.5"), "--set iner.size=0.5: iner: unknown key; did you mean 'inner'?\n");
-  EXPECT_EQ(set("count.x=5"), "--set count.x=5: count: a value, not a section; it has no keys\n");
+  EXPECT_EQ(set("count.x=5"), "--set count.x=5: count: a value, not a section; it has no keys: write count=VALUE\n");
   EXPECT_EQ(set("count=0"), "--set count=0: count: expected an integer >= 1, got '0'\n");
   EXPECT_EQ(set("count="), "--set count=: count: expected an integer >= 1, got ''\n");
   EXPECT_EQ(set("count"), "--set count: expected path.to.key=value\n");
   EXPECT_EQ(set("=5"), "--set =5: expected path.to.key=value\n");
-  EXPECT_EQ(set("inner=5"), "--set inner=5: inner: expected keys and values, got '5'\n");
+  EXPECT_EQ(set("inner=5"),
+            "--set inner=5: inner: expected keys and values, got '5'; write inner: {size: VALUE, ...}\n");
   EXPECT_EQ(set("inner.widths=[1"), "--set inner.widths=[1: not valid YAML: end of sequence flow not found\n");
 }
 

@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "eval/frechet.hpp"
 #include "eval/inception_score.hpp"
+#include "eval/kid.hpp"
 #include "eval/modes.hpp"
 #include "eval/moments.hpp"
 #include "tensor/noise.hpp"
@@ -53,11 +55,29 @@ TEST(Frechet, ASetAgainstItselfIsZeroHoweverIllConditioned) {
   EXPECT_NEAR(frechet_distance(s, s), 0, 1e-9 * s.covariance.trace().item<double>());
 }
 
+TEST(Frechet, RoundingIsNoNegativeDistanceAndNothingElseIsHidden) {
+  for (uint64_t seed = 1; seed < 200; ++seed) {  // about half of these come out negative before it is mended
+    const at::Tensor f = Noise{seed}.normal({0, 30}, 8, 0, Stream::prior).to(at::kDouble) * 1e-3 + 7;
+    Moments moments(8);
+    moments.add(f);
+    const GaussianFactor x = factor(moments.statistics("set"), "set");
+    EXPECT_GE(frechet_distance(x, x), 0);
+  }
+  GaussianFactor off = factor(gaussian({1, 2}, {1, 4}), "a");
+  off.trace = 4;  // not its root's
+  EXPECT_NEAR(frechet_distance(off, off), -2, 1e-12);
+  off.trace = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(std::isnan(frechet_distance(off, off)));
+}
+
 TEST(Frechet, LineInInverseSize) {
   const Line line = line_in_inverse_size({10, 20, 40}, {3 + 50.0 / 10, 3 + 50.0 / 20, 3 + 50.0 / 40});
   EXPECT_NEAR(line.intercept, 3, 1e-12);
   EXPECT_NEAR(line.slope, 50, 1e-10);
   EXPECT_THROW(line_in_inverse_size({10, 10}, {1, 2}), Error);
+  const Line level = line_in_inverse_size({10, 11, 13, 17, 19}, std::vector<double>(5, 0.1 + 0.2));
+  EXPECT_EQ(level.slope, 0);
+  EXPECT_NEAR(level.intercept, 0.3, 1e-15);
 }
 
 TEST(Moments, ALargeMeanCostsNoDigits) {
@@ -103,6 +123,27 @@ TEST(InceptionScore, UniformAndOneHot) {
   certain.add(at::eye(4).repeat({10, 1}) * 1000, {0, 40});
   EXPECT_NEAR(certain.score().mean, 4, 1e-9);
   EXPECT_NEAR(certain.score().std, 0, 1e-9);
+}
+
+TEST(InceptionScore, OfImagesThatAreAllAlikeIsOne) {
+  for (uint64_t seed = 1; seed < 50; ++seed) {
+    InceptionScore score(7, 90);
+    score.add((Noise{seed}.normal({0, 1}, 7, 0, Stream::prior) * 3).expand({90, 7}), {0, 90});
+    EXPECT_GE(score.score().mean, 1);
+    EXPECT_NEAR(score.score().mean, 1, 1e-14);
+    EXPECT_EQ(score.score().std, 0);
+  }
+}
+
+TEST(Kid, OfEqualRowsIsZeroAndANegativeOneStays) {
+  for (const double value : {0.5, 1.0, 1.75}) {  // products of float32 are exact
+    const at::Tensor x = at::full({30, 3}, value, at::kFloat);
+    const double within = kernel_sum_off_diagonal(x);
+    EXPECT_EQ(squared_mmd({within, within, kernel_sum(x, x)}, 30, 30), 0);
+  }
+  const at::Tensor x = Noise{1}.normal({0, 30}, 3, 0, Stream::prior);
+  const double within = kernel_sum_off_diagonal(x);  // of a set beside itself: unbiased, so below 0
+  EXPECT_LT(squared_mmd({within, within, kernel_sum(x, x)}, 30, 30), 0);
 }
 
 TEST(InceptionScore, SplitsAreContiguousWhoeverAddsThem) {
