@@ -49,7 +49,10 @@ std::string text_of(const std::vector<T>& values) {
 
 void print(const Section& section, const std::string& indent, bool comments, std::string& out) {
   for (const Field& field : section.fields()) {
-    out += indent + field.name + ": " + std::visit([](const auto* p) { return text_of(*p); }, field.target);
+    int64_t* const* integer = std::get_if<int64_t*>(&field.target);
+    const bool automatic = integer && field.allowed.automatic && **integer == *field.allowed.automatic;
+    out += indent + field.name + ": " +
+           (automatic ? std::string("auto") : std::visit([](const auto* p) { return text_of(*p); }, field.target));
     if (comments) out += fmt::format("  # {}; {}", field.doc, expected_text(field));
     out += '\n';
   }
