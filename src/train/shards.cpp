@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <vector>
@@ -70,11 +71,13 @@ std::optional<int64_t> shards_of_checkpoints(const fs::path& checkpoints) {
   fs::file_time_type newest{};
   for (const auto& entry : fs::directory_iterator(checkpoints)) {
     const fs::path file = entry.path() / "state.json";
-    if (entry.path().extension() == ".partial" || !fs::exists(file)) continue;
-    const auto state = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    std::error_code gone;  // another job may train here, and remove old ones meanwhile
+    const auto time = fs::last_write_time(file, gone);
+    if (gone || entry.path().extension() == ".partial") continue;
+    std::ifstream stream(file);
+    const auto state = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
     if (!state.is_object() || !state.contains("key") || !state["key"].is_string()) continue;
     const auto found = shards_of_key(state["key"].get<std::string>());
-    const auto time = fs::last_write_time(file);
     if (!found || (shards && time < newest)) continue;
     shards = found;
     newest = time;
