@@ -121,7 +121,9 @@ def run_tests(args, report, gpus):
     if not program:
         check(report, "GPU tests", False, f"there is no test program mpi_gpu in {args.tests}: build the tests (launch/setup.sh), or pack with --tests")
         return
-    plans = [("1 rank, NCCL", 1, {}), ("2 ranks on one GPU, through host memory", 2, {"CUDA_VISIBLE_DEVICES": args.first})]
+    plans = [("1 rank", 1, {})]
+    if report["gpus_can_be_shared"]:
+        plans.append(("2 ranks on one GPU, through host memory", 2, {"CUDA_VISIBLE_DEVICES": args.first}))
     if gpus > 1:
         plans.append((f"{gpus} ranks, one per GPU, NCCL", gpus, {}))
     for name, ranks, variables in plans:
@@ -150,7 +152,7 @@ def run_small(args, report, gpus, kind):
     with open(config, "w") as file:
         file.write(SMALL[kind].replace("FOLDER", os.path.abspath(args.out)))
     reference = None
-    for ranks in sorted({1, 2, 3, gpus}):
+    for ranks in sorted({1, 2, 3, gpus} if report["gpus_can_be_shared"] else {1, gpus}):
         folder = os.path.join(args.out, f"{kind}-np{ranks}")
         shutil.rmtree(folder, ignore_errors=True)
         variables = ["env", f"CUDA_VISIBLE_DEVICES={args.first}"] if 1 < ranks != gpus else []  # ranks share the first GPU
@@ -228,7 +230,8 @@ def main():
     args.first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
 
     info_file = os.path.join(args.out, ".info.json")
-    code, output, _ = run(args, [args.binary, "info", "--json", info_file])
+    # Under mpirun too: in an allocation of several tasks the program alone refuses to be one rank.
+    code, output, _ = run(args, [*mpi(args, 1), args.binary, "info", "--json", info_file])
     if code != 0:
         sys.exit(f"gpu_check: '{args.binary} info' fails ({code}):\n{output}")
     with open(info_file) as file:
@@ -243,7 +246,9 @@ def main():
         print("gpu_check: this program was built without the CUDA toolkit, so without NCCL: launch/setup.sh --cuda on. Nothing was checked.", file=sys.stderr)
         return NO_GPU
 
-    report = {"schema": 1, "info": info, "driver": smi("driver_version"), "checks": [], "benches": []}
+    # In the mode EXCLUSIVE_PROCESS a second rank on a GPU is refused by the driver.
+    shared = not any("exclusive" in mode.lower() for mode in smi("compute_mode"))
+    report = {"schema": 1, "info": info, "driver": smi("driver_version"), "gpus_can_be_shared": shared, "checks": [], "benches": []}
     run_tests(args, report, gpus)
     for kind in SMALL:
         run_small(args, report, gpus, kind)

@@ -55,6 +55,32 @@ usable_by_memory() {
   smaller "$1" "$fit"
 }
 
+# How many GPUs a program started here would see. CUDA reads CUDA_VISIBLE_DEVICES up to the first entry that is neither a number nor
+# an id: -1, NoDevFiles (Slurm's word for none) and nothing hide them all.
+visible_gpus() {
+  local entry entries count=0
+  if [[ -z ${CUDA_VISIBLE_DEVICES+set} ]]; then
+    { nvidia-smi -L 2>/dev/null || true; } | grep -c '^GPU ' || true
+    return
+  fi
+  IFS=, read -ra entries <<<"$CUDA_VISIBLE_DEVICES"
+  for entry in "${entries[@]}"; do
+    [[ $entry =~ ^\ *([0-9]+|(GPU|MIG)-.*)$ ]] || break
+    count=$((count + 1))
+  done
+  echo "$count"
+}
+
+# The array `forwarded`: mpirun's options that take what NCCL and UCX read along to other nodes. It does not by itself where it starts
+# ranks over ssh, and ranks that differ in NCCL_ALGO or NCCL_SOCKET_IFNAME wait for each other for ever.
+forward_variables() {
+  local name
+  forwarded=()
+  for name in $(compgen -e); do
+    if [[ $name == NCCL_* || $name == UCX_* ]]; then forwarded+=(-x "$name"); fi
+  done
+}
+
 # While a long command writes its log: the log's last line on a terminal, else a sign of life every minute.
 watch_log() {  # watch_log LOG PARENT-PID
   local start=$SECONDS line

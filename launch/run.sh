@@ -67,14 +67,7 @@ prepare() {
 }
 
 gpus() {
-  local devices
-  if [[ " ${options[*]} " =~ \ --device[=\ ]cpu\  ]]; then echo 0; return; fi
-  if [[ -n ${CUDA_VISIBLE_DEVICES+set} ]]; then
-    IFS=, read -ra devices <<<"$CUDA_VISIBLE_DEVICES"
-    echo "${#devices[@]}"
-    return
-  fi
-  { nvidia-smi -L 2>/dev/null || true; } | grep -c '^GPU ' || true
+  if [[ " ${options[*]} " =~ \ --device[=\ ]cpu\  ]]; then echo 0; else visible_gpus; fi
 }
 
 # Where the binary puts the run: it knows the defaults, so it is asked.
@@ -86,7 +79,7 @@ report_path() {
     previous=$option
   done
   if [[ -z $out ]]; then
-    resolved=$("$binary" config --config "$config" "${options[@]}" 2>/dev/null) || return 0
+    resolved=$(env -u SLURM_NTASKS -u PMI_SIZE "$binary" config --config "$config" "${options[@]}" 2>/dev/null) || return 0
     out=$(awk '$1 == "output:" {inside = 1} inside && $1 == "directory:" {print $2; exit}' <<<"$resolved" | tr -d "\"'")
     [[ -n $out && $out != \#* ]] || out=runs/$(awk '$1 == "name:" {print $2; exit}' <<<"$resolved" | tr -d "\"'")
   fi
@@ -116,7 +109,8 @@ if [[ -z ${SLURM_NTASKS:-} ]]; then
 fi
 if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
-mpi_arguments+=(-x OMP_NUM_THREADS -x OMP_WAIT_POLICY)
+forward_variables
+mpi_arguments+=(-x OMP_NUM_THREADS -x OMP_WAIT_POLICY "${forwarded[@]}")
 
 # A session of its own keeps a terminal's Ctrl-C from mpirun, which would end the ranks before they can save. mpirun
 # passes SIGUSR1 on to them and waits.

@@ -11,6 +11,8 @@
 #   DDLS_BINARY           the program (default: build/ddls_dist, or that of a packed folder)
 #   DDLS_MAX_RESTARTS     how often a job may put itself back (default 100)
 
+# shellcheck source=launch/lib.sh
+source "$root/launch/lib.sh"
 readonly stopped=75
 complain() { printf '%s: %s\n' "${SLURM_JOB_NAME:-job}" "$*" >&2; }
 give_up() {  # give_up CODE MESSAGE
@@ -62,7 +64,8 @@ choose_launcher() {
       else
         extra=(--map-by "slot:PE=$cpus" --bind-to core)
       fi
-      launcher=("$mpirun" "${extra[@]}" -x OMP_NUM_THREADS -x OMP_WAIT_POLICY) ;;
+      forward_variables
+      launcher=("$mpirun" "${extra[@]}" -x OMP_NUM_THREADS -x OMP_WAIT_POLICY "${forwarded[@]}") ;;
     *) give_up 64 "DDLS_LAUNCHER is '$kind'; it is srun, mpirun or auto" ;;
   esac
 }

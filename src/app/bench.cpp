@@ -11,7 +11,9 @@
 #include "base/output.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
+#include "device/cuda_bridge.hpp"
 #include "tensor/noise.hpp"
+#include "train/shards.hpp"
 
 namespace ddls {
 namespace {
@@ -65,8 +67,10 @@ Json spread_of(std::vector<double> values) {
 
 double seconds_together(Communicator& comm, const std::function<void()>& work) {
   comm.barrier();
+  const c10::Device device = comm.topology().device;
   const Stopwatch watch;
   work();
+  if (!device.is_cpu()) cuda::synchronize(device.index());  // what was launched counts when it has run
   comm.barrier();
   return watch.seconds();
 }
@@ -102,6 +106,7 @@ double peak_resident_mib() {
 void run_bench(const CommandLine& line, Communicator& comm) {
   Config config;
   comm.together([&] { config = load_config(line.config_file, line.overrides); });
+  resolve_shards(config, comm.ranks());
   Json result;
   if (line.bench == "training") result = bench_training(config, line.bench_options, comm);
   if (line.bench == "sampler") result = bench_sampler(config, line.bench_options, comm);

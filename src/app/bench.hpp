@@ -27,7 +27,7 @@ Json bench_collectives(const BenchOptions& options, Communicator& comm);
 
 // Median, least and greatest of a figure over the rounds.
 Json spread_of(std::vector<double> values);
-// Seconds that `work` takes from the moment all ranks are ready until all are done. **Collective.**
+// Seconds that `work` takes from the moment all ranks are ready until all are done, their devices too. **Collective.**
 double seconds_together(Communicator& comm, const std::function<void()>& work);
 // Random samples of the shape that the configuration's networks make.
 Dataset synthetic_data(const Config& config, int64_t count);

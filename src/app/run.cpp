@@ -14,6 +14,7 @@
 #include "models/factory.hpp"
 #include "train/gan_training.hpp"
 #include "train/latents.hpp"
+#include "train/shards.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -167,10 +168,15 @@ Run open_run(const CommandLine& line, Communicator& comm) {
   });
   if (comm.root())
     for (const Dataset* set : {&train, &test}) tell_of_set(set->name, set->size(), set->left_out, set->unlabelled);
+  const fs::path folder = folder_of(line, config);
+  const std::string begun = comm.on_root([&] {
+    const auto shards = line.resume == Resume::never ? std::nullopt : shards_of_checkpoints(folder / "checkpoints");
+    return shards ? std::to_string(*shards) : std::string();
+  });
+  resolve_shards(config, comm.ranks(), begun.empty() ? std::nullopt : std::optional<int64_t>(std::stoll(begun)));
   comm.require_same(hash64(to_yaml(config, false)), "the configuration");
   comm.require_same(train.digest(), "the training data");
 
-  const fs::path folder = folder_of(line, config);
   comm.on_root([&] {
     make_folder(folder / "samples");
     return std::string();

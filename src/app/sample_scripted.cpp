@@ -47,6 +47,11 @@ ForeignGan load_gan(const CommandLine& line, const Config& config, c10::Device d
   if (config.sample.precision == "bfloat16")
     fail(Exit::config, "sample.precision: TorchScript files run as they are; {} needs networks of ours",
          config.sample.precision);
+  if (config.sample.cuda_graph)
+    fail(
+        Exit::config,
+        "sample.cuda_graph: TorchScript files may take memory or wait for the device as they run, which a graph cannot "
+        "record; set it to false");
   return load_scripted_gan(line.generator, line.discriminator, config.model, device);
 }
 

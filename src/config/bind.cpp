@@ -138,8 +138,10 @@ void bind_train(Section& s, TrainConfig& c) {
   s.value("batch", &c.batch, "samples per update, over all ranks", at_least(1));
   s.value("generator_batch", &c.generator_batch, "samples per generator update; 0: as batch", at_least(0));
   s.value("shards", &c.shards,
-          "parts of a batch, dealt to ranks: bits do not depend on the rank count; 0: one per rank, overlapped",
-          at_least(0));
+          "parts of a batch, dealt to ranks: bits do not depend on the rank count; auto: 4 up to four ranks, enough "
+          "for all "
+          "of more ranks; 0: one per rank, overlapped",
+          at_least_or_auto(0, automatic_shards));
   s.value("loss", &c.loss, "loss of the GAN",
           one_of({"non_saturating", "minimax", "hinge", "wasserstein", "least_squares"}));
   s.value("discriminator_steps", &c.discriminator_steps, "discriminator updates per generator update", at_least(1));

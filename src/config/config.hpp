@@ -109,11 +109,13 @@ struct TrainDdlsConfig {
   double penalty = 0.1;     // negatives, both: weight of the mean square of d
 };
 
+constexpr int64_t automatic_shards = -1;  // resolved once the ranks are known: train/shards.hpp
+
 struct TrainConfig {
   int64_t steps = 10'000;
   int64_t batch = 256;
   int64_t generator_batch = 0;  // 0: as batch
-  int64_t shards = 4;
+  int64_t shards = automatic_shards;
   std::string loss = "non_saturating";
   int64_t discriminator_steps = 1;  // per generator step
   double r1_weight = 0;

@@ -48,6 +48,8 @@ std::string text_of(const std::vector<T>& values) {
 }
 
 std::string value_text(const Field& field) {
+  int64_t* const* integer = std::get_if<int64_t*>(&field.target);
+  if (integer && field.allowed.automatic && **integer == *field.allowed.automatic) return "auto";
   return std::visit([](const auto* p) { return text_of(*p); }, field.target);
 }
 

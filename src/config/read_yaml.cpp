@@ -139,6 +139,8 @@ class Reader {
 
   template <typename Element>
   std::optional<Element> element_of(const Field& field, const YAML::Node& node) const {
+    if constexpr (std::is_same_v<Element, int64_t>)
+      if (field.allowed.automatic && node.IsScalar() && node.Scalar() == "auto") return *field.allowed.automatic;
     auto value = parse<Element>(node);
     if (!value || !is_allowed(*value, field.allowed)) return std::nullopt;
     if constexpr (std::is_same_v<Element, std::string>)

@@ -46,6 +46,7 @@ std::string bounds_text(const Allowed& a) {
 
 Allowed any_value() { return {}; }
 Allowed at_least(double min) { return {.min = min}; }
+Allowed at_least_or_auto(double min, int64_t automatic) { return {.min = min, .automatic = automatic}; }
 Allowed above(double min) { return {.min = min, .min_open = true}; }
 Allowed between(double min, double max) { return {.min = min, .max = max}; }
 Allowed at_least_below(double min, double max) { return {.min = min, .max = max, .max_open = true}; }
@@ -59,7 +60,8 @@ std::string expected_text(const Field& field, bool element) {
     return fmt::format("{}: {}", list ? "a list of" : "one of", fmt::join(field.allowed.words, ", "));
   if (field.allowed.path) return "a path";
   const Nouns nouns = nouns_of(field.target);
-  return (list ? fmt::format("a list of {}", nouns.many) : std::string(nouns.one)) + bounds_text(field.allowed);
+  return (list ? fmt::format("a list of {}", nouns.many) : std::string(nouns.one)) + bounds_text(field.allowed) +
+         (field.allowed.automatic ? ", or auto" : "");
 }
 
 std::string ConfigProblem::text() const {

@@ -24,10 +24,12 @@ struct Allowed {
   std::optional<double> min = {}, max = {};
   bool min_open = false, max_open = false;
   std::vector<std::string> words = {};
+  std::optional<int64_t> automatic = {};  // the integer that the word `auto` stands for; outside the bounds
   bool path = false;  // a text that names a file or folder; made absolute, from the folder of the file it stands in
 };
 Allowed any_value();
 Allowed at_least(double min);
+Allowed at_least_or_auto(double min, int64_t automatic);
 Allowed above(double min);
 Allowed between(double min, double max);         // both ends belong to it
 Allowed at_least_below(double min, double max);  // [min, max)

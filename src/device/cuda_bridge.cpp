@@ -1,6 +1,7 @@
 #include "device/cuda_bridge.hpp"
 
 #include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
@@ -11,9 +12,10 @@ namespace ddls::cuda {
 Devices devices() {
   int count = 0;
   const cudaError_t code = cudaGetDeviceCount(&count);
-  if (code == cudaSuccess) return {count, ""};
+  if (code == cudaSuccess) return {count, "", false};
   cudaGetLastError();  // otherwise the next kernel launch would report it again
-  return {0, cudaGetErrorString(code)};
+  // Without any driver the runtime calls it too old.
+  return {0, cudaGetErrorString(code), code != cudaErrorNoDevice && code != cudaErrorInsufficientDriver};
 }
 
 std::string device_name(int device) {
@@ -29,6 +31,11 @@ std::string device_pci_bus_id(int device) {
 }
 
 void set_device(int device) { c10::cuda::set_device(static_cast<c10::DeviceIndex>(device)); }
+
+void synchronize(int device) {
+  const c10::cuda::CUDAGuard there(static_cast<c10::DeviceIndex>(device));
+  c10::cuda::device_synchronize();
+}
 
 bool built_with_toolkit() { return true; }
 

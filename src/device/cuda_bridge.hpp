@@ -14,12 +14,14 @@ namespace ddls::cuda {
 struct Devices {
   int count = 0;
   std::string problem;  // why there is none, in the driver's words; empty where there is nothing to say
+  bool failed = false;  // there is none for another reason than that there is no driver, or no GPU that it shows
 };
 
 Devices devices();                          // visible to this process
 std::string device_name(int device);        // "NVIDIA H200"
 std::string device_pci_bus_id(int device);  // "0000:1B:00.0": tells whether two ranks share a GPU; empty if unknown
 void set_device(int device);                // for the calling thread
+void synchronize(int device);               // waits until it has run all that was launched
 bool built_with_toolkit();                  // the functions below, NCCL and CudaGraph exist
 
 // The stream that Torch launches on in the calling thread: a cudaStream_t.

@@ -19,8 +19,8 @@ c10::impl::VirtualGuardImpl wheel() { return c10::impl::VirtualGuardImpl(c10::De
 }  // namespace
 
 Devices devices() {
-  if (!at::hasCUDA()) return {0, "Torch sees no CUDA device"};
-  return {wheel().deviceCount(), ""};
+  if (!at::hasCUDA()) return {0, "Torch sees no CUDA device", false};
+  return {wheel().deviceCount(), "", false};
 }
 
 std::string device_name(int) { return "GPU"; }
@@ -28,6 +28,8 @@ std::string device_name(int) { return "GPU"; }
 std::string device_pci_bus_id(int) { return {}; }
 
 void set_device(int device) { wheel().setDevice({c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)}); }
+
+void synchronize(int device) { wheel().synchronizeDevice(static_cast<c10::DeviceIndex>(device)); }
 
 bool built_with_toolkit() { return false; }
 

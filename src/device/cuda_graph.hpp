@@ -28,6 +28,7 @@ class CudaGraph {
 
  private:
   struct Recording;
+  std::unique_ptr<Recording> record(const Tensors& inputs);
   Function function_;
   std::map<std::vector<int64_t>, std::unique_ptr<Recording>> recordings_;  // by the sizes of all inputs
 };

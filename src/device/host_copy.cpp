@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -20,7 +21,9 @@ std::function<at::Tensor()> copy_to_host(const at::Tensor& source) {
     copied->record(c10::cuda::getCurrentCUDAStream(device));
   }
   // The source stays until then: its memory would be handed out again for work on the other stream.
-  return [source, to, copied] {
+  // A thread whose first call to CUDA is a wait would open a context of its own on GPU 0: half a GB there for every rank.
+  return [source, to, copied, device] {
+    c10::cuda::set_device(device);
     copied->synchronize();
     return to;
   };

@@ -57,9 +57,13 @@ struct Communicator::State {
 
 Communicator::Communicator(MPI_Comm comm, const Topology& topology, double timeout_s, int64_t chunk_bytes)
     : state_(std::make_unique<State>(comm, topology, timeout_s, chunk_bytes)) {
-  if (topology.transport != Transport::nccl) return;
+  if (topology.transport != Transport::nccl || ranks() == 1) return;
   const std::string id = on_root(nccl_unique_id);
-  together([&] { state_->nccl = connect_nccl(id, rank(), ranks(), topology.device.index(), timeout_s); });
+  together([&] {
+    const Watchdog::Guard guard(state_->dog, "connect_nccl", 0);  // together() guards its own wait alone
+    state_->nccl = connect_nccl(id, rank(), ranks(), topology.device.index(), timeout_s,
+                                [dog = &state_->dog](uint64_t number) { return dog->missing(number); });
+  });
 }
 
 Communicator::~Communicator() = default;
@@ -76,6 +80,7 @@ Pending Communicator::all_reduce_async(at::Tensor tensor, Reduce op) {
   ensure(tensor.defined() && tensor.is_contiguous(), "all_reduce needs a contiguous tensor");
   ensure(op != Reduce::mean || tensor.is_floating_point(), "all_reduce: the mean of {} is not defined",
          c10::toString(tensor.scalar_type()));
+  if (ranks() == 1 && !tensor.is_cpu()) return Pending();  // sum, mean, least and greatest of one are it
   const c10::NoGradGuard no_grad;
   return state_->guarded("all_reduce", static_cast<int64_t>(tensor.nbytes()), [&]() -> Pending {
     if (tensor.is_cuda() && state_->nccl) return state_->nccl->all_reduce(tensor, op, state_->dog.count());
@@ -94,6 +99,7 @@ Pending Communicator::all_reduce_async(at::Tensor tensor, Reduce op) {
 void Communicator::broadcast(at::Tensor& tensor, int root) {
   ensure(tensor.defined() && tensor.is_contiguous(), "broadcast needs a contiguous tensor");
   ensure(root >= 0 && root < ranks(), "broadcast from rank {} of {}", root, ranks());
+  if (ranks() == 1) return;
   const c10::NoGradGuard no_grad;
   const auto bytes = static_cast<int64_t>(tensor.nbytes());
   state_->guarded("broadcast", bytes, [&] {

@@ -11,9 +11,11 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/error.hpp"
@@ -85,9 +87,26 @@ struct InFlight {
   Clock::time_point start;
 };
 
+// Calls into NCCL that wait for other ranks get a thread of their own, with the device chosen in it. Nothing where the call has not
+// come back within the limit (0: none): its thread is left behind, to end with the process. So `call` owns what it uses.
+std::optional<ncclResult_t> in_time(int device, double limit_s, std::function<ncclResult_t()> call) {
+  auto done = std::make_shared<std::promise<ncclResult_t>>();
+  auto result = done->get_future();
+  std::thread([done, device, call = std::move(call)] {
+    done->set_value(cudaSetDevice(device) == cudaSuccess ? call() : ncclUnhandledCudaError);
+  }).detach();
+  if (limit_s > 0 && result.wait_for(std::chrono::duration<double>(limit_s)) == std::future_status::timeout)
+    return std::nullopt;
+  return result.get();
+}
+
+// The communicator is a blocking one: a call that has come back has put its work on the stream. Of the other kind NCCL 2.28 hands every
+// call to a thread, which ncclCommGetAsyncError joins and frees, so that two threads that ask at once, as the monitor and the one
+// that waits for its call would, free it twice. Of a blocking one the monitor may ask at any time.
 class NcclChannel {
  public:
-  NcclChannel(const std::string& unique_id, int rank, int ranks, int device, double timeout_s);
+  using Missing = std::function<std::string(uint64_t number)>;
+  NcclChannel(const std::string& unique_id, int rank, int ranks, int device, double timeout_s, Missing missing);
   ~NcclChannel();
   NcclChannel(const NcclChannel&) = delete;
   NcclChannel& operator=(const NcclChannel&) = delete;
@@ -98,25 +117,29 @@ class NcclChannel {
  private:
   template <typename Call>
   Pending launch(const at::Tensor& tensor, const char* operation, uint64_t number, const Call& call);
-  void settle(const char* operation, double limit_s);
+  ncclComm_t connect(const ncclUniqueId& id, int ranks) const;
   void abort_communicator();
+  void stop_monitor();
   void monitor();
   [[noreturn]] void end_process(const std::string& message);
 
   int rank_, device_;
   double timeout_s_;
+  Missing missing_;
   int exceptions_ = std::uncaught_exceptions();
   std::atomic<ncclComm_t> comm_ = nullptr;  // null once aborted
   cudaStream_t stream_ = nullptr;
-  std::mutex mutex_;  // guards in_flight_, stopping_ and the life of comm_
+  std::mutex calls_;  // held while a thread is inside NCCL with comm_, which is not aborted then
+  std::mutex mutex_;  // guards in_flight_ and stopping_
   std::condition_variable wake_;
   std::deque<InFlight> in_flight_;
   bool stopping_ = false;
   std::thread monitor_;
 };
 
-NcclChannel::NcclChannel(const std::string& unique_id, int rank, int ranks, int device, double timeout_s)
-    : rank_(rank), device_(device), timeout_s_(timeout_s) {
+NcclChannel::NcclChannel(const std::string& unique_id, int rank, int ranks, int device, double timeout_s,
+                         Missing missing)
+    : rank_(rank), device_(device), timeout_s_(timeout_s), missing_(std::move(missing)) {
   ncclUniqueId id;
   ensure(unique_id.size() == sizeof id, "an NCCL id has {} bytes, not {}", sizeof id, unique_id.size());
   std::memcpy(&id, unique_id.data(), sizeof id);
@@ -127,90 +150,85 @@ NcclChannel::NcclChannel(const std::string& unique_id, int rank, int ranks, int 
     fail(Exit::runtime, "NCCL {} is loaded, but the program was built with {}: check LD_LIBRARY_PATH", loaded,
          NCCL_VERSION_CODE);
   }
+  comm_ = connect(id, ranks);
 
   const c10::DeviceGuard guard(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)));
   int least = 0, greatest = 0;
   DDLS_CUDA(cudaDeviceGetStreamPriorityRange(&least, &greatest));
   // High priority: a bucket that can leave should not queue behind the backward pass that it overlaps.
   DDLS_CUDA(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, greatest));
-
-  // Not blocking: a communicator that waits inside NCCL for a dead rank could not be aborted.
-  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-  config.blocking = 0;
-  ncclComm_t made = nullptr;
-  DDLS_NCCL(ncclCommInitRankConfig(&made, ranks, id, rank, &config));
-  comm_ = made;
-  settle("ncclCommInitRankConfig", timeout_s_);
   monitor_ = std::thread([this] { monitor(); });
 }
 
-NcclChannel::~NcclChannel() {
+ncclComm_t NcclChannel::connect(const ncclUniqueId& id, int ranks) const {
+  constexpr double after_the_watchdog_s = 5;  // which knows who is missing
+  const auto made = std::make_shared<ncclComm_t>(nullptr);
+  const auto result =
+      in_time(device_, timeout_s_ > 0 ? timeout_s_ + after_the_watchdog_s : 0, [made, id, ranks, rank = rank_] {
+        ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+        config.blocking = 1;
+        return ncclCommInitRankConfig(made.get(), ranks, id, rank, &config);
+      });
+  if (!result)
+    fail(Exit::runtime,
+         "NCCL: ncclCommInitRankConfig was not done after {} s: is a rank missing, or the network closed?",
+         timeout_s_ + after_the_watchdog_s);
+  if (*result != ncclSuccess) {
+    const char* detail = ncclGetLastError(nullptr);
+    fail(Exit::runtime, "NCCL: ncclCommInitRankConfig failed: {}: {} (NCCL_DEBUG=INFO tells more)",
+         ncclGetErrorString(*result), detail ? detail : "no detail");
+  }
+  return *made;
+}
+
+void NcclChannel::stop_monitor() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   monitor_.join();
+}
+
+NcclChannel::~NcclChannel() {
   if (std::uncaught_exceptions() > exceptions_) {
+    stop_monitor();
     abort_communicator();  // the other ranks may not come to a finalize
     return;
   }
   try {
     const c10::DeviceGuard guard(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device_)));
-    DDLS_CUDA(cudaStreamSynchronize(stream_));
-    DDLS_NCCL(ncclCommFinalize(comm_));
-    settle("ncclCommFinalize", 30);
-    DDLS_NCCL(ncclCommDestroy(comm_));
+    // While the monitor still looks: it ends the process where a rank does not come to what is under way.
+    const cudaError_t drained = cudaStreamSynchronize(stream_);
+    stop_monitor();
+    DDLS_CUDA(drained);
+    const ncclComm_t comm = comm_.exchange(nullptr);
+    if (!comm) return;
+    constexpr double limit_s = 30;
+    const auto closed = in_time(device_, limit_s, [comm] {
+      const ncclResult_t finalized = ncclCommFinalize(comm);
+      return finalized == ncclSuccess ? ncclCommDestroy(comm) : finalized;
+    });
+    if (!closed) log::warning("closing NCCL: not done after {} s", limit_s);
+    if (closed) DDLS_NCCL(*closed);
     DDLS_CUDA(cudaStreamDestroy(stream_));
   } catch (const std::exception& error) {
     log::warning("closing NCCL: {}", error.what());
   }
+  if (monitor_.joinable()) stop_monitor();
 }
 
-// Waits until NCCL has taken the last call: only then is its work on the stream.
-void NcclChannel::settle(const char* operation, double limit_s) {
-  const auto start = Clock::now();
-  for (;;) {
-    ncclResult_t state = ncclSuccess;
-    const ncclResult_t asked = ncclCommGetAsyncError(comm_, &state);
-    if (asked != ncclSuccess) state = asked;
-    if (state == ncclSuccess) return;
-    if (state != ncclInProgress) {
-      const char* text = ncclGetLastError(comm_);
-      const std::string detail = text ? text : "";
-      const std::scoped_lock lock(mutex_);  // the monitor must not ask a communicator that is going
-      abort_communicator();
-      fail(Exit::runtime, "NCCL: {} failed: {}: {} (NCCL_DEBUG=INFO tells more)", operation, ncclGetErrorString(state),
-           detail);
-    }
-    const double waited = seconds_since(start);
-    if (limit_s > 0 && waited > limit_s) {
-      const std::scoped_lock lock(mutex_);
-      abort_communicator();
-      fail(Exit::runtime, "NCCL: {} was not done after {} s: is a rank missing, or the network closed?", operation,
-           limit_s);
-    }
-    if (waited > 0.001) std::this_thread::sleep_for(std::chrono::microseconds(100));
-  }
-}
-
-// ncclCommAbort itself has been seen to hang, so it gets a thread and five seconds; the process ends soon after anyway.
+// ncclCommAbort itself has been seen to hang, so it gets five seconds; the process ends soon after anyway. Where a thread hangs inside
+// NCCL the end of the process does it alone: an abort would free what that thread uses.
 void NcclChannel::abort_communicator() {
+  const std::unique_lock outside(calls_, std::try_to_lock);
+  if (!outside.owns_lock()) return;
   const ncclComm_t comm = comm_.exchange(nullptr);
-  if (!comm) return;
-  auto done = std::make_shared<std::promise<void>>();
-  auto ended = done->get_future();
-  std::thread([done, comm, device = device_] {
-    cudaSetDevice(device);
-    ncclCommAbort(comm);
-    done->set_value();
-  }).detach();
-  ended.wait_for(std::chrono::seconds(5));
+  if (comm) in_time(device_, 5, [comm] { return ncclCommAbort(comm); });
 }
 
 template <typename Call>
 Pending NcclChannel::launch(const at::Tensor& tensor, const char* operation, uint64_t number, const Call& call) {
-  ensure(comm_.load() != nullptr, "NCCL: {} #{} after the communicator was aborted", operation, number);
   ensure(tensor.is_cuda() && tensor.get_device() == device_, "NCCL: {} #{} needs a tensor on cuda:{}", operation,
          number, device_);
   const c10::DeviceGuard guard(tensor.device());
@@ -218,8 +236,11 @@ Pending NcclChannel::launch(const at::Tensor& tensor, const char* operation, uin
   const Event ready;
   DDLS_CUDA(cudaEventRecord(ready.get(), static_cast<cudaStream_t>(cuda::current_stream(device_))));
   DDLS_CUDA(cudaStreamWaitEvent(stream_, ready.get(), 0));
-  DDLS_NCCL(call());
-  settle(operation, timeout_s_);
+  {
+    const std::scoped_lock inside(calls_);
+    ensure(comm_.load() != nullptr, "NCCL: {} #{} after the communicator was aborted", operation, number);
+    DDLS_NCCL(call());
+  }
   auto done = std::make_shared<Event>();
   DDLS_CUDA(cudaEventRecord(done->get(), stream_));
   {
@@ -257,9 +278,10 @@ void NcclChannel::monitor() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, std::chrono::milliseconds(200), [this] { return stopping_; })) {
     ncclResult_t state = ncclSuccess;
-    if (!comm_ || ncclCommGetAsyncError(comm_, &state) != ncclSuccess) continue;
+    const ncclComm_t comm = comm_;
+    if (!comm || ncclCommGetAsyncError(comm, &state) != ncclSuccess) continue;
     if (state != ncclSuccess && state != ncclInProgress) {
-      end_process(fmt::format("rank {}: NCCL: {}: {}", rank_, ncclGetErrorString(state), ncclGetLastError(comm_)));
+      end_process(fmt::format("rank {}: NCCL: {}: {}", rank_, ncclGetErrorString(state), ncclGetLastError(comm)));
     }
     while (!in_flight_.empty()) {
       const cudaError_t code = cudaEventQuery(in_flight_.front().done->get());
@@ -273,8 +295,9 @@ void NcclChannel::monitor() {
             fmt::format("rank {}: {} #{}: CUDA: {}", rank_, first.operation, first.number, cudaGetErrorString(code)));
       }
       if (timeout_s_ > 0 && seconds_since(first.start) > timeout_s_) {
-        end_process(fmt::format("rank {} hung in {} #{}, {} (longer than {} s)", rank_, first.operation, first.number,
-                                bytes_text(first.bytes), timeout_s_));
+        const std::string absent = missing_(first.number);
+        end_process(fmt::format("rank {} hung in {} #{}, {} (longer than {} s){}{}", rank_, first.operation,
+                                first.number, bytes_text(first.bytes), timeout_s_, absent.empty() ? "" : ": ", absent));
       }
       break;
     }
@@ -302,8 +325,9 @@ std::string nccl_unique_id() {
   return {reinterpret_cast<const char*>(&id), sizeof id};
 }
 
-DeviceCollectives connect_nccl(const std::string& unique_id, int rank, int ranks, int device, double timeout_s) {
-  auto channel = std::make_shared<NcclChannel>(unique_id, rank, ranks, device, timeout_s);
+DeviceCollectives connect_nccl(const std::string& unique_id, int rank, int ranks, int device, double timeout_s,
+                               std::function<std::string(uint64_t)> missing) {
+  auto channel = std::make_shared<NcclChannel>(unique_id, rank, ranks, device, timeout_s, std::move(missing));
   return {[channel](const at::Tensor& tensor, Reduce op, uint64_t number) {
             return channel->all_reduce(tensor, op, number);
           },

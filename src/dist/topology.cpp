@@ -3,28 +3,42 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
 #include "device/cuda_bridge.hpp"
 #include "dist/check.hpp"
 #include "dist/failure.hpp"
+#include "dist/placement.hpp"
 
 namespace ddls {
 namespace {
 
 // What every rank tells the others: plain bytes of fixed size, so that one MPI_Allgather does.
 struct Card {
+  static constexpr int most_gpus = 32;
   int node = 0;  // the least rank there: names of hosts may be the same, as in containers
-  int local_rank = 0, visible = 0, device = -1, threads = 1;
-  char host[80] = "", problem[120] = "", name[80] = "", bus[32] = "";
+  int local_rank = 0, visible = 0, device = -1;
+  bool unexpected = false;
+  uint64_t nccl_settings = 0;
+  char host[80] = "", problem[120] = "", name[80] = "", gpus[most_gpus][24] = {};
+  CpuMask cpus;
+
+  std::string bus() const { return device < 0 ? "" : gpus[device]; }
 };
+static_assert(std::is_trivially_copyable_v<Card>);
 
 void put(char* to, size_t size, const std::string& text) {
   const size_t length = std::min(size - 1, text.size());
@@ -38,31 +52,87 @@ std::vector<Card> exchange(const Card& mine, MPI_Comm comm, int ranks) {
   return cards;
 }
 
-// Every rank decides from the same cards, so that all use the same kind of device or all throw the same error.
-bool use_cuda(const std::vector<Card>& cards, const std::string& wanted) {
-  if (wanted == "cpu") return false;
-  const auto without = std::find_if(cards.begin(), cards.end(), [](const Card& card) { return card.visible == 0; });
-  const bool some = std::any_of(cards.begin(), cards.end(), [](const Card& card) { return card.visible > 0; });
-  if (without == cards.end()) return true;
-  const auto rank = without - cards.begin();
-  if (wanted == "cuda") {
-    throw CollectiveError(
-        Exit::config, fmt::format("device cuda: rank {} on {} has no CUDA device{}{}; use --device cpu or auto", rank,
-                                  without->host, *without->problem ? ": " : "", without->problem));
+bool driver_is_there() { return fs::exists("/dev/nvidiactl") || fs::exists("/proc/driver/nvidia/version"); }
+
+void look_for_gpus(Card& card) {
+  const cuda::Devices devices = cuda::devices();
+  card.visible = std::min(devices.count, Card::most_gpus);
+  card.unexpected =
+      devices.count == 0 && !hides_gpus(std::getenv("CUDA_VISIBLE_DEVICES")) && (devices.failed || driver_is_there());
+  put(card.problem, sizeof card.problem, devices.problem);
+  for (int gpu = 0; gpu < card.visible; ++gpu) {
+    const std::string id = cuda::device_pci_bus_id(gpu);
+    put(card.gpus[gpu], sizeof card.gpus[gpu], id.empty() ? fmt::format("number {}", gpu) : id);
   }
-  if (some && rank != 0) log::debug("rank {} has no CUDA device", rank);
-  return false;
 }
 
-void check_enough_devices(const std::vector<Card>& cards) {
-  for (size_t rank = 0; rank < cards.size(); ++rank) {
-    const Card& card = cards[rank];
-    if (card.visible > 1 && card.local_rank >= card.visible) {
-      throw CollectiveError(Exit::config,
-                            fmt::format("rank {} is number {} on {}, which shows {} GPUs: start at most {} ranks there",
-                                        rank, card.local_rank + 1, card.host, card.visible, card.visible));
-    }
+std::vector<RankGpus> gpus_of(const std::vector<Card>& cards) {
+  std::vector<RankGpus> ranks;
+  for (const Card& card : cards)
+    ranks.push_back({card.node, card.host, {card.gpus, card.gpus + card.visible}, card.problem, card.unexpected});
+  return ranks;
+}
+
+std::vector<RankCpus> cpus_of(const std::vector<Card>& cards) {
+  std::vector<RankCpus> ranks;
+  for (const Card& card : cards) ranks.push_back({card.node, card.cpus});
+  return ranks;
+}
+
+// NCCL_* of this process: ranks that differ in them choose other algorithms and wait for each other for ever.
+uint64_t nccl_settings() {
+  std::vector<std::string> settings;
+  for (char** entry = environ; *entry; ++entry)
+    if (std::string_view(*entry).starts_with("NCCL_")) settings.emplace_back(*entry);
+  std::sort(settings.begin(), settings.end());
+  return hash64(fmt::format("{}", fmt::join(settings, "\n")));
+}
+
+void warn_of_other_settings(const std::vector<Card>& cards) {
+  for (size_t rank = 1; rank < cards.size(); ++rank) {
+    if (cards[rank].nccl_settings == cards[0].nccl_settings) continue;
+    log::warning(
+        "rank {} on {} has other NCCL_* variables than rank 0 on {}: give mpirun -x NAME for each (launch/run.sh and "
+        "the "
+        "batch scripts do)",
+        rank, cards[rank].host, cards[0].host);
+    return;
   }
+}
+
+CpuMask cores_of_this_process() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CpuMask mask;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return mask;
+  for (size_t core = 0; core < mask.size(); ++core) mask[core] = CPU_ISSET(core, &set);
+  return mask;
+}
+
+// Where the launcher bound to nothing: to the cores of the GPU's own socket, before there are threads that would stay behind.
+void stay_beside_gpu(const std::string& bus) {
+  std::string id = bus;
+  std::transform(id.begin(), id.end(), id.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::ifstream file(fmt::format("/sys/bus/pci/devices/{}/local_cpulist", id));
+  std::string line;
+  const auto online = static_cast<size_t>(std::max(0L, sysconf(_SC_NPROCESSORS_ONLN)));
+  if (!std::getline(file, line)) return;
+  const auto beside = cpus_beside(cores_of_this_process(), online, parse_cpu_list(line));
+  if (!beside) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (size_t core = 0; core < beside->size(); ++core)
+    if ((*beside)[core]) CPU_SET(core, &set);
+  if (sched_setaffinity(0, sizeof set, &set) == 0) log::debug("bound to the cores of GPU {}: {}", bus, line);
+}
+
+// float32 means float32, and the same work gives the same bits: Torch's defaults for convolutions are TF32 and any algorithm,
+// and products in bfloat16 may add their parts in bfloat16.
+void set_up_torch() {
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
 }
 
 struct SharedGpu {
@@ -72,7 +142,7 @@ struct SharedGpu {
 std::optional<SharedGpu> shared_gpu(const std::vector<Card>& cards) {
   std::map<std::string, size_t> seen;
   for (size_t rank = 0; rank < cards.size(); ++rank) {
-    const auto [at, fresh] = seen.emplace(fmt::format("{} {}", cards[rank].node, cards[rank].bus), rank);
+    const auto [at, fresh] = seen.emplace(fmt::format("{} {}", cards[rank].node, cards[rank].bus()), rank);
     if (!fresh) return SharedGpu{at->second, rank};
   }
   return std::nullopt;
@@ -86,18 +156,12 @@ Transport cuda_transport(const std::vector<Card>& cards, bool speaker) {
   if (const auto shared = shared_gpu(cards)) {
     if (speaker) {
       log::warning("ranks {} and {} share one GPU ({} on {}), which NCCL refuses: data goes through host memory",
-                   shared->first, shared->second, cards[shared->first].bus, cards[shared->first].host);
+                   shared->first, shared->second, cards[shared->first].bus(), cards[shared->first].host);
     }
     return Transport::staged;
   }
+  if (speaker) warn_of_other_settings(cards);
   return Transport::nccl;
-}
-
-int cores_of_this_process() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return CPU_COUNT(&set);
 }
 
 }  // namespace
@@ -130,41 +194,43 @@ Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads) {
   DDLS_MPI(MPI_Bcast(&card.node, 1, MPI_INT, 0, node));
   DDLS_MPI(MPI_Comm_free(&node));
   card.local_rank = topology.local_rank;
+  card.nccl_settings = nccl_settings();
   put(card.host, sizeof card.host, host_name());
-  if (wanted != "cpu") {
-    const cuda::Devices devices = cuda::devices();
-    card.visible = devices.count;
-    put(card.problem, sizeof card.problem, devices.problem);
-  }
+  if (wanted != "cpu") look_for_gpus(card);
   std::vector<Card> cards = exchange(card, comm, topology.ranks);
-  const bool on_cuda = use_cuda(cards, wanted);
-  if (on_cuda) {
-    check_enough_devices(cards);
-    card.device = card.visible == 1 ? 0 : topology.local_rank;
+  const DeviceKind kind = choose_kind(wanted, gpus_of(cards));
+  if (topology.rank == 0 && !kind.warning.empty()) log::warning("{}", kind.warning);
+  if (kind.cuda) {
+    card.device = choose_gpus(gpus_of(cards))[static_cast<size_t>(topology.rank)];
     cuda::set_device(card.device);
-    // float32 means float32, and the same work gives the same bits: Torch's defaults for convolutions are TF32 and any algorithm.
-    at::globalContext().setAllowTF32CuDNN(false);
-    at::globalContext().setAllowTF32CuBLAS(false);
-    at::globalContext().setDeterministicCuDNN(true);
+    set_up_torch();
     put(card.name, sizeof card.name, cuda::device_name(card.device));
-    put(card.bus, sizeof card.bus, cuda::device_pci_bus_id(card.device));
+    stay_beside_gpu(card.bus());
     topology.device = c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(card.device));
   }
-  // On the CPU the thread count is part of what a result depends on; on a GPU threads only feed it.
-  topology.threads = threads > 0 ? threads : on_cuda ? std::max(1, cores_of_this_process() / topology.local_ranks) : 1;
-  at::set_num_threads(
-      topology.threads);  // never left to Torch, which takes MKL's word: 1 under mpirun, all cores without
-  card.threads = topology.threads;
+  card.cpus = cores_of_this_process();
   cards = exchange(card, comm, topology.ranks);
-  if (on_cuda) topology.transport = cuda_transport(cards, topology.rank == 0);
-
+  if (kind.cuda) topology.transport = cuda_transport(cards, topology.rank == 0);
+  const std::vector<RankCpus> cpus = cpus_of(cards);
   for (int rank = 0; rank < topology.ranks; ++rank) {
     const Card& other = cards[static_cast<size_t>(rank)];
+    // On the CPU the thread count is part of what a result depends on; on a GPU threads only feed it.
+    const int its_threads = threads > 0 ? threads : kind.cuda ? threads_of(static_cast<size_t>(rank), cpus) : 1;
     const std::string device =
-        on_cuda ? fmt::format("cuda:{} {} {}", other.device, other.name, other.bus) : std::string("cpu");
-    topology.places.push_back({rank, other.local_rank, other.host, device, other.threads});
+        kind.cuda ? fmt::format("cuda:{} {} {}", other.device, other.name, other.bus()) : std::string("cpu");
+    topology.places.push_back({rank, other.local_rank, other.host, device, other.name, its_threads});
   }
+  topology.threads = topology.places[static_cast<size_t>(topology.rank)].threads;
+  at::set_num_threads(
+      topology.threads);  // never left to Torch, which takes MKL's word: 1 under mpirun, all cores without
   return topology;
+}
+
+std::string Topology::gpu_models() const {
+  std::set<std::string> models;
+  for (const RankPlace& place : places)
+    if (!place.gpu.empty()) models.insert(place.gpu);
+  return fmt::format("{}", fmt::join(models, ", "));
 }
 
 std::string Topology::table() const {

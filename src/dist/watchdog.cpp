@@ -114,6 +114,12 @@ Watchdog::~Watchdog() {
   state_->thread.join();
 }
 
+std::string Watchdog::missing(uint64_t number) const {
+  const std::scoped_lock lock(state_->mutex);  // the watchdog's thread looks after the signs of life under it
+  if (!state_->heartbeat) return {};
+  return state_->heartbeat->absent({number, true, ""}, state_->now_s).text;
+}
+
 uint64_t Watchdog::count() const { return state_->count.load(std::memory_order_relaxed); }
 
 Watchdog::Guard::Guard(Watchdog& dog, const char* operation, int64_t bytes, Wait wait) : dog_(dog) {

@@ -38,6 +38,9 @@ class Watchdog {
   };
 
   uint64_t count() const;  // operations armed so far: the number of the present one
+  // For the messages of other threads: who has not come to operation `number`, as far as is known, and what they do instead ("rank 5
+  // on node7 has given no sign of life for 598 s"); empty where all have come, or where there are no signs of life to go by.
+  std::string missing(uint64_t number) const;
 
  private:
   friend class Guard;

@@ -5,21 +5,27 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/log.hpp"
 #include "dist/failure.hpp"
 #include "models/network.hpp"
 #include "models/spectral_norm.hpp"
 #include "models/state.hpp"
+#include "train/shards.hpp"
 
 namespace ddls {
 
 ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, const char* batch_key) {
-  ShardPlan plan{batch, shards > 0 ? shards : comm.ranks(), shards > 0, {}};
+  const int64_t number = shards == automatic_shards ? choose_shards({batch}, comm.ranks())
+                         : shards > 0               ? shards
+                                                    : comm.ranks();
+  ShardPlan plan{batch, number, shards != 0, {}};
   if (batch % plan.shards != 0)
     all_fail(Exit::config, "{} = {} cannot be cut into {} equal shards ({}); change one of them", batch_key, batch,
              plan.shards, plan.exact ? "train.shards" : "one per rank");
   if (plan.exact && comm.ranks() > plan.shards && comm.rank() == 0)
-    log::warning("train.shards = {}: only that many of the {} ranks have work in training", plan.shards, comm.ranks());
+    log::warning("{} = {} in {} shards: only that many of the {} ranks have work in training (train.shards)", batch_key,
+                 batch, plan.shards, comm.ranks());
   const int64_t size = batch / plan.shards;
   for (const Block& block : BlockPlan{batch, size}.blocks_of(comm.rank(), comm.ranks())) plan.mine.push_back(block.ids);
   return plan;
@@ -76,6 +82,16 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
   std::vector<double> means = reducer_->scalars();
   for (double& mean : means) mean /= static_cast<double>(plan_.shards);
   return means;
+}
+
+uint64_t Learner::digest() const {
+  uint64_t digest = flat_.digest();
+  for (const auto& buffer : network_->named_buffers()) {
+    const at::Tensor host = buffer.value().detach().to(at::kCPU).contiguous();
+    digest = hash64(buffer.key(), digest);
+    digest = hash64({static_cast<const std::byte*>(host.data_ptr()), static_cast<size_t>(host.nbytes())}, digest);
+  }
+  return digest;
 }
 
 double Learner::gradient_norm() const { return flat_.gradients().norm().item<double>(); }

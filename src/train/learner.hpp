@@ -2,7 +2,7 @@
 // One network under data-parallel training: flat parameters, gradient reduction, Adam, and the moving average.
 //
 // A global batch is cut into shards, contiguous ids of equal size, and shards are dealt to ranks. With `train.shards` > 0
-// their number is part of the configuration and gradients are summed exactly: the weights are the same bits for every
+// (or auto, see shards.hpp) their number is part of the configuration and gradients are summed exactly: the weights are the same bits for every
 // rank count. With 0 there is one shard per rank, and reduction overlaps with backward.
 #include <ATen/core/Tensor.h>
 
@@ -52,7 +52,8 @@ class Learner {
   const at::Tensor& ema() const { return ema_; }
   // The moving average (the weights themselves without one) in `fresh`, a network of the same architecture.
   NetworkPtr averaged(NetworkPtr fresh) const;
-  uint64_t digest() const { return flat_.digest(); }
+  // Of parameters and buffers: u and v of spectral norms are computed by every rank for itself, and unlike GPUs round otherwise.
+  uint64_t digest() const;
   double gradient_norm() const;  // of the last update, after the mean over shards
 
   NamedTensors optimizer_state() const;  // Adam's moments, and the flat average under "ema"

@@ -77,7 +77,8 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
   if (first > 0) log::info("{}: goes on from step {} of {}", phase.name, first, phase.steps);
 
   const auto save = [&](int64_t step) {
-    comm.require_same(phase.digest(), phase.name + "'s weights on the ranks");
+    comm.require_same(phase.digest(),
+                      phase.name + "'s weights and spectral norms (are the ranks' GPUs, or processors, of one model?)");
     comm.on_root([&] {
       Checkpoint checkpoint = phase.save();
       checkpoint.state["step"] = step;

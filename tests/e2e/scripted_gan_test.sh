@@ -133,6 +133,8 @@ hash_of calibrated3 | cmp whole - || fail "calibrated: other bytes on 3 ranks"
 grep -q '"fitted_on": 19' calibrated3/calibration.json || fail "no record of the calibration"
 expect 78 1 sample --generator G.pt --discriminator D.pt --out bad "${calibrated[@]}" --set train.calibration.method=head
 says 'a head needs the features'
+expect 78 1 sample --generator G.pt --discriminator D.pt --out bad --config quick.yaml --set sample.cuda_graph=true
+says 'sample.cuda_graph: TorchScript files'
 expect 78 2 sample --generator G.pt --discriminator D.pt --out bad --config quick.yaml --set train.calibration.method=platt
 says 'name reals that the discriminator never saw'
 

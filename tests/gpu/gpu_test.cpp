@@ -7,10 +7,13 @@
 
 #include <cstdlib>
 
+#include "base/error.hpp"
 #include "ddls/graphed.hpp"
 #include "ddls/method.hpp"
 #include "ddls/target.hpp"
 #include "device/cuda_bridge.hpp"
+#include "device/cuda_graph.hpp"
+#include "dist/nccl_channel.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "mpi/world.hpp"
@@ -47,6 +50,37 @@ void expect_equal(const at::Tensor& got, const at::Tensor& wanted, const std::st
 TEST_F(Gpu, TransportIsNcclUnlessRanksShareAGpu) {
   const bool share = topology_.ranks > 1 && cuda::devices().count < topology_.local_ranks;
   EXPECT_EQ(topology_.transport, cuda::built_with_toolkit() && !share ? Transport::nccl : Transport::staged);
+}
+
+// One rank needs no NCCL, but this is where it can be seen to start, and to end, on a machine of one GPU.
+TEST_F(Gpu, NcclOfOneRankStartsAndEnds) {
+  if (!cuda::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  if (comm_->ranks() > 1) GTEST_SKIP() << "for one rank";
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    DeviceCollectives nccl =
+        connect_nccl(nccl_unique_id(), 0, 1, topology_.device.index(), 60, [](uint64_t) { return std::string(); });
+    at::Tensor tensor = ramp(1000, at::kFloat, 3);
+    nccl.all_reduce(tensor, Reduce::sum, 1).wait();
+    nccl.broadcast(tensor, 0, 2).wait();
+    expect_equal(tensor, ramp(1000, at::kFloat, 3), "one rank");
+  }
+}
+
+// A function that copies to the host cannot be recorded: the error says so, and work on the GPU goes on.
+TEST_F(Gpu, AFailedRecordingEnds) {
+  if (!cuda::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  cuda::CudaGraph graph([](const cuda::CudaGraph::Tensors& in) -> cuda::CudaGraph::Tensors {
+    return {in[0] * in[0].sum().item<double>()};
+  });
+  const at::Tensor ones = at::ones({8}, on_gpu(at::kFloat));
+  try {
+    graph({ones});
+    ADD_FAILURE() << "recorded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Exit::config) << error.what();
+  }
+  const at::Tensor large = at::empty({64 << 20}, on_gpu(at::kFloat)).fill_(2);
+  EXPECT_EQ(large.sum().item<double>(), 2.0 * (64 << 20));
 }
 
 TEST_F(Gpu, AllReduceIsExact) {

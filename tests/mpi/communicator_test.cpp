@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 #include <ATen/ATen.h>
 
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
+#include <thread>
 
 #include "base/error.hpp"
 #include "dist/failure.hpp"
+#include "dist/watchdog.hpp"
 #include "mpi/world.hpp"
 
 namespace ddls {
@@ -188,6 +191,41 @@ TEST(Communicator, WorksOnSubsetsOfTheJob) {
   expect_equal(tensor, ramp(5, at::kFloat, 3), "alone");
   Communicator moved = std::move(alone);
   EXPECT_EQ(moved.gather_rows(tensor)->size(0), 5);
+}
+
+TEST(Communicator, OneRankNeedsNoNccl) {
+  Topology topology = find_topology(MPI_COMM_SELF, "cpu");
+  topology.transport = Transport::nccl;  // nothing connects, here where there is no GPU
+  topology.device = c10::Device(c10::DeviceType::CUDA, 0);
+  Communicator alone(MPI_COMM_SELF, topology, 60);
+  at::Tensor tensor = at::empty({3}, at::kMeta);  // of a device that nothing here can read
+  alone.all_reduce(tensor);
+  alone.all_reduce_async(tensor, Reduce::mean).wait();
+  alone.broadcast(tensor);
+  EXPECT_THROW(alone.broadcast(tensor, 1), Error);
+}
+
+// Rank 0 has come to its second operation, the others to their first.
+TEST(Watchdog, SaysToOtherThreadsWhoIsMissing) {
+  if (world().ranks() == 1) GTEST_SKIP();
+  constexpr double limit_s = 20;
+  HeartbeatOptions options;
+  options.one_machine = true;
+  Watchdog dog(world().rank(), limit_s, Heartbeat::open(MPI_COMM_WORLD, options));
+  { const Watchdog::Guard first(dog, "first", 0); }
+  const std::string wanted = "rank 1 is alive but has not come: it works behind first #1";
+  std::string missing;
+  bool said = false;
+  if (world().root()) {
+    const Watchdog::Guard second(dog, "second", 0);
+    for (int tries = 0; tries < 100 && !said; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      missing = dog.missing(2);
+      said = missing.find(wanted) != missing.npos && dog.missing(1).empty();
+    }
+  }
+  world().barrier();
+  EXPECT_EQ(said, world().root()) << missing;
 }
 
 }  // namespace

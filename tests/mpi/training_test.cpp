@@ -8,10 +8,13 @@
 #include "base/files.hpp"
 #include "base/stop_signal.hpp"
 #include "dist/failure.hpp"
+#include "models/factory.hpp"
+#include "models/network.hpp"
 #include "models/state.hpp"
 #include "mpi/world.hpp"
 #include "tensor/noise.hpp"
 #include "train/gan_training.hpp"
+#include "train/learner.hpp"
 #include "train/ratio_fit.hpp"
 #include "train/ratio_refine.hpp"
 
@@ -123,6 +126,24 @@ TEST_P(Training, StoppedAndResumedGivesTheSameBits) {
     world().barrier();
   }
   EXPECT_EQ(expected, train(config, data, cut, world()));
+}
+
+// u of a spectral norm drifts where a rank's device rounds otherwise: saving notices.
+TEST(SpectralNorms, OfRanksThatDifferAreNoticed) {
+  Config c;
+  c.model.architecture = "sn_dcgan";
+  c.model.generator_widths = c.model.discriminator_widths = {8, 8, 8, 8};
+  const NetworkPtr network = make_network(c.model, Role::discriminator, {3, 32, 32}, 1);
+  Learner learner(network, AdamConfig{}, 1, {}, plan_shards(8, 4, world(), "batch"), world());
+  EXPECT_NO_THROW(world().require_same(learner.digest(), "weights"));
+  const uint64_t before = learner.digest();
+  at::Tensor u;
+  for (const auto& buffer : network->named_buffers())
+    if (buffer.key().ends_with(".u")) u = buffer.value();
+  EXPECT_TRUE(u.defined());
+  if (world().rank() + 1 == world().ranks() && u.defined()) u.add_(1e-6);
+  EXPECT_EQ(learner.digest() == before, world().rank() + 1 < world().ranks());
+  if (world().ranks() > 1) EXPECT_THROW(world().require_same(learner.digest(), "weights"), CollectiveError);
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, Training,

@@ -88,7 +88,8 @@ TEST_F(Load, EverythingAtOnce) {
        "train:\n"
        "  batch: 250\n"
        "  generator:\n"
-       "    beta1: 1\n");
+       "    beta1: 1\n"
+       "  shards: 4\n");
   EXPECT_ERROR(load_config("a.yaml", {"sample.count=0", "output.tensorboard=1"}), Exit::config,
                "base.yaml:2:3: train.stesp: unknown key; did you mean 'steps'?\n"
                "a.yaml:7:12: train.generator.beta1: expected a number in [0, 1), got '1'\n"
@@ -213,8 +214,9 @@ TEST(Check, Precision) {
 
 TEST(Check, Train) {
   Config config;
-  config.train.shards = 0;  // one per rank: nothing has to divide
   config.train.batch = 250;
+  EXPECT_EQ(conflicts_of(config), "");  // auto finds a number that divides
+  config.train.shards = 0;              // one per rank: nothing has to divide
   EXPECT_EQ(conflicts_of(config), "");
   config.train.shards = 4;
   config.train.ratio.batch = 510;

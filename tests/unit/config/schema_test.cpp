@@ -9,7 +9,7 @@ namespace {
 
 struct Values {
   bool flag = false;
-  int64_t count = 7;
+  int64_t count = 7, parts = -1;
   uint64_t seed = 1;
   double size = 0.5;
   std::string word = "mlp", text = "t", path;
@@ -24,6 +24,7 @@ class Schema : public testing::Test {
     root_.value("flag", &v_.flag, "a flag");
     root_.value("count", &v_.count, "a count", at_least(1));
     root_.value("seed", &v_.seed, "a seed");
+    root_.value("parts", &v_.parts, "parts", at_least_or_auto(0, -1));
     Section& inner = root_.section("inner", "more");
     inner.value("size", &v_.size, "a size", at_least_below(0, 1));
     inner.value("word", &v_.word, "a word", one_of({"mlp", "dcgan"}));
@@ -353,6 +354,17 @@ TEST(Nearest, SlipsAreFoundAndStrangersAreNot) {
   EXPECT_EQ(nearest("l", known), "lr");
   EXPECT_EQ(nearest("widths", known), std::nullopt);
   EXPECT_EQ(nearest("x", {}), std::nullopt);
+}
+
+TEST_F(Schema, AutoIsAWordForANumberOutsideTheBounds) {
+  EXPECT_NE(print_yaml(root_, false).find("parts: auto\n"), std::string::npos);
+  EXPECT_EQ(read("parts: 3"), "");
+  EXPECT_EQ(v_.parts, 3);
+  EXPECT_NE(print_yaml(root_, false).find("parts: 3\n"), std::string::npos);
+  EXPECT_EQ(set("parts=auto"), "");
+  EXPECT_EQ(v_.parts, -1);
+  EXPECT_EQ(read("parts: -1"), "f.yaml:1:8: parts: expected an integer >= 0, or auto, got '-1'\n");
+  EXPECT_EQ(read("count: auto"), "f.yaml:1:8: count: expected an integer >= 1, got 'auto'\n");
 }
 
 }  // namespace
