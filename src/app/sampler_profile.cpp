@@ -26,11 +26,13 @@ void add_figures(Json& json, const StepRow& row, double peak_flops) {
   json["mb"] = or_nothing(row.bytes * 1e-6);
 }
 
-// Rows of one kind, pass and way as one, those that take most first.
+// Rows of one kind, pass and algorithm as one, those that take most first.
 std::vector<StepRow> by_kind(const std::vector<StepRow>& rows) {
   std::vector<StepRow> kinds;
   for (const StepRow& row : rows) {
-    const auto same = [&](const StepRow& k) { return k.kind == row.kind && k.pass == row.pass && k.way == row.way; };
+    const auto same = [&](const StepRow& k) {
+      return k.kind == row.kind && k.pass == row.pass && k.algorithm == row.algorithm;
+    };
     auto kind = std::find_if(kinds.begin(), kinds.end(), same);
     if (kind == kinds.end()) {
       kinds.push_back(row);
@@ -68,7 +70,7 @@ Target autograd_target(const NetworkPtr& generator, const NetworkPtr& ratio, c10
   freeze(*generator);
   freeze(*ratio);
   const auto part = [&](const char* name, const char* pass) {
-    return profile.add_part({.operation = name, .pass = pass, .kind = "network", .way = "autograd", .input = ""});
+    return profile.add_part({.operation = name, .pass = pass, .kind = "network", .algorithm = "autograd", .input = ""});
   };
   const auto timed = [&](const char* name, const NetworkPtr& network, double flops) {
     return [&profile, network, flops, row = part(name, "forward")](const at::Tensor& x, const at::Tensor& labels) {
@@ -99,14 +101,14 @@ Json profile_as_json(const StepProfile& profile, double peak_flops) {
   std::rotate(rows.begin(), rows.begin() + 1, rows.end());  // the rest comes last
   Json operations = Json::array();
   for (const StepRow& row : rows) {
-    Json line{{"operation", row.operation}, {"pass", row.pass},  {"kind", row.kind}, {"way", row.way},
-              {"input", row.input},         {"calls", row.calls}};
+    Json line{{"operation", row.operation}, {"pass", row.pass},   {"kind", row.kind},
+              {"algorithm", row.algorithm}, {"input", row.input}, {"calls", row.calls}};
     add_figures(line, row, peak_flops);
     operations.push_back(std::move(line));
   }
   Json kinds = Json::array();
   for (const StepRow& kind : by_kind(rows)) {
-    Json line{{"kind", kind.kind}, {"pass", kind.pass}, {"way", kind.way}};
+    Json line{{"kind", kind.kind}, {"pass", kind.pass}, {"algorithm", kind.algorithm}};
     add_figures(line, kind, peak_flops);
     kinds.push_back(std::move(line));
   }
@@ -122,7 +124,7 @@ Json trace_of(const StepProfile& profile) {
     TraceLabel label{.name = row.operation, .category = row.pass};
     if (!row.pass.empty()) {
       label.name += " " + row.pass;
-      label.arguments = {{"kind", row.kind}, {"way", row.way}, {"input", row.input}};
+      label.arguments = {{"kind", row.kind}, {"algorithm", row.algorithm}, {"input", row.input}};
     }
     labels.push_back(std::move(label));
   }

@@ -12,7 +12,7 @@ std::function<double()> clock_of(c10::Device device);
 // The target, telling the profile where the update ends.
 Target with_update_timed(Target target, StepProfile& profile);
 
-// For networks without a sampling form: forward of both and backward through both are the parts. `one`: [1,
+// For networks without an inference graph: forward of both and backward through both are the parts. `one`: [1,
 // latent_dim], `label`: [1] or undefined, as chain_step_flops takes them.
 Target autograd_target(const NetworkPtr& generator, const NetworkPtr& ratio, c10::Device device, Prior prior,
                        const at::Tensor& one, const at::Tensor& label, StepProfile& profile);

@@ -183,14 +183,15 @@ void check_sample(const SampleConfig& s, const ModelConfig& model, std::vector<C
                                s.ddls.step_size)});
 }
 
-// bfloat16 runs on sampling forms (docs/architecture.md).
+// bfloat16 runs on inference graphs (docs/architecture.md).
 void check_precision(const Config& c, std::vector<Conflict>& out) {
   if (c.sample.precision != "bfloat16") return;
   if (c.model.architecture == "mlp")
     out.push_back({{"sample.precision", "model.architecture"},
                    "a bfloat16 gradient of a perceptron on points is off by a tenth; take float32"});
   if (c.model.upsampling == "bilinear")
-    out.push_back({{"sample.precision", "model.upsampling"}, "bilinear upsampling has no sampling form; take float32"});
+    out.push_back(
+        {{"sample.precision", "model.upsampling"}, "bilinear upsampling has no inference graph; take float32"});
   if (c.train.ratio.output_noise > 0)
     out.push_back({{"sample.precision", "train.ratio.output_noise"}, "chains with output noise run in float32"});
 }

@@ -13,7 +13,7 @@ Target make_noised_target(std::function<at::Tensor(const at::Tensor& z, const at
                           std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> score,
                           int64_t latent_dim, const SampleShape& sample, double noise_std, c10::Device device,
                           Prior prior = Prior::normal);
-// Of networks, which are frozen; by autograd, since sampling forms do not lead to the samples between them.
+// Of networks, which are frozen; by autograd, since inference graphs do not lead to the samples between them.
 Target make_noised_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, const SampleShape& sample,
                           double noise_std, c10::Device device, Prior prior = Prior::normal);
 

@@ -20,26 +20,27 @@ double median(std::vector<double> values) {
 }  // namespace
 
 StepProfile::StepProfile(std::function<double()> clock_s) : timeline_(std::move(clock_s)) {
-  rows_.push_back({.operation = "rest", .pass = "", .kind = "rest", .way = "", .input = ""});
-  rows_.push_back({.operation = "update", .pass = "", .kind = "Langevin update and noise", .way = "", .input = ""});
+  rows_.push_back({.operation = "rest", .pass = "", .kind = "rest", .algorithm = "", .input = ""});
+  rows_.push_back(
+      {.operation = "update", .pass = "", .kind = "Langevin update and noise", .algorithm = "", .input = ""});
 }
 
 void StepProfile::watches(const std::string& network, const Operations& operations) {
   for (const NamedOperation& op : named(operations, network)) {
     first_row_.emplace(&op.operation, rows_.size());
-    for (const char* pass : {"forward", "pull"})
-      rows_.push_back({.operation = op.name, .pass = pass, .kind = "", .way = "", .input = ""});
+    for (const char* pass : {"forward", "vjp"})
+      rows_.push_back({.operation = op.name, .pass = pass, .kind = "", .algorithm = "", .input = ""});
   }
 }
 
 void StepProfile::begins(const Operation& operation, Pass pass, const at::Tensor& input) {
   if (!recording_) return;
-  const size_t place = first_row_.at(&operation) + (pass == Pass::pull ? 1 : 0);
+  const size_t place = first_row_.at(&operation) + (pass == Pass::vjp ? 1 : 0);
   StepRow& row = rows_[place];
   const OperationWork work = operation.work(pass, input.sizes());
   if (row.calls == 0) {
     row.kind = work.kind;
-    row.way = work.way;
+    row.algorithm = work.algorithm;
     row.input = fmt::format("{}", fmt::join(input.sizes().slice(1), "x"));
   }
   const auto samples = static_cast<double>(input.size(0));

@@ -1,5 +1,5 @@
 #pragma once
-// Where the time of Langevin steps goes: every operation of the sampling forms, forward and pull apart, the update with
+// Where the time of Langevin steps goes: every operation of the inference graphs, forward and vjp apart, the update with
 // its noise, and the rest. A step is an update, then one evaluation.
 #include <functional>
 #include <string>
@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "base/timeline.hpp"
-#include "models/form/observer.hpp"
+#include "inference/observer.hpp"
 
 namespace ddls {
 
 // Of one step, except times.
 struct StepRow {
   std::string operation, pass;  // "generator.2.main.0", "forward"; unique together
-  std::string kind, way;        // models/form/work.hpp
+  std::string kind, algorithm;  // inference/work.hpp
   std::string input;            // shape of a sample of the first call: "256x8x8"
   double seconds = 0;           // median over the steps, without the operations inside
   double share = 0;             // of the sum of these medians
@@ -35,7 +35,7 @@ class StepProfile : public OperationObserver {
   void recalls(const at::Tensor& kept) override;
   bool watches_operations() const { return !first_row_.empty(); }
 
-  // For evaluations that are no sampling form: parts of them, by their operation, pass, kind and way.
+  // For evaluations that are no inference graph: parts of them, by their operation, pass, kind and algorithm.
   size_t add_part(StepRow part);
   void begin_part(size_t part, double flops);
   void end_part();
@@ -47,14 +47,14 @@ class StepProfile : public OperationObserver {
 
   int64_t steps() const { return steps_; }
   double seconds_per_step() const;  // median
-  // After at least one step. The first is the rest, the second the update; then those of the forms, in their order.
+  // After at least one step. The first is the rest, the second the update; then those of the graphs, in their order.
   std::vector<StepRow> rows() const;
   const Timeline& timeline() const { return timeline_; }  // activities are places in rows(), 0 being the whole step
 
  private:
   Timeline timeline_;
   std::vector<StepRow> rows_;                               // sums over the steps
-  std::unordered_map<const Operation*, size_t> first_row_;  // of the forward; the pull's is the next one
+  std::unordered_map<const Operation*, size_t> first_row_;  // of the forward; the vjp's is the next one
   int64_t steps_ = 0;
   bool recording_ = false, updating_ = false;
 };

@@ -4,7 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.hpp"
-#include "ddls/form_score.hpp"
+#include "ddls/graph_score.hpp"
 #include "models/network.hpp"
 
 namespace ddls {
@@ -22,26 +22,27 @@ at::Tensor gradient_of_latent(Prior prior, const at::Tensor& w,
   return torch::autograd::grad({z}, {leaf}, {of_z(z.detach())}).front();
 }
 
-using FormPtr = std::shared_ptr<const FormScore>;
+using GraphPtr = std::shared_ptr<const GraphScore>;
 
-Function decoder(const FormPtr& form, Prior prior) {
-  return
-      [=](const at::Tensor& w, const at::Tensor& labels) { return form->decode(latent_of(prior, w.detach()), labels); };
+Function decoder(const GraphPtr& graph, Prior prior) {
+  return [=](const at::Tensor& w, const at::Tensor& labels) {
+    return graph->decode(latent_of(prior, w.detach()), labels);
+  };
 }
 
-void evaluate_by_form(Target& target, const FormPtr& form) {
+void evaluate_by_graph(Target& target, const GraphPtr& graph) {
   const Prior prior = target.prior;
-  target.evaluate_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
+  target.evaluate_by = [graph, prior](const at::Tensor& w, const at::Tensor& labels) {
     Evaluation e{-0.5 * w.detach().square().sum(1), {}, {}};
     e.grad_log_ratio = gradient_of_latent(prior, w, [&](const at::Tensor& z) {
-      FormScore::Scores scores = form->scores(z, labels);
+      GraphScore::Scores scores = graph->scores(z, labels);
       e.log_ratio = scores.log_ratio;
       return scores.gradient;
     });
     return e;
   };
-  target.log_ratio_by = [form, prior](const at::Tensor& w, const at::Tensor& labels) {
-    return form->log_ratio(latent_of(prior, w.detach()), labels);
+  target.log_ratio_by = [graph, prior](const at::Tensor& w, const at::Tensor& labels) {
+    return graph->log_ratio(latent_of(prior, w.detach()), labels);
   };
 }
 
@@ -101,17 +102,17 @@ Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c
   const Function score = [ratio](const at::Tensor& x, const at::Tensor& y) { return ratio->forward(x, y); };
   const at::TensorOptions options = generator->parameters().front().options().requires_grad(false);
   const at::ScalarType type = drift == at::kBFloat16 ? drift : options.dtype().toScalarType();
-  std::optional<Operations> generator_form = generator->sampling_form_in(type),
-                            ratio_form = ratio->sampling_form_in(type);
+  std::optional<Operations> generator_graph = generator->inference_graph_in(type),
+                            ratio_graph = ratio->inference_graph_in(type);
   Target target = make_target(generate, score, latent_dim, device, prior);
-  if (generator_form && ratio_form) {
+  if (generator_graph && ratio_graph) {
     const at::Tensor like = at::zeros({1, latent_dim}, options.dtype(type));
-    const auto form = std::make_shared<const FormScore>(std::move(*generator_form), std::move(*ratio_form), like,
-                                                        FormScore::usual_cache_bytes, observer);
-    evaluate_by_form(target, form);
-    if (type == options.dtype()) target.decode_by = decoder(form, prior);
+    const auto graph = std::make_shared<const GraphScore>(std::move(*generator_graph), std::move(*ratio_graph), like,
+                                                          GraphScore::usual_cache_bytes, observer);
+    evaluate_by_graph(target, graph);
+    if (type == options.dtype()) target.decode_by = decoder(graph, prior);
   } else if (drift == at::kBFloat16) {
-    fail(Exit::config, "sample.precision: bfloat16 needs networks with a sampling form, and these have none");
+    fail(Exit::config, "sample.precision: bfloat16 needs networks with an inference graph, and these have none");
   }
   target.features_by = features_of(ratio);
   return target;

@@ -14,7 +14,7 @@
 
 namespace ddls {
 
-class OperationObserver;  // models/form/observer.hpp
+class OperationObserver;  // inference/observer.hpp
 
 // Per chain, at one z. Everything float32, detached.
 struct Evaluation {
@@ -77,10 +77,10 @@ void freeze(Network& network);
 std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> features_of(NetworkPtr discriminator);
 
 // Puts both networks into eval mode with all parameters frozen and holds on to them. The gradient is taken with respect
-// to z alone. Where both have a sampling form it is made here, from the weights as they are now: networks that go on
-// learning need the functions above. `observer`: of these forms, as in form_score.hpp. `drift` bfloat16: ratio and gradient
-// come from forms of that type, samples from the networks as they are; r is then the ratio as so rounded, the same in evaluate and
-// log_ratio, and kernels that accept or reject are exact for p0 e^r. Throws Error(config) where there is no form for that.
+// to z alone. Where both have an inference graph it is made here, from the weights as they are now: networks that go on
+// learning need the functions above. `observer`: of these graphs, as in form_score.hpp. `drift` bfloat16: ratio and gradient
+// come from graphs of that type, samples from the networks as they are; r is then the ratio as so rounded, the same in evaluate and
+// log_ratio, and kernels that accept or reject are exact for p0 e^r. Throws Error(config) where there is no graph for that.
 Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device,
                    Prior prior = Prior::normal, OperationObserver* observer = nullptr,
                    at::ScalarType drift = at::kFloat);

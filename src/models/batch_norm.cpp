@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
-#include "models/form/fold.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 namespace {

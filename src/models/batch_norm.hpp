@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "inference/maps.hpp"
 #include "models/layers.hpp"
 
 namespace ddls {
@@ -19,13 +20,6 @@ using CrossRankSum = std::function<at::Tensor(const at::Tensor&)>;
 struct BatchShare {
   int64_t first = 0, stride = 1;
   CrossRankSum sum = {};
-};
-
-// A batch norm in eval mode: x * scale + shift, float64. [features], or with a row per class [classes, features].
-struct FeatureMap {
-  at::Tensor scale, shift;
-  at::Tensor by_latents = {};  // what k latents add, scales then shifts: [2 features, k]; or undefined
-  int64_t label_inputs = 0;    // length of the vectors that the rows stand for, where there are latents
 };
 
 class BatchNormBase : public torch::nn::Module {

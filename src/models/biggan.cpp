@@ -3,13 +3,15 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
-#include "models/form/convolution.hpp"
-#include "models/form/dense.hpp"
-#include "models/form/modulation.hpp"
+#include "inference/convolution.hpp"
+#include "inference/dense.hpp"
+#include "inference/modulation.hpp"
+#include "inference/image_layout.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
 #include "models/residual_blocks.hpp"
 #include "models/self_attention.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 namespace {
@@ -64,24 +66,24 @@ class Generator : public Network {
     return at::tanh(last_->forward(at::relu(norm_->forward(h))));
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form;
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph;
     const int64_t part = linear_->raw_weight().size(1);
-    form.push_back(first_latents(part));
-    form.push_back(dense(fold(*linear_, type), no_activation));
-    form.push_back(features_as_image(bottom_width_, side_));
+    graph.push_back(first_latents(part));
+    graph.push_back(dense(fold(*linear_, type), no_activation));
+    graph.push_back(features_as_image(bottom_width_, side_));
     const FeatureMap last_norm = norm_->frozen();
     const bool attention_is_last = attention_ && attention_after_ + 1 == blocks_.size();
     const at::Tensor label_vectors = embedding_->weight().detach().to(at::kDouble);
     for (size_t i = 0; i < blocks_.size(); ++i) {
       const bool takes_norm = i + 1 == blocks_.size() && !attention_is_last;
-      form.push_back(blocks_[i]->sampling_form(type, takes_norm ? &last_norm : nullptr,
-                                               {label_vectors, static_cast<int64_t>(i + 1) * part}));
-      if (attention_ && i == attention_after_) form.push_back(attention_->sampling_form(type));
+      graph.push_back(blocks_[i]->inference_graph(type, takes_norm ? &last_norm : nullptr,
+                                                  {label_vectors, static_cast<int64_t>(i + 1) * part}));
+      if (attention_ && i == attention_after_) graph.push_back(attention_->inference_graph(type));
     }
-    form.push_back(attention_is_last ? norm_and_relu(last_norm, type) : activate(relu_activation));
-    form.push_back(convolution(fold(*last_, type), tanh_activation));
-    return form;
+    graph.push_back(attention_is_last ? norm_and_relu(last_norm, type) : activate(relu_activation));
+    graph.push_back(convolution(fold(*last_, type), tanh_activation));
+    return graph;
   }
 
  private:
@@ -136,17 +138,17 @@ class Discriminator : public Network {
     return logit_->forward(h).squeeze(1) + (label_->forward(labels) * h).sum(1);
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form;
-    form.push_back(to_channels_last());
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph;
+    graph.push_back(to_channels_last());
     for (size_t i = 0; i < blocks_.size(); ++i) {
-      form.push_back(blocks_[i]->sampling_form(type));
-      if (attention_ && i == attention_after_) form.push_back(attention_->sampling_form(type));
+      graph.push_back(blocks_[i]->inference_graph(type));
+      if (attention_ && i == attention_after_) graph.push_back(attention_->inference_graph(type));
     }
-    form.push_back(relu_and_pool(/*mean=*/false));
+    graph.push_back(relu_and_pool(/*mean=*/false));
     const auto [weight, bias] = last_layer();
-    form.push_back(logit_with_labels({weight, bias}, type));
-    return form;
+    graph.push_back(logit_with_labels({weight, bias}, type));
+    return graph;
   }
 
  private:

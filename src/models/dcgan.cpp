@@ -4,11 +4,13 @@
 
 #include "base/error.hpp"
 #include "models/batch_norm.hpp"
-#include "models/form/convolution.hpp"
-#include "models/form/dense.hpp"
-#include "models/form/upsampling.hpp"
+#include "inference/convolution.hpp"
+#include "inference/dense.hpp"
+#include "models/upsampling_graph.hpp"
+#include "inference/image_layout.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 namespace {
@@ -49,11 +51,11 @@ class Generator : public Network {
     return at::tanh(at::pixel_shuffle(last_->forward(h), 2));
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form = upsampling_form(type, *linear_, first_width_, side_, norms_, ups_);
-    form.push_back(convolution(fold(*last_, type), tanh_activation));
-    form.push_back(depth_to_space());
-    return form;
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph = upsampling_graph(type, *linear_, first_width_, side_, norms_, ups_);
+    graph.push_back(convolution(fold(*last_, type), tanh_activation));
+    graph.push_back(depth_to_space());
+    return graph;
   }
 
  private:
@@ -98,14 +100,14 @@ class Discriminator : public Network {
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form;
-    form.push_back(space_to_depth());
-    for (const auto& down : downs_) form.push_back(convolution(fold(*down, type), leaky_activation(slope)));
-    form.push_back(image_as_features(downs_.back()->outputs(), side_));
-    if (hidden_) form.push_back(dense(fold(*hidden_, type), leaky_activation(slope)));
-    form.push_back(logit(fold(*logit_), type));
-    return form;
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph;
+    graph.push_back(space_to_depth());
+    for (const auto& down : downs_) graph.push_back(convolution(fold(*down, type), leaky_activation(slope)));
+    graph.push_back(image_as_features(downs_.back()->outputs(), side_));
+    if (hidden_) graph.push_back(dense(fold(*hidden_, type), leaky_activation(slope)));
+    graph.push_back(logit(fold(*logit_), type));
+    return graph;
   }
 
  private:

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
-#include "models/winograd/convolve.hpp"
+#include "inference/winograd/convolve.hpp"
 
 namespace ddls {
 namespace {

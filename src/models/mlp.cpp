@@ -2,10 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include "models/form/dense.hpp"
-#include "models/form/fourier.hpp"
+#include "inference/dense.hpp"
+#include "inference/fourier.hpp"
 #include "models/layers.hpp"
 #include "models/network.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 namespace {
@@ -31,15 +32,15 @@ class Mlp : public Network {
     return h;
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form = hidden_form(type);
-    form.push_back(dense(fold(*layers_.back(), type), no_activation));
-    return form;
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph = hidden_graph(type);
+    graph.push_back(dense(fold(*layers_.back(), type), no_activation));
+    return graph;
   }
-  Operations hidden_form(at::ScalarType type) const {  // all but the last layer
-    Operations form;
-    for (size_t i = 0; i + 1 < layers_.size(); ++i) form.push_back(dense(fold(*layers_[i], type), relu_activation));
-    return form;
+  Operations hidden_graph(at::ScalarType type) const {  // all but the last layer
+    Operations graph;
+    for (size_t i = 0; i + 1 < layers_.size(); ++i) graph.push_back(dense(fold(*layers_[i], type), relu_activation));
+    return graph;
   }
   const Dense& last() const { return *layers_.back(); }
 
@@ -73,13 +74,13 @@ class MlpDiscriminator : public Network {
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form;
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph;
     if (frequencies_.defined())
-      form.push_back(fourier_features(frequencies_.to(body_->last().raw_weight().device()).to(type)));
-    for (OperationPtr& layer : body_->hidden_form(type)) form.push_back(std::move(layer));
-    form.push_back(logit(fold(body_->last()), type));
-    return form;
+      graph.push_back(fourier_features(frequencies_.to(body_->last().raw_weight().device()).to(type)));
+    for (OperationPtr& layer : body_->hidden_graph(type)) graph.push_back(std::move(layer));
+    graph.push_back(logit(fold(body_->last()), type));
+    return graph;
   }
 
  private:

@@ -4,9 +4,10 @@
 
 #include "models/batch_norm.hpp"
 #include "models/dropout.hpp"
-#include "models/form/convolution.hpp"
-#include "models/form/dense.hpp"
+#include "inference/convolution.hpp"
+#include "inference/dense.hpp"
 #include "models/network.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 namespace {
@@ -49,16 +50,16 @@ class Generator : public Network {
     return at::tanh(last_->forward(h)).view({z.size(0), image_[0], image_[1], image_[2]});
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form;
-    form.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph;
+    graph.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
     for (size_t i = 1; i < layers_.size(); ++i) {
       const FeatureMap norm = norms_[i - 1]->frozen();
-      form.push_back(dense(fold(*layers_[i], type, &norm), leaky_activation(slope_)));
+      graph.push_back(dense(fold(*layers_[i], type, &norm), leaky_activation(slope_)));
     }
-    form.push_back(dense(fold(*last_, type), tanh_activation));
-    form.push_back(features_as_planes(image_));
-    return form;
+    graph.push_back(dense(fold(*last_, type), tanh_activation));
+    graph.push_back(features_as_planes(image_));
+    return graph;
   }
 
  private:
@@ -105,14 +106,14 @@ class Discriminator : public Network {
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form;
-    form.push_back(planes_as_features(image_));
-    form.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph;
+    graph.push_back(planes_as_features(image_));
+    graph.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
     for (size_t i = 1; i < layers_.size(); ++i)
-      form.push_back(dense(fold(*layers_[i], type), leaky_activation(slope_)));
-    form.push_back(logit(fold(*logit_), type));
-    return form;
+      graph.push_back(dense(fold(*layers_[i], type), leaky_activation(slope_)));
+    graph.push_back(logit(fold(*logit_), type));
+    return graph;
   }
 
  private:

@@ -6,7 +6,7 @@
 
 #include <optional>
 
-#include "models/form/operation.hpp"
+#include "inference/operation.hpp"
 #include "models/network_fwd.hpp"
 
 namespace ddls {
@@ -20,13 +20,13 @@ class Network : public torch::nn::Module {
  public:
   virtual at::Tensor forward(const at::Tensor& input, const at::Tensor& labels = {}) = 0;
   // The same function in eval mode with the weights as they are now, made for many calls: docs/architecture.md. Equal to
-  // forward but for rounding. Nothing where the architecture has no such form.
-  std::optional<Operations> sampling_form() const { return sampling_form_in(parameters().front().scalar_type()); }
+  // forward but for rounding. Nothing where the architecture has no such graph.
+  std::optional<Operations> inference_graph() const { return inference_graph_in(parameters().front().scalar_type()); }
   // In bfloat16: weights and activations are rounded to that; it takes and gives images and latents of that type, but
   // logits of the weights' own.
-  virtual std::optional<Operations> sampling_form_in(at::ScalarType) const { return std::nullopt; }
+  virtual std::optional<Operations> inference_graph_in(at::ScalarType) const { return std::nullopt; }
   // Of discriminators: what the last layer takes, [n, k], and that layer with the weights as they are now, detached. Its
-  // operation is the last of the sampling form. Others throw Error(internal).
+  // operation is the last of the inference graph. Others throw Error(internal).
   virtual at::Tensor features(const at::Tensor& input, const at::Tensor& labels);
   virtual LastLayer last_layer() const;
 };

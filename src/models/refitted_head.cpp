@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
-#include "models/form/dense.hpp"
+#include "inference/dense.hpp"
 #include "models/network.hpp"
 
 namespace ddls {
@@ -22,12 +22,12 @@ class RefittedHead : public Network {
     return (labelled() ? (h * at::embedding(weight_, labels)).sum(1) : at::mv(h, weight_.select(0, 0))) + bias_;
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    std::optional<Operations> form = body_->sampling_form_in(type);
-    if (!form) return form;
-    form->pop_back();  // the body's own last layer
-    form->push_back(labelled() ? logit_with_labels({weight_, bias_}, type) : logit({weight_, bias_}, type));
-    return form;
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    std::optional<Operations> graph = body_->inference_graph_in(type);
+    if (!graph) return graph;
+    graph->pop_back();  // the body's own last layer
+    graph->push_back(labelled() ? logit_with_labels({weight_, bias_}, type) : logit({weight_, bias_}, type));
+    return graph;
   }
 
   at::Tensor features(const at::Tensor& x, const at::Tensor& labels) override { return body_->features(x, labels); }

@@ -5,8 +5,9 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "models/form/convolution.hpp"
-#include "models/form/modulation.hpp"
+#include "inference/convolution.hpp"
+#include "inference/modulation.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 
@@ -30,9 +31,9 @@ at::Tensor GeneratorBlock::forward(const at::Tensor& x, const at::Tensor& condit
   return h + doubled(*shortcut_, x);
 }
 
-OperationPtr GeneratorBlock::sampling_form(at::ScalarType type, const FeatureMap* after,
-                                           const BlockCondition& condition) const {
-  ensure(!bilinear_, "a bilinear block has no sampling form");
+OperationPtr GeneratorBlock::inference_graph(at::ScalarType type, const FeatureMap* after,
+                                             const BlockCondition& condition) const {
+  ensure(!bilinear_, "a bilinear block has no inference graph");
   const FeatureMap before = norm1_->frozen(condition.label_vectors), between = norm2_->frozen(condition.label_vectors);
   const auto norm = [&](const FeatureMap& map) {
     return map.by_latents.defined() ? modulated_norm_and_relu(map, type, condition.first_latent)
@@ -74,7 +75,7 @@ at::Tensor DiscriminatorBlock::forward(const at::Tensor& x) {
   return h + (options_.first ? shortcut_->forward(at::avg_pool2d(x, 2)) : shortcut_->forward_halved(x));
 }
 
-OperationPtr DiscriminatorBlock::sampling_form(at::ScalarType type) const {
+OperationPtr DiscriminatorBlock::inference_graph(at::ScalarType type) const {
   const SideChange change = options_.downsample ? SideChange::halved : SideChange::none;
   Operations main, shortcut;
   if (!options_.first) main.push_back(activate(relu_activation));

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "models/batch_norm.hpp"
-#include "models/form/operation.hpp"
+#include "inference/operation.hpp"
 #include "models/layers.hpp"
 
 namespace ddls {
@@ -15,7 +15,7 @@ struct GeneratorBlockOptions {
   bool bilinear = false;  // how the side is doubled; else nearest
 };
 
-// What the norms of a block know beside their input, for its sampling form.
+// What the norms of a block know beside their input, for its inference graph.
 struct BlockCondition {
   at::Tensor label_vectors = {};  // [classes, e] of norms that take a vector per label and latents; else undefined
   int64_t first_latent = 0;       // where the block's part of the latents begins
@@ -28,7 +28,8 @@ class GeneratorBlock : public torch::nn::Module {
   GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, const GeneratorBlockOptions& options = {});
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition);  // the condition goes to the norms
   // `after`: a norm of the block's result that joins its convolutions, or null. Not of bilinear blocks.
-  OperationPtr sampling_form(at::ScalarType type, const FeatureMap* after, const BlockCondition& condition = {}) const;
+  OperationPtr inference_graph(at::ScalarType type, const FeatureMap* after,
+                               const BlockCondition& condition = {}) const;
 
  private:
   bool bilinear_;
@@ -49,7 +50,7 @@ class DiscriminatorBlock : public torch::nn::Module {
  public:
   DiscriminatorBlock(int64_t from, int64_t to, const DiscriminatorBlockOptions& options);
   at::Tensor forward(const at::Tensor& x);
-  OperationPtr sampling_form(at::ScalarType type) const;
+  OperationPtr inference_graph(at::ScalarType type) const;
 
  private:
   DiscriminatorBlockOptions options_;

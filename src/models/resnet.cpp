@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include "models/form/convolution.hpp"
-#include "models/form/dense.hpp"
+#include "inference/convolution.hpp"
+#include "inference/dense.hpp"
+#include "inference/image_layout.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
 #include "models/residual_blocks.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 namespace {
@@ -38,17 +40,17 @@ class Generator : public Network {
     return at::tanh(last_->forward(at::relu(norm_->forward(h))));
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
     if (bilinear_) return std::nullopt;
-    Operations form;
-    form.push_back(dense(fold(*linear_, type), no_activation));
-    form.push_back(features_as_image(bottom_width_, side_));
+    Operations graph;
+    graph.push_back(dense(fold(*linear_, type), no_activation));
+    graph.push_back(features_as_image(bottom_width_, side_));
     const FeatureMap last_norm = norm_->frozen();
     for (const auto& block : blocks_)
-      form.push_back(block->sampling_form(type, block == blocks_.back() ? &last_norm : nullptr));
-    form.push_back(activate(relu_activation));
-    form.push_back(convolution(fold(*last_, type), tanh_activation));
-    return form;
+      graph.push_back(block->inference_graph(type, block == blocks_.back() ? &last_norm : nullptr));
+    graph.push_back(activate(relu_activation));
+    graph.push_back(convolution(fold(*last_, type), tanh_activation));
+    return graph;
   }
 
  private:
@@ -100,14 +102,14 @@ class Discriminator : public Network {
     return label_ ? logit + (label_->forward(labels) * h).sum(1) : logit;
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form;
-    form.push_back(to_channels_last());
-    for (const auto& block : blocks_) form.push_back(block->sampling_form(type));
-    form.push_back(relu_and_pool(mean_pooling_));
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph;
+    graph.push_back(to_channels_last());
+    for (const auto& block : blocks_) graph.push_back(block->inference_graph(type));
+    graph.push_back(relu_and_pool(mean_pooling_));
     const auto [weight, bias] = last_layer();
-    form.push_back(label_ ? logit_with_labels({weight, bias}, type) : logit({weight, bias}, type));
-    return form;
+    graph.push_back(label_ ? logit_with_labels({weight, bias}, type) : logit({weight, bias}, type));
+    return graph;
   }
 
  private:

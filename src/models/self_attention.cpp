@@ -3,7 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
-#include "models/form/attention.hpp"
+#include "inference/attention.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 
@@ -29,7 +30,7 @@ at::Tensor SelfAttention::forward(const at::Tensor& x) {
   return x + strength_ * output_->forward(mixed.contiguous(at::MemoryFormat::ChannelsLast));
 }
 
-OperationPtr SelfAttention::sampling_form(at::ScalarType type) const {
+OperationPtr SelfAttention::inference_graph(at::ScalarType type) const {
   ConvolutionMap output = fold(*output_, at::kDouble);
   output.weight =
       (output.weight * strength_.detach().to(at::kDouble)).to(type).contiguous(at::MemoryFormat::ChannelsLast);

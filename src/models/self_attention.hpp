@@ -1,6 +1,6 @@
 #pragma once
 // Self-attention over the positions of an image (Zhang et al. 2019), as BigGAN uses it: keys and values are pooled 2x2.
-#include "models/form/operation.hpp"
+#include "inference/operation.hpp"
 #include "models/layers.hpp"
 
 namespace ddls {
@@ -11,7 +11,7 @@ class SelfAttention : public torch::nn::Module {
  public:
   SelfAttention(int64_t channels, bool spectral);  // channels: a multiple of 8
   at::Tensor forward(const at::Tensor& x);         // [n, channels, H, W], H and W even
-  OperationPtr sampling_form(at::ScalarType type) const;
+  OperationPtr inference_graph(at::ScalarType type) const;
 
  private:
   std::shared_ptr<Convolution> query_, key_, value_, output_;

@@ -3,11 +3,13 @@
 #include <ATen/ATen.h>
 
 #include "models/batch_norm.hpp"
-#include "models/form/convolution.hpp"
-#include "models/form/dense.hpp"
-#include "models/form/upsampling.hpp"
+#include "inference/convolution.hpp"
+#include "inference/dense.hpp"
+#include "models/upsampling_graph.hpp"
+#include "inference/image_layout.hpp"
 #include "models/image_side.hpp"
 #include "models/network.hpp"
+#include "models/fold.hpp"
 
 namespace ddls {
 namespace {
@@ -33,10 +35,10 @@ class Generator : public Network {
     return at::tanh(last_->forward(h));
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form = upsampling_form(type, *linear_, first_width_, side_, norms_, ups_);
-    form.push_back(convolution(fold(*last_, type), tanh_activation));
-    return form;
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph = upsampling_graph(type, *linear_, first_width_, side_, norms_, ups_);
+    graph.push_back(convolution(fold(*last_, type), tanh_activation));
+    return graph;
   }
 
  private:
@@ -76,13 +78,13 @@ class Discriminator : public Network {
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> sampling_form_in(at::ScalarType type) const override {
-    Operations form;
-    form.push_back(to_channels_last());
-    for (const auto& layer : convolutions_) form.push_back(convolution(fold(*layer, type), leaky_activation(slope_)));
-    form.push_back(image_as_features(convolutions_.back()->outputs(), side_));
-    form.push_back(logit(fold(*logit_), type));
-    return form;
+  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+    Operations graph;
+    graph.push_back(to_channels_last());
+    for (const auto& layer : convolutions_) graph.push_back(convolution(fold(*layer, type), leaky_activation(slope_)));
+    graph.push_back(image_as_features(convolutions_.back()->outputs(), side_));
+    graph.push_back(logit(fold(*logit_), type));
+    return graph;
   }
 
  private:

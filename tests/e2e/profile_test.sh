@@ -50,7 +50,7 @@ for name in ("np1", "np2", "autograd"):
         if e["dur"] > 0:
             open_until.append(e["ts"] + e["dur"])
 rows = {(r["operation"], r["pass"]) for r in read("np1.json")["profile"]["operations"]}
-assert {("generator.0", "forward"), ("generator.0", "pull"), ("ratio.0", "forward"), ("ratio.0", "pull")} < rows, rows
+assert {("generator.0", "forward"), ("generator.0", "vjp"), ("ratio.0", "forward"), ("ratio.0", "vjp")} < rows, rows
 rows = {(r["operation"], r["pass"]) for r in read("autograd.json")["profile"]["operations"]}
 assert rows == {("update", ""), ("generator", "forward"), ("ratio", "forward"), ("both", "backward"), ("rest", "")}, rows
 PYTHON

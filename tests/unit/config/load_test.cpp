@@ -208,7 +208,7 @@ TEST(Check, Precision) {
   config.train.ratio.output_noise = 0.1;
   config.train.ratio.steps = 100;
   EXPECT_EQ(conflicts_of(config),
-            "sample.precision: bilinear upsampling has no sampling form; take float32\n"
+            "sample.precision: bilinear upsampling has no inference graph; take float32\n"
             "sample.precision: chains with output noise run in float32\n");
 }
 

@@ -1,4 +1,4 @@
-// The gradient of the energy through every architecture against central differences in float64: the hand-written sampling forms
+// The gradient of the energy through every architecture against central differences in float64: the hand-written inference graphs
 // where there are any, and autograd.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

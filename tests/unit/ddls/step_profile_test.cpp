@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "ddls/form_score.hpp"
+#include "ddls/graph_score.hpp"
 #include "models/counts.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
@@ -21,8 +21,8 @@ struct Networks {
   NetworkPtr generator = make_network(model, Role::generator, shape, 3),
              ratio = make_network(model, Role::ratio, shape, 3);
 
-  FormScore form(OperationObserver* observer, int64_t cache_bytes = FormScore::usual_cache_bytes) const {
-    return {*generator->sampling_form(), *ratio->sampling_form(), at::zeros({1, model.latent_dim}), cache_bytes,
+  GraphScore graph(OperationObserver* observer, int64_t cache_bytes = GraphScore::usual_cache_bytes) const {
+    return {*generator->inference_graph(), *ratio->inference_graph(), at::zeros({1, model.latent_dim}), cache_bytes,
             observer};
   }
 };
@@ -46,11 +46,11 @@ std::function<double()> ticking() {
   return [now = 0.]() mutable { return now += 1; };
 }
 
-FormScore::Scores step(StepProfile& profile, const FormScore& form, const at::Tensor& z,
-                       const at::Tensor& labels = {}) {
+GraphScore::Scores step(StepProfile& profile, const GraphScore& graph, const at::Tensor& z,
+                        const at::Tensor& labels = {}) {
   profile.begin_step();
   profile.begin_evaluation();
-  FormScore::Scores scores = form.scores(z, labels);
+  GraphScore::Scores scores = graph.scores(z, labels);
   profile.end_step();
   return scores;
 }
@@ -59,13 +59,13 @@ FormScore::Scores step(StepProfile& profile, const FormScore& form, const at::Te
 TEST(StepProfile, HasTwoRowsForEveryOperationAndAccountsForAllTime) {
   const Networks networks = small_resnet();
   StepProfile profile(ticking());
-  const FormScore form = networks.form(&profile, 9 * 16 * 16 * 16 * 4);
-  ASSERT_EQ(form.micro_batch(), 8);
-  for (int i = 0; i < 2; ++i) step(profile, form, at::zeros({19, 12}), at::zeros({19}, at::kLong));
+  const GraphScore graph = networks.graph(&profile, 9 * 16 * 16 * 16 * 4);
+  ASSERT_EQ(graph.micro_batch(), 8);
+  for (int i = 0; i < 2; ++i) step(profile, graph, at::zeros({19, 12}), at::zeros({19}, at::kLong));
   std::set<std::string> names;
   size_t operations = 0;
   for (const NetworkPtr& network : {networks.generator, networks.ratio})
-    operations += named(*network->sampling_form(), "").size();
+    operations += named(*network->inference_graph(), "").size();
   double seconds = 0, share = 0, flops = 0;
   const std::vector<StepRow> rows = profile.rows();
   for (const StepRow& row : rows) {
@@ -90,11 +90,11 @@ TEST(StepProfile, ChangesNoByte) {
   const Networks networks = small_resnet();
   const int64_t cache = 9 * 16 * 16 * 16 * 4;
   StepProfile profile(ticking());
-  const FormScore watched = networks.form(&profile, cache), alone = networks.form(nullptr, cache);
+  const GraphScore watched = networks.graph(&profile, cache), alone = networks.graph(nullptr, cache);
   const at::Tensor z = Noise{3}.normal({0, 19}, 12, 0, Stream::prior), labels = at::arange(19, at::kLong).remainder(4);
-  const FormScore::Scores off = alone.scores(z, labels), idle = watched.scores(z, labels),
-                          on = step(profile, watched, z, labels);
-  for (const FormScore::Scores& scores : {idle, on}) {
+  const GraphScore::Scores off = alone.scores(z, labels), idle = watched.scores(z, labels),
+                           on = step(profile, watched, z, labels);
+  for (const GraphScore::Scores& scores : {idle, on}) {
     EXPECT_TRUE(at::equal(scores.log_ratio, off.log_ratio));
     EXPECT_TRUE(at::equal(scores.gradient, off.gradient));
   }
@@ -104,10 +104,10 @@ TEST(StepProfile, ChangesNoByte) {
 TEST(StepProfile, CountsWorkAndBytesByHand) {
   const Networks networks = small_mlp();
   StepProfile profile(ticking());
-  step(profile, networks.form(&profile), at::ones({10, 3}));
+  step(profile, networks.graph(&profile), at::ones({10, 3}));
   const std::vector<StepRow> rows = profile.rows();
   ASSERT_EQ(rows.size(), 2 + 2 * 4u);
-  const StepRow &forward = rows[2], &pull = rows[3], &logit = rows[8];
+  const StepRow &forward = rows[2], &vjp = rows[3], &logit = rows[8];
   EXPECT_EQ(forward.operation, "generator.0");
   EXPECT_EQ(forward.pass, "forward");
   EXPECT_EQ(forward.kind, "dense");
@@ -115,10 +115,10 @@ TEST(StepProfile, CountsWorkAndBytesByHand) {
   EXPECT_EQ(forward.flops, 10 * 2 * 3 * 24);
   EXPECT_EQ(forward.plain_flops, 10 * 2 * 3 * 24);
   EXPECT_EQ(forward.bytes, 4 * (10 * 3 + 3 * 24 + 10 * 24));
-  EXPECT_EQ(pull.operation, "generator.0");
-  EXPECT_EQ(pull.pass, "pull");
-  EXPECT_EQ(pull.flops, 10 * 2 * 3 * 24);
-  EXPECT_EQ(pull.bytes, 4 * (10 * 24 + 10 * 24 /* recalled */ + 3 * 24 + 10 * 3));
+  EXPECT_EQ(vjp.operation, "generator.0");
+  EXPECT_EQ(vjp.pass, "vjp");
+  EXPECT_EQ(vjp.flops, 10 * 2 * 3 * 24);
+  EXPECT_EQ(vjp.bytes, 4 * (10 * 24 + 10 * 24 /* recalled */ + 3 * 24 + 10 * 3));
   EXPECT_EQ(logit.operation, "ratio.1");
   EXPECT_EQ(logit.kind, "logit");
   EXPECT_EQ(logit.bytes, 4 * (10 * 32 + 32 + 10));
@@ -129,7 +129,7 @@ TEST(StepProfile, TimesAreMediansOverTheSteps) {
   double now = 0;
   StepProfile profile([&] { return now; });
   const size_t part = profile.add_part(
-      {.operation = "generator", .pass = "forward", .kind = "network", .way = "autograd", .input = ""});
+      {.operation = "generator", .pass = "forward", .kind = "network", .algorithm = "autograd", .input = ""});
   for (const double update : {1., 9., 2.}) {
     profile.begin_step();
     now += update;

@@ -1,0 +1,39 @@
+#pragma once
+// Generator and ratio through their inference graphs: scores and gradients without autograd. A block of chains is cut into
+// micro-batches whose activations stay in cache; their size follows from the architecture alone, so one configuration
+// always gives the same bytes.
+#include "ddls/target.hpp"
+#include "inference/operation.hpp"
+
+namespace ddls {
+
+class GraphScore {
+ public:
+  // Of the largest activation of a micro-batch: 8 chains of SN-ResNet 32, 32 of SN-DCGAN 32.
+  static constexpr int64_t usual_cache_bytes = int64_t{8} << 20;
+
+  // Tries one chain to see how large activations are: `like` is [1, latent_dim] of the device and type of the graphs. On
+  // a GPU blocks stay whole. `observer`: told of what `scores` runs, in networks "generator" and "ratio"; null, or lives
+  // longer than this.
+  GraphScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes = usual_cache_bytes,
+             OperationObserver* observer = nullptr);
+
+  // z as the generator takes it, of any type; all results are detached. Samples and gradients have the type of z, ratios that of
+  // the ratio's last layer.
+  at::Tensor decode(const at::Tensor& z, const at::Tensor& labels) const;
+  at::Tensor log_ratio(const at::Tensor& z, const at::Tensor& labels) const;
+  struct Scores {
+    at::Tensor log_ratio, gradient;  // [n]; [n, latent_dim], with respect to z
+  };
+  Scores scores(const at::Tensor& z, const at::Tensor& labels) const;
+
+  int64_t micro_batch() const { return micro_batch_; }  // chains
+
+ private:
+  Operations generator_, ratio_;
+  OperationObserver* observer_;
+  at::ScalarType type_;
+  int64_t micro_batch_;
+};
+
+}  // namespace ddls
