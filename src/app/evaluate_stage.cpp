@@ -12,6 +12,7 @@
 #include "ddls/method_record.hpp"
 #include "evaluate/set_metrics.hpp"
 #include "models/classifier.hpp"
+#include "report/run_data.hpp"
 #include "tensor/npz.hpp"
 #include "train/classifier_fit.hpp"
 #include "version.hpp"
@@ -153,7 +154,8 @@ void evaluate_stage(Run& run) {
     report["methods"] = methods;
     write_file(run.folder / "report.json", report.dump(2) + "\n");
     // Real samples beside the generated ones, for the pictures.
-    const at::Tensor real = first_rows(reference_data, run.config.sample.count);
+    const int64_t shown = reference_data.images() ? kept_images : kept_points;
+    const at::Tensor real = first_rows(reference_data, std::min(run.config.sample.count, shown));
     write_npz(run.folder / "samples" / "real.npz",
               {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
     return std::string();

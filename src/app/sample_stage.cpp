@@ -182,7 +182,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   comm.on_root([&] {
     earlier = kept_time(store, key);
     time = {time.seconds + earlier.seconds, time.warmup_seconds + earlier.warmup_seconds};
-    store.assemble(method, records.records, records.snapshots, time);
+    store.assemble(method, records.records, time);
     return log_curves(run, name), std::string();
   });
   return earlier.seconds;
