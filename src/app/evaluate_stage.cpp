@@ -15,6 +15,7 @@
 #include "evaluate/set_metrics.hpp"
 #include "evaluate/set_notes.hpp"
 #include "models/classifier.hpp"
+#include "report/run_data.hpp"
 #include "tensor/npz.hpp"
 #include "train/classifier_fit.hpp"
 #include "version.hpp"
@@ -164,7 +165,8 @@ void evaluate_stage(Run& run) {
     report["methods"] = methods;
     write_file(run.folder / "report.json", json_text(report, 2) + "\n");
     // Real samples beside the generated ones, for the pictures.
-    const at::Tensor real = first_rows(reference_data, run.config.sample.count);
+    const int64_t shown = reference_data.images() ? kept_images : kept_points;
+    const at::Tensor real = first_rows(reference_data, std::min(run.config.sample.count, shown));
     write_npz(run.folder / "samples" / "real.npz",
               {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
     return std::string();

@@ -196,7 +196,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   comm.on_root([&] {
     earlier = kept_time(store, key);
     time = {time.seconds + earlier.seconds, time.warmup_seconds + earlier.warmup_seconds};
-    store.assemble(method, records.records, records.snapshots, time, run.train.class_names);
+    store.assemble(method, records.records, time, run.train.class_names);
     return log_curves(run, name), std::string();
   });
   return earlier.seconds;

@@ -22,7 +22,8 @@ namespace {
 void read_pieces(const fs::path& path, const std::function<void(std::string_view)>& use) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail(Exit::missing, "cannot read {}: {}", path.string(), system_text(errno));
-  std::string buffer(1 << 17, '\0');  // more costs a small file, of which there are many, more than it saves a large one
+  std::string buffer(1 << 17,
+                     '\0');  // more costs a small file, of which there are many, more than it saves a large one
   for (;;) {
     const ssize_t got = read(fd, buffer.data(), buffer.size());
     if (got > 0) {
@@ -44,22 +45,6 @@ void sync_path(const fs::path& path, int flags, bool optional) {
   if (error != 0 && !(optional && error == EINVAL))
     fail(Exit::runtime, "cannot write {}: {}", path.string(), system_text(error));
 }
-
-class Sha256 {
- public:
-  Sha256() { ensure(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "no SHA-256"); }
-  void add(std::string_view bytes) {
-    ensure(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "SHA-256 failed");
-  }
-  std::string digits() {
-    unsigned char digest[32];
-    ensure(EVP_DigestFinal_ex(context_.get(), digest, nullptr) == 1, "SHA-256 failed");
-    return fmt::format("{:02x}", fmt::join(digest, ""));
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(), EVP_MD_CTX_free};
-};
 
 }  // namespace
 
@@ -135,6 +120,26 @@ void AppendFile::truncate(int64_t bytes) {
 void AppendFile::close() {
   const int fd = std::exchange(fd_, -1);
   if (::close(fd) != 0) fail(Exit::runtime, "cannot write {}: {}", path_.string(), system_text(errno));
+}
+
+struct Sha256::State {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  ensure(state_->context && EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) == 1, "no SHA-256");
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::string_view bytes) {
+  ensure(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1, "SHA-256 failed");
+}
+
+std::string Sha256::digits() {
+  unsigned char digest[32];
+  ensure(EVP_DigestFinal_ex(state_->context.get(), digest, nullptr) == 1, "SHA-256 failed");
+  return fmt::format("{:02x}", fmt::join(digest, ""));
 }
 
 std::string sha256(std::string_view bytes) {

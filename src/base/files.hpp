@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,18 @@ class AppendFile {
   int fd_ = -1;
 };
 
+// SHA-256 of bytes that come in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  void add(std::string_view bytes);
+  std::string digits();  // 64 hexadecimal digits; once, at the end
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 std::string sha256(std::string_view bytes);  // 64 hexadecimal digits
 std::string sha256_of_file(const fs::path& path);
 uint64_t hash64(std::span<const std::byte> bytes, uint64_t seed = 0);  // XXH3, for integrity checks and digests

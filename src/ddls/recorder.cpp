@@ -125,6 +125,7 @@ BlockResult Recorder::result(const Chains& chains) const {
   r.samples = as_stored(samples_of(method_, chains, target_).narrow(0, 0, count_));
   if (chains.labels.defined()) r.labels = chains.labels.narrow(0, 0, count_).contiguous();
   r.curves = joined(curves_, at::kDouble);
+  r.snapshot_steps = plan_.snapshots;
   r.snapshots = joined(snapshots_, r.samples.scalar_type());
   r.trajectory_latents = joined(path_latents_, at::kFloat);
   r.trajectory_samples = joined(path_samples_, r.samples.scalar_type());

@@ -9,6 +9,7 @@
 #include "base/files.hpp"
 #include "base/json_text.hpp"
 #include "base/log.hpp"
+#include "ddls/sample_rows.hpp"
 #include "ddls/trace_summary.hpp"
 #include "tensor/safetensors.hpp"
 
@@ -30,10 +31,44 @@ at::Tensor need(const SafeTensors& file, const std::string& name, const fs::path
   return found->second;
 }
 
-std::vector<int64_t> sizes_of_all(const at::Tensor& piece, int64_t count) {
-  std::vector<int64_t> sizes = piece.sizes().vec();
-  sizes.front() = count;
-  return sizes;
+struct StoredBlock {
+  SafeTensors small;
+  RowFiles rows;
+};
+
+StoredBlock read_block(const fs::path& path) {
+  StoredBlock block{read_safetensors(path), {}};
+  const auto rows = block.small.metadata.find("rows");
+  // Blocks of versions before 0.2 hold all their rows themselves.
+  if (rows == block.small.metadata.end()) fail(Exit::data, "'{}' is a block of an older version", path.string());
+  block.rows = row_files_from(rows->second, path.string());
+  return block;
+}
+
+// Curves over the chains of all blocks, as lines of chains.jsonl.
+struct Curves {
+  std::string lines;
+  int64_t restarts = 0;
+};
+
+Curves curves_of(const Method& method, const at::Tensor& sums, const std::vector<int64_t>& record_steps,
+                 int64_t chains) {
+  const std::vector<std::string> names = curve_names(method);
+  std::set<std::string> of_steps(method.rates.begin(), method.rates.end());  // what a start has none of
+  of_steps.insert("jump2");
+  Curves curves;
+  for (size_t r = 0; r < record_steps.size(); ++r) {
+    Json line{{"step", record_steps[r]}, {"step_size", method.step_size(std::max<int64_t>(record_steps[r] - 1, 0))}};
+    for (size_t c = 0; c < names.size(); ++c) {
+      const std::string& name = names[c];
+      if (record_steps[r] == 0 && of_steps.contains(name)) continue;
+      const double value = sums.index({static_cast<int64_t>(r), static_cast<int64_t>(c)}).item<double>();
+      if (name == "nonfinite") curves.restarts += static_cast<int64_t>(value);
+      line[name] = name == "nonfinite" ? Json(static_cast<int64_t>(value)) : Json(value / static_cast<double>(chains));
+    }
+    curves.lines += json_text(line) + "\n";
+  }
+  return curves;
 }
 
 }  // namespace
@@ -63,7 +98,29 @@ fs::path SampleStore::state_path(int64_t index) const {
   return folder_ / "blocks" / fmt::format("state-{:06}.safetensors", index);
 }
 
+// Of this key alone: rows that another key left are nobody's.
+fs::path SampleStore::rows_folder() const { return folder_ / "blocks" / ("rows-" + hex64(hash64(key_.text))); }
+
+// The manifest goes last, and with it the folder is whole; it is written before the first file moves. Another process of a
+// job array may be at the same.
+void SampleStore::move_into_place() const {
+  const fs::path from = rows_folder();
+  const auto move = [&](const std::string& name) {
+    make_folder((folder_ / name).parent_path());
+    std::error_code error;
+    fs::rename(from / name, folder_ / name, error);
+    if (error && (fs::exists(from / name) || !fs::exists(folder_ / name)))
+      fail(Exit::runtime, "cannot move '{}' into '{}': {}", (from / name).string(), folder_.string(), error.message());
+    sync_folder((folder_ / name).parent_path());
+  };
+  const Json manifest = manifest_of(from);
+  for (const auto& [name, hash] : manifest.at("files").items()) move(name);
+  move(manifest_name);
+  fs::remove_all(folder_ / "blocks");
+}
+
 bool SampleStore::finished() const {
+  if (fs::exists(rows_folder() / manifest_name)) move_into_place();
   if (!fs::exists(folder_ / manifest_name)) return false;
   const Json manifest = manifest_of(folder_);
   if (!manifest.is_object() || !manifest.contains("key") || manifest["key"] != key_.text) return false;
@@ -94,23 +151,23 @@ bool SampleStore::has(const Block& block) const {
   try {
     const SafeTensors file = read_safetensors(path);
     const auto key = file.metadata.find("key");
-    return key != file.metadata.end() && key->second == key_.text;
+    if (key == file.metadata.end() || key->second != key_.text) return false;
+    if (rows_verify(rows_folder(), block, read_block(path).rows)) return true;
+    log::warning("{}: its rows are not there as they were written; the block is computed again", path.string());
   } catch (const Error& error) {
     log::warning("{}; the block is computed again", error.what());
-    return false;
   }
+  return false;
 }
 
 void SampleStore::write(const Block& block, const BlockResult& result) {
-  NamedTensors tensors{{"latents", result.latents},
-                       {"samples", result.samples},
-                       {"curves", result.curves},
-                       {"snapshots", result.snapshots},
-                       {"trajectory_latents", result.trajectory_latents},
-                       {"trajectory_samples", result.trajectory_samples},
-                       {"traces", result.traces}};
-  if (result.labels.defined()) tensors["labels"] = result.labels;
-  write_safetensors(block_path(block.index), tensors, {{"key", key_.text}});
+  const RowFiles rows = write_rows(rows_folder(), block, result, plan_.count);
+  write_safetensors(block_path(block.index),
+                    {{"curves", result.curves},
+                     {"trajectory_latents", result.trajectory_latents},
+                     {"trajectory_samples", result.trajectory_samples},
+                     {"traces", result.traces}},
+                    {{"key", key_.text}, {"rows", to_text(rows)}});
   fs::remove(state_path(block.index));
 }
 
@@ -130,102 +187,63 @@ std::optional<NamedTensors> SampleStore::read_state(const Block& block) const {
   return std::nullopt;
 }
 
-void SampleStore::assemble(const Method& method, const std::vector<int64_t>& record_steps,
-                           const std::vector<int64_t>& snapshot_steps, const SamplingTime& time,
+void SampleStore::assemble(const Method& method, const std::vector<int64_t>& record_steps, const SamplingTime& time,
                            const std::vector<std::string>& class_names) {
-  const auto read = [&](int64_t index) {
-    const fs::path path = block_path(index);
-    SafeTensors file = read_safetensors(path);
-    if (file.metadata["key"] != key_.text) fail(Exit::data, "{} belongs to another run; delete it", path.string());
-    return file;
-  };
-  const int64_t blocks = plan_.blocks();
-  std::vector<std::string> files;
-
-  // One pass over the blocks per output file: memory holds one block at a time.
-  const auto write_rows = [&](const std::string& file, const std::string& tensor, int64_t snapshot) {
-    const auto piece = [&](int64_t index) {
-      const at::Tensor t = need(read(index), tensor, block_path(index));
-      return (snapshot < 0 ? t : t.select(0, snapshot)).contiguous();
-    };
-    const auto layout = [](const at::Tensor& t) { return t.dim() == 4 ? t.permute({0, 2, 3, 1}).contiguous() : t; };
-    const at::Tensor first = layout(piece(0));
-    const bool labelled = tensor == "samples" && read(0).tensors.contains("labels");
-    std::vector<NpzWriter::Entry> entries{{"arr_0", first.scalar_type(), sizes_of_all(first, plan_.count)}};
-    if (labelled) entries.push_back({"arr_1", at::kLong, {plan_.count}});
-    NpzWriter writer(folder_ / file, entries);
-    writer.append(first);
-    for (int64_t i = 1; i < blocks; ++i) writer.append(layout(piece(i)));
-    if (labelled)
-      for (int64_t i = 0; i < blocks; ++i) writer.append(need(read(i), "labels", block_path(i)));
-    writer.finish();
-    files.push_back(file);
-  };
-  write_rows("samples.npz", "samples", -1);
-  write_rows("latents.npz", "latents", -1);
-  if (!snapshot_steps.empty()) make_folder(folder_ / "snapshots");
-  for (size_t s = 0; s < snapshot_steps.size(); ++s)
-    write_rows(fmt::format("snapshots/step-{:06}.npz", snapshot_steps[s]), "snapshots", static_cast<int64_t>(s));
-
-  const std::vector<std::string> names = curve_names(method);
-  const std::set<std::string> of_steps = [&] {  // what a start has none of
-    std::set<std::string> all(method.rates.begin(), method.rates.end());
-    all.insert("jump2");
-    return all;
-  }();
-  at::Tensor sums =
-      at::zeros({static_cast<int64_t>(record_steps.size()), static_cast<int64_t>(names.size())}, at::kDouble);
+  const fs::path made = rows_folder();
+  at::Tensor sums = at::zeros(
+      {static_cast<int64_t>(record_steps.size()), static_cast<int64_t>(curve_names(method).size())}, at::kDouble);
   std::vector<at::Tensor> path_latents, path_samples, traces;
-  for (int64_t i = 0; i < blocks; ++i) {  // in block order: the same bytes whoever made the blocks
-    const SafeTensors file = read(i);
-    sums += need(file, "curves", block_path(i));
-    const at::Tensor scalars = need(file, "traces", block_path(i));
+  std::vector<RowFiles> rows;
+  for (int64_t i = 0; i < plan_.blocks(); ++i) {  // in block order: the same bytes whoever made the blocks
+    const fs::path path = block_path(i);
+    StoredBlock block = read_block(path);
+    if (block.small.metadata["key"] != key_.text)
+      fail(Exit::data, "{} belongs to another run; delete it", path.string());
+    rows.push_back(std::move(block.rows));
+    sums += need(block.small, "curves", path);
+    const at::Tensor scalars = need(block.small, "traces", path);
     if (scalars.numel() > 0) traces.push_back(scalars);
-    const at::Tensor latents = need(file, "trajectory_latents", block_path(i));
+    const at::Tensor latents = need(block.small, "trajectory_latents", path);
     if (latents.numel() == 0) continue;
     path_latents.push_back(latents);
-    path_samples.push_back(need(file, "trajectory_samples", block_path(i)));
+    path_samples.push_back(need(block.small, "trajectory_samples", path));
+  }
+
+  Json files = Json::object();
+  try {
+    for (const auto& [name, hash] : seal_rows(made, plan_, rows)) files[name] = hash;
+  } catch (const Error& error) {
+    for (int64_t i = 0; i < plan_.blocks(); ++i)
+      if (!has(plan_.block(i))) fs::remove(block_path(i));
+    fail(error.code(), "{}; start again: the blocks concerned are made anew", error.what());
   }
   if (!path_latents.empty()) {
-    write_npz(folder_ / "trajectories.npz", {{"latents", at::cat(path_latents, 1)},
-                                             {"samples", at::cat(path_samples, 1)},
-                                             {"steps", at::tensor(record_steps, at::kLong)}});
-    files.emplace_back("trajectories.npz");
+    write_npz(made / "trajectories.npz", {{"latents", at::cat(path_latents, 1)},
+                                          {"samples", at::cat(path_samples, 1)},
+                                          {"steps", at::tensor(record_steps, at::kLong)}});
+    files["trajectories.npz"] = sha256_of_file(made / "trajectories.npz");
   }
-
-  int64_t restarts = 0;
-  std::string lines;
-  const auto count = static_cast<double>(plan_.count);
-  for (size_t r = 0; r < record_steps.size(); ++r) {
-    Json line{{"step", record_steps[r]}, {"step_size", method.step_size(std::max<int64_t>(record_steps[r] - 1, 0))}};
-    for (size_t c = 0; c < names.size(); ++c) {
-      const std::string& name = names[c];
-      if (record_steps[r] == 0 && of_steps.contains(name)) continue;
-      const double value = sums.index({static_cast<int64_t>(r), static_cast<int64_t>(c)}).item<double>();
-      if (name == "nonfinite") restarts += static_cast<int64_t>(value);
-      line[name] = name == "nonfinite" ? Json(static_cast<int64_t>(value)) : Json(value / count);
-    }
-    lines += json_text(line) + "\n";
-  }
-  write_file(folder_ / "chains.jsonl", lines);
-  files.emplace_back("chains.jsonl");
+  const Curves curves = curves_of(method, sums, record_steps, plan_.count);
+  write_file(made / "chains.jsonl", curves.lines);
+  files["chains.jsonl"] = sha256(curves.lines);
 
   Json manifest{{"schema", 1},
-                {"method", method.name},
-                {"count", plan_.count},
-                {"steps", method.steps},
-                {"temperature", method.temperature},
-                {"seconds", time.seconds},
-                {"warmup_seconds", time.warmup_seconds},
-                {"evaluations_per_step", {{"gradients", method.cost.gradients}, {"ratios", method.cost.ratios}}},
-                {"rates", method.rates},
-                {"restarts", restarts},
-                {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
-                {"key", key_.text}};
-  if (!class_names.empty() && read(0).tensors.contains("labels")) manifest["class_names"] = class_names;
-  for (const std::string& file : files) manifest["files"][file] = sha256_of_file(folder_ / file);
-  write_file(folder_ / manifest_name, json_text(manifest, 2) + "\n");
-  fs::remove_all(folder_ / "blocks");
+                      {"method", method.name},
+                      {"count", plan_.count},
+                      {"steps", method.steps},
+                      {"temperature", method.temperature},
+                      {"seconds", time.seconds},
+                      {"warmup_seconds", time.warmup_seconds},
+                      {"evaluations_per_step", {{"gradients", method.cost.gradients}, {"ratios", method.cost.ratios}}},
+                      {"rates", method.rates},
+                      {"restarts", curves.restarts},
+                      {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
+                      {"key", key_.text},
+                      {"files", files}};
+  const bool labelled = rows.front().front().arrays.size() > 1;
+  if (!class_names.empty() && labelled) manifest["class_names"] = class_names;
+  write_file(made / manifest_name, json_text(manifest, 2) + "\n");
+  move_into_place();
 }
 
 }  // namespace ddls

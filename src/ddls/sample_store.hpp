@@ -1,7 +1,9 @@
 #pragma once
-// Sampled blocks on disk. Each finished block is one file, complete or absent, so sampling goes on where it was cut, on
-// any number of ranks. When all are there one process assembles the samples folder of docs/formats.md, section 6, and
-// removes the blocks. The folder lies on a file system that all ranks see.
+// Sampled blocks on disk. A finished block's samples, latents and snapshots stand at their rows of the final files, which
+// lie beside the blocks until they are whole; its file, complete or absent, holds their checksums and the small rest. So
+// sampling goes on where it was cut, on any number of ranks, and samples are written once and read once. When all blocks
+// are there one process completes the samples folder of docs/formats.md, section 6, and removes the blocks. The folder
+// lies on a file system that all ranks see.
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
@@ -28,14 +30,15 @@ inline constexpr int64_t fewest_trace_columns = 3 + trace_projections;
 
 // What one block leaves. Only ids that count (no padding). Samples are uint8 images or float32 points.
 struct BlockResult {
-  at::Tensor latents;             // [n, k] float32
-  at::Tensor samples;             // [n, ...]
-  at::Tensor labels;              // [n] int64; undefined where the networks are not conditional
-  at::Tensor curves;              // [records, curve_names] float64 sums over the n chains
-  at::Tensor snapshots;           // [snapshots, n, ...]; empty where none are asked for
-  at::Tensor trajectory_latents;  // [records, t, k]: the first chains of the run; t = 0 in most blocks
-  at::Tensor trajectory_samples;  // [records, t, ...]
-  at::Tensor traces;              // [records, d, trace_names] float32: the first chains of the run, for the diagnostics
+  at::Tensor latents;                   // [n, k] float32
+  at::Tensor samples;                   // [n, ...]
+  at::Tensor labels;                    // [n] int64; undefined where the networks are not conditional
+  at::Tensor curves;                    // [records, curve_names] float64 sums over the n chains
+  at::Tensor snapshots;                 // [snapshots, n, ...]; empty where none are asked for
+  std::vector<int64_t> snapshot_steps;  // their steps
+  at::Tensor trajectory_latents;        // [records, t, k]: the first chains of the run; t = 0 in most blocks
+  at::Tensor trajectory_samples;        // [records, t, ...]
+  at::Tensor traces;  // [records, d, trace_names] float32: the first chains of the run, for the diagnostics
 };
 
 // Wall time of the job, over all jobs that worked on these samples.
@@ -53,19 +56,20 @@ class SampleStore {
  public:
   SampleStore(std::filesystem::path folder, SampleKey key, BlockPlan plan);
 
-  bool finished() const;  // assembled under this key, and its files verify
+  // Complete under this key, and its files verify. One process; puts files in place that a kill left half moved.
+  bool finished() const;
   // Removes what another key left. One process, before any other uses the folder.
   void prepare();
-  bool has(const Block& block) const;                         // present under this key, and it verifies
+  bool has(const Block& block) const;                         // present under this key, and it and its rows verify
   void write(const Block& block, const BlockResult& result);  // and removes its saved state
   // The state of a block that is not finished, to go on from after a kill; by any rank.
   void write_state(const Block& block, const NamedTensors& state);
   std::optional<NamedTensors> read_state(const Block& block) const;  // nothing: none of this key, or damaged (logged)
-  // One process, when every block is there. `record_steps` and `snapshot_steps` name the rows of curves and snapshots.
-  // `time` and `class_names` (of class i; empty: its number) are for the manifest alone. Writes samples.npz, latents.npz, trajectories.npz,
-  // snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json.
-  void assemble(const Method& method, const std::vector<int64_t>& record_steps,
-                const std::vector<int64_t>& snapshot_steps, const SamplingTime& time,
+  // One process, when every block is there. `record_steps` name the rows of curves. `time` and `class_names` (of class i;
+  // empty: its number) are for the manifest alone. Completes samples.npz, latents.npz, trajectories.npz,
+  // snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json. Error(data) where rows are not those that a block wrote: its
+  // block is removed, and the next start makes it again.
+  void assemble(const Method& method, const std::vector<int64_t>& record_steps, const SamplingTime& time,
                 const std::vector<std::string>& class_names = {});
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -73,7 +77,8 @@ class SampleStore {
  private:
   std::filesystem::path block_path(int64_t index) const;
   std::filesystem::path state_path(int64_t index) const;
-
+  std::filesystem::path rows_folder() const;  // the final files of this key, while they fill
+  void move_into_place() const;
   std::filesystem::path folder_;
   SampleKey key_;
   BlockPlan plan_;

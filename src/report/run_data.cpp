@@ -13,9 +13,6 @@
 namespace ddls {
 namespace {
 
-// What the figures show at most; the rest of a large sample set is dropped as soon as it has been read.
-constexpr int64_t kept_images = 400, kept_points = 20'000;
-
 at::Tensor array(const NamedTensors& arrays, const std::string& name, const fs::path& file) {
   const auto found = arrays.find(name);
   if (found == arrays.end()) fail(Exit::data, "'{}' has no array '{}'", file.string(), name);
@@ -39,11 +36,12 @@ struct Samples {
 
 Samples read_samples(const fs::path& file) {
   if (!fs::exists(file)) return {};
-  at::Tensor all = array(read_npz(file), "arr_0", file);
-  if (all.dim() == 4) all = all.permute({0, 3, 1, 2});  // NHWC on disk
-  check_samples(all, 1, file);
-  const int64_t count = all.size(0);
-  return {all.slice(0, 0, all.dim() == 4 ? kept_images : kept_points).clone(at::MemoryFormat::Contiguous), count};
+  const NpzArray all(file, "arr_0", NpzArray::Checksum::trust);
+  const int64_t count = all.sizes().front();
+  at::Tensor first = all.rows(0, std::min(count, all.sizes().size() == 4 ? kept_images : kept_points));
+  if (first.dim() == 4) first = first.permute({0, 3, 1, 2}).contiguous();  // NHWC on disk
+  check_samples(first, 1, file);
+  return {first, count};
 }
 
 std::optional<Trajectories> read_trajectories(const fs::path& file) {

@@ -13,6 +13,9 @@ namespace ddls {
 
 using Json = nlohmann::ordered_json;
 
+// What the figures show of a set at most; the rest is not read.
+inline constexpr int64_t kept_images = 400, kept_points = 20'000;
+
 // One number over steps. Only finite values; x is increasing in the order of the file.
 struct Curve {
   std::string name;  // the field of the records

@@ -26,8 +26,10 @@ std::vector<std::string> npz_names(const std::filesystem::path& path);  // of it
 // deflated or in Fortran order cannot be entered in its middle and is held whole.
 class NpzArray {
  public:
-  // Reads the whole array once, piece by piece, to compare its checksum. Throws Error as read_npz does; data: no array `name`.
-  NpzArray(std::filesystem::path path, const std::string& name);
+  enum class Checksum { compare, trust };
+  // To compare its checksum it reads the whole array once, piece by piece. `trust`: of files that are verified otherwise,
+  // and of which only some rows are wanted. Throws Error as read_npz does; data: no array `name`.
+  NpzArray(std::filesystem::path path, const std::string& name, Checksum checksum = Checksum::compare);
   at::ScalarType dtype() const { return header_.dtype; }
   const std::vector<int64_t>& sizes() const { return header_.sizes; }
   at::Tensor rows(int64_t begin, int64_t count) const;  // [count, sizes()[1:]]. Thread safe.

@@ -1,12 +1,13 @@
 #pragma once
-// Writes a .zip of stored (uncompressed) entries piece by piece. Sizes are known beforehand; the checksum of
-// an entry is patched into its header when the entry is complete. Every entry uses the zip64 fields, so that
-// small files take the same path as those above 4 GiB. Time stamps are fixed.
+// Writes a .zip of stored entries (zip_records.hpp) piece by piece. Sizes are known beforehand; the checksum of an entry is
+// patched into its header when the entry is complete.
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "tensor/zip_records.hpp"
 
 namespace ddls {
 
@@ -23,11 +24,6 @@ class StoredZip {
   void finish();  // writes the directory, fsyncs and closes
 
  private:
-  struct Entry {
-    std::string name;
-    uint64_t offset = 0, bytes = 0, written = 0;
-    uint32_t crc = 0;
-  };
   void put(std::span<const std::byte> bytes);
   void put(const std::string& text);
   [[noreturn]] void system_failure(const char* what) const;
@@ -35,7 +31,8 @@ class StoredZip {
   std::filesystem::path path_;
   int file_ = -1;
   uint64_t position_ = 0;
-  std::vector<Entry> entries_;
+  uint64_t written_ = 0;  // of the current entry
+  std::vector<ZipEntry> entries_;
 };
 
 }  // namespace ddls

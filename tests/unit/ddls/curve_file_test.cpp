@@ -33,7 +33,7 @@ struct CurveFile : ::testing::Test {
     store.prepare();
     run_blocks(
         method, target, noise, plan.blocks_of(0, 1), records, store, [](int64_t, int64_t) {}, [] { return false; });
-    store.assemble(method, records.records, records.snapshots, {});
+    store.assemble(method, records.records, {});
   }
   static Json point(int64_t step, double distance) { return {{"step", step}, {"frechet_distance", distance}}; }
 };

@@ -39,7 +39,7 @@ struct Fixture : ::testing::Test {
   }
   void assemble(SampleStore& store) {
     const RecordPlan records = plan_records(config, config.ddls.steps);
-    store.assemble(method(), records.records, records.snapshots, {1.0, 0.25});
+    store.assemble(method(), records.records, {1.0, 0.25});
   }
 };
 
