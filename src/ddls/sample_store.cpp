@@ -228,18 +228,18 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
   files["chains.jsonl"] = sha256(curves.lines);
 
   Json manifest{{"schema", 1},
-                      {"method", method.name},
-                      {"count", plan_.count},
-                      {"steps", method.steps},
-                      {"temperature", method.temperature},
-                      {"seconds", time.seconds},
-                      {"warmup_seconds", time.warmup_seconds},
-                      {"evaluations_per_step", {{"gradients", method.cost.gradients}, {"ratios", method.cost.ratios}}},
-                      {"rates", method.rates},
-                      {"restarts", curves.restarts},
-                      {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
-                      {"key", key_.text},
-                      {"files", files}};
+                {"method", method.name},
+                {"count", plan_.count},
+                {"steps", method.steps},
+                {"temperature", method.temperature},
+                {"seconds", time.seconds},
+                {"warmup_seconds", time.warmup_seconds},
+                {"evaluations_per_step", {{"gradients", method.cost.gradients}, {"ratios", method.cost.ratios}}},
+                {"rates", method.rates},
+                {"restarts", curves.restarts},
+                {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
+                {"key", key_.text},
+                {"files", files}};
   const bool labelled = rows.front().front().arrays.size() > 1;
   if (!class_names.empty() && labelled) manifest["class_names"] = class_names;
   write_file(made / manifest_name, json_text(manifest, 2) + "\n");

@@ -110,9 +110,8 @@ EvaluationSet of_images(const std::string& name, const Images& images, const at:
 
 EvaluationSet open_folder(const fs::path& folder, const DecodeOptions& options) {
   FolderSource opened = open_image_folder(folder);
-  EvaluationSet set =
-      of_images(name_of(folder), {std::move(opened.images), options, std::make_shared<PixelLog>(options.rules)},
-                opened.labels);
+  EvaluationSet set = of_images(
+      name_of(folder), {std::move(opened.images), options, std::make_shared<PixelLog>(options.rules)}, opened.labels);
   set.class_names = opened.class_names;
   set.left_out = opened.left_out;
   return set;
