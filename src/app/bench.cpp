@@ -105,7 +105,11 @@ double peak_resident_mib() {
 
 void run_bench(const CommandLine& line, Communicator& comm) {
   Config config;
-  comm.together([&] { config = load_config(line.config_file, line.overrides); });
+  comm.together([&] {
+    for (const std::string& file : {line.json, line.bench_options.trace})
+      if (!file.empty() && comm.root()) check_named_file(file);
+    config = load_config(line.config_file, line.overrides);
+  });
   resolve_shards(config, comm.ranks());
   Json result;
   if (line.bench == "training") result = bench_training(config, line.bench_options, comm);

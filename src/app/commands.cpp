@@ -74,7 +74,7 @@ int run_command(int argc, char** argv, Environment& environment) {
       break;
     case Command::inspect: {
       const std::string text = inspect_set(line, comm);
-      comm.on_root([&] { return print(text), std::string(); });
+      comm.on_root([&] { return print_result(text), std::string(); });
       break;
     }
     case Command::pipeline:

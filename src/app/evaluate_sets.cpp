@@ -60,6 +60,7 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
   EvaluationSet fake, real;
   std::optional<Extractor> extractor;
   comm.together([&] {
+    if (!line.json.empty() && comm.root()) check_named_file(line.json);
     config = configuration(line);
     const DecodeOptions options = as_stored(config.data);
     fake = open_evaluation_set(line.fake, options);

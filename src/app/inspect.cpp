@@ -8,8 +8,8 @@
 #include "app/inspected_set.hpp"
 #include "app/set_record.hpp"
 #include "base/error.hpp"
-#include "base/files.hpp"
 #include "base/json_text.hpp"
+#include "base/output.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -139,7 +139,10 @@ std::string text_of(const Json& record, const InspectedSet& set) {
 std::string inspect_set(const CommandLine& line, Communicator& comm) {
   InspectedSet set;
   SetTally mine;
-  comm.together([&] { set = open_inspected_set(line.set); });
+  comm.together([&] {
+    if (!line.json.empty() && comm.root()) check_named_file(line.json);
+    set = open_inspected_set(line.set);
+  });
   comm.together([&] {
     for (const Block& block : BlockPlan{set.count, block_size}.blocks_of(comm.rank(), comm.ranks())) {
       const std::vector<Seen> seen = set.look(block.ids);
@@ -150,7 +153,7 @@ std::string inspect_set(const CommandLine& line, Communicator& comm) {
   std::string text;
   comm.on_root([&] {
     const Json record = record_of(line, set, std::move(all));
-    if (!line.json.empty()) write_file(line.json, json_text(record, 2) + "\n");
+    if (!line.json.empty()) write_named_file(line.json, json_text(record, 2) + "\n");
     text = text_of(record, set);
     return std::string();
   });

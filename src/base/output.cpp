@@ -129,6 +129,14 @@ void write_named_file(const fs::path& path, std::string_view bytes) {
   if (error != 0) fail(Exit::runtime, "cannot write {}: {}", path.string(), system_text(error));
 }
 
+void check_named_file(const fs::path& path) {
+  const Destination to = destination_of(path);
+  if (to.descriptor) return;
+  const fs::path folder = to.path.has_parent_path() ? to.path.parent_path() : fs::path(".");
+  if (access((to.replaceable ? folder : to.path).c_str(), W_OK) != 0)
+    fail(Exit::runtime, "cannot write {}: {}", path.string(), system_text(errno));
+}
+
 void print_result(std::string_view text) {
   const int error = write_through(STDOUT_FILENO, text);
   if (error != 0) fail(Exit::runtime, "cannot write the result to standard output: {}", system_text(error));

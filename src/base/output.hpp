@@ -13,6 +13,9 @@ namespace ddls {
 // more: no error.
 void write_named_file(const fs::path& path, std::string_view bytes);
 
+// Throws what write_named_file would, as far as that can be known beforehand: before hours of work, not behind them.
+void check_named_file(const fs::path& path);
+
 // A command's result on standard output, all of it, or Error(runtime). Where the reader of a pipe has had enough
 // (`| head`): no error.
 void print_result(std::string_view text);

@@ -37,11 +37,11 @@ on 1 sample --config small.yaml --generator $last/generator.safetensors --discri
   --set data.image_size=8 --set data.channels=1 --set sample.methods=[generator] --set sample.count=8 >/dev/null 2>err || { cat err >&2; fail "sample --generator"; }
 for i in 1 2 3; do for class in a b; do python3 "$here/make_png.py" "pictures/$class/$i.png" 8 8; done; done
 extractor=(--extractor runs/images/extractor/classifier.pt)
-on 1 evaluate --fake pictures --real pictures "${extractor[@]}" --metrics fid,intra_fid --json runs/sets/evaluate.json >/dev/null 2>err ||
+on 1 evaluate --fake pictures --real pictures "${extractor[@]}" --metrics fid,kid,intra_fid --json runs/sets/evaluate.json >/dev/null 2>err ||
   { cat err >&2; fail "evaluate"; }
 known=$(echo runs/images/reference/*.npz)
 on 1 evaluate --fake "$known" --real "$known" --metrics fid --json runs/statistics/evaluate.json >/dev/null 2>err || { cat err >&2; fail "statistics"; }
-on 1 info --json runs/info/info.json >/dev/null
+SLURM_NTASKS=4 "$binary" info --json runs/info/info.json >/dev/null 2>err || { cat err >&2; fail "info"; }
 bench() { on "$1" bench "$2" --config small.yaml --rounds 1 --steps 1 --json "runs/bench-$3/bench.json" "${@:4}" >/dev/null 2>err || { cat err >&2; fail "bench $2"; }; }
 bench 1 sampler sampler --profile
 bench 1 sampler sizes --block-sizes 4,8
@@ -53,6 +53,7 @@ bench 2 collectives collectives
 # What these runs have no reason to write.
 python3 "$source_dir/tests/docs/keys.py" "$source_dir/docs/formats.md" runs/* <<'KEYS' || fail "docs/formats.md and the files differ"
 gan.spectral_norm_d
+methods.*.metrics.intra_fid.why
 data.skipped_images
 classes
 classes.model

@@ -97,6 +97,10 @@ TEST(NamedFile, PlacesThatAreNoFiles) {
   EXPECT_ERROR(write_named_file(folder + "/", "x"), Exit::runtime, "cannot write " + folder + "/: Is a directory");
   EXPECT_ERROR(write_named_file(scratch / "none/x", "x"), Exit::runtime,
                "cannot write " + (scratch / "none/x").string() + ": No such file or directory");
+  EXPECT_ERROR(check_named_file(scratch / "none/x"), Exit::runtime,
+               "cannot write " + (scratch / "none/x").string() + ": No such file or directory");
+  EXPECT_ERROR(check_named_file(folder), Exit::runtime, "cannot write " + folder + ": Is a directory");
+  for (const fs::path& good : {scratch / "new", fs::path("new"), fs::path("/dev/stdout")}) check_named_file(good);
   EXPECT_TRUE(names_in(folder).empty());
 }
 
