@@ -85,8 +85,8 @@ Extractor extractor_of(Run& run) {
 
 void check_evaluation(const Run& run) {
   const std::vector<std::string>& metrics = run.config.evaluate.metrics;
-  if (run.classes.conditional() && std::ranges::find(metrics, "intra_fid") != metrics.end())
-    run.comm.together([&] { match_labels(set_of(run.train), set_of(run.reference())); });
+  if (run.test.size() > 0 && std::ranges::find(metrics, "intra_fid") != metrics.end())
+    run.comm.together([&] { match_labels(set_of(run.train), set_of(run.test)); });  // samples have train's classes
   if (!run.train.images()) return;
   run.comm.together([&] {
     const SampleShape shape = sample_shape(run.train);

@@ -261,6 +261,7 @@ TEST(Evaluation, ClassesAreComparedByName) {
   const auto placed = [](EvaluationSet set) {
     set.read = [read = set.read, labels = set.labels, names = set.class_names](IdRange ids) {
       std::vector<Piece> pieces = read(ids);
+      pieces[0].samples = pieces[0].samples.clone();
       for (int64_t i = 0; i < ids.size(); ++i)
         pieces[0].samples[i] += static_cast<double>(class_name(names, labels[ids.begin + i].item<int64_t>())[0]);
       return pieces;
