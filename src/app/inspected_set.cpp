@@ -123,9 +123,7 @@ InspectedSet of_folder(const fs::path& path) {
   if (fs::exists(path / "samples.npz")) return of_npz("samples of a run", path / "samples.npz");
   if (!fs::exists(path / "data_batch_1.bin")) return of_files("folder of images", open_image_folder(path));
   const Cifar10 cifar = read_cifar10(path, /*test=*/false);
-  InspectedSet set = of_tensor("CIFAR-10", cifar.images, cifar.labels);
-  set.more = {{"files", "data_batch_*.bin, the training set; test_batch.bin is inspected by its own name"}};
-  return set;
+  return of_tensor("CIFAR-10", cifar.images, cifar.labels);
 }
 
 // The first bytes, decompressed.

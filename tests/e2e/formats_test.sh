@@ -39,9 +39,33 @@ for i in 1 2 3; do for class in a b; do python3 "$here/make_png.py" "pictures/$c
 extractor=(--extractor runs/images/extractor/classifier.pt)
 on 1 evaluate --fake pictures --real pictures "${extractor[@]}" --metrics fid,kid,intra_fid --json runs/sets/evaluate.json >/dev/null 2>err ||
   { cat err >&2; fail "evaluate"; }
+# What is left out, for every reason, and what a set holds.
+mkdir -p runs/{shards,inspect-{pictures/{pictures,shards},points,statistics}} pictures/a/.hidden shards/folder
+touch pictures/a/{1.webp,.2.png,.note,notes.txt,more.zip}
+mkfifo pictures/a/pipe
+cp pictures/a/1.png shards
+head -c 60 pictures/a/1.png >pictures/b/damaged.png
+python3 - <<'PY'
+import io, tarfile
+with tarfile.open("shards/1.tar", "w") as t:
+    for name in ("1.png", "2.png"):
+        t.add(f"pictures/a/{name}", name)
+        info = tarfile.TarInfo(name.replace("png", "cls"))
+        info.size = 0  # no label
+        t.addfile(info, io.BytesIO())
+    link = tarfile.TarInfo("folder")
+    link.type, link.linkname = tarfile.SYMTYPE, "elsewhere"
+    t.addfile(link)
+PY
+for set in pictures shards; do on 1 inspect $set --json runs/inspect-pictures/$set/inspect.json >/dev/null 2>err || { cat err >&2; fail "inspect"; }; done
+rm pictures/b/damaged.png
+on 1 inspect runs/isotonic/samples/generator --json runs/inspect-points/inspect.json >/dev/null
+on 1 evaluate --fake pictures --real shards "${extractor[@]}" --metrics fid --json runs/shards/evaluate.json >/dev/null 2>err ||
+  { cat err >&2; fail "evaluate"; }
 known=$(echo runs/images/reference/*.npz)
 on 1 evaluate --fake "$known" --real "$known" --metrics fid --json runs/statistics/evaluate.json >/dev/null 2>err || { cat err >&2; fail "statistics"; }
 SLURM_NTASKS=4 "$binary" info --json runs/info/info.json >/dev/null 2>err || { cat err >&2; fail "info"; }
+on 1 inspect "$known" --json runs/inspect-statistics/inspect.json >/dev/null
 bench() { on "$1" bench "$2" --config small.yaml --rounds 1 --steps 1 --json "runs/bench-$3/bench.json" "${@:4}" >/dev/null 2>err || { cat err >&2; fail "bench $2"; }; }
 bench 1 sampler sampler --profile
 bench 1 sampler sizes --block-sizes 4,8
@@ -66,6 +90,8 @@ fake.pixels
 reference.damaged
 reference.pixels
 methods.*.diagnosed.scalars.*.why
+data.*.unlabelled_why
+converted.*
 KEYS
 
 # The commands of the documentation.
