@@ -66,14 +66,17 @@ std::string_view last_part(std::string_view path) { return path.substr(path.rfin
 
 std::string extension_of(std::string_view name) {
   name = last_part(name);
-  size_t dot = name.rfind('.');
+  const size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return "";
   const auto lower = [](std::string_view part) {
     std::string text(part);
     for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     return text;
   };
-  if (dot >= 4 && lower(name.substr(dot - 4, 4)) == ".tar") dot -= 4;
+  if (dot >= 4 && lower(name.substr(dot - 4, 4)) == ".tar") {
+    std::string both = lower(name.substr(dot - 3));
+    if (among(archives, both) || among(packed, both)) return both;
+  }
   return lower(name.substr(dot + 1));
 }
 
