@@ -49,6 +49,14 @@ class Search {
     within_.pop_back();
   }
 
+  // The images in `folder` and below it, sorted.
+  std::vector<fs::path> below(const fs::path& folder) {
+    std::vector<fs::path> images;
+    list_below(folder, images);
+    std::ranges::sort(images, before);
+    return images;
+  }
+
   void enter(const fs::path& folder) {
     if (fs::is_symlink(folder))
       for (const fs::path& outer : within_)
@@ -154,12 +162,10 @@ FolderFiles search(const fs::path& folder) {
   std::ranges::sort(flat, before);
   for (fs::path& path : flat) result.files.push_back({std::move(path), -1});
   for (const fs::path& class_folder : folders) {
-    std::vector<fs::path> members;
-    search.list_below(class_folder, members);
+    std::vector<fs::path> members = search.below(class_folder);
     search.require_no_dangling();
     if (members.empty())
       fail(Exit::data, "'{}' holds no PNG or JPEG files{}", class_folder.string(), but_for(search.left_out()));
-    std::ranges::sort(members, before);
     for (fs::path& path : members)
       result.files.push_back({std::move(path), static_cast<int64_t>(result.class_names.size())});
     result.class_names.push_back(class_folder.filename().string());

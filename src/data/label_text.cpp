@@ -60,7 +60,7 @@ LabelText label_of_value(const Json& value) {
     const double number = value.get<double>();
     if (number >= 0 && number < 1e15 && std::floor(number) == number) return {.number = static_cast<int64_t>(number)};
   }
-  return {.problem = value.is_structured() ? fmt::format("gives a label that is a {}", value.type_name())
+  return {.problem = value.is_structured() ? fmt::format("gives a label that is of the type {}", value.type_name())
                                            : fmt::format("gives the label {}, which is no class", json_text(value))};
 }
 

@@ -161,7 +161,7 @@ TEST(ImageFolder, links_that_lead_in_circles_are_named) {
   circle("loop.png", "loop.png", "loop.png' is a link that leads back to itself");
   std::filesystem::create_symlink("../cat", folder / "dog/cat");
   EXPECT_EQ(open_image_folder(folder.path()).images->size(), 3);  // twice the same is no circle
-  circle("../../dog", "cat/deep/dog", "dog' is a link to '");
+  circle("../../dog", "cat/deep/dog", "dog/cat' is a link to '");
 }
 
 TEST(ImageFolder, names_are_bytes) {

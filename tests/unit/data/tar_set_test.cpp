@@ -120,7 +120,7 @@ TEST(TarSet, labels_that_cannot_be_used_are_none_and_the_reason_is_kept) {
   unlabelled(sample("1", 1, 1) + second + tar_member("2.cls", "-3"), "2.cls' holds the label -3");
   unlabelled(second + tar_member("2.cls", ""), "2.cls' holds no label");
   unlabelled(second + tar_member("2.json", "{\"la"), "2.json' is no JSON");
-  unlabelled(second + tar_member("2.json", R"({"label": [1, 0]})"), "2.json' gives a label that is a array");
+  unlabelled(second + tar_member("2.json", R"({"label": [1, 0]})"), "2.json' gives a label that is of the type array");
   unlabelled(second + tar_member("2.json", R"({"label": 0.5})"), "2.json' gives the label 0.5");
   unlabelled(second + tar_member("2.cls", "", '2'), "2.cls' is a link");
 }
