@@ -145,7 +145,7 @@ int64_t NpyHeader::bytes() const {
 std::string npy_header_text(const NpyHeader& header) {
   const auto type = std::ranges::find(types, header.dtype, &NamedType::dtype);
   ensure(type != types.end(), "dtype {} cannot be written as .npy", c10::toString(header.dtype));
-  const std::string descr = (c10::elementSize(header.dtype) == 1 ? "|" : "<") + std::string(type->text);
+  const std::string descr = fmt::format("{}{}", c10::elementSize(header.dtype) == 1 ? "|" : "<", type->text);
   std::string shape;
   for (const int64_t n : header.sizes) shape += fmt::format("{}{}", shape.empty() ? "" : ", ", n);
   if (header.sizes.size() == 1) shape += ",";
