@@ -35,6 +35,17 @@ void require_measured_norms(const Network& network, const fs::path& file) {
          file.string());
 }
 
+void require_finite_weights(const Network& network, const fs::path& file) {
+  const auto check = [&](const auto& items) {
+    for (const auto& item : items)
+      if (item.value().is_floating_point() && !at::isfinite(item.value()).all().template item<bool>())
+        fail(Exit::data, "{}: {} holds values that are not finite numbers: damaged, or training diverged",
+             file.string(), item.key());
+  };
+  check(network.named_parameters());
+  check(network.named_buffers());
+}
+
 }  // namespace
 
 ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& discriminator_file, const Config& config,
@@ -44,6 +55,7 @@ ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& disc
     NetworkPtr network = make_network(config.model, role, shape, config.seed);
     load_weights(*network, role, file, config.model.weight_map);
     require_measured_norms(*network, file);
+    require_finite_weights(*network, file);
     network->to(device);
     return network;
   };

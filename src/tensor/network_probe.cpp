@@ -254,7 +254,6 @@ void check_function(const Probe& probe, const ProbeRows& rows, const at::Tensor&
   at::NoGradGuard no_grad;
   const Versions before = versions_of(probe.network);
   const Outputs first = checked_call(probe, rows);
-  check_state(probe.network, before);
   if (const auto i = first_difference(first, checked_call(probe, rows), first, again_tolerance))
     fail(Exit::data,
          "{}: the same {}s give other {} each time: it draws random numbers (dropout or noise) or keeps a state; call "
@@ -262,6 +261,7 @@ void check_function(const Probe& probe, const ProbeRows& rows, const at::Tensor&
          probe.network.file, probe.of, probe.outputs[*i]);
   check_company(probe, rows, others, first);
   check_sizes(probe, rows, first);
+  check_state(probe.network, before);
 }
 
 at::Tensor check_gradient(const Probe& probe, const ProbeRows& rows) {

@@ -35,6 +35,18 @@ on 1 sample --config small.yaml --generator "$last/measured_generator.safetensor
   --out measured 2>err || { cat err >&2; fail "a run's measured generator"; }
 expect 65 2 sample --config small.yaml --generator "$last/generator.safetensors" --discriminator "$step/ratio.safetensors" "${size[@]}" --out no
 says 'never measured'
+python3 - "$step/ratio.safetensors" <<'PY'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header = {name: about for name, about in json.loads(data[8:8 + size]).items() if name != "__metadata__"}  # and with it the hash
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+open("nan.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + struct.pack("<f", float("nan")) + data[8 + size + 4:])
+PY
+expect 65 2 sample --config small.yaml --generator "$step/generator.safetensors" --discriminator nan.safetensors "${size[@]}" --out no
+says 'nan.safetensors: '
+says 'not finite numbers'
 cat >map.yaml <<'YAML'
 generator: [{theirs: 'linear.*', our: x}]
 discriminator: [{theirs: '(.*)', our: x}]
