@@ -231,7 +231,8 @@ Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sampl
   extractor.run = [network, takes_grey, widths](const at::Tensor& images_u8, bool logits) {
     const at::Tensor images = network->input_of(takes_grey ? images_u8 : as_colour(images_u8));
     const auto call = [&] { return network->outputs(images, logits); };
-    return on_cpu(*network, in_network(network->file(), "forward fails on images " + text_of(images.sizes()), call),
+    return on_cpu(*network,
+                  in_network(network->file(), fmt::format("forward fails on images {}", text_of(images.sizes())), call),
                   images, logits, widths);
   };
   return extractor;
