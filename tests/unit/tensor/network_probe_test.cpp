@@ -1,5 +1,6 @@
 // Each rule of the probe, on functions that break it and on functions that come as close as sound networks do.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -33,25 +34,25 @@ std::string verdict(const Function& f, const std::function<NamedTensors()>& tens
   return "fine";
 }
 
-at::Tensor sum(const at::Tensor& x) { return x.square().sum(1); }
+at::Tensor row_sum(const at::Tensor& x) { return x.square().sum(1); }
 
 #define EXPECT_SAYS(function, text) EXPECT_NE(verdict(function).find(text), std::string::npos) << verdict(function)
 #define EXPECT_FINE(function) EXPECT_EQ(verdict(function), "fine")
 
 TEST(NetworkProbe, ASoundFunction) {
-  EXPECT_FINE([](const at::Tensor& x) { return sum(x); });
+  EXPECT_FINE([](const at::Tensor& x) { return row_sum(x); });
 }
 
 TEST(NetworkProbe, TheInputIsLeftAlone) {
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(at::Tensor(x).mul_(2)); }, "changes its input in place");
-  EXPECT_FINE([](const at::Tensor& x) { return sum(x.clone().mul_(2)); });
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(at::Tensor(x).mul_(2)); }, "changes its input in place");
+  EXPECT_FINE([](const at::Tensor& x) { return row_sum(x.clone().mul_(2)); });
 }
 
 TEST(NetworkProbe, ChangesInPlaceThatOnlyAutogradNotices) {
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(at::Tensor(x).mul_(1)); }, "changes its input in place");
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(at::Tensor(x).mul_(1)); }, "changes its input in place");
   EXPECT_SAYS(
       [](const at::Tensor& x) {
-        at::Tensor h = sum(x).tanh();
+        at::Tensor h = row_sum(x).tanh();
         const at::Tensor k = h * h;
         h.mul_(2);
         return k + h;
@@ -60,10 +61,10 @@ TEST(NetworkProbe, ChangesInPlaceThatOnlyAutogradNotices) {
 }
 
 TEST(NetworkProbe, TheSameRowsGiveTheSameAgain) {
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(at::dropout(x, 0.5, true)); }, "each time");
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(at::dropout(x, 0.5, true)); }, "each time");
   const auto noisy = [](double size) {
     return [size](const at::Tensor& x) {
-      const at::Tensor y = sum(x);
+      const at::Tensor y = row_sum(x);
       return y + size * at::randn_like(y);
     };
   };
@@ -72,28 +73,28 @@ TEST(NetworkProbe, TheSameRowsGiveTheSameAgain) {
 }
 
 TEST(NetworkProbe, CompanyDoesNotMatter) {
-  EXPECT_SAYS([](const at::Tensor& x) { return sum((x - x.mean(0)) / x.std(0)); },
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum((x - x.mean(0)) / x.std(0)); },
               "depends on the others of its batch");
   EXPECT_SAYS(  // minibatch standard deviation in groups of four
       [](const at::Tensor& x) {
-        if (x.size(0) % 4 != 0) return sum(x);
+        if (x.size(0) % 4 != 0) return row_sum(x);
         const at::Tensor spread = x.view({4, -1, 3}).std(0).mean(1);
-        return sum(x) + 0.05 * spread.repeat({4});
+        return row_sum(x) + 0.05 * spread.repeat({4});
       },
       "depends on the others of its batch");
-  const auto coupled = [](double size) { return [size](const at::Tensor& x) { return sum(x) + size * x.mean(); }; };
+  const auto coupled = [](double size) { return [size](const at::Tensor& x) { return row_sum(x) + size * x.mean(); }; };
   EXPECT_SAYS(coupled(1), "depends on the others of its batch");
   EXPECT_FINE(coupled(1e-5));
 }
 
 TEST(NetworkProbe, BatchSizeDoesNotMatter) {
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(x) * static_cast<double>(x.size(0)); }, "how many rows");
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(x.view({64, 3})); }, "works on 64 rows at once and not on 1");
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(x.view({8, 3})); }, "works on 8 rows at once and not on 64");
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(x).squeeze(); }, "not on 1");
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(x) + at::arange(x.size(0), x.options()); }, "how many rows");
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(x) * static_cast<double>(x.size(0)); }, "how many rows");
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(x.view({64, 3})); }, "works on 64 rows at once and not on 1");
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(x.view({8, 3})); }, "works on 8 rows at once and not on 64");
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(x).squeeze(); }, "not on 1");
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(x) + at::arange(x.size(0), x.options()); }, "how many rows");
   // Another kernel for another batch: rounding of TF32 or bfloat16 inside.
-  EXPECT_FINE([](const at::Tensor& x) { return sum(x) * (x.size(0) == 64 ? 1.0 : 1.004); });
+  EXPECT_FINE([](const at::Tensor& x) { return row_sum(x) * (x.size(0) == 64 ? 1.0 : 1.004); });
 }
 
 TEST(NetworkProbe, ValuesAndGradientsAreFinite) {
@@ -109,10 +110,10 @@ TEST(NetworkProbe, ValuesAndGradientsAreFinite) {
 }
 
 TEST(NetworkProbe, ThereIsAGradient) {
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(x.detach()); }, "cannot be differentiated");
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(x.detach()); }, "cannot be differentiated");
   EXPECT_SAYS([](const at::Tensor& x) { return at::argmax(x, 1); }, "cannot be differentiated");
-  EXPECT_SAYS([](const at::Tensor& x) { return sum(x).round(); }, "0 everywhere");
-  EXPECT_FINE([](const at::Tensor& x) { return sum(x) * 0; });  // a constant
+  EXPECT_SAYS([](const at::Tensor& x) { return row_sum(x).round(); }, "0 everywhere");
+  EXPECT_FINE([](const at::Tensor& x) { return row_sum(x) * 0; });  // a constant
   const at::Tensor weight = at::ones({64}).requires_grad_(true);
   EXPECT_SAYS([&](const at::Tensor& x) { return weight.narrow(0, 0, x.size(0)) * 2; }, "does not depend on the rows");
 }
@@ -122,7 +123,7 @@ TEST(NetworkProbe, AStateThatMovesIsNamed) {
   const auto counts = [&](const at::Tensor& x) {
     at::NoGradGuard no_grad;
     calls.add_(1e-9);
-    return sum(x);
+    return row_sum(x);
   };
   EXPECT_NE(verdict(counts,
                     [&] {
@@ -130,7 +131,7 @@ TEST(NetworkProbe, AStateThatMovesIsNamed) {
                     })
                 .find("changes its own norm.u"),
             std::string::npos);
-  EXPECT_EQ(verdict(sum, [&] { return NamedTensors{{"norm.u", calls}}; }), "fine");
+  EXPECT_EQ(verdict(row_sum, [&] { return NamedTensors{{"norm.u", calls}}; }), "fine");
 }
 
 TEST(NetworkProbe, FailuresAreExplained) {
