@@ -64,7 +64,7 @@ const Table& table() {
 }
 
 const c10::OperatorHandle& handle(Which which) {
-  ensure(table().problem.empty(), table().problem);
+  ensure(table().problem.empty(), "{}", table().problem);
   return *table().operators[which];
 }
 
