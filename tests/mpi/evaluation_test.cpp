@@ -188,7 +188,7 @@ TEST(Evaluation, AFolderOfUnlikeImagesKeepsTheOrderOfItsFiles) {
   Extractor extractor;
   extractor.features = 2;
   extractor.classes = 1;
-  extractor.extract = [](const at::Tensor& images, bool logits) {
+  extractor.run = [](const at::Tensor& images, bool logits) {
     const at::Tensor value = images.select(1, 0).select(1, 0).select(1, 0).to(at::kFloat).unsqueeze(1);
     EXPECT_EQ(images.size(0), 4);  // always full batches
     return Features{at::cat({value, at::full_like(value, static_cast<double>(images.size(2)))}, 1),

@@ -41,7 +41,7 @@ Extractor extractor() {
   Extractor e;
   e.name = "sums";
   e.features = 4;
-  e.extract = [](const at::Tensor& u8, bool) { return Features{features_of(u8), {}}; };
+  e.run = [](const at::Tensor& u8, bool) { return Features{features_of(u8), {}}; };
   return e;
 }
 
