@@ -16,7 +16,8 @@ void bind_data(Section& s, DataConfig& c) {
   s.value("test", &c.test, "test set, of the same kind", a_path());
   s.value("train_labels", &c.train_labels, "idx and npy: labels of the training set", a_path());
   s.value("test_labels", &c.test_labels, "idx and npy: labels of the test set", a_path());
-  s.value("first_label", &c.first_label, "where labels that are numbers begin: at 0, or at 1", between(0, 1));
+  s.value("first_label", &c.first_label, "where labels that are numbers begin: at 0, or at 1", between(0, 1)).later =
+      true;
   s.value("points", &c.points, "toy data: size of the training set", at_least(1));
   s.value("image_size", &c.image_size, "images are cropped and scaled to this; 0: as stored", at_least(0));
   s.value("channels", &c.channels, "1: grey, 3: colour; 0: as stored", between(0, 3));

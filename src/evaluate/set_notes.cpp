@@ -50,6 +50,9 @@ EvaluationSet without_damaged(Communicator& comm, EvaluationSet set) {
   rest.unlabelled = set.unlabelled;
   rest.left_out = set.left_out;
   rest.damaged = set.damaged + damaged;
+  rest.class_names = set.class_names;
+  rest.left_out = set.left_out;
+  rest.unlabelled = set.unlabelled;
   return rest;
 }
 
