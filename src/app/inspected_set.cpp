@@ -39,10 +39,14 @@ Seen seen(const at::Tensor& sample) {
 Seen seen(const ImageSource& source, int64_t id) {
   try {
     const std::string bytes = source.bytes(id);
-    Seen result = seen(decode_image(bytes, 0, source.name(id)));
+    PixelNotes notes;
+    Seen result = seen(decode_image(bytes, 0, source.name(id), 0, {}, &notes));
     ImageHeader header = image_header(bytes);
     result.format = std::move(header.format);
     result.conversions = std::move(header.conversions);
+    if (notes.transparent) result.conversions.emplace_back("transparent");
+    if (notes.orientation != 1) result.conversions.emplace_back("exif_orientation");
+    if (!notes.oddity.empty()) result.conversions.emplace_back("odd");
     return result;
   } catch (const Error& error) {
     if (error.code() != Exit::data) throw;
