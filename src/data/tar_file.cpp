@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -44,6 +46,23 @@ std::string decompressed(const fs::path& path) {
   return bytes;
 }
 
+// Compressed archives that are named as plain ones.
+void refuse_other_compression(const fs::path& path, std::string_view begins) {
+  using namespace std::string_view_literals;
+  constexpr std::pair<std::string_view, const char*> magics[] = {{"\xFD"
+                                                                  "7zXZ\0"sv,
+                                                                  "xz"},
+                                                                 {"\x28\xB5\x2F\xFD"sv, "zstd"},
+                                                                 {"\x04\x22\x4D\x18"sv, "lz4"},
+                                                                 {"PK\x03\x04"sv, "zip"}};
+  const char* found = begins.starts_with("BZh") && begins.substr(4).starts_with("1AY&SY") ? "bzip2" : nullptr;
+  for (const auto& [magic, name] : magics)
+    if (begins.starts_with(magic)) found = name;
+  if (found != nullptr)
+    fail(Exit::data, "'{}' is compressed by {}, which is not read (plain and gzip are); unpack it", path.string(),
+         found);
+}
+
 int open_file(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
@@ -69,7 +88,9 @@ TarFile::TarFile(fs::path path, bool keep_open) : path_(std::move(path)) {
   if (!S_ISREG(about.st_mode)) fail(Exit::data, "'{}' is no file", path_.string());
   size_ = static_cast<uint64_t>(about.st_size);
   ::posix_fadvise(file.fd, 0, 0, POSIX_FADV_RANDOM);  // images are drawn in random order
-  if (!read(0, 2).starts_with("\x1F\x8B")) return;
+  const std::string begins = read(0, 10);
+  refuse_other_compression(path_, begins);
+  if (!begins.starts_with("\x1F\x8B")) return;
   memory_ = decompressed(path_);
   size_ = memory_.size();
   in_memory_ = true;

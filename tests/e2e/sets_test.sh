@@ -84,7 +84,8 @@ says 'is no set'
 expect 64 1 inspect
 
 # the run's own record, from a folder and into a folder with such names
-on 1 --config small.yaml --out "$latin-run" --set data.kind=images --set data.train="$PWD/$latin" --set data.test= --set data.damaged=skip \
+on 1 --config small.yaml --out "$latin-run" --set data.kind=images --set data.train="$PWD/$latin" --set data.test= --set data.train_labels= \
+  --set data.test_labels= --set data.damaged=skip \
   --set evaluate.reference=train --set evaluate.neighbours.samples=0 --set sample.methods=[generator] --set sample.count=10 \
   --set train.ratio.refine.steps=0 >stdout 2>stderr || { cat stderr >&2; fail "a run whose data have a name that is no UTF-8"; }
 python3 - <<'PY' || fail "report.json of a set with a name that is no UTF-8"

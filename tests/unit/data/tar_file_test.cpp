@@ -130,5 +130,20 @@ TEST(TarFile, compressed_archives_are_read_into_memory) {
   EXPECT_EQ(thrown_by([&] { TarFile(folder / "none.tar", true); }).code, Exit::missing);
 }
 
+TEST(TarFile, other_compressions_are_named) {
+  const ScratchFolder folder;
+  for (const auto& [bytes, name] : {std::pair{"\xFD"
+                                              "7zXZ",
+                                              "xz"},
+                                    {"\x28\xB5\x2F\xFDxx", "zstd"},
+                                    {"BZh91AY&SY", "bzip2"}}) {
+    put_bytes(folder / "a.tar", std::string(bytes) + std::string(600, '\0'));
+    const auto thrown = thrown_by([&] { TarFile(folder / "a.tar", true); });
+    EXPECT_EQ(thrown.code, Exit::data);
+    EXPECT_TRUE(contains(thrown.message, fmt::format("compressed by {}", name))) << thrown.message;
+  }
+  EXPECT_EQ(index_of_bytes(folder, tar_member("BZh9.png", "x") + tar_end()).damage, "");
+}
+
 }  // namespace
 }  // namespace ddls
