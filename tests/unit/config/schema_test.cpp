@@ -201,7 +201,7 @@ TEST_F(Schema, UnknownKeysGetASuggestion) {
   EXPECT_EQ(read("cuont: 5"), "f.yaml:1:1: cuont: unknown key; did you mean 'count'?\n");
   EXPECT_EQ(read("inner:\n  wrod: mlp\n"), "f.yaml:2:3: inner.wrod: unknown key; did you mean 'word'?\n");
   EXPECT_EQ(read("widths: [1]"), "f.yaml:1:1: widths: unknown key; did you mean 'inner.widths'?\n");
-  EXPECT_EQ(read("zzzzzzz: 1"), "f.yaml:1:1: zzzzzzz: unknown key; known here: flag, count, seed, inner\n");
+  EXPECT_EQ(read("zzzzzzz: 1"), "f.yaml:1:1: zzzzzzz: unknown key; known here: flag, count, seed, parts, inner\n");
   EXPECT_EQ(read("inner: {word: mpl}"),
             "f.yaml:1:15: inner.word: expected one of: mlp, dcgan, got 'mpl'; did you mean 'mlp'?\n");
 }
@@ -334,6 +334,7 @@ TEST_F(Schema, PrintedText) {
             "flag: false  # a flag; true or false\n"
             "count: 7  # a count; an integer >= 1\n"
             "seed: 1  # a seed; an integer >= 0\n"
+            "parts: auto  # parts; an integer >= 0, or auto\n"
             "\n"
             "inner:  # more\n"
             "  size: 0.5  # a size; a number in [0, 1)\n"
