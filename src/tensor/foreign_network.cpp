@@ -45,7 +45,8 @@ std::string short_reason(const std::exception& error) {
   constexpr std::string_view report = "please report a bug to PyTorch.";
   if (const size_t at = text.find(report); at != std::string::npos) text = text.substr(at + report.size());
   if (contains(text, "INTERNAL ASSERT")) text.clear();
-  if (const size_t end = text.find('\n', std::min<size_t>(text.size(), 20)); end != std::string::npos) text.resize(end);
+  if (const size_t begin = text.find_first_not_of(" \n"); begin != std::string::npos)
+    text = text.substr(begin, text.find('\n', begin) - begin);
   text = line_of(text, 240);
   return text.empty() ? "its interpreter gives no reason" : text;
 }
