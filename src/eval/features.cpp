@@ -200,16 +200,18 @@ Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sampl
   std::optional<Widths> grey, colour;
   // A network that reads its input with view() cannot take the faster layout.
   for (const bool channels_last : {true, false}) {
-    if (grey || colour) break;
+    if (colour || (grey && sample_shape[0] == 1)) break;
     network->use_channels_last(channels_last);
     colour = widths_for(*network, colour_images);
     grey = widths_for(*network, grey_images);
   }
   const bool grey_set = sample_shape[0] == 1, takes_grey = grey && (grey_set || !colour || *grey == *colour);
-  if (takes_grey && !colour && !grey_set)
-    fail(Exit::data,
-         "{}: the extractor fails on images of this data set, which have {} channels: it takes grey images alone",
-         file.string(), sample_shape[0]);
+  if (takes_grey && !colour && !grey_set) {
+    const auto call = [&] { return network->outputs(network->input_of(colour_images), true); };
+    check_outputs(
+        *network,
+        in_network(file.string(), "it takes grey images alone; forward fails on images of this data set", call), tried);
+  }
   const ForeignNetwork foreign = network->as_foreign(network);
   const Probe probe{foreign,
                     "image",
