@@ -10,14 +10,19 @@ target_compile_options(ddls_pch PRIVATE -fpch-preprocess)
 target_include_directories(ddls_pch PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(ddls_pch PRIVATE ddls_log_libraries torch_wheel ddls_warnings)
 
-# ddls_library(NAME [TORCH] [LINK ...] [EXCLUDE files]): all .cpp files of this folder.
+option(DDLS_UNITY "Compile several sources of a folder as one: half the time of a whole build" ON)
+
+# ddls_library(NAME [TORCH] [LINK ...] [EXCLUDE files] [ALONE files]): all .cpp files of this folder. In unity builds those after
+# ALONE are compiled one by one: files that are changed often or take long.
 function(ddls_library name)
-  cmake_parse_arguments(arg "TORCH" "" "LINK;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(arg "TORCH" "" "LINK;EXCLUDE;ALONE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(file IN LISTS arg_EXCLUDE)
     list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${file})
   endforeach()
   add_library(ddls_${name} STATIC ${sources})
+  set_target_properties(ddls_${name} PROPERTIES UNITY_BUILD ${DDLS_UNITY} UNITY_BUILD_BATCH_SIZE 12)
+  set_source_files_properties(${arg_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_include_directories(ddls_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
   target_link_libraries(ddls_${name} PUBLIC ddls_log_libraries ${arg_LINK} PRIVATE ddls_warnings)
   if(arg_TORCH)

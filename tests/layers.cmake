@@ -51,7 +51,7 @@ endforeach()
 
 file(GLOB_RECURSE headers RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/src/*.hpp)
 foreach(file IN LISTS headers)
-  file(STRINGS ${SOURCE_DIR}/${file} lines REGEX "^(struct|class) [A-Za-z0-9_]+[^;]*{")
+  file(STRINGS ${SOURCE_DIR}/${file} lines REGEX "^(struct|class) [A-Za-z0-9_]+[^;<]*{")
   foreach(line IN LISTS lines)
     string(REGEX REPLACE "^(struct|class) ([A-Za-z0-9_]+).*" "\\2" type "${line}")
     if(DEFINED declared_${type})

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Complaints are one line each, whatever stands in the file.
-std::string quoted(std::string text) {
+std::string shown_in_quotes(std::string text) {
   constexpr size_t longest = 60;
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
@@ -26,7 +26,7 @@ std::string quoted(std::string text) {
 }
 
 std::string what_stands_there(const YAML::Node& node) {
-  if (node.IsScalar()) return quoted(node.Scalar());
+  if (node.IsScalar()) return shown_in_quotes(node.Scalar());
   if (node.IsSequence()) return "a list";
   return node.IsMap() ? "keys and values" : "nothing";
 }
@@ -96,7 +96,7 @@ class Reader {
   }
 
   static std::string one_line(const std::string& key) {
-    const std::string text = quoted(key);
+    const std::string text = shown_in_quotes(key);
     return text.substr(1, text.size() - 2);
   }
 

@@ -24,9 +24,9 @@ struct CloseGzip {
 };
 
 // Bytes of a file, decompressed where it is gzip.
-class Source {
+class IdxFile {
  public:
-  explicit Source(const fs::path& path) : path_(path) {
+  explicit IdxFile(const fs::path& path) : path_(path) {
     std::error_code error;
     if (!fs::exists(path, error)) fail(Exit::missing, "'{}' does not exist", path.string());
     if (!fs::is_regular_file(path, error)) fail(Exit::data, "'{}' is not an idx file", path.string());
@@ -67,7 +67,7 @@ class Source {
 };
 
 at::Tensor read_idx(const fs::path& path, uint32_t dimensions, const char* what) {
-  Source source(path);
+  IdxFile source(path);
   const uint32_t magic = source.big_endian();
   if (magic != magic_ubyte + dimensions) {
     fail(Exit::data, "'{}' holds no idx {}: its magic is {:#010x}, expected {:#010x}", path.string(), what, magic,

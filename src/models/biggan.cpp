@@ -23,9 +23,9 @@ void need_attention(const std::shared_ptr<SelfAttention>& attention, int64_t sid
     fail(Exit::config, "model.attention_side: no block of the {} makes maps of side {}", network, side);
 }
 
-class Generator : public Network {
+class BigganGenerator : public Network {
  public:
-  Generator(const BigGanGeneratorLayout& layout, const SampleShape& image)
+  BigganGenerator(const BigGanGeneratorLayout& layout, const SampleShape& image)
       : parts_(static_cast<int64_t>(layout.widths.size())),
         bottom_width_(layout.widths.front()),
         side_(halved_side(image, parts_ - 1, "model.generator_widths")) {
@@ -97,9 +97,9 @@ class Generator : public Network {
   std::shared_ptr<Convolution> last_;
 };
 
-class Discriminator : public Network {
+class BigganDiscriminator : public Network {
  public:
-  Discriminator(const BigGanDiscriminatorLayout& layout, const SampleShape& image) {
+  BigganDiscriminator(const BigGanDiscriminatorLayout& layout, const SampleShape& image) {
     halved_side(image, layout.downsamplings, "model.discriminator_downsamplings");
     int64_t from = image[0], side = image[1];
     for (size_t i = 0; i < layout.widths.size(); ++i) {
@@ -162,11 +162,11 @@ class Discriminator : public Network {
 }  // namespace
 
 NetworkPtr make_biggan_generator(const BigGanGeneratorLayout& layout, const SampleShape& image) {
-  return std::make_shared<Generator>(layout, image);
+  return std::make_shared<BigganGenerator>(layout, image);
 }
 
 NetworkPtr make_biggan_discriminator(const BigGanDiscriminatorLayout& layout, const SampleShape& image) {
-  return std::make_shared<Discriminator>(layout, image);
+  return std::make_shared<BigganDiscriminator>(layout, image);
 }
 
 }  // namespace ddls

@@ -29,9 +29,9 @@ std::shared_ptr<Convolution> convolution(int64_t from, int64_t to, int64_t kerne
   return std::make_shared<Convolution>(from, to, kernel, stride, 1);
 }
 
-class Generator : public Network {
+class DcganGenerator : public Network {
  public:
-  Generator(int64_t latent_dim, const std::vector<int64_t>& widths, const SampleShape& image)
+  DcganGenerator(int64_t latent_dim, const std::vector<int64_t>& widths, const SampleShape& image)
       : first_width_(widths.front()), side_(smallest_side(image, widths.size())) {
     const LayerOptions no_bias{.bias = false};
     linear_ = register_module("linear", std::make_shared<Dense>(latent_dim, first_width_ * side_ * side_, no_bias));
@@ -66,9 +66,9 @@ class Generator : public Network {
   std::shared_ptr<Convolution> last_;
 };
 
-class Discriminator : public Network {
+class DcganDiscriminator : public Network {
  public:
-  Discriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image)
+  DcganDiscriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image)
       : side_(smallest_side(image, widths.size())) {
     int64_t from = 4 * image[0];
     for (size_t i = 0; i < widths.size(); ++i) {
@@ -119,11 +119,11 @@ class Discriminator : public Network {
 }  // namespace
 
 NetworkPtr make_dcgan_generator(int64_t latent_dim, const std::vector<int64_t>& widths, const SampleShape& image) {
-  return std::make_shared<Generator>(latent_dim, widths, image);
+  return std::make_shared<DcganGenerator>(latent_dim, widths, image);
 }
 
 NetworkPtr make_dcgan_discriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image) {
-  return std::make_shared<Discriminator>(widths, hidden, image);
+  return std::make_shared<DcganDiscriminator>(widths, hidden, image);
 }
 
 }  // namespace ddls

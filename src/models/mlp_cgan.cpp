@@ -25,10 +25,10 @@ OperationPtr labelled_layer(at::ScalarType type, const Dense& layer, const Embed
 
 int64_t pixels(const SampleShape& image) { return image[0] * image[1] * image[2]; }
 
-class Generator : public Network {
+class MlpCganGenerator : public Network {
  public:
-  Generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim,
-            double slope, const SampleShape& image)
+  MlpCganGenerator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim,
+                   double slope, const SampleShape& image)
       : slope_(slope), image_(image) {
     label_ = register_module("label", std::make_shared<Embedding>(classes, embedding_dim));
     int64_t from = latent_dim + embedding_dim;
@@ -71,10 +71,10 @@ class Generator : public Network {
   std::shared_ptr<Dense> last_;
 };
 
-class Discriminator : public Network {
+class MlpCganDiscriminator : public Network {
  public:
-  Discriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim, double slope,
-                double dropout, const SampleShape& image)
+  MlpCganDiscriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim, double slope,
+                       double dropout, const SampleShape& image)
       : slope_(slope), image_(image) {
     label_ = register_module("label", std::make_shared<Embedding>(classes, embedding_dim));
     int64_t from = pixels(image) + embedding_dim;
@@ -129,12 +129,12 @@ class Discriminator : public Network {
 
 NetworkPtr make_mlp_cgan_generator(int64_t latent_dim, const std::vector<int64_t>& widths, int64_t classes,
                                    int64_t embedding_dim, double slope, const SampleShape& image) {
-  return std::make_shared<Generator>(latent_dim, widths, classes, embedding_dim, slope, image);
+  return std::make_shared<MlpCganGenerator>(latent_dim, widths, classes, embedding_dim, slope, image);
 }
 
 NetworkPtr make_mlp_cgan_discriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim,
                                        double slope, double dropout, const SampleShape& image) {
-  return std::make_shared<Discriminator>(widths, classes, embedding_dim, slope, dropout, image);
+  return std::make_shared<MlpCganDiscriminator>(widths, classes, embedding_dim, slope, dropout, image);
 }
 
 }  // namespace ddls

@@ -13,9 +13,9 @@
 namespace ddls {
 namespace {
 
-class Generator : public Network {
+class ResnetGenerator : public Network {
  public:
-  Generator(const ResnetGeneratorLayout& layout, const SampleShape& image)
+  ResnetGenerator(const ResnetGeneratorLayout& layout, const SampleShape& image)
       : bilinear_(layout.bilinear),
         bottom_width_(layout.widths.front()),
         side_(halved_side(image, static_cast<int64_t>(layout.widths.size()) - 1, "model.generator_widths")) {
@@ -62,9 +62,9 @@ class Generator : public Network {
   std::shared_ptr<Convolution> last_;
 };
 
-class Discriminator : public Network {
+class ResnetDiscriminator : public Network {
  public:
-  Discriminator(const ResnetDiscriminatorLayout& layout, const SampleShape& image)
+  ResnetDiscriminator(const ResnetDiscriminatorLayout& layout, const SampleShape& image)
       : mean_pooling_(layout.mean_pooling) {
     halved_side(image, layout.downsamplings, "model.discriminator_downsamplings");
     int64_t from = image[0];
@@ -122,11 +122,11 @@ class Discriminator : public Network {
 }  // namespace
 
 NetworkPtr make_resnet_generator(const ResnetGeneratorLayout& layout, const SampleShape& image) {
-  return std::make_shared<Generator>(layout, image);
+  return std::make_shared<ResnetGenerator>(layout, image);
 }
 
 NetworkPtr make_resnet_discriminator(const ResnetDiscriminatorLayout& layout, const SampleShape& image) {
-  return std::make_shared<Discriminator>(layout, image);
+  return std::make_shared<ResnetDiscriminator>(layout, image);
 }
 
 }  // namespace ddls

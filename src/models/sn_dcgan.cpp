@@ -14,9 +14,9 @@
 namespace ddls {
 namespace {
 
-class Generator : public Network {
+class SnDcganGenerator : public Network {
  public:
-  Generator(int64_t latent_dim, const std::vector<int64_t>& widths, const SampleShape& image)
+  SnDcganGenerator(int64_t latent_dim, const std::vector<int64_t>& widths, const SampleShape& image)
       : first_width_(widths.front()),
         side_(halved_side(image, static_cast<int64_t>(widths.size()) - 1, "model.generator_widths")) {
     linear_ = register_module("linear", std::make_shared<Dense>(latent_dim, first_width_ * side_ * side_));
@@ -49,9 +49,9 @@ class Generator : public Network {
   std::shared_ptr<Convolution> last_;
 };
 
-class Discriminator : public Network {
+class SnDcganDiscriminator : public Network {
  public:
-  Discriminator(const std::vector<int64_t>& widths, double slope, const SampleShape& image)
+  SnDcganDiscriminator(const std::vector<int64_t>& widths, double slope, const SampleShape& image)
       : slope_(slope),
         side_(halved_side(image, static_cast<int64_t>(widths.size()) - 1, "model.discriminator_widths")) {
     add(image[0], widths.front(), 3, 1);
@@ -103,11 +103,11 @@ class Discriminator : public Network {
 }  // namespace
 
 NetworkPtr make_sn_dcgan_generator(int64_t latent_dim, const std::vector<int64_t>& widths, const SampleShape& image) {
-  return std::make_shared<Generator>(latent_dim, widths, image);
+  return std::make_shared<SnDcganGenerator>(latent_dim, widths, image);
 }
 
 NetworkPtr make_sn_dcgan_discriminator(const std::vector<int64_t>& widths, double slope, const SampleShape& image) {
-  return std::make_shared<Discriminator>(widths, slope, image);
+  return std::make_shared<SnDcganDiscriminator>(widths, slope, image);
 }
 
 }  // namespace ddls

@@ -11,7 +11,7 @@
 namespace ddls {
 namespace {
 
-const std::array<Metric, 20> table{{
+const std::array<Metric, 20> known_metrics{{
     {"frechet_distance", "frechet_distance_std", "Fréchet distance", "", Better::lower, 1, -4, true},
     {"fid_infinity.value", "", "Fréchet distance, n → ∞", "extrapolated", Better::lower, 1, -4, true},
     {"intra_fid.mean", "", "Fréchet distance, per class", "mean of classes", Better::lower, 1, -4, true},
@@ -57,11 +57,11 @@ std::string reason(const Metric& metric, const Json& metrics) {
 
 }  // namespace
 
-std::span<const Metric> all_metrics() { return table; }
+std::span<const Metric> all_metrics() { return known_metrics; }
 
 std::vector<Metric> metrics_of(const RunData& run) {
   std::vector<Metric> present;
-  std::copy_if(table.begin(), table.end(), std::back_inserter(present), [&](const Metric& metric) {
+  std::copy_if(known_metrics.begin(), known_metrics.end(), std::back_inserter(present), [&](const Metric& metric) {
     return has(metrics_of_real(run), metric) ||
            std::any_of(run.methods.begin(), run.methods.end(),
                        [&](const MethodRun& method) { return has(metrics_of_method(method), metric); });

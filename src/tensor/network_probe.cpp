@@ -15,7 +15,7 @@ namespace {
 
 using Outputs = std::vector<at::Tensor>;
 
-bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+bool names(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 std::string text_of(at::IntArrayRef sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
 
@@ -86,13 +86,13 @@ std::string explanation(const Probe& probe, const ProbeRows& rows, const std::st
   for (const char* sign :
        {"same device", "NVIDIA driver", "'CUDA' backend", "compiled with CUDA", "CUDA driver", "device type",
         "No CUDA GPUs", "not linked with support", "accelerator", "lazy initialization"})
-    if (contains(reason, sign))
+    if (names(reason, sign))
       return "a device is written into the file; create tensors with device=x.device of an input, or export it on the "
              "CPU after .cpu()";
   if (const auto weight = weight_of_other_type(probe.network))
     return fmt::format("its weights are not float32 ({}); call .float() before the export", *weight);
   for (const char* sign : {"leaf Variable that requires grad", "inplace operation", "in-place operation"})
-    if (contains(reason, sign)) return "it changes its input in place";
+    if (names(reason, sign)) return "it changes its input in place";
   const ProbeRows two = rows.some(0, std::min<int64_t>(2, rows.input.size(0)));
   if (probe.remedies && !works(probe.network, two.input, two.labels))
     for (const Remedy& remedy : probe.remedies(two.input, two.labels))

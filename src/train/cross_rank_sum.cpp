@@ -10,7 +10,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 // With y_r = sum_s x_s on every rank r and a loss that is the sum of the ranks' losses, dL/dx_s = sum_r dL_r/dy_r.
-struct CrossRankSum : torch::autograd::Function<CrossRankSum> {
+struct CrossRankSumFunction : torch::autograd::Function<CrossRankSumFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, int64_t comm) {
     context->saved_data["comm"] = comm;
     at::Tensor sum = x.detach().clone(at::MemoryFormat::Contiguous);
@@ -26,7 +26,9 @@ struct CrossRankSum : torch::autograd::Function<CrossRankSum> {
 }  // namespace
 
 std::function<at::Tensor(const at::Tensor&)> cross_rank_sum(Communicator& comm) {
-  return [address = reinterpret_cast<int64_t>(&comm)](const at::Tensor& x) { return CrossRankSum::apply(x, address); };
+  return [address = reinterpret_cast<int64_t>(&comm)](const at::Tensor& x) {
+    return CrossRankSumFunction::apply(x, address);
+  };
 }
 
 }  // namespace ddls
