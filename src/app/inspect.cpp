@@ -124,7 +124,7 @@ std::string text_of(const Json& record, const InspectedSet& set) {
                                                      damaged["first"].get<std::string>()));
   const Json& copies = record["duplicates"];
   if (copies["groups"] == 0) return text + fmt::format("{:<12}none\n", "duplicates");
-  say("duplicates", fmt::format("{} samples are copies of {} others, as:", copies["surplus"].get<int64_t>(),
+  say("duplicates", fmt::format("{} beyond the first of each, in {} groups, as:", copies["surplus"].get<int64_t>(),
                                 copies["groups"].get<int64_t>()));
   for (const Json& names : copies["examples"]) {
     std::vector<std::string> parts;

@@ -202,7 +202,6 @@ TarSet open_tar_set(const fs::path& path, bool skip_damaged) {
   set.class_names = std::move(found.class_names);
   set.unlabelled = std::move(found.unlabelled);
   if (!found.labels.empty()) set.labels = at::tensor(found.labels);
-  set.class_names = found.class_names;
   set.images = std::make_shared<TarImages>(std::move(files), found.images);
   return set;
 }

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ATen.h>
 
+#include "data/class_names.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
 
