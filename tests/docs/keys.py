@@ -2,8 +2,8 @@
 
   - every key of a file that a table is for is listed there
   - a key that is listed as `always` is in every object that could hold it
-  - every listed key was met in some file, but for those named on standard input, one a line: a key that no program writes any
-    more would stay on the page for ever
+  - every listed key was met in some file, but for those named on standard input (KEY, or FILE-PATTERN:KEY), one a line: a key
+    that no program writes any more would stay on the page for ever
 
 A table begins with <!-- keys: FILE-PATTERN -->; its rows are | `key` | always, may or like KEY | unit | meaning |. `*` is any
 name, `[]` an element of a list; `like KEY` takes the rows below KEY of report.json.
@@ -104,10 +104,11 @@ def main(page, folders, excused):
     problems += [f"no file was read for the table {name}" for name, count in files.read.items() if count == 0]
     for table, rows in tables.items():
         for key, kind in rows.items():
+            is_excused = key in excused or f"{table}:{key}" in excused
             if " of " not in kind and (table, key) not in files.met and not key.endswith("[]"):
-                if key not in excused:
+                if not is_excused:
                     problems.append(f"{key} is listed for {table}, but no file of these runs holds it")
-            elif key in excused and (table, key) in files.met:
+            elif is_excused and (table, key) in files.met:
                 problems.append(f"{key} of {table} was excused, and it is there")
     print("\n".join(problems) or f"{sum(files.read.values())} files hold the keys that {page} lists")
     return bool(problems)

@@ -79,7 +79,7 @@ python3 "$source_dir/tests/docs/keys.py" "$source_dir/docs/formats.md" runs/* <<
 gan.spectral_norm_d
 methods.*.metrics.intra_fid.why
 data.skipped_images
-classes
+report.json:classes
 classes.model
 classes.without_samples
 class_names
