@@ -10,8 +10,6 @@ target_compile_options(ddls_pch PRIVATE -fpch-preprocess)
 target_include_directories(ddls_pch PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(ddls_pch PRIVATE ddls_log_libraries torch_wheel ddls_warnings)
 
-option(DDLS_UNITY "Compile several sources of a folder as one: half the time of a whole build" ON)
-
 # ddls_library(NAME [TORCH] [LINK ...] [EXCLUDE files] [ALONE files]): all .cpp files of this folder. In unity builds those after
 # ALONE are compiled one by one: files that are changed often or take long.
 function(ddls_library name)

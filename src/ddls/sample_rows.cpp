@@ -13,7 +13,7 @@
 namespace ddls {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr std::array stored_types{at::kByte, at::kInt, at::kLong, at::kFloat, at::kDouble};
 

@@ -9,7 +9,7 @@
 namespace ddls {
 namespace {
 
-struct Problem {
+struct PlattProblem {
   at::Tensor scores, targets;
 
   double loss(double alpha, double beta) const {
@@ -19,7 +19,7 @@ struct Problem {
 };
 
 // In units in which scores have mean 0 and deviation 1, where Newton's method is well conditioned.
-Platt minimum(const Problem& p) {
+Platt minimum(const PlattProblem& p) {
   constexpr int most_steps = 100, most_halvings = 40;
   double alpha = 0, beta = 0, loss = p.loss(0, 0);
   for (int step = 0; step < most_steps; ++step) {
