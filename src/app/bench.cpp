@@ -5,11 +5,11 @@
 
 #include <algorithm>
 
+#include "app/read_config.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/json_text.hpp"
 #include "base/output.hpp"
-#include "config/load.hpp"
 #include "dist/failure.hpp"
 #include "device/cuda_bridge.hpp"
 #include "tensor/noise.hpp"
@@ -108,7 +108,7 @@ void run_bench(const CommandLine& line, Communicator& comm) {
   comm.together([&] {
     for (const std::string& file : {line.json, line.bench_options.trace})
       if (!file.empty() && comm.root()) check_named_file(file);
-    config = load_config(line.config_file, line.overrides);
+    config = read_config(line.config_file, line.overrides);
   });
   resolve_shards(config, comm.ranks());
   Json result;

@@ -8,7 +8,7 @@
 #include "base/output.hpp"
 #include "ddls/graphed.hpp"
 #include "ddls/labels.hpp"
-#include "ddls/method.hpp"
+#include "ddls/registry.hpp"
 #include "models/batch_norm.hpp"
 #include "models/counts.hpp"
 #include "models/factory.hpp"

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "ddls/registry.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -43,6 +44,12 @@ void add_common(CLI::App& app, CommandLine& line, Names& names) {
   app.add_option("--watchdog", line.watchdog_s,
                  "seconds that a rank waits for the others before it ends the job (default: 600; 0: for ever)")
       ->check(not_negative());
+}
+
+std::string sampler_help() {
+  std::string text = "Samplers (sample.methods):\n";
+  for (const Sampler& sampler : samplers()) text += fmt::format("  {:<16}{}\n", sampler.name, sampler.summary);
+  return text + "`ddls_dist config` shows their options.";
 }
 
 // "2/8": the third of eight parts.
@@ -86,6 +93,7 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   sample->add_option(
       "--shard", names.shard,
       "I/N: only the I-th (from 0) of N parts of the blocks; `sample` without it puts the parts together");
+  sample->footer(sampler_help());
   CLI::App* evaluate = command("evaluate", "compare two sets, or the samples of a run", Command::evaluate);
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
   evaluate->add_option("--real", line.real, "real set");

@@ -5,6 +5,7 @@
 #include "app/evaluate_sets.hpp"
 #include "app/info.hpp"
 #include "app/inspect.hpp"
+#include "app/read_config.hpp"
 #include "app/run.hpp"
 #include "app/sample_scripted.hpp"
 #include "base/error.hpp"
@@ -59,7 +60,7 @@ int run_command(int argc, char** argv, Environment& environment) {
   Communicator comm(MPI_COMM_WORLD, topology, line.watchdog_s);
   switch (line.command) {
     case Command::config:
-      comm.on_root([&] { return print_result(to_yaml(load_config(line.config_file, line.overrides))), std::string(); });
+      comm.on_root([&] { return print_result(to_yaml(read_config(line.config_file, line.overrides))), std::string(); });
       break;
     case Command::info:
       comm.on_root(

@@ -4,11 +4,11 @@
 
 #include <optional>
 
+#include "app/read_config.hpp"
 #include "app/set_record.hpp"
 #include "base/error.hpp"
 #include "base/json_text.hpp"
 #include "base/output.hpp"
-#include "config/load.hpp"
 #include "eval/statistics_file.hpp"
 #include "evaluate/evaluation_set.hpp"
 #include "evaluate/set_notes.hpp"
@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 Config configuration(const CommandLine& line) {
   std::vector<std::string> overrides = line.overrides;
   if (!line.metrics.empty()) overrides.push_back("evaluate.metrics=[" + line.metrics + "]");
-  return load_config(line.config_file, overrides);
+  return read_config(line.config_file, overrides);
 }
 
 // The network both sets go through; none for points and where both are statistics.

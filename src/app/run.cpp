@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "app/read_config.hpp"
 #include "app/set_record.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -162,7 +163,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
   Config config;
   Dataset train, test;
   comm.together([&] {  // every rank reads; one speaks
-    config = load_config(line.config_file, line.overrides);
+    config = read_config(line.config_file, line.overrides);
     train = open_dataset(config.data, Split::train, config.seed);
     test = open_dataset(config.data, Split::test, config.seed);
   });

@@ -2,6 +2,7 @@
 
 #include <cctype>
 
+#include "app/read_config.hpp"
 #include "app/run.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -34,7 +35,7 @@ Config config_of(const CommandLine& line) {
   std::vector<std::string> overrides = line.overrides;
   if (line.config_file.empty())
     overrides.insert(overrides.begin(), "name=" + as_name(fs::path(line.generator).stem().string()));
-  return load_config(line.config_file, overrides);
+  return read_config(line.config_file, overrides);
 }
 
 ForeignGan load_gan(const CommandLine& line, const Config& config, c10::Device device) {

@@ -14,6 +14,8 @@
 #include "config/load.hpp"
 #include "ddls/curve_file.hpp"
 #include "ddls/graphed.hpp"
+#include "ddls/methods/ula.hpp"
+#include "ddls/registry.hpp"
 #include "ddls/sampler.hpp"
 #include "dist/failure.hpp"
 #include "tensor/npz.hpp"
@@ -23,23 +25,13 @@
 namespace ddls {
 namespace {
 
-const Section* options_of(const Section& root, const std::string& method) {
-  for (const auto& section : root.sections()) {
-    if (section->name() != "sample") continue;
-    for (const auto& own : section->sections())
-      if (own->name() == method) return own.get();
-  }
-  return nullptr;
-}
-
 // Every option of a method, as its section of the configuration: one that is added later cannot be forgotten here.
-std::string options_text(Config config, const std::string& method) {
-  Section root("", ""), defaults("", "");
-  Config initial;
-  bind(root, config);
-  bind(defaults, initial);
-  const Section* const own = options_of(root, method);
-  return own == nullptr ? std::string() : print_key(*own, *options_of(defaults, method));  // some have none
+std::string options_text(const SampleConfig& config, const std::string& method) {
+  Options options = config.options_of(method), initial = options.defaults();
+  Section own("", ""), defaults("", "");
+  options.bind(own);
+  initial.bind(defaults);
+  return print_key(own, defaults);
 }
 
 // All that decides the bytes of a method's samples.
@@ -57,7 +49,7 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   if (!run.classes.all()) key["classes"] = run.classes.seen();
   if (run.config.train.ratio.output_noise > 0) key["output_noise"] = run.config.train.ratio.output_noise;
   if (s.precision != "float32") key["precision"] = s.precision;
-  key["options"] = options_text(run.config, method);
+  key["options"] = options_text(s, method);
   key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains, most_components};
   return {json_text(key)};
 }
@@ -208,29 +200,30 @@ void sweep(Run& run, const TrainedTarget& trained) {
   run.comm.on_root([&] {
     constexpr int64_t chains = 8, most_steps = 200;
     const fs::path folder = run.folder / "samples" / "sweep";
+    SampleConfig options = run.config.sample;
+    options.record_every = 1;
+    options.snapshot_every = 0;
+    UlaOptions& ula = options.options_of("ddls").as<UlaOptions>();
+    ula.step_size_end = 0;
+    ula.steps = std::min(ula.steps, most_steps);
     const Json key{{"weights", hex64(trained.digest)},
                    {"seed", run.config.seed},
-                   {"step_sizes", run.config.sample.sweep},
-                   {"steps", std::min(run.config.sample.ddls.steps, most_steps)}};
+                   {"step_sizes", options.sweep},
+                   {"steps", ula.steps}};
     const std::string key_text = json_text(key) + "\n";
     if (fs::exists(folder / "key.json") && read_file(folder / "key.json") == key_text) return std::string();
     fs::remove_all(folder);
     make_folder(folder);
     const Noise noise{run.config.seed};
-    for (size_t i = 0; i < run.config.sample.sweep.size(); ++i) {
-      SampleConfig options = run.config.sample;
-      options.ddls.step_size = options.sweep[i];
-      options.ddls.step_size_end = 0;
-      options.ddls.steps = std::min(options.ddls.steps, most_steps);
-      options.record_every = 1;
-      options.snapshot_every = 0;
+    for (size_t i = 0; i < options.sweep.size(); ++i) {
+      ula.step_size = options.sweep[i];
       const Method method = make_method("ddls", options, trained.target, noise);
       const RecordPlan plan{plan_records(options, method.steps).records, {}, chains};
       const BlockResult result = *run_block(method, trained.target, noise, BlockPlan{chains, chains}.block(0), plan);
       write_npz(folder / fmt::format("step-size-{}.npz", i),
                 {{"latents", result.trajectory_latents},
                  {"samples", result.trajectory_samples},
-                 {"step_size", at::full({1}, options.ddls.step_size, at::kDouble)}});
+                 {"step_size", at::full({1}, ula.step_size, at::kDouble)}});
     }
     write_file(folder / "key.json", key_text);
     return std::string();

@@ -1,5 +1,5 @@
-// Every key of the configuration: name, field, meaning, allowed values. A new option is one line here and one
-// in config.hpp.
+// Every key of the configuration: name, field, meaning, allowed values. A new option is one line here and one in
+// config.hpp; a sampler's stand with the sampler.
 #include "config/load.hpp"
 
 namespace ddls {
@@ -173,103 +173,10 @@ void bind_train(Section& s, TrainConfig& c) {
   bind_classifier(s.section("classifier", "the classifier whose features and classes the metrics use"), c.classifier);
 }
 
-void bind_ula(Section& s, UlaConfig& c) {
-  s.value("steps", &c.steps, "Langevin steps", at_least(0));
-  s.value("step_size", &c.step_size, "epsilon", above(0));
-  s.value("step_size_end", &c.step_size_end, "falls to this geometrically; 0: constant", at_least(0));
-  s.value("noise_std", &c.noise_std, "multiple of sqrt(epsilon); 1: Algorithm 1", at_least(0));
-}
-
-// What all kernels with an adapted step size share.
-template <typename KernelConfig>
-void bind_warmup(Section& s, KernelConfig& c) {
-  s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
-  s.value("warmup", &c.warmup, "steps of adaptation", at_least(0));
-  s.value("pilot_chains", &c.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
-}
-
-void bind_mala(Section& s, MalaConfig& c) {
-  s.value("steps", &c.steps, "steps", at_least(0));
-  s.value("step_sizes", &c.step_sizes, "epsilon (or where its adaptation starts); several are used in turn", above(0));
-  s.value("adapt", &c.adapt, "adapt a single step size during the warm-up, then freeze it");
-  bind_warmup(s, c);
-}
-
-void bind_hmc(Section& s, HmcConfig& c) {
-  s.value("steps", &c.steps, "steps", at_least(0));
-  s.value("leapfrog_steps", &c.leapfrog_steps, "leapfrog steps (gradients) per step", at_least(1));
-  s.value("step_size", &c.step_size, "size of a leapfrog step (or where its adaptation starts)", above(0));
-  s.value("jitter", &c.jitter, "the size varies from step to step by up to this share of itself", at_least_below(0, 1));
-  s.value("temperature", &c.temperature, "of the law exp(-E/T)", above(0));
-  s.value("adapt", &c.adapt, "adapt the step size during the warm-up, then freeze it");
-  bind_warmup(s, c);
-}
-
-void bind_underdamped(Section& s, UnderdampedConfig& c) {
-  s.value("steps", &c.steps, "steps", at_least(0));
-  s.value("step_size", &c.step_size, "time step h", above(0));
-  s.value("friction", &c.friction, "gamma: momenta are forgotten at this rate", above(0));
-  s.value("temperature", &c.temperature, "of the law exp(-E/T)", above(0));
-  s.value("splitting", &c.splitting, "order of the parts of a step", one_of({"obabo", "baoab"}));
-  s.value("adjust", &c.adjust, "obabo: a Metropolis test in every step, which makes it exact");
-}
-
-void bind_ex2(Section& s, Ex2Config& c) {
-  s.value("steps", &c.steps, "global moves", at_least(0));
-  s.value("proposals", &c.proposals, "candidates of a global move: the state and prior draws", at_least(2));
-  s.value("mala_steps", &c.mala_steps, "MALA steps after each global move; 0: global moves alone (i-SIR)", at_least(0));
-  s.value("step_size", &c.step_size, "epsilon of MALA (or where its adaptation starts)", above(0));
-  s.value("adapt", &c.adapt, "adapt epsilon during the warm-up, then freeze it");
-  s.value("target_acceptance", &c.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
-  s.value("warmup", &c.warmup, "global moves of the adaptation", at_least(0));
-  s.value("pilot_chains", &c.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
-}
-
-void bind_tempering(Section& s, TemperingConfig& c) {
-  s.value("steps", &c.steps, "steps: MALA on every level, then swaps", at_least(0));
-  s.value("levels", &c.levels, "replicas of a chain", at_least(2));
-  s.value("smallest", &c.smallest, "inverse temperature at which the geometric ladder ends", inside(0, 1));
-  s.value("prior_level", &c.prior_level, "a last level at inverse temperature 0: fresh prior draws");
-  s.value("step_size", &c.step_size, "epsilon of MALA (or where its adaptation starts)", above(0));
-  s.value("adapt", &c.adapt, "adapt epsilon of every level during the warm-up, then freeze it");
-  bind_warmup(s, c);
-}
-
-void bind_rivals(Section& s, SampleConfig& c) {
-  Section& drs = s.section("drs", "discriminator rejection sampling");
-  drs.value("steps", &c.drs.steps, "candidates per sample at most; the best is kept where none is accepted",
-            at_least(1));
-  drs.value("pilots", &c.drs.pilots, "prior draws from which the bound of the ratio is taken", at_least(2));
-  drs.value("percentile", &c.drs.percentile, "gamma is this percentile of F over the pilots; 0: gamma 0, unbiased",
-            at_least_below(0, 100));
-  Section& mh = s.section("mh_gan", "Metropolis-Hastings with prior draws as proposals");
-  mh.value("steps", &c.mh_gan.steps, "proposals per sample", at_least(0));
-  Section& rep = s.section("rep_gan", "latent MALA as published for REP-GAN");
-  rep.value("steps", &c.rep_gan.steps, "steps", at_least(0));
-  rep.value("step_size", &c.rep_gan.step_size, "tau, not adapted", above(0));
-  Section& dot = s.section("dot", "discriminator optimal transport in latent space");
-  dot.value("steps", &c.dot.steps, "gradient steps", at_least(0));
-  dot.value("lr", &c.dot.lr, "learning rate", above(0));
-  dot.value("projection", &c.dot.projection, "of the gradient, on the sphere of z: exact, as published, or none",
-            one_of({"exact", "published", "none"}));
-  Section& flow = s.section("dgflow", "discriminator gradient flow");
-  flow.value("steps", &c.dgflow.steps, "steps", at_least(0));
-  flow.value("step_size", &c.dgflow.step_size, "eta", above(0));
-  flow.value("gamma", &c.dgflow.gamma, "weight of the noise", at_least(0));
-  flow.value("divergence", &c.dgflow.divergence, "the f-divergence whose flow it is",
-             one_of({"kl", "js", "log_d", "chi2"}));
-  Section& cut = s.section("truncation", "latents from the truncated prior");
-  cut.value("bound", &c.truncation.bound, "|z_i| stays below it", above(0));
-  Section& pixel = s.section("pixel_langevin", "Langevin on the samples themselves, for comparison");
-  pixel.value("steps", &c.pixel_langevin.steps, "steps", at_least(0));
-  pixel.value("step_size", &c.pixel_langevin.step_size, "epsilon", above(0));
-  pixel.value("noise_std", &c.pixel_langevin.noise_std, "multiple of sqrt(epsilon)", at_least(0));
-}
-
 void bind_sample(Section& s, SampleConfig& c) {
-  s.value("methods", &c.methods, "samplers to run, on the same latents",
-          one_of({"generator", "ddls", "mala", "hmc", "underdamped", "ex2mcmc", "tempering", "drs", "mh_gan", "rep_gan",
-                  "dot", "dgflow", "truncation", "pixel_langevin"}));
+  std::vector<std::string> names;
+  for (const SamplerConfig& sampler : c.samplers) names.push_back(sampler.name);
+  s.value("methods", &c.methods, "samplers to run, on the same latents", one_of(names));
   s.value("count", &c.count, "samples (chains) per method", at_least(1));
   s.value("block_size", &c.block_size, "chains computed as one batch", at_least(1));
   s.value("record_every", &c.record_every, "steps between two records of the curves", at_least(1));
@@ -289,13 +196,8 @@ void bind_sample(Section& s, SampleConfig& c) {
   s.value("labels", &c.labels,
           "classes of conditional chains: cycle (chain id modulo classes), uniform, or one number");
   s.value("sweep", &c.sweep, "step sizes of the trajectory figure", above(0));
-  bind_ula(s.section("ddls", "unadjusted Langevin: Algorithm 1"), c.ddls);
-  bind_mala(s.section("mala", "Metropolis-adjusted Langevin"), c.mala);
-  bind_hmc(s.section("hmc", "Hamiltonian Monte Carlo"), c.hmc);
-  bind_underdamped(s.section("underdamped", "Langevin dynamics with momenta"), c.underdamped);
-  bind_ex2(s.section("ex2mcmc", "global moves from the prior mixed with MALA"), c.ex2mcmc);
-  bind_tempering(s.section("tempering", "parallel tempering of the density ratio"), c.tempering);
-  bind_rivals(s, c);
+  for (SamplerConfig& sampler : c.samplers)
+    if (!sampler.options.none()) sampler.options.bind(s.section(sampler.name, sampler.doc));
 }
 
 void bind_evaluate(Section& s, EvaluateConfig& c) {

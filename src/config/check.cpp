@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <string_view>
+#include <utility>
 
 #include "config/load.hpp"
 
@@ -95,11 +96,12 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
 // Of the losses only the logistic ones make the discriminator's logit a log-ratio (docs/algorithm.md, section 2).
 void check_ratio(const Config& c, std::vector<Conflict>& out) {
   const bool logistic = c.train.loss == "non_saturating" || c.train.loss == "minimax";
-  const bool langevin = std::any_of(c.sample.methods.begin(), c.sample.methods.end(), [](const std::string& method) {
-    return method != "generator" && method != "truncation";
+  const bool uses_ratio = std::any_of(c.sample.methods.begin(), c.sample.methods.end(), [&](const std::string& method) {
+    const SamplerConfig* sampler = c.sample.find(method);
+    return sampler == nullptr || sampler->uses_ratio;
   });
   const CalibrationConfig& calibration = c.train.calibration;
-  if (!logistic && c.train.ratio.steps == 0 && calibration.method == "none" && langevin)
+  if (!logistic && c.train.ratio.steps == 0 && calibration.method == "none" && uses_ratio)
     out.push_back({{"train.ratio.steps", "train.loss"},
                    fmt::format("a {} score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it, or "
                                "train.calibration.method",
@@ -165,22 +167,15 @@ void check_sample(const SampleConfig& s, const ModelConfig& model, std::vector<C
     out.push_back({{"sample.labels", "model.classes"},
                    fmt::format("expected cycle, uniform, or a class below model.classes ({}), got '{}'", model.classes,
                                s.labels)});
-  if (s.tempering.prior_level && s.tempering.levels < 3 && s.tempering.smallest != TemperingConfig().smallest)
-    out.push_back({{"sample.tempering.smallest", "sample.tempering.levels"},
-                   "two levels with prior_level are the target and the prior; a ladder needs three levels"});
   if (s.methods.empty()) out.push_back({{"sample.methods"}, "expected at least one method"});
   for (size_t i = 0; i < s.methods.size(); ++i)
     if (std::find(s.methods.begin(), s.methods.begin() + i, s.methods[i]) != s.methods.begin() + i)
       out.push_back({{"sample.methods"}, fmt::format("'{}' is given twice", s.methods[i])});
-  if (s.mala.step_sizes.empty()) out.push_back({{"sample.mala.step_sizes"}, "expected at least one step size"});
-  if (s.mala.adapt && s.mala.step_sizes.size() > 1)
-    out.push_back({{"sample.mala.adapt", "sample.mala.step_sizes"}, "one step size can be adapted, not several"});
-  if (s.underdamped.adjust && s.underdamped.splitting == "baoab")
-    out.push_back({{"sample.underdamped.adjust", "sample.underdamped.splitting"}, "only obabo can be adjusted"});
-  if (s.ddls.step_size_end > s.ddls.step_size)
-    out.push_back({{"sample.ddls.step_size_end", "sample.ddls.step_size"},
-                   fmt::format("{} is more than sample.ddls.step_size ({}); step sizes only fall", s.ddls.step_size_end,
-                               s.ddls.step_size)});
+  for (const SamplerConfig& sampler : s.samplers)
+    for (Conflict conflict : sampler.options.check()) {
+      for (std::string& key : conflict.keys) key = fmt::format("sample.{}.{}", sampler.name, key);
+      out.push_back(std::move(conflict));
+    }
 }
 
 // bfloat16 runs on inference graphs (docs/architecture.md).
@@ -197,6 +192,17 @@ void check_precision(const Config& c, std::vector<Conflict>& out) {
 }
 
 }  // namespace
+
+const SamplerConfig* SampleConfig::find(const std::string& sampler) const {
+  const auto found = std::find_if(samplers.begin(), samplers.end(), [&](const auto& s) { return s.name == sampler; });
+  return found == samplers.end() ? nullptr : &*found;
+}
+
+const Options& SampleConfig::options_of(const std::string& sampler) const {
+  const SamplerConfig* found = find(sampler);
+  ensure(found != nullptr, "the configuration knows no sampler '{}'", sampler);
+  return found->options;
+}
 
 std::vector<Conflict> check(const Config& c) {
   std::vector<Conflict> out;

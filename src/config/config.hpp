@@ -1,9 +1,13 @@
 #pragma once
 // Every option of a run as plain data. Names, meaning, defaults, ranges and documentation of the YAML keys stand in
-// bind.cpp, one line each; the sections here are the sections there. Nothing in this folder knows Torch or MPI.
+// bind.cpp, one line each; the sections here are the sections there. Samplers bring their own (options.hpp). Nothing in
+// this folder knows Torch, MPI or a sampler.
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "config/options.hpp"
 
 namespace ddls {
 
@@ -135,102 +139,11 @@ struct TrainConfig {
   ClassifierConfig classifier;
 };
 
-struct UlaConfig {  // sample.ddls: Algorithm 1 of the paper
-  int64_t steps = 1000;
-  double step_size = 0.01;   // epsilon
-  double step_size_end = 0;  // 0: constant; else geometric from step_size to this
-  double noise_std = 1;      // multiple of sqrt(epsilon); T = noise_std^2
-};
-
-struct MalaConfig {
-  int64_t steps = 1000;
-  std::vector<double> step_sizes{0.01};  // epsilon; several are used in turn, step by step
-  bool adapt = true;                     // a single step size is adapted, then frozen
-  double target_acceptance = 0.574;
-  int64_t warmup = 200;
-  int64_t pilot_chains = 512;  // chains of the warm-up, apart from those that are kept
-};
-
-struct HmcConfig {
-  int64_t steps = 200;
-  int64_t leapfrog_steps = 5;  // gradients per step
-  double step_size = 0.1;      // h, or where its adaptation starts
-  double jitter = 0.1;         // h varies by this share of itself, step by step
-  double temperature = 1;
-  bool adapt = true;
-  double target_acceptance = 0.651;
-  int64_t warmup = 100;
-  int64_t pilot_chains = 512;
-};
-
-struct UnderdampedConfig {
-  int64_t steps = 1000;
-  double step_size = 0.1;  // h
-  double friction = 1;     // gamma
-  double temperature = 1;
-  std::string splitting = "obabo";  // obabo | baoab
-  bool adjust = false;              // Metropolis test on the inner step: exact
-};
-
-// i-SIR moves from the prior mixed with MALA (Samsonov et al., NeurIPS 2022); mala_steps 0: i-SIR alone.
-struct Ex2Config {
-  int64_t steps = 200;
-  int64_t proposals = 10;   // N: the state and N - 1 prior draws
-  int64_t mala_steps = 3;   // after each global move
-  double step_size = 0.01;  // epsilon of MALA, or where its adaptation starts
-  bool adapt = true;
-  double target_acceptance = 0.574;
-  int64_t warmup = 100, pilot_chains = 512;
-};
-
-// Parallel tempering of the ratio: replicas on p0 e^{b r}, 1 = b_1 > ... > b_K.
-struct TemperingConfig {
-  int64_t steps = 500;
-  int64_t levels = 5;       // K
-  double smallest = 0.1;    // where the geometric ladder ends
-  bool prior_level = true;  // the last level is b = 0: a fresh prior draw every step
-  double step_size = 0.01;  // epsilon of MALA on every level, or where its adaptation starts
-  bool adapt = true;        // level by level
-  double target_acceptance = 0.574;
-  int64_t warmup = 200, pilot_chains = 256;
-};
-
-struct DrsConfig {          // discriminator rejection sampling (Azadi et al., ICLR 2019)
-  int64_t steps = 200;      // candidates per sample at most
-  int64_t pilots = 10'000;  // prior draws from which the largest ratio is taken
-  double percentile = 0;    // gamma is this percentile of F over the pilots; 0: gamma 0, unbiased
-};
-
-struct MhGanConfig {  // independence Metropolis-Hastings from the prior (Turner et al., ICML 2019)
-  int64_t steps = 640;
-};
-
-struct RepGanConfig {  // latent MALA as published (Wang et al., ECML-PKDD 2021)
-  int64_t steps = 640;
-  double step_size = 0.01;  // tau
-};
-
-struct DotConfig {  // discriminator optimal transport, in latent space (Tanaka, NeurIPS 2019)
-  int64_t steps = 10;
-  double lr = 0.01;
-  std::string projection = "exact";  // of the gradient on the sphere |z| = const: exact | published | none
-};
-
-struct DgflowConfig {  // discriminator gradient flow (Ansari et al., ICLR 2021)
-  int64_t steps = 25;
-  double step_size = 0.1;         // eta
-  double gamma = 0.01;            // weight of the noise
-  std::string divergence = "kl";  // kl | js | log_d | chi2
-};
-
-struct TruncationConfig {
-  double bound = 1;  // |z_i| < bound
-};
-
-struct PixelLangevinConfig {  // Langevin on the samples themselves, from G(z): no term for p_g
-  int64_t steps = 100;
-  double step_size = 0.01;  // epsilon
-  double noise_std = 1;     // multiple of sqrt(epsilon)
+// A sampler as the configuration sees it. The list of them comes from above (ddls/registry.hpp).
+struct SamplerConfig {
+  std::string name, doc;  // of its section, which it has unless there are no options
+  Options options;
+  bool uses_ratio = true;  // its samples depend on the density ratio
 };
 
 struct SampleConfig {
@@ -243,23 +156,18 @@ struct SampleConfig {
   int64_t diagnosed_chains = 256;  // chains whose scalars are kept at every record, for R-hat and ESS
   int64_t checkpoint_every =
       0;  // steps after which the state of a block is saved; 0: blocks are saved when they are done
-  std::string precision = "float32";  // of the ratio and its gradient: float32 | tf32 | bfloat16
-  bool cuda_graph = false;            // on a GPU: ratio and gradient as one recorded CUDA graph per shape
-  std::string labels = "cycle";       // of conditional networks, per chain: cycle | uniform | the number of a class
-  std::vector<double> sweep;          // step sizes of the trajectory figure
-  UlaConfig ddls;
-  MalaConfig mala;
-  HmcConfig hmc;
-  UnderdampedConfig underdamped;
-  Ex2Config ex2mcmc;
-  TemperingConfig tempering;
-  DrsConfig drs;
-  MhGanConfig mh_gan;
-  RepGanConfig rep_gan;
-  DotConfig dot;
-  DgflowConfig dgflow;
-  TruncationConfig truncation;
-  PixelLangevinConfig pixel_langevin;
+  std::string precision = "float32";    // of the ratio and its gradient: float32 | tf32 | bfloat16
+  bool cuda_graph = false;              // on a GPU: ratio and gradient as one recorded CUDA graph per shape
+  std::string labels = "cycle";         // of conditional networks, per chain: cycle | uniform | the number of a class
+  std::vector<double> sweep;            // step sizes of the trajectory figure
+  std::vector<SamplerConfig> samplers;  // what `methods` may name, in the order of the sections
+
+  const SamplerConfig* find(const std::string& sampler) const;  // null: there is none of that name
+  // The options of a sampler; that there is none of that name is a bug: Error(internal).
+  const Options& options_of(const std::string& sampler) const;
+  Options& options_of(const std::string& sampler) {
+    return const_cast<Options&>(std::as_const(*this).options_of(sampler));
+  }
 };
 
 struct KidConfig {  // defaults: torch-fidelity's

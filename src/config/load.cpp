@@ -76,8 +76,8 @@ bool is_follow_up(const Conflict& conflict, const std::vector<ConfigProblem>& pr
 
 }  // namespace
 
-Config load_config(const std::string& file, const std::vector<std::string>& overrides) {
-  Config config;
+Config load_config(const std::string& file, const std::vector<std::string>& overrides, const Config& defaults) {
+  Config config = defaults;
   std::string base;
   Section root("", "");
   bind_base(root, base);
@@ -119,6 +119,8 @@ std::string to_yaml(const Config& config, bool comments) {
 
 std::string key_text(const Config& config) {
   Config copy = config, initial;
+  for (const SamplerConfig& sampler : config.sample.samplers)
+    initial.sample.samplers.push_back({sampler.name, sampler.doc, sampler.options.defaults(), sampler.uses_ratio});
   Section root("", ""), defaults("", "");
   bind(root, copy);
   bind(defaults, initial);

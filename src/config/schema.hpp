@@ -78,6 +78,13 @@ struct ConfigProblem {
   std::string text() const;
 };
 
+// A combination of values that is refused, which no range of one value can say. `keys`: the one complained about, then
+// its partners; the problem is placed at the first of them that was set.
+struct Conflict {
+  std::vector<std::string> keys;
+  std::string message;
+};
+
 // The nearest of `known` by edit distance (a swap of neighbours counts once), if near enough to be a slip.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 

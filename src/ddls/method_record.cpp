@@ -60,6 +60,7 @@ Json method_record(const fs::path& folder) {
   const double seconds = json_field_or(manifest, "seconds", 0.0, file);
   const double warmup = json_field_or(manifest, "warmup_seconds", 0.0, file);
   Json record{{"count", count}, {"seconds", seconds}};
+  if (manifest.contains("exact")) record["exact"] = json_field<bool>(manifest, "exact", file);  // not in older ones
   if (steps == 0) return record;
   record["steps"] = steps;
   if (warmup > 0) record["warmup_seconds"] = warmup;

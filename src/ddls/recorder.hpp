@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ddls/feature_components.hpp"
+#include "config/config.hpp"
 #include "ddls/method.hpp"
 #include "ddls/sample_store.hpp"
 

@@ -232,6 +232,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
                 {"count", plan_.count},
                 {"steps", method.steps},
                 {"temperature", method.temperature},
+                {"exact", method.exact},
                 {"seconds", time.seconds},
                 {"warmup_seconds", time.warmup_seconds},
                 {"evaluations_per_step", {{"gradients", method.cost.gradients}, {"ratios", method.cost.ratios}}},

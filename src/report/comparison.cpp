@@ -85,8 +85,7 @@ std::vector<std::string> names_in(const std::vector<NamedRun>& runs, std::vector
 std::string heads(const std::vector<NamedRun>& runs) {
   std::string row;
   for (size_t i = 0; i < runs.size(); ++i)
-    row += fmt::format("<th><span class=\"dot\" style=\"background:var(--c{})\"></span>{}</th>",
-                       1 + i % (style_count - 1), escape(runs[i].name));
+    row += "<th>" + style_dot(style_of_number(i)) + escape(runs[i].name) + "</th>";
   return row;
 }
 
@@ -139,7 +138,7 @@ std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& ru
     std::vector<Series> series;
     for (size_t i = 0; i < runs.size(); ++i)
       if (const Curve* curve = curves_of(runs[i].data, metric)) {
-        Series one{runs[i].name, static_cast<int>(1 + i % (style_count - 1)), curve->x, curve->y};
+        Series one{runs[i].name, style_of_number(i), curve->x, curve->y};
         for (double& value : one.y) value *= metric.factor;
         series.push_back(thinned(one));
       }

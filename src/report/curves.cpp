@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "report/html.hpp"
 #include "report/metrics.hpp"
@@ -13,22 +15,22 @@ namespace ddls {
 namespace {
 
 struct Quantity {
-  const char* field;
-  const char* title;
+  std::string field, title;
 };
+
 // In the order of the page.
-constexpr Quantity quantities[] = {{"energy", "energy E(z)"},
-                                   {"neg_log_prior", "−log p₀(z)"},
-                                   {"log_ratio", "log density ratio r(G(z))"},
-                                   {"grad_norm", "|∇E|"},
-                                   {"acceptance", "acceptance"},
-                                   {"divergent", "divergent trajectories, share"},
-                                   {"jump_probability", "probability of a global jump"},
-                                   {"swap_acceptance", "acceptance of swaps"},
-                                   {"step_size", "step size"},
-                                   {"jump2", "squared jump |z′ − z|²"},
-                                   {"z_norm2_per_k", "|z|² / k (prior: 1)"},
-                                   {"nonfinite", "chains with a value that is not finite"}};
+std::vector<Quantity> quantities() {
+  std::vector<Quantity> all{{"energy", "energy E(z)"},
+                            {"neg_log_prior", "−log p₀(z)"},
+                            {"log_ratio", "log density ratio r(G(z))"},
+                            {"grad_norm", "|∇E|"}};
+  for (const Rate& rate : rates_of()) all.push_back({rate.key, rate.title});
+  all.push_back({"step_size", "step size"});
+  all.push_back({"jump2", "squared jump |z′ − z|²"});
+  all.push_back({"z_norm2_per_k", "|z|² / k (prior: 1)"});
+  all.push_back({"nonfinite", "chains with a value that is not finite"});
+  return all;
+}
 
 std::string wall(const std::string& plots) {
   return plots.empty() ? plots : "<div class=\"wall\">\n" + plots + "</div>\n";
@@ -78,17 +80,16 @@ std::string phase_title(const std::string& name) {
 }
 
 std::string phase_curves(const PhaseRecords& phase) {
-  constexpr int first_style = 2;  // blue, green, purple, ..: these lines are quantities, not methods
+  constexpr int first_colour = 2;  // blue, green, purple, ..: these lines are quantities, not methods
   std::vector<std::string> order;
   std::map<std::string, std::vector<Series>> groups;
   for (const Curve& curve : phase.curves) {
     const std::string group = group_of(curve.name);
     if (!groups.contains(group)) order.push_back(group);
     auto& series = groups[group];
-    const int style = first_style + static_cast<int>(series.size() % (style_count - first_style));
     std::string label = curve.name;
     std::replace(label.begin(), label.end(), '_', ' ');
-    series.push_back({label, style, curve.x, curve.y});
+    series.push_back({label, style_of_number(series.size(), first_colour), curve.x, curve.y});
   }
   std::string plots;
   for (const std::string& group : order) {
@@ -103,9 +104,9 @@ std::string phase_curves(const PhaseRecords& phase) {
 
 std::string chain_curves(const RunData& run) {
   std::string plots;
-  for (const Quantity& quantity : quantities) {
+  for (const Quantity& quantity : quantities()) {
     const std::vector<Series> series = series_of(run, quantity.field, &MethodRun::chains);
-    if (series.empty() || (std::string(quantity.field) == "nonfinite" && all_zero(series))) continue;
+    if (series.empty() || (quantity.field == "nonfinite" && all_zero(series))) continue;
     plots += plot_of(quantity.title, "Langevin step", series);
   }
   return wall(plots);

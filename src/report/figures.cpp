@@ -37,7 +37,7 @@ void draw_points(const RunData& run, Pictures& pictures) {
   const Window window = window_of(run);
   const fs::path folder = run.folder / "samples";
   std::vector<PointPanel> panels;
-  if (some(run.real)) panels.push_back({"real data", run.real, 0});
+  if (some(run.real)) panels.push_back({"real data", run.real, {}});
   for (const MethodRun& method : run.methods) {
     if (!some(method.samples)) continue;
     const PointPanel panel{method_title(method.name), method.samples, style_of_method(method.name)};

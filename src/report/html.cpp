@@ -29,7 +29,9 @@ th small{display:block;font-weight:400;color:var(--soft)}
 td.na{color:var(--soft);font-size:.84rem;white-space:normal;min-width:9em}
 td.best{font-weight:700}
 tr.real td{color:var(--soft)}
-.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.5em}
+.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.5em;background:var(--c)}
+.dot.d1{border-radius:0;background:linear-gradient(90deg,var(--c) 38%,transparent 38% 62%,var(--c) 62%)}
+.dot.d2{background:none;box-shadow:inset 0 0 0 .17em var(--c)}
 figure{margin:14px 0;break-inside:avoid}
 img{max-width:100%;height:auto;display:block;border-radius:4px;border:1px solid var(--line);background:#fff}
 figcaption{margin-top:4px;max-width:80ch}
@@ -56,7 +58,8 @@ std::string colours(bool dark) {
   std::string text =
       dark ? "--page:#14171c;--card:#1c2027;--ink:#e8eaee;--soft:#a3abb8;--line:#353b45;color-scheme:dark;"
            : "--page:#fff;--card:#f6f7f9;--ink:#1d2127;--soft:#5d6673;--line:#d9dde3;color-scheme:light;";
-  for (int style = 0; style < style_count; ++style) text += fmt::format("--c{}:{};", style, style_hex(style, dark));
+  for (int colour = 0; colour < colour_count; ++colour)
+    text += fmt::format("--c{}:{};", colour, colour_hex(colour, dark));
   return text;
 }
 

@@ -115,10 +115,10 @@ at::Tensor scatter_figure(const std::vector<PointPanel>& panels, const at::Tenso
     const PointPanel& panel = panels[i];
     const PanelPlace& place = layout.places[i];
     layout.canvas.clip(place.box);
-    if (real.defined() && panel.style != 0) {
+    if (real.defined() && panel.style.colour != 0) {
       layout.canvas.dots(mapped(real.slice(0, 0, drawn_points), place), faint, 1.6);
     }
-    layout.canvas.dots(mapped(panel.points.slice(0, 0, drawn_points), place), style_colour(panel.style, 0.4), 1.1);
+    layout.canvas.dots(mapped(panel.points.slice(0, 0, drawn_points), place), colour_of(panel.style.colour, 0.4), 1.1);
     layout.canvas.unclip();
     finish_panel(layout.canvas, place, panel.title);
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "report/canvas.hpp"
+#include "report/palette.hpp"
 #include "report/run_data.hpp"
 
 namespace ddls {
@@ -18,10 +19,10 @@ Window window_of(const RunData& run);
 struct PointPanel {
   std::string title;
   at::Tensor points;  // [n, 2]
-  int style = 0;      // palette.hpp
+  Style style;
 };
 
-// Panels side by side. Behind every panel but those of real data (style 0) stand the real points, faintly.
+// Panels side by side. Behind every panel but those of real data (colour 0) stand the real points, faintly.
 at::Tensor scatter_figure(const std::vector<PointPanel>& panels, const at::Tensor& real, const Window& window);
 
 struct PathPanel {

@@ -72,7 +72,7 @@ std::string x_axis(const Axis& x, const std::string& label) {
 
 struct EndLabel {
   double y = 0;
-  int style = 0;
+  int colour = 0;
   std::string text;
 };
 
@@ -85,7 +85,7 @@ std::string end_labels(std::vector<EndLabel> labels, double x) {
   for (size_t i = labels.size(); i-- > 0; limit -= line) labels[i].y = std::min(labels[i].y, limit);
   std::string svg;
   for (const EndLabel& label : labels) {
-    svg += fmt::format("<text class=\"l\" fill=\"var(--c{})\" x=\"{}\" y=\"{:.1f}\">{}</text>", label.style, x,
+    svg += fmt::format("<text class=\"l\" fill=\"var(--c{})\" x=\"{}\" y=\"{:.1f}\">{}</text>", label.colour, x,
                        label.y + 4, escape(label.text));
   }
   return svg;
@@ -97,12 +97,12 @@ std::string line_of(const Series& series, const Axis& x, const Axis& y) {
     points += fmt::format("{:.1f},{:.1f} ", x.at(series.x[i]), y.at(series.y[i]));
   }
   if (series.x.size() == 1) {
-    return fmt::format("<circle fill=\"var(--c{})\" r=\"3\" cx=\"{:.1f}\" cy=\"{:.1f}\"/>", series.style,
+    return fmt::format("<circle fill=\"var(--c{})\" r=\"3\" cx=\"{:.1f}\" cy=\"{:.1f}\"/>", series.style.colour,
                        x.at(series.x[0]), y.at(series.y[0]));
   }
   points.pop_back();
-  return fmt::format("<polyline class=\"s\" stroke=\"var(--c{})\" points=\"{}\"><title>{}</title></polyline>",
-                     series.style, points, escape(series.label));
+  return fmt::format("<polyline class=\"s\" stroke=\"var(--c{})\"{} points=\"{}\"><title>{}</title></polyline>",
+                     series.style.colour, dash_attribute(series.style.dash), points, escape(series.label));
 }
 
 }  // namespace
@@ -128,7 +128,7 @@ std::string svg_plot(const Plot& plot) {
   for (const Series& series : plot.series) {
     if (series.x.empty()) continue;
     svg += line_of(series, x, y);
-    labels.push_back({y.at(series.y.back()), series.style, series.label});
+    labels.push_back({y.at(series.y.back()), series.style.colour, series.label});
   }
   return svg + end_labels(labels, x.to + 6) + "</svg>";
 }
@@ -145,7 +145,8 @@ std::string svg_bars(const Bars& bars) {
     svg += fmt::format(
         "<rect fill=\"var(--c{})\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>mode {}: "
         "{:.4g}</title></rect>",
-        bars.style, left + (static_cast<double>(i) + 0.12) * step, at, 0.76 * step, y.from - at, i + 1, bars.values[i]);
+        bars.style.colour, left + (static_cast<double>(i) + 0.12) * step, at, 0.76 * step, y.from - at, i + 1,
+        bars.values[i]);
   }
   svg += fmt::format("<path class=\"a\" d=\"M{} {}H{}\"/><path class=\"d\" d=\"M{} {:.1f}H{}\"/>", left, y.from, right,
                      left, y.at(bars.level), right);

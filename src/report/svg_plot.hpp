@@ -3,11 +3,13 @@
 #include <string>
 #include <vector>
 
+#include "report/palette.hpp"
+
 namespace ddls {
 
 struct Series {
-  std::string label;         // written at the line's right end, and into its tool tip
-  int style = 0;             // palette.hpp
+  std::string label;  // written at the line's right end, and into its tool tip
+  Style style;
   std::vector<double> x, y;  // finite, equally many
 };
 
@@ -27,7 +29,7 @@ std::string svg_plot(const Plot& plot);
 
 struct Bars {
   std::string title, y_label;
-  int style = 0;
+  Style style;  // its colour
   std::vector<double> values;
   double level = 0;  // a dashed line across
   std::string level_label;

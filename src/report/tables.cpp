@@ -7,6 +7,8 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "report/html.hpp"
 #include "report/metrics.hpp"
@@ -19,8 +21,7 @@ namespace ddls {
 namespace {
 
 std::string row_head(const std::string& name) {
-  return fmt::format("<td><span class=\"dot\" style=\"background:var(--c{})\"></span>{}</td>", style_of_method(name),
-                     escape(method_title(name)));
+  return "<td>" + style_dot(style_of_method(name)) + escape(method_title(name)) + "</td>";
 }
 
 std::string head_cell(const Metric& metric) {
@@ -53,35 +54,41 @@ std::string best_text(const Metric& metric, const RunData& run) {
   return texts.size() > 1 ? best_written : std::string();
 }
 
-struct NumberColumn {
-  const char* key;
-  const char* title;
-  const char* unit;
+struct ValueColumn {  // of numbers, or of true and false
+  std::string key, title, unit;
   bool needs_mixing = false;  // in brackets where the chains have not mixed
 };
-constexpr NumberColumn sampler_columns[] = {{"count", "samples", ""},
-                                            {"steps", "steps", "per chain"},
-                                            {"step_size", "step size", ""},
-                                            {"temperature", "temperature", "noise²"},
-                                            {"acceptance", "acceptance", ""},
-                                            {"divergent", "divergent", "share"},
-                                            {"jump_probability", "global jumps", "share"},
-                                            {"swap_acceptance", "swaps", "accepted"},
-                                            {"jump2", "squared jump", "per step"},
-                                            {"seconds", "time", "s"},
-                                            {"chain_steps_per_second", "speed", "chain steps/s"}};
+
+std::vector<ValueColumn> sampler_columns() {
+  std::vector<ValueColumn> columns{{"count", "samples", ""},
+                                   {"exact", "exact", "no bias of its own"},
+                                   {"steps", "steps", "per chain"},
+                                   {"step_size", "step size", ""},
+                                   {"temperature", "temperature", "noise²"}};
+  for (const Rate& rate : rates_of()) columns.push_back({rate.key, rate.column, rate.unit});
+  columns.push_back({"jump2", "squared jump", "per step"});
+  columns.push_back({"seconds", "time", "s"});
+  columns.push_back({"chain_steps_per_second", "speed", "chain steps/s"});
+  return columns;
+}
 
 // What mixing costs: bulk and tail ESS, and the bulk ESS per second and per evaluation.
-constexpr NumberColumn mixing_columns[] = {{"rhat", "R-hat", "1 = mixed"},
-                                           {"ess_per_chain", "bulk ESS", "per chain", true},
-                                           {"tail_ess_per_chain", "tail ESS", "per chain", true},
-                                           {"diagnosed.steps", "of steps", "warm-up left out"},
-                                           {"ess_per_second", "ESS per second", "all chains", true},
-                                           {"ess_per_evaluation", "ESS per evaluation", "of a chain", true},
-                                           {"evaluations_per_step.gradients", "gradients", "per step"},
-                                           {"evaluations_per_step.ratios", "ratios alone", "per step"}};
+const std::vector<ValueColumn> mixing_columns{{"rhat", "R-hat", "1 = mixed"},
+                                              {"ess_per_chain", "bulk ESS", "per chain", true},
+                                              {"tail_ess_per_chain", "tail ESS", "per chain", true},
+                                              {"diagnosed.steps", "of steps", "warm-up left out"},
+                                              {"ess_per_second", "ESS per second", "all chains", true},
+                                              {"ess_per_evaluation", "ESS per evaluation", "of a chain", true},
+                                              {"evaluations_per_step.gradients", "gradients", "per step"},
+                                              {"evaluations_per_step.ratios", "ratios alone", "per step"}};
 
-std::string number_cell(const MethodRun& method, const NumberColumn& column) {
+bool has_value(const MethodRun& method, const ValueColumn& column) {
+  return at_path(method.summary, column.key).is_boolean() || number_at(method.summary, column.key).has_value();
+}
+
+std::string value_cell(const MethodRun& method, const ValueColumn& column) {
+  if (const Json& flag = at_path(method.summary, column.key); flag.is_boolean())
+    return flag.get<bool>() ? "<td>yes</td>" : "<td>no</td>";
   const auto value = number_at(method.summary, column.key);
   if (!value) return "<td class=\"na\">–</td>";
   const bool whole = std::floor(*value) == *value && std::abs(*value) < 1e15;
@@ -91,25 +98,22 @@ std::string number_cell(const MethodRun& method, const NumberColumn& column) {
                : fmt::format("<td title=\"{}\">{}</td>", at_path(method.summary, column.key).dump(), text);
 }
 
-// Only methods and columns that have a number.
-std::string number_table(const RunData& run, std::span<const NumberColumn> columns) {
+// Only methods and columns that have a value.
+std::string value_table(const RunData& run, std::span<const ValueColumn> columns) {
   std::string head = "<th>method</th>", rows;
-  std::vector<NumberColumn> shown;
-  const auto has = [](const MethodRun& method, const NumberColumn& column) {
-    return number_at(method.summary, column.key).has_value();
-  };
-  for (const NumberColumn& column : columns) {
-    if (std::none_of(run.methods.begin(), run.methods.end(), [&](const MethodRun& m) { return has(m, column); }))
+  std::vector<ValueColumn> shown;
+  for (const ValueColumn& column : columns) {
+    if (std::none_of(run.methods.begin(), run.methods.end(), [&](const MethodRun& m) { return has_value(m, column); }))
       continue;
     shown.push_back(column);
     head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
   }
   if (shown.empty()) return {};
   for (const MethodRun& method : run.methods) {
-    if (std::none_of(shown.begin(), shown.end(), [&](const NumberColumn& column) { return has(method, column); }))
+    if (std::none_of(shown.begin(), shown.end(), [&](const ValueColumn& column) { return has_value(method, column); }))
       continue;
     rows += "<tr>" + row_head(method.name);
-    for (const NumberColumn& column : shown) rows += number_cell(method, column);
+    for (const ValueColumn& column : shown) rows += value_cell(method, column);
     rows += "</tr>\n";
   }
   return table(head, rows);
@@ -147,9 +151,9 @@ std::string metrics_table(const RunData& run) {
   return table(head, rows);
 }
 
-std::string sampler_table(const RunData& run) { return number_table(run, sampler_columns); }
+std::string sampler_table(const RunData& run) { return value_table(run, sampler_columns()); }
 
-std::string mixing_table(const RunData& run) { return number_table(run, mixing_columns); }
+std::string mixing_table(const RunData& run) { return value_table(run, mixing_columns); }
 
 std::string paper_table(const RunData& run) {
   if (run.data_kind != "gaussians25") return {};

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "ddls/method.hpp"
+#include "ddls/methods/ula.hpp"
 #include "models/batch_norm.hpp"
 #include "models/network.hpp"
 

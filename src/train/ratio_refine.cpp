@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "data/loader.hpp"
-#include "ddls/method.hpp"
+#include "ddls/methods/ula.hpp"
 #include "dist/failure.hpp"
 #include "models/dropout.hpp"
 #include "models/factory.hpp"
@@ -50,7 +50,7 @@ struct Refinement {
                            c.config.model.latent_dim, device, prior_from_name(c.config.model.prior))),
         noise{c.config.seed ^ chain_key},
         source(latent_source(c.config, drawn_classes(c.config.model.classes, c.data), device)),
-        kernel(ula(UlaConfig{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
+        kernel(ula(UlaOptions{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
         loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
                {{}, c.config.data.loader_threads, c.config.data.lookahead}),
         chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,

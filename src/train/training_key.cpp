@@ -2,14 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "config/load.hpp"
 
 namespace ddls {
 namespace {
 
+// Keys hold a whole configuration, with the defaults of the samplers that there were when keys were given this form: no
+// phase depends on them, and samplers that came later do not make older checkpoints strangers.
+constexpr std::array samplers_in_keys{"ddls",   "mala",    "hmc", "underdamped", "ex2mcmc",    "tempering",     "drs",
+                                      "mh_gan", "rep_gan", "dot", "dgflow",      "truncation", "pixel_langevin"};
+
 // A configuration of defaults in which only what matters to every phase is set.
 Config common(const Config& config) {
   Config relevant;
+  for (const char* name : samplers_in_keys)
+    if (const SamplerConfig* sampler = config.sample.find(name))
+      relevant.sample.samplers.push_back({name, sampler->doc, sampler->options.defaults(), sampler->uses_ratio});
   relevant.seed = config.seed;
   relevant.train.shards = config.train.shards;
   return relevant;

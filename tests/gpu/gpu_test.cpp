@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "ddls/graphed.hpp"
-#include "ddls/method.hpp"
+#include "ddls/registry.hpp"
 #include "ddls/target.hpp"
 #include "device/cuda_bridge.hpp"
 #include "device/cuda_graph.hpp"
@@ -18,6 +18,7 @@
 #include "models/network.hpp"
 #include "mpi/world.hpp"
 #include "tensor/noise.hpp"
+#include "unit/ddls/sample_config.hpp"
 
 namespace ddls {
 namespace {
@@ -167,9 +168,7 @@ TEST_F(Gpu, ChainsOfACudaGraphAreThoseOfLaunchedKernels) {
   eager.labels_of = [](IdRange ids) { return at::arange(ids.begin, ids.end, at::kLong) % 3; };
   const Target replayed = graphed(eager);
   const Noise noise{3};
-  SampleConfig config;
-  config.ddls.steps = config.mala.steps = 20;
-  config.mala.step_sizes = {0.05};
+  const SampleConfig config = test::sample_config({"ddls.steps=20", "mala.steps=20", "mala.step_sizes=[0.05]"});
   for (const char* name : {"ddls", "mala"}) {
     const auto latents = [&](const Target& target) {
       const Method method = make_method(name, config, target, noise);

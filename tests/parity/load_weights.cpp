@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "config/load.hpp"
+#include "ddls/registry.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "models/weight_map.hpp"
@@ -16,7 +17,9 @@ int main(int argc, char** argv) {
   using namespace ddls;
   if (argc < 6) return std::fputs("load_weights CONFIG G D IN OUT [KEY=VALUE...]\n", stderr), 64;
   try {
-    const Config config = load_config(argv[1], {argv + 6, argv + argc});
+    Config defaults;
+    add_samplers(defaults.sample);
+    const Config config = load_config(argv[1], {argv + 6, argv + argc}, defaults);
     const SampleShape shape{config.data.channels, config.data.image_size, config.data.image_size};
     const auto load = [&](Role role, const char* file) {
       NetworkPtr network = make_network(config.model, role, shape, 1);

@@ -2,11 +2,13 @@
 //   -r(G(z)) / k_eff + |z - y + 0.001|,  k_eff = max |r1 - r2| / |z1 - z2| over 100 random pairs.
 // Deterministic. For the normal prior the gradient is projected on the tangent of the sphere |z| = const: g - z (z.g) / |z|^2
 // ("exact"), or as in the public code, z (z.g) / sqrt(k) subtracted instead ("published").
+#include "ddls/methods/dot.hpp"
+
 #include <ATen/ATen.h>
 
 #include <cmath>
 
-#include "ddls/method.hpp"
+#include "ddls/entry.hpp"
 
 namespace ddls {
 namespace {
@@ -24,9 +26,16 @@ double lipschitz_estimate(const Target& target, const Noise& noise) {
   return slope.max().item<double>();
 }
 
+void bind_dot(Section& s, DotOptions& o) {
+  s.value("steps", &o.steps, "gradient steps", at_least(0));
+  s.value("lr", &o.lr, "learning rate", above(0));
+  s.value("projection", &o.projection, "of the gradient, on the sphere of z: exact, as published, or none",
+          one_of({"exact", "published", "none"}));
+}
+
 }  // namespace
 
-Method dot(const DotConfig& config, const Target& target, const Noise& noise) {
+Method dot(const DotOptions& config, const Target& target, const Noise& noise) {
   const double k_eff = lipschitz_estimate(target, noise);
   const auto advance = [=](Chains& chains, int64_t) {
     const at::Tensor away = chains.z - chains.extra.at(anchor) + 0.001;
@@ -46,6 +55,16 @@ Method dot(const DotConfig& config, const Target& target, const Noise& noise) {
           .step_size = [lr = config.lr](int64_t) { return lr; },
           .start = [](Chains& chains, int64_t) { chains.extra[anchor] = chains.z; },
           .advance = advance};
+}
+
+Sampler dot_sampler() {
+  return described<DotOptions>(
+      {.name = "dot",
+       .title = "DOT",
+       .summary = "discriminator optimal transport in latent space",
+       .colour = 8,
+       .keys = bind_dot,
+       .make = [](const DotOptions& o, const SamplerContext& c) { return dot(o, c.target, c.noise); }});
 }
 
 }  // namespace ddls

@@ -9,10 +9,16 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "ddls/method.hpp"
+#include "ddls/entry.hpp"
 
 namespace ddls {
 namespace {
+
+struct DrsOptions {
+  int64_t steps = 200;      // candidates per sample at most
+  int64_t pilots = 10'000;  // prior draws from which the largest ratio is taken
+  double percentile = 0;    // gamma is this percentile of F over the pilots; 0: gamma 0, unbiased
+};
 
 constexpr double epsilon = 1e-6;
 constexpr const char* taken = "taken";  // [n] 1 once a candidate was accepted
@@ -46,7 +52,7 @@ at::Tensor pilot_ratios(int64_t pilots, const Target& target, const Noise& noise
   return all;
 }
 
-Bound bound_of(const DrsConfig& c, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Bound bound_of(const DrsOptions& c, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   const at::Tensor r = pilot_ratios(c.pilots, target, noise, warm_up);
   const at::Tensor finite = r.masked_select(at::isfinite(r));
   if (finite.numel() == 0) fail(Exit::data, "drs: none of {} prior draws has a finite ratio", c.pilots);
@@ -75,9 +81,14 @@ void step_drs(Chains& chains, int64_t step, const Bound& bound, const Target& ta
   chains.rates["acceptance"] = probability;
 }
 
-}  // namespace
+void bind_drs(Section& s, DrsOptions& o) {
+  s.value("steps", &o.steps, "candidates per sample at most; the best is kept where none is accepted", at_least(1));
+  s.value("pilots", &o.pilots, "prior draws from which the bound of the ratio is taken", at_least(2));
+  s.value("percentile", &o.percentile, "gamma is this percentile of F over the pilots; 0: gamma 0, unbiased",
+          at_least_below(0, 100));
+}
 
-Method drs(const DrsConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method drs(const DrsOptions& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   const Bound bound = bound_of(config, target, noise, warm_up);
   return {.name = "drs",
           .steps = config.steps,
@@ -89,6 +100,22 @@ Method drs(const DrsConfig& config, const Target& target, const Noise& noise, co
                 chains.extra[taken] = at::zeros({chains.z.size(0)}, chains.z.options().dtype(at::kByte));
               },
           .advance = [=](Chains& chains, int64_t step) { step_drs(chains, step, bound, target, noise); }};
+}
+
+}  // namespace
+
+// Not exact: the bound is that of pilots, and a chain that no candidate of its steps has satisfied ends with the best.
+Sampler drs_sampler() {
+  return described<DrsOptions>(
+      {.name = "drs",
+       .title = "DRS",
+       .summary = "discriminator rejection sampling",
+       .colour = 6,
+       .keys = bind_drs,
+       .needs_gradient = false,
+       .has_warm_up = true,
+       .make = [](const DrsOptions& o, const SamplerContext& c) { return drs(o, c.target, c.noise, c.warm_up); },
+       .rates = {acceptance_rate()}});
 }
 
 }  // namespace ddls

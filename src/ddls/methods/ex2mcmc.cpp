@@ -2,12 +2,14 @@
 // state and N - 1 prior draws, number i becomes the state with probability w_i / sum w, w = p e^{-E} / p0 = e^r (Andrieu,
 // Lee & Vihola 2018). The evaluation is computed anew after the choice: no gradient survives a jump. Both moves leave the
 // target invariant.
+#include "ddls/methods/ex2mcmc.hpp"
+
 #include <ATen/ATen.h>
 
 #include <cmath>
 
+#include "ddls/entry.hpp"
 #include "ddls/mala_move.hpp"
-#include "ddls/method.hpp"
 
 namespace ddls {
 namespace {
@@ -34,7 +36,7 @@ at::Tensor isir_move(Chains& chains, int64_t step, int64_t proposals, const Targ
   return 1 - p.select(1, 0);
 }
 
-void step_ex2(Chains& chains, int64_t step, double eps, const Ex2Config& c, const Target& target, const Noise& noise) {
+void step_ex2(Chains& chains, int64_t step, double eps, const Ex2Options& c, const Target& target, const Noise& noise) {
   const at::Tensor jumped = isir_move(chains, step, c.proposals, target, noise);
   if (c.mala_steps == 0) {
     chains.rates["acceptance"] = jumped;
@@ -51,17 +53,30 @@ void step_ex2(Chains& chains, int64_t step, double eps, const Ex2Config& c, cons
   chains.rates[jump_rate] = jumped;
 }
 
-StepCost cost_of(const Ex2Config& c) {
+StepCost cost_of(const Ex2Options& c) {
   const auto proposals = static_cast<double>(c.proposals);
   if (c.mala_steps == 0) return {.gradients = 0, .ratios = proposals};  // global moves use no gradient
   return {.gradients = static_cast<double>(1 + c.mala_steps), .ratios = proposals - 1};
 }
 
+bool adapts_mala(const Ex2Options& o) { return adapts(o) && o.mala_steps > 0; }
+
+void bind_ex2(Section& s, Ex2Options& o) {
+  s.value("steps", &o.steps, "global moves", at_least(0));
+  s.value("proposals", &o.proposals, "candidates of a global move: the state and prior draws", at_least(2));
+  s.value("mala_steps", &o.mala_steps, "MALA steps after each global move; 0: global moves alone (i-SIR)", at_least(0));
+  s.value("step_size", &o.step_size, "epsilon of MALA (or where its adaptation starts)", above(0));
+  s.value("adapt", &o.adapt, "adapt epsilon during the warm-up, then freeze it");
+  s.value("target_acceptance", &o.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
+  s.value("warmup", &o.warmup, "global moves of the adaptation", at_least(0));
+  s.value("pilot_chains", &o.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+}
+
 }  // namespace
 
-Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method ex2mcmc(const Ex2Options& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   double eps = config.mala_steps > 0 ? config.step_size : 0;
-  if (adapts(config) && config.mala_steps > 0) {
+  if (adapts_mala(config)) {
     const PilotPlan plan{{std::sqrt(eps)}, config.target_acceptance, config.warmup, config.pilot_chains};
     const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
       step_ex2(chains, step, h[0] * h[0], config, target, own);
@@ -78,6 +93,20 @@ Method ex2mcmc(const Ex2Config& config, const Target& target, const Noise& noise
           .rates = rates,
           .step_size = [eps](int64_t) { return eps; },
           .advance = [=](Chains& chains, int64_t step) { step_ex2(chains, step, eps, config, target, noise); }};
+}
+
+Sampler ex2mcmc_sampler() {
+  return described<Ex2Options>(
+      {.name = "ex2mcmc",
+       .title = "Ex²MCMC",
+       .summary = "global moves from the prior mixed with MALA",
+       .colour = 6,
+       .keys = bind_ex2,
+       .needs_gradient = [](const Ex2Options& o) { return o.mala_steps > 0; },
+       .has_warm_up = adapts_mala,
+       .exact = true,
+       .make = [](const Ex2Options& o, const SamplerContext& c) { return ex2mcmc(o, c.target, c.noise, c.warm_up); },
+       .rates = {acceptance_rate(), {jump_rate, "global jumps", "share", "probability of a global jump"}}});
 }
 
 }  // namespace ddls

@@ -1,17 +1,19 @@
 // Hamiltonian Monte Carlo with unit mass (Neal 2011): p ~ N(0, I), L leapfrog steps of size h, accepted with
 // log A = H(z, p) - H(z', p'), else the state is z again with its own evaluation. The step size is jittered by a factor
 // that all chains of a step share: it must not depend on the state. L new gradients per step.
+#include "ddls/methods/hmc.hpp"
+
 #include <ATen/ATen.h>
 
+#include "ddls/entry.hpp"
 #include "ddls/leapfrog.hpp"
-#include "ddls/method.hpp"
 
 namespace ddls {
 namespace {
 
 constexpr double divergence = 1000;  // |dH| beyond this: the integrator has lost the trajectory
 
-void step_hmc(Chains& chains, int64_t step, double h, const HmcConfig& c, const Target& target, const Noise& noise) {
+void step_hmc(Chains& chains, int64_t step, double h, const HmcOptions& c, const Target& target, const Noise& noise) {
   const double u = noise.uniform({0, 1}, 1, step, Stream::jitter).item<double>();
   const double jittered = h * (1 + c.jitter * (2 * u - 1));
   const Particles from{chains.z, normal_of(chains, noise, step, Stream::momentum), chains.now};
@@ -27,9 +29,19 @@ void step_hmc(Chains& chains, int64_t step, double h, const HmcConfig& c, const 
   move_where(uniform_of(chains, noise, step, Stream::accept) < acceptance, to.z, to.now, chains);
 }
 
+void bind_hmc(Section& s, HmcOptions& o) {
+  s.value("steps", &o.steps, "steps", at_least(0));
+  s.value("leapfrog_steps", &o.leapfrog_steps, "leapfrog steps (gradients) per step", at_least(1));
+  s.value("step_size", &o.step_size, "size of a leapfrog step (or where its adaptation starts)", above(0));
+  s.value("jitter", &o.jitter, "the size varies from step to step by up to this share of itself", at_least_below(0, 1));
+  s.value("temperature", &o.temperature, "of the law exp(-E/T)", above(0));
+  s.value("adapt", &o.adapt, "adapt the step size during the warm-up, then freeze it");
+  bind_warm_up(s, o);
+}
+
 }  // namespace
 
-Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method hmc(const HmcOptions& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   double h = config.step_size;
   if (adapts(config)) {
     const PilotPlan plan{{h}, config.target_acceptance, config.warmup, config.pilot_chains};
@@ -46,6 +58,19 @@ Method hmc(const HmcConfig& config, const Target& target, const Noise& noise, co
           .rates = {"acceptance", "divergent"},
           .step_size = [h](int64_t) { return h; },
           .advance = [=](Chains& chains, int64_t step) { step_hmc(chains, step, h, config, target, noise); }};
+}
+
+Sampler hmc_sampler() {
+  return described<HmcOptions>(
+      {.name = "hmc",
+       .title = "HMC",
+       .summary = "Hamiltonian Monte Carlo",
+       .colour = 4,
+       .keys = bind_hmc,
+       .has_warm_up = adapts<HmcOptions>,
+       .exact = [](const HmcOptions& o) { return o.temperature == 1; },
+       .make = [](const HmcOptions& o, const SamplerContext& c) { return hmc(o, c.target, c.noise, c.warm_up); },
+       .rates = {acceptance_rate(), {"divergent", "divergent", "share", "divergent trajectories, share"}}});
 }
 
 }  // namespace ddls

@@ -2,11 +2,18 @@
 // chain starts at a prior draw of its own, not at a real sample (which has no latent): burn-in is part of its steps.
 #include <ATen/ATen.h>
 
-#include "ddls/method.hpp"
+#include "ddls/entry.hpp"
 
 namespace ddls {
+namespace {
 
-Method mh_gan(const MhGanConfig& config, const Target& target, const Noise& noise) {
+struct MhGanOptions {
+  int64_t steps = 640;
+};
+
+void bind_mh_gan(Section& s, MhGanOptions& o) { s.value("steps", &o.steps, "proposals per sample", at_least(0)); }
+
+Method mh_gan(const MhGanOptions& config, const Target& target, const Noise& noise) {
   const auto advance = [=](Chains& chains, int64_t step) {
     const at::Tensor z = normal_of(chains, noise, step, Stream::proposal);
     const Evaluation there = target.evaluate(z, chains.labels);
@@ -20,6 +27,21 @@ Method mh_gan(const MhGanConfig& config, const Target& target, const Noise& nois
           .rates = {"acceptance"},
           .step_size = [](int64_t) { return 0.0; },
           .advance = advance};
+}
+
+}  // namespace
+
+Sampler mh_gan_sampler() {
+  return described<MhGanOptions>(
+      {.name = "mh_gan",
+       .title = "MH-GAN",
+       .summary = "Metropolis-Hastings with prior draws as proposals",
+       .colour = 7,
+       .keys = bind_mh_gan,
+       .needs_gradient = false,
+       .exact = true,
+       .make = [](const MhGanOptions& o, const SamplerContext& c) { return mh_gan(o, c.target, c.noise); },
+       .rates = {acceptance_rate()}});
 }
 
 }  // namespace ddls

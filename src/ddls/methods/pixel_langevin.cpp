@@ -2,13 +2,15 @@
 //   x <- clip(x + (eps/2) grad_x r(x) + noise_std sqrt(eps) n, -1, 1)   (points are not clipped)
 // It has no term for p_g, whose density is unknown: its law is e^{r/T} and not that of the data. z stays where it was; the
 // log ratio in the records is that of x.
+#include "ddls/methods/pixel_langevin.hpp"
+
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
 #include "base/error.hpp"
-#include "ddls/method.hpp"
+#include "ddls/entry.hpp"
 
 namespace ddls {
 namespace {
@@ -23,9 +25,15 @@ void score_pixels(Chains& chains, const Target& target) {
   chains.now.log_ratio = r.detach();
 }
 
+void bind_pixel_langevin(Section& s, PixelLangevinOptions& o) {
+  s.value("steps", &o.steps, "steps", at_least(0));
+  s.value("step_size", &o.step_size, "epsilon", above(0));
+  s.value("noise_std", &o.noise_std, "multiple of sqrt(epsilon)", at_least(0));
+}
+
 }  // namespace
 
-Method pixel_langevin(const PixelLangevinConfig& config, const Target& target, const Noise& noise) {
+Method pixel_langevin(const PixelLangevinOptions& config, const Target& target, const Noise& noise) {
   if (!target.score_by) fail(Exit::config, "pixel_langevin needs networks that score samples");
   const auto advance = [=](Chains& chains, int64_t step) {
     const at::Tensor& x = chains.extra.at(pixels);
@@ -48,6 +56,17 @@ Method pixel_langevin(const PixelLangevinConfig& config, const Target& target, c
               },
           .advance = advance,
           .samples = [](const Chains& chains) { return chains.extra.at(pixels); }};
+}
+
+Sampler pixel_langevin_sampler() {
+  return described<PixelLangevinOptions>({.name = "pixel_langevin",
+                                          .title = "pixel Langevin",
+                                          .summary = "Langevin on the samples themselves, for comparison",
+                                          .colour = 5,
+                                          .keys = bind_pixel_langevin,
+                                          .make = [](const PixelLangevinOptions& o, const SamplerContext& c) {
+                                            return pixel_langevin(o, c.target, c.noise);
+                                          }});
 }
 
 }  // namespace ddls

@@ -1,20 +1,22 @@
 // Parallel tempering of the ratio (Geyer 1991): replicas of a chain on p0 e^{b r} for 1 = b_1 > ... > b_K, each moved by MALA
 // with its own step size; then neighbours i, j swap with log A = (b_i - b_j)(r_j - r_i), even and odd pairs in turn. With
 // b_K = 0 the last replica is a fresh prior draw every step. The chain itself is the replica at b = 1.
+#include "ddls/methods/tempering.hpp"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "ddls/entry.hpp"
 #include "ddls/mala_move.hpp"
-#include "ddls/method.hpp"
 
 namespace ddls {
 namespace {
 
 constexpr const char* swap_rate = "swap_acceptance";
 
-std::vector<double> ladder(const TemperingConfig& c) {
+std::vector<double> ladder(const TemperingOptions& c) {
   const int64_t rungs = c.prior_level ? c.levels - 1 : c.levels;
   std::vector<double> b{1};
   for (int64_t i = 1; i < rungs; ++i)
@@ -108,7 +110,7 @@ std::vector<at::Tensor> step_tempering(Chains& chains, int64_t step, const std::
 }
 
 // Level by level, from the one of the chain itself; the last of all, b = 0, has none.
-std::vector<double> adapted_epsilons(const TemperingConfig& c, const std::vector<double>& b, const Target& target,
+std::vector<double> adapted_epsilons(const TemperingOptions& c, const std::vector<double>& b, const Target& target,
                                      const Noise& noise, const WarmUp& warm_up) {
   const auto squares = [&](std::vector<double> h) {
     for (double& s : h) s *= s;
@@ -125,9 +127,25 @@ std::vector<double> adapted_epsilons(const TemperingConfig& c, const std::vector
   return squares(adapted_steps(plan, target, noise, warm_up, move, start));
 }
 
+void bind_tempering(Section& s, TemperingOptions& o) {
+  s.value("steps", &o.steps, "steps: MALA on every level, then swaps", at_least(0));
+  s.value("levels", &o.levels, "replicas of a chain", at_least(2));
+  s.value("smallest", &o.smallest, "inverse temperature at which the geometric ladder ends", inside(0, 1));
+  s.value("prior_level", &o.prior_level, "a last level at inverse temperature 0: fresh prior draws");
+  s.value("step_size", &o.step_size, "epsilon of MALA (or where its adaptation starts)", above(0));
+  s.value("adapt", &o.adapt, "adapt epsilon of every level during the warm-up, then freeze it");
+  bind_warm_up(s, o);
+}
+
+std::vector<Conflict> check_tempering(const TemperingOptions& o) {
+  if (!o.prior_level || o.levels >= 3 || o.smallest == TemperingOptions().smallest) return {};
+  return {{{"smallest", "levels"},
+           "two levels with prior_level are the target and the prior; a ladder needs three levels"}};
+}
+
 }  // namespace
 
-Method tempering(const TemperingConfig& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method tempering(const TemperingOptions& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   const std::vector<double> b = ladder(config);
   std::vector<double> eps(b.size(), config.step_size);
   if (adapts(config)) eps = adapted_epsilons(config, b, target, noise, warm_up);
@@ -138,6 +156,21 @@ Method tempering(const TemperingConfig& config, const Target& target, const Nois
           .step_size = [first = eps.front()](int64_t) { return first; },
           .start = [=](Chains& chains, int64_t draw) { start_replicas(chains, draw, b.size(), target, noise); },
           .advance = [=](Chains& chains, int64_t step) { step_tempering(chains, step, b, eps, target, noise); }};
+}
+
+Sampler tempering_sampler() {
+  return described<TemperingOptions>(
+      {.name = "tempering",
+       .title = "tempering",
+       .summary = "parallel tempering of the density ratio",
+       .colour = 7,
+       .keys = bind_tempering,
+       .check = check_tempering,
+       .has_warm_up = adapts<TemperingOptions>,
+       .exact = true,
+       .make = [](const TemperingOptions& o,
+                  const SamplerContext& c) { return tempering(o, c.target, c.noise, c.warm_up); },
+       .rates = {acceptance_rate(), {swap_rate, "swaps", "accepted", "acceptance of swaps"}}});
 }
 
 }  // namespace ddls

@@ -1,14 +1,35 @@
 // Unadjusted Langevin, Algorithm 1 of the paper:
 //   z <- z - (eps/2) grad E(z) + noise_std sqrt(eps) n,  n ~ N(0, I)
 // A decaying eps scales drift and noise together, so T = noise_std^2 at every step.
+#include "ddls/methods/ula.hpp"
+
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
-#include "ddls/method.hpp"
+#include "ddls/entry.hpp"
 
 namespace ddls {
+namespace {
 
-Method ula(const UlaConfig& config, const Target& target, const Noise& noise) {
+void bind_ula(Section& s, UlaOptions& o) {
+  s.value("steps", &o.steps, "Langevin steps", at_least(0));
+  s.value("step_size", &o.step_size, "epsilon", above(0));
+  s.value("step_size_end", &o.step_size_end, "falls to this geometrically; 0: constant", at_least(0));
+  s.value("noise_std", &o.noise_std, "multiple of sqrt(epsilon); 1: Algorithm 1", at_least(0));
+}
+
+std::vector<Conflict> check_ula(const UlaOptions& o) {
+  if (o.step_size_end <= o.step_size) return {};
+  return {
+      {{"step_size_end", "step_size"},
+       fmt::format("{} is more than sample.ddls.step_size ({}); step sizes only fall", o.step_size_end, o.step_size)}};
+}
+
+}  // namespace
+
+Method ula(const UlaOptions& config, const Target& target, const Noise& noise) {
   const double ratio = config.step_size_end > 0 ? config.step_size_end / config.step_size : 1;
   const auto last = static_cast<double>(std::max<int64_t>(config.steps - 1, 1));
   auto step_size = [first = config.step_size, ratio, last](int64_t step) {
@@ -24,6 +45,17 @@ Method ula(const UlaConfig& config, const Target& target, const Noise& noise) {
           .temperature = config.noise_std * config.noise_std,
           .step_size = step_size,
           .advance = advance};
+}
+
+Sampler ddls_sampler() {
+  return described<UlaOptions>(
+      {.name = "ddls",
+       .title = "DDLS",
+       .summary = "unadjusted Langevin: Algorithm 1",
+       .colour = 2,
+       .keys = bind_ula,
+       .check = check_ula,
+       .make = [](const UlaOptions& o, const SamplerContext& c) { return ula(o, c.target, c.noise); }});
 }
 
 }  // namespace ddls

@@ -4,12 +4,14 @@
 //   baoab: B(h/2) A(h/2) O(h) A(h/2) B(h/2); there <z^2> = 1 / w^2 and <p^2> = 1 - h^2 w^2 / 4
 // (Leimkuhler & Matthews 2013). `adjust` puts a Metropolis test on the inner BAB of obabo, which makes it exact; a rejected
 // chain stays where it was and its momentum turns round (Horowitz 1991). One new gradient per step.
+#include "ddls/methods/underdamped.hpp"
+
 #include <ATen/ATen.h>
 
 #include <cmath>
 
+#include "ddls/entry.hpp"
 #include "ddls/leapfrog.hpp"
-#include "ddls/method.hpp"
 
 namespace ddls {
 namespace {
@@ -22,7 +24,7 @@ at::Tensor refreshed(const at::Tensor& p, double friction, double h, const at::T
   return p * c + n * std::sqrt(1 - c * c);
 }
 
-void step_obabo(Chains& chains, int64_t step, const UnderdampedConfig& c, const Target& target, const Noise& noise) {
+void step_obabo(Chains& chains, int64_t step, const UnderdampedOptions& c, const Target& target, const Noise& noise) {
   at::Tensor& p = chains.extra.at(momentum);
   const double h = c.step_size;
   p = refreshed(p, c.friction, h / 2, normal_of(chains, noise, step, Stream::langevin));
@@ -44,7 +46,7 @@ void step_obabo(Chains& chains, int64_t step, const UnderdampedConfig& c, const 
   p = refreshed(p, c.friction, h / 2, normal_of(chains, noise, step, Stream::momentum));
 }
 
-void step_baoab(Chains& chains, int64_t step, const UnderdampedConfig& c, const Target& target, const Noise& noise) {
+void step_baoab(Chains& chains, int64_t step, const UnderdampedOptions& c, const Target& target, const Noise& noise) {
   at::Tensor& p = chains.extra.at(momentum);
   const double h = c.step_size;
   const auto half_kick = [&] { p = p - energy_gradient(chains.z, chains.now) * (h / (2 * c.temperature)); };
@@ -56,9 +58,23 @@ void step_baoab(Chains& chains, int64_t step, const UnderdampedConfig& c, const 
   half_kick();
 }
 
+void bind_underdamped(Section& s, UnderdampedOptions& o) {
+  s.value("steps", &o.steps, "steps", at_least(0));
+  s.value("step_size", &o.step_size, "time step h", above(0));
+  s.value("friction", &o.friction, "gamma: momenta are forgotten at this rate", above(0));
+  s.value("temperature", &o.temperature, "of the law exp(-E/T)", above(0));
+  s.value("splitting", &o.splitting, "order of the parts of a step", one_of({"obabo", "baoab"}));
+  s.value("adjust", &o.adjust, "obabo: a Metropolis test in every step, which makes it exact");
+}
+
+std::vector<Conflict> check_underdamped(const UnderdampedOptions& o) {
+  if (!o.adjust || o.splitting != "baoab") return {};
+  return {{{"adjust", "splitting"}, "only obabo can be adjusted"}};
+}
+
 }  // namespace
 
-Method underdamped(const UnderdampedConfig& config, const Target& target, const Noise& noise) {
+Method underdamped(const UnderdampedOptions& config, const Target& target, const Noise& noise) {
   const auto step = config.splitting == "baoab" ? step_baoab : step_obabo;
   return {.name = "underdamped",
           .steps = config.steps,
@@ -68,6 +84,19 @@ Method underdamped(const UnderdampedConfig& config, const Target& target, const 
           .start = [noise](Chains& chains,
                            int64_t draw) { chains.extra[momentum] = normal_of(chains, noise, draw, Stream::start); },
           .advance = [=](Chains& chains, int64_t at) { step(chains, at, config, target, noise); }};
+}
+
+Sampler underdamped_sampler() {
+  return described<UnderdampedOptions>(
+      {.name = "underdamped",
+       .title = "underdamped",
+       .summary = "Langevin dynamics with momenta",
+       .colour = 5,
+       .keys = bind_underdamped,
+       .check = check_underdamped,
+       .exact = [](const UnderdampedOptions& o) { return o.adjust && o.temperature == 1; },
+       .make = [](const UnderdampedOptions& o, const SamplerContext& c) { return underdamped(o, c.target, c.noise); },
+       .rates = {acceptance_rate()}});
 }
 
 }  // namespace ddls

@@ -7,10 +7,11 @@
 #include "ddls/calibration/isotonic.hpp"
 #include "ddls/calibration/platt.hpp"
 #include "ddls/calibration/reliability.hpp"
-#include "ddls/method.hpp"
+#include "ddls/registry.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "tensor/noise.hpp"
+#include "unit/ddls/sample_config.hpp"
 
 namespace ddls {
 namespace {
@@ -71,13 +72,12 @@ TEST(CalibratedTarget, EveryWayGivesTheMappedScore) {
 }
 
 TEST(CalibratedTarget, MethodsThatNeedNoGradient) {
-  SampleConfig config;
+  const SampleConfig config = test::sample_config();
   for (const char* name : {"generator", "truncation", "drs", "mh_gan"})
     EXPECT_FALSE(needs_gradient(name, config)) << name;
   for (const char* name : {"ddls", "mala", "ex2mcmc", "dot", "pixel_langevin"})
     EXPECT_TRUE(needs_gradient(name, config)) << name;
-  config.ex2mcmc.mala_steps = 0;
-  EXPECT_FALSE(needs_gradient("ex2mcmc", config));
+  EXPECT_FALSE(needs_gradient("ex2mcmc", test::sample_config({"ex2mcmc.mala_steps=0"})));
 }
 
 // Fakes N(0, I), reals N(m, I) in 12 dimensions: r = m.h - |m|^2 / 2. The score sees one coordinate; the features hold all.

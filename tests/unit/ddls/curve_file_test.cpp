@@ -8,6 +8,7 @@
 #include "ddls/sampler.hpp"
 #include "scratch_folder.hpp"
 #include "unit/ddls/gaussian_target.hpp"
+#include "unit/ddls/sample_config.hpp"
 
 namespace ddls {
 namespace {
@@ -22,8 +23,7 @@ struct CurveFile : ::testing::Test {
   SampleStore store{folder, {"key"}, plan};
 
   void SetUp() override {
-    SampleConfig config;
-    config.ddls.steps = 4;
+    SampleConfig config = test::sample_config({"ddls.steps=4"});
     config.record_every = 2;
     config.count = plan.count;
     const Target target = gaussian_target(std::vector<double>{2.0, 2.0});

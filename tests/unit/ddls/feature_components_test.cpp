@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <ATen/ATen.h>
 
+#include "ddls/methods/ula.hpp"
 #include "ddls/sample_store.hpp"
 #include "ddls/sampler.hpp"
 #include "models/factory.hpp"

@@ -21,6 +21,9 @@ inline Target gaussian_target(const at::Tensor& precision) {
     const at::Tensor pulled = (z.unsqueeze(1) * extra.to(z.dtype())).sum(2);
     return Evaluation{-0.5 * z.square().sum(1), -0.5 * (pulled * z).sum(1), -pulled};
   };
+  target.score_by = [evaluate = target.evaluate_by](const at::Tensor& x, const at::Tensor& labels) {
+    return evaluate(x, labels).log_ratio;
+  };
   return target;
 }
 

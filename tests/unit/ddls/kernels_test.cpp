@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "ddls/dual_averaging.hpp"
-#include "ddls/method.hpp"
+#include "ddls/methods/mala.hpp"
+#include "ddls/methods/ula.hpp"
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/statistics.hpp"
 

@@ -42,6 +42,20 @@ TEST(MethodRecord, AveragesRatesAndCountsCosts) {
   // 5 draws of 100 chains from the last 20 of 40 steps, which took 5 s and 20 * 13 evaluations of a chain.
   EXPECT_DOUBLE_EQ(record["ess_per_second"].get<double>(), 100);
   EXPECT_DOUBLE_EQ(record["ess_per_evaluation"].get<double>(), 5.0 / 260);
+  EXPECT_FALSE(record.contains("exact"));  // samples of a program that did not say
+}
+
+TEST(MethodRecord, SaysWhetherTheKernelIsExact) {
+  const test::ScratchFolder scratch;
+  write_file(scratch / "chains.jsonl", "");
+  for (const bool exact : {true, false})
+    for (const int steps : {0, 40}) {
+      Json of_now = manifest();
+      of_now["exact"] = exact;
+      of_now["steps"] = steps;
+      write_file(scratch / "manifest.json", of_now.dump());
+      EXPECT_EQ(method_record(scratch.path())["exact"], exact);
+    }
 }
 
 TEST(MethodRecord, LeavesOutCostsOfChainsThatWereNotDiagnosed) {

@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "ddls/leapfrog.hpp"
-#include "ddls/method.hpp"
+#include "ddls/methods/hmc.hpp"
+#include "ddls/methods/underdamped.hpp"
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/statistics.hpp"
 

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "config/config.hpp"
-#include "ddls/method.hpp"
+#include "ddls/methods/mala.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "unit/ddls/gaussian_target.hpp"
@@ -57,9 +57,7 @@ TEST(OutputNoise, ReachesALawBeyondTheGeneratorsSupport) {
     return q.select(1, 0) * (0.5 / (1 + s * s) - 0.5 / 0.6) + q.select(1, 1) * (0.5 / (s * s) - 0.5 / 0.2);
   };
   const Target target = make_noised_target(generate, score, 1, {2}, s, at::kCPU);
-  SampleConfig config;
-  config.mala = {.steps = 300, .step_sizes = {0.4}, .adapt = false};
-  const Method method = make_method("mala", config, target, Noise{41});
+  const Method method = mala({.steps = 300, .step_sizes = {0.4}, .adapt = false}, target, Noise{41});
   const Chains chains = run_chains(method, target, Noise{41}, 4'000);
   const at::Tensor x = target.decode(chains.z).to(at::kDouble);
   expect_variance(x.select(1, 0), 0.6);

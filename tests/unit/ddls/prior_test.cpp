@@ -5,8 +5,13 @@
 
 #include "base/error.hpp"
 #include "ddls/labels.hpp"
-#include "ddls/method.hpp"
+#include "ddls/methods/dgflow.hpp"
+#include "ddls/methods/dot.hpp"
+#include "ddls/methods/mala.hpp"
+#include "ddls/methods/pixel_langevin.hpp"
+#include "ddls/methods/truncation.hpp"
 #include "unit/ddls/gaussian_target.hpp"
+#include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
 
 namespace ddls {
@@ -97,11 +102,10 @@ TEST(Labels, ReachGeneratorScoreAndChains) {
   target.labels_of = label_rule("cycle", 3, Noise{56});
   // E = z^2/2 + 2 (z - y)^2: mean 4 y / 5, variance 1/5.
   for (const char* name : {"mala", "hmc", "ex2mcmc", "tempering"}) {
-    SampleConfig c;
-    c.mala = {.steps = 100, .step_sizes = {0.3}, .adapt = false};
-    c.hmc = {.steps = 40, .leapfrog_steps = 3, .step_size = 0.3, .adapt = false};
-    c.ex2mcmc = {.steps = 40, .step_size = 0.3, .adapt = false};
-    c.tempering = {.steps = 60, .levels = 3, .step_size = 0.3, .adapt = false};
+    const SampleConfig c = test::sample_config(
+        {"mala.steps=100", "mala.step_sizes=[0.3]", "mala.adapt=false", "hmc.steps=40", "hmc.leapfrog_steps=3",
+         "hmc.step_size=0.3", "hmc.adapt=false", "ex2mcmc.steps=40", "ex2mcmc.step_size=0.3", "ex2mcmc.adapt=false",
+         "tempering.steps=60", "tempering.levels=3", "tempering.step_size=0.3", "tempering.adapt=false"});
     const Chains chains = run_chains(make_method(name, c, target, Noise{57}), target, Noise{57}, 9000);
     for (int64_t y = 0; y < 3; ++y) {
       SCOPED_TRACE(name);

@@ -1,3 +1,4 @@
+#include "ddls/methods/ula.hpp"
 #include "ddls/sampler.hpp"
 
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include "base/files.hpp"
 #include "tensor/npz.hpp"
 #include "unit/ddls/gaussian_target.hpp"
+#include "unit/ddls/sample_config.hpp"
 
 namespace ddls {
 namespace {
@@ -18,19 +20,18 @@ struct Fixture : ::testing::Test {
                     (std::string("ddls_sampler_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
   Target target = gaussian_target(std::vector<double>{2.0, 2.0});
   Noise noise{11};
-  SampleConfig config;
+  SampleConfig config = test::sample_config({"ddls.steps=7", "ddls.step_size=0.1"});
   BlockPlan plan{25, 10};  // the last block is short
 
   void SetUp() override {
     fs::remove_all(folder);
-    config.ddls.steps = 7;
-    config.ddls.step_size = 0.1;
     config.record_every = 3;
     config.snapshot_every = 5;
     config.trajectories = 12;
     config.count = plan.count;
   }
 
+  UlaOptions& ddls_options() { return config.options_of("ddls").as<UlaOptions>(); }
   Method method() const { return make_method("ddls", config, target, noise); }
   void sample(SampleStore& store, std::vector<Block> blocks) {
     const Method m = method();
@@ -38,7 +39,7 @@ struct Fixture : ::testing::Test {
         m, target, noise, blocks, plan_records(config, m.steps), store, [](int64_t, int64_t) {}, [] { return false; }));
   }
   void assemble(SampleStore& store) {
-    const RecordPlan records = plan_records(config, config.ddls.steps);
+    const RecordPlan records = plan_records(config, ddls_options().steps);
     store.assemble(method(), records.records, {1.0, 0.25});
   }
 };
@@ -170,8 +171,8 @@ TEST_F(Sampler, SamplesThatWereTamperedWithAreNotFinished) {
 }
 
 TEST_F(Sampler, ChainsThatLeaveTheFiniteNumbersAreAnError) {
-  config.ddls.step_size = 1e3;
-  config.ddls.steps = 200;
+  ddls_options().step_size = 1e3;
+  ddls_options().steps = 200;
   SampleStore store(folder, {"key"}, plan);
   store.prepare();
   const Method m = method();
@@ -184,7 +185,7 @@ TEST_F(Sampler, AWriteThatFailsEndsTheChains) {
   store.prepare();
   fs::remove_all(folder / "blocks");
   write_file(folder / "blocks", "a file where a folder should be");
-  config.ddls.steps = 1'000'000;  // minutes, if nothing ended them
+  ddls_options().steps = 1'000'000;  // minutes, if nothing ended them
   config.record_every = 1'000'000;
   config.snapshot_every = 0;
   config.trajectories = 0;

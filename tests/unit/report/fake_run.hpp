@@ -92,7 +92,7 @@ class FakeRun {
       "methods": {{"generator": {{"count": 120, "metrics": {}}},
         "ddls": {{"count": 120, "steps": 30, "seconds": 1.5, "metrics": {}, "curve": [
            {{"step": 0, "frechet_distance": 17.25}}, {{"step": 30, "frechet_distance": 9.8766}}]}},
-        "mala": {{"count": 120, "steps": 30, "acceptance": 0.5735, "divergent": 0.0625, "jump2": 1.375, "rhat": 1.25,
+        "mala": {{"count": 120, "exact": true, "steps": 30, "acceptance": 0.5735, "divergent": 0.0625, "jump2": 1.375, "rhat": 1.25,
           "ess_per_chain": 3.5, "tail_ess_per_chain": 2.25, "ess_per_second": 417.5, "ess_per_evaluation": 0.03125,
           "evaluations_per_step": {{"gradients": 4, "ratios": 9}}, "metrics": {}}}}}}})",
                            name, good, before, good, good));

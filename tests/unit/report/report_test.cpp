@@ -79,8 +79,8 @@ TEST(Report, ImagesPageShowsTheNumbersOfReportJson) {
   const FakeRun run(false);
   const std::string page = page_of(run);
   EXPECT_EQ(markup_fault(page), "");
-  for (const char* part :
-       {"17.25", "9.877", "title=\"9.8766\"", "8.12 ± 0.25", "fewer than 1000 images", "real data"}) {
+  for (const char* part : {"17.25", "9.877", "title=\"9.8766\"", "8.12 ± 0.25", "fewer than 1000 images", "real data",
+                           "<th>exact<small>no bias of its own</small></th>", "<td>yes</td>"}) {
     expect_contains(page, part);
   }
   EXPECT_EQ(page.find("Mass per mode"), std::string::npos);

@@ -25,7 +25,7 @@ TEST(Axis, TicksAreRoundNumbers) {
 }
 
 TEST(Thinned, KeepsEndsAndMeans) {
-  Series series{"a", 1, {}, {}};
+  Series series{"a", {1}, {}, {}};
   for (int i = 0; i < 10'000; ++i) series.x.push_back(i), series.y.push_back(2.0 * i);
   const Series thin = thinned(series, 500);
   ASSERT_EQ(thin.x.size(), 500u);
@@ -36,7 +36,7 @@ TEST(Thinned, KeepsEndsAndMeans) {
 }
 
 TEST(Plot, IsWellFormedAndStaysInside) {
-  Plot plot{"a < b", "step", "y", {{"one", 1, {0, 1, 2}, {1, 100, 1000}}, {"two", 2, {0, 1, 2}, {1, 10, 999}}},
+  Plot plot{"a < b", "step", "y", {{"one", {1}, {0, 1, 2}, {1, 100, 1000}}, {"two", {2, 1}, {0, 1, 2}, {1, 10, 999}}},
             true,    {}};
   EXPECT_TRUE(wants_log(plot.series));
   const std::string svg = svg_plot(plot);
@@ -44,13 +44,15 @@ TEST(Plot, IsWellFormedAndStaysInside) {
   EXPECT_NE(svg.find("a &lt; b"), std::string::npos);
   EXPECT_EQ(svg.find("nan"), std::string::npos);
   EXPECT_EQ(svg.find("inf"), std::string::npos);
+  EXPECT_NE(svg.find("stroke=\"var(--c1)\" points"), std::string::npos);
+  EXPECT_NE(svg.find("stroke=\"var(--c2)\"" + dash_attribute(1) + " points"), std::string::npos);
 }
 
 TEST(Plot, EqualAndSingleValuesDraw) {
-  EXPECT_EQ(svg_plot({"empty", "", "", {{"none", 1, {}, {}}}, false, {}}), "");
+  EXPECT_EQ(svg_plot({"empty", "", "", {{"none", {1}, {}, {}}}, false, {}}), "");
   for (const bool log : {false, true}) {
     const std::string flat =
-        svg_plot({"flat", "", "", {{"one", 1, {3, 4}, {0.5, 0.5}}, {"two", 2, {3}, {0.5}}}, log, {}});
+        svg_plot({"flat", "", "", {{"one", {1}, {3, 4}, {0.5, 0.5}}, {"two", {2}, {3}, {0.5}}}, log, {}});
     EXPECT_EQ(testing::markup_fault(flat), "");
     EXPECT_EQ(flat.find("nan"), std::string::npos);
   }

@@ -1,0 +1,18 @@
+#include "app/read_config.hpp"
+
+#include "config/load.hpp"
+#include "ddls/registry.hpp"
+
+namespace ddls {
+
+Config default_config() {
+  Config config;
+  add_samplers(config.sample);
+  return config;
+}
+
+Config read_config(const std::string& file, const std::vector<std::string>& overrides) {
+  return load_config(file, overrides, default_config());
+}
+
+}  // namespace ddls

@@ -1,0 +1,68 @@
+#pragma once
+// Options that bring their own schema: a plain struct held by value, with how its keys are bound and which combinations
+// of values are refused. A configuration can so hold options of parts that it does not know, such as samplers.
+#include <any>
+#include <functional>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "config/schema.hpp"
+
+namespace ddls {
+
+class Options {
+ public:
+  Options() = default;  // of a part that has none
+
+  // The struct's initial values are the defaults. `keys` declares a key per field; `check` may be empty, and names keys as
+  // `keys` does.
+  template <typename T>
+  static Options of(std::function<void(Section&, T&)> keys, std::function<std::vector<Conflict>(const T&)> check = {}) {
+    Options options;
+    options.initial_ = options.value_ = T{};
+    options.bind_ = [keys = std::move(keys)](Section& section, std::any& value) {
+      keys(section, std::any_cast<T&>(value));
+    };
+    if (check)
+      options.check_ = [check = std::move(check)](const std::any& value) {
+        return check(std::any_cast<const T&>(value));
+      };
+    return options;
+  }
+
+  bool none() const { return !value_.has_value(); }
+
+  // Fields point into this value: they hold until it moves, is assigned to, or goes. A copy is bound anew.
+  void bind(Section& section) {
+    if (bind_) bind_(section, value_);
+  }
+
+  std::vector<Conflict> check() const { return check_ ? check_(value_) : std::vector<Conflict>{}; }
+
+  // Another type than the one given to `of` is a bug: Error(internal).
+  template <typename T>
+  const T& as() const {
+    const T* value = std::any_cast<T>(&value_);
+    ensure(value != nullptr, "options of type {} are asked for as {}", value_.type().name(), typeid(T).name());
+    return *value;
+  }
+  template <typename T>
+  T& as() {
+    return const_cast<T&>(std::as_const(*this).as<T>());
+  }
+
+  Options defaults() const {
+    Options options = *this;
+    options.value_ = initial_;
+    return options;
+  }
+
+ private:
+  std::any value_, initial_;
+  std::function<void(Section&, std::any&)> bind_;
+  std::function<std::vector<Conflict>(const std::any&)> check_;
+};
+
+}  // namespace ddls

@@ -1,0 +1,85 @@
+#pragma once
+// For methods/*.cpp: a sampler's entry in the registry, written with the types of its own options.
+//
+//   Sampler mala_sampler() {
+//     return described<MalaOptions>({.name = "mala",
+//                                    .title = "MALA",
+//                                    .summary = "Metropolis-adjusted Langevin",
+//                                    .keys = bind_mala,
+//                                    .has_warm_up = adapts<MalaOptions>,
+//                                    .exact = true,
+//                                    .make = [](const MalaOptions& options, const SamplerContext& c) { ... },
+//                                    .rates = {acceptance_rate()}});
+//   }
+#include <concepts>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ddls/registry.hpp"
+
+namespace ddls {
+
+// A property that all configurations share, or that follows from the options.
+template <typename T>
+class Trait {
+ public:
+  Trait(bool always) : holds_([always](const T&) { return always; }) {}
+  template <std::predicate<const T&> F>
+  Trait(F holds) : holds_(std::move(holds)) {}
+  bool operator()(const T& options) const { return holds_(options); }
+
+ private:
+  std::function<bool(const T&)> holds_;
+};
+
+// What the fields mean: Sampler. `check` names keys as `keys` does.
+template <typename T>
+struct Entry {
+  std::string name, title, summary;
+  int colour = 0;
+  std::function<void(Section&, T&)> keys = {};  // empty: no options
+  std::function<std::vector<Conflict>(const T&)> check = {};
+  bool uses_ratio = true;
+  Trait<T> needs_gradient = true, has_warm_up = false, exact = false;
+  std::function<Method(const T&, const SamplerContext&)> make;
+  std::vector<Rate> rates = {};
+};
+
+struct NoOptions {};
+
+template <typename T>
+Sampler described(Entry<T> entry) {
+  const auto with_type = [](auto f) {
+    return [f = std::move(f)](const Options& options, const auto&... more) {
+      if constexpr (std::is_same_v<T, NoOptions>)
+        return f(NoOptions{}, more...);
+      else
+        return f(options.as<T>(), more...);
+    };
+  };
+  return {.name = std::move(entry.name),
+          .title = std::move(entry.title),
+          .summary = std::move(entry.summary),
+          .colour = entry.colour,
+          .defaults = entry.keys ? Options::of<T>(std::move(entry.keys), std::move(entry.check)) : Options(),
+          .uses_ratio = entry.uses_ratio,
+          .needs_gradient = with_type(std::move(entry.needs_gradient)),
+          .has_warm_up = with_type(std::move(entry.has_warm_up)),
+          .exact = with_type(std::move(entry.exact)),
+          .make = with_type(std::move(entry.make)),
+          .rates = std::move(entry.rates)};
+}
+
+inline Rate acceptance_rate() { return {"acceptance", "acceptance", "", "acceptance"}; }
+
+// The keys of all kernels that adapt a step size.
+template <typename T>
+void bind_warm_up(Section& s, T& o) {
+  s.value("target_acceptance", &o.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
+  s.value("warmup", &o.warmup, "steps of adaptation", at_least(0));
+  s.value("pilot_chains", &o.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+}
+
+}  // namespace ddls

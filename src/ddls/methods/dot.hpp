@@ -1,0 +1,16 @@
+#pragma once
+#include <string>
+
+#include "ddls/method.hpp"
+
+namespace ddls {
+
+struct DotOptions {
+  int64_t steps = 10;
+  double lr = 0.01;
+  std::string projection = "exact";  // of the gradient on the sphere |z| = const: exact | published | none
+};
+
+Method dot(const DotOptions& options, const Target& target, const Noise& noise);
+
+}  // namespace ddls

@@ -1,0 +1,16 @@
+#pragma once
+#include "ddls/method.hpp"
+
+namespace ddls {
+
+// Algorithm 1 of the paper.
+struct UlaOptions {
+  int64_t steps = 1000;
+  double step_size = 0.01;   // epsilon
+  double step_size_end = 0;  // 0: constant; else geometric from step_size to this
+  double noise_std = 1;      // multiple of sqrt(epsilon); T = noise_std^2
+};
+
+Method ula(const UlaOptions& options, const Target& target, const Noise& noise);
+
+}  // namespace ddls

@@ -1,0 +1,31 @@
+// Keys of checkpoints: what does not bear on training is not in them.
+#include "train/training_key.hpp"
+
+#include <gtest/gtest.h>
+
+#include "config/load.hpp"
+#include "unit/ddls/idle_sampler.hpp"
+
+namespace ddls {
+namespace {
+
+Config with(std::span<const Sampler> samplers, const std::vector<std::string>& overrides = {}) {
+  Config config;
+  add_samplers(config.sample, samplers);
+  return load_config("", overrides, config);
+}
+
+TEST(TrainingKey, SamplersDoNotBearOnTraining) {
+  const Config plain = with(samplers()), more = with(test::with_idle_sampler(), {"sample.mala.steps=7"});
+  for (const auto key : {gan_key, ratio_key, refine_key, classifier_key}) {
+    EXPECT_EQ(key(more, 5), key(plain, 5));
+    EXPECT_NE(key(plain, 5), key(plain, 6));
+  }
+  // Checkpoints hold the sections of these samplers.
+  const std::string text = gan_key(plain, 5);
+  for (const char* section : {"  ddls:\n    steps: 1000\n", "  hmc:\n", "  pixel_langevin:\n    steps: 100\n"})
+    EXPECT_NE(text.find(section), std::string::npos) << section;
+}
+
+}  // namespace
+}  // namespace ddls
