@@ -1,5 +1,6 @@
 #include "dist/placement.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "dist/failure.hpp"
@@ -8,11 +9,11 @@ namespace ddls {
 namespace {
 
 RankGpus seeing(std::vector<std::string> ids, int node = 0) {
-  return {node, "h" + std::to_string(node), std::move(ids), "", false};
+  return {node, fmt::format("h{}", node), std::move(ids), "", false};
 }
 
 RankGpus without(const std::string& problem, bool unexpected, int node = 0) {
-  return {node, "h" + std::to_string(node), {}, problem, unexpected};
+  return {node, fmt::format("h{}", node), {}, problem, unexpected};
 }
 
 template <typename Action>
