@@ -111,15 +111,25 @@ def sample_hashes(folder):
     return found
 
 
-def check(report, name, passed, why="", **more):
+def save(args, report):
+    """After every check: whoever runs out of time still has what was found."""
+    for name, text in (("gpu_check.json", json.dumps(report, indent=2) + "\n"), ("gpu_check.txt", summary(report))):
+        path = os.path.join(args.out, name)
+        with open(path + ".new", "w") as file:
+            file.write(text)
+        os.replace(path + ".new", path)
+
+
+def check(args, report, name, passed, why="", **more):
     report["checks"].append({"name": name, "passed": passed, **({"why": why} if why and not passed else {}), **more})
     print(f"{'ok     ' if passed else 'FAILED '} {name}" + (f": {why.strip()[-600:]}" if why and not passed else ""), flush=True)
+    save(args, report)
 
 
 def run_tests(args, report, gpus):
     program = test_program(args, "mpi_gpu")
     if not program:
-        check(report, "GPU tests", False, f"there is no test program mpi_gpu in {args.tests}: build the tests (launch/setup.sh), or pack with --tests")
+        check(args, report, "GPU tests", False, f"there is no test program mpi_gpu in {args.tests}: build the tests (launch/setup.sh), or pack with --tests")
         return
     plans = [("1 rank", 1, {})]
     if report["gpus_can_be_shared"]:
@@ -129,7 +139,7 @@ def run_tests(args, report, gpus):
     for name, ranks, variables in plans:
         code, output, seconds = run(args, ["env", *(f"{k}={v}" for k, v in variables.items()), *mpi(args, ranks), program])
         skipped = "no GPU: " in output
-        check(report, "tests: " + name, code == 0 and not skipped, f"exit code {code}\n{output}", seconds=round(seconds, 1))
+        check(args, report, "tests: " + name, code == 0 and not skipped, f"exit code {code}\n{output}", seconds=round(seconds, 1))
 
 
 def write_images(folder, count=400, side=16):
@@ -162,18 +172,18 @@ def run_small(args, report, gpus, kind):
         command = ["sample"] if reference else []
         code, output, seconds = run(args, [*variables, *mpi(args, ranks), args.binary, *command, "--config", config, "--out", folder, "--device", "cuda"])
         if code != 0:
-            check(report, f"{kind} at {ranks} ranks", False, f"exit code {code}\n{output}")
+            check(args, report, f"{kind} at {ranks} ranks", False, f"exit code {code}\n{output}")
             continue
         found = sample_hashes(folder)
         if reference is None:
             reference = found
-            check(report, f"{kind}: pipeline on one GPU", len(found) == 9, f"only {sorted(found)}", seconds=round(seconds, 1))
+            check(args, report, f"{kind}: pipeline on one GPU", len(found) == 9, f"only {sorted(found)}", seconds=round(seconds, 1))
         else:
             other = sorted(k for k in reference if found.get(k) != reference[k])
-            check(report, f"{kind}: samples at {ranks} ranks are those at 1", not other, f"other bytes: {', '.join(other)}")
+            check(args, report, f"{kind}: samples at {ranks} ranks are those at 1", not other, f"other bytes: {', '.join(other)}")
     if reference:  # the same run on the CPU: not the same bytes, but the same kind of result
         code, output, _ = run(args, [*mpi(args, 1), args.binary, "--config", config, "--out", os.path.join(args.out, f"{kind}-cpu"), "--device", "cpu"])
-        check(report, f"{kind}: the same run on the CPU", code == 0, f"exit code {code}\n{output}")
+        check(args, report, f"{kind}: the same run on the CPU", code == 0, f"exit code {code}\n{output}")
 
 
 def run_benches(args, report, gpus):
@@ -186,11 +196,12 @@ def run_benches(args, report, gpus):
             with Memory() as memory:
                 code, output, _ = run(args, [*mpi(args, ranks), args.binary, "bench", kind, *options, "--device", "cuda", "--json", out])
             if code != 0:
-                check(report, f"bench {name} at {ranks} ranks", False, f"exit code {code}\n{output}")
+                check(args, report, f"bench {name} at {ranks} ranks", False, f"exit code {code}\n{output}")
                 continue
             with open(out) as file:
                 report["benches"].append({"name": name, "ranks": ranks, "gpu_memory_mib": memory.most, "result": json.load(file)})
             os.remove(out)
+            save(args, report)
 
 
 def summary(report):
@@ -254,12 +265,8 @@ def main():
         run_small(args, report, gpus, kind)
     run_benches(args, report, gpus)
     report["passed"] = all(c["passed"] for c in report["checks"])
-    with open(os.path.join(args.out, "gpu_check.json"), "w") as file:
-        json.dump(report, file, indent=2)
-        file.write("\n")
+    save(args, report)
     text = summary(report)
-    with open(os.path.join(args.out, "gpu_check.txt"), "w") as file:
-        file.write(text)
     print("\n" + text + f"\n{args.out}/gpu_check.json")
     return 0 if report["passed"] else FAILED
 

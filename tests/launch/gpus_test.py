@@ -72,5 +72,34 @@ os.execv(sys.argv[at], sys.argv[at:])
             self.assertIn("no GPU can be used here: the driver is too old", done.stderr)
 
 
+    def test_gpu_check_writes_as_it_goes(self):
+        # Every bench fails; what was found before the first is on the disk by then.
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "out")
+            fake = program(folder, "fake", f"""#!{sys.executable}
+import json, os, sys
+info = {{"version": "1", "git_commit": "c", "torch": "2", "nccl": "2", "mpi": "m", "devices": ["H200"], "cuda_toolkit": "13.0"}}
+if sys.argv[1] == "info":
+    json.dump(info, open(sys.argv[sys.argv.index("--json") + 1], "w"))
+    sys.exit()
+if sys.argv[1] == "bench":
+    found = json.load(open({out!r} + "/gpu_check.json"))
+    assert found["checks"] and not found["checks"][0]["passed"] and os.path.getsize({out!r} + "/gpu_check.txt")
+    print("the file was there")
+sys.exit(70)
+""")
+            mpirun = program(folder, "mpirun", f"""#!{sys.executable}
+import os, sys
+at = sys.argv.index({fake!r})
+os.execv(sys.argv[at], sys.argv[at:])
+""")
+            done = subprocess.run([sys.executable, os.path.join(LAUNCH, "gpu_check.py"), "--binary", fake, "--mpirun", mpirun, "--tests", folder,
+                                   "--configs", folder, "--out", out, "--quick"], capture_output=True, text=True, env=PLAIN)
+            self.assertEqual(done.returncode, 70, done.stderr)
+            self.assertIn("FAILED  GPU tests", done.stdout)
+            self.assertEqual(done.stdout.count("the file was there"), done.stdout.count("FAILED  bench"), done.stdout)
+            self.assertGreater(done.stdout.count("FAILED  bench"), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
