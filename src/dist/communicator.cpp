@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/log.hpp"
 #include "dist/failure.hpp"
 #include "dist/mpi_channel.hpp"
 #include "dist/nccl_channel.hpp"
@@ -61,8 +62,13 @@ Communicator::Communicator(MPI_Comm comm, const Topology& topology, double timeo
   const std::string id = on_root(nccl_unique_id);
   together([&] {
     const Watchdog::Guard guard(state_->dog, "connect_nccl", 0);  // together() guards its own wait alone
-    state_->nccl = connect_nccl(id, rank(), ranks(), topology.device.index(), timeout_s,
-                                [dog = &state_->dog](uint64_t number) { return dog->missing(number); });
+    try {
+      state_->nccl = connect_nccl(id, rank(), ranks(), topology.device.index(), timeout_s,
+                                  [dog = &state_->dog](uint64_t number) { return dog->missing(number); });
+    } catch (const Error& error) {
+      log::warning("{}", error.what());  // now: the others may wait inside NCCL until their limit ends the job
+      throw;
+    }
   });
 }
 

@@ -92,9 +92,9 @@ void warn_of_other_settings(const std::vector<Card>& cards) {
   for (size_t rank = 1; rank < cards.size(); ++rank) {
     if (cards[rank].nccl_settings == cards[0].nccl_settings) continue;
     log::warning(
-        "rank {} on {} has other NCCL_* variables than rank 0 on {}: give mpirun -x NAME for each (launch/run.sh and "
-        "the "
-        "batch scripts do)",
+        "rank {} on {} has other NCCL_* variables than rank 0 on {}: give mpirun -x NAME for each, as launch/run.sh "
+        "and "
+        "the batch scripts do",
         rank, cards[rank].host, cards[0].host);
     return;
   }
