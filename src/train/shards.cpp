@@ -20,12 +20,10 @@ int64_t common_divisor(const std::vector<int64_t>& batches) {
                          [](int64_t a, int64_t b) { return std::gcd(a, b); });
 }
 
-std::vector<int64_t> batches_of(const Config& config) {
-  const TrainConfig& train = config.train;
-  std::vector<int64_t> batches{train.batch, train.classifier.batch};
+// Of all phases, whether they are asked for or not: what is chosen stands in the run's config.yaml, which is checked alike.
+std::vector<int64_t> batches_of(const TrainConfig& train) {
+  std::vector<int64_t> batches{train.batch, train.ratio.batch, train.ratio.refine.batch, train.classifier.batch};
   if (train.generator_batch > 0) batches.push_back(train.generator_batch);
-  if (train.ratio.steps > 0) batches.push_back(train.ratio.batch);
-  if (train.ratio.refine.steps > 0) batches.push_back(train.ratio.refine.batch);
   return batches;
 }
 
@@ -51,7 +49,7 @@ int64_t choose_shards(const std::vector<int64_t>& batches, int64_t ranks) {
 
 void resolve_shards(Config& config, int64_t ranks, std::optional<int64_t> begun) {
   if (config.train.shards != automatic_shards) return;
-  const std::vector<int64_t> batches = batches_of(config);
+  const std::vector<int64_t> batches = batches_of(config.train);
   const bool goes_on = begun && *begun > 0 && common_divisor(batches) % *begun == 0;
   const int64_t chosen = choose_shards(batches, ranks);
   config.train.shards = goes_on ? *begun : chosen;

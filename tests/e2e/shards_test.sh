@@ -5,7 +5,7 @@ cat >tiny.yaml <<'YAML'
 name: tiny
 data: {kind: gaussians25, points: 500}
 model: {generator_widths: [16], discriminator_widths: [16], ratio_widths: [16]}
-train: {steps: 6, batch: 48, checkpoint_every: 3, ratio: {steps: 2, batch: 48}, classifier: {batch: 48}}
+train: {steps: 6, batch: 48, checkpoint_every: 3, ratio: {steps: 2, batch: 48, refine: {batch: 48, chains: 96}}, classifier: {batch: 48}}
 YAML
 weights() { (cd "$1/checkpoints" && sha256sum ./*/generator.safetensors ./*/ratio.safetensors); }
 train() {  # train RANKS FOLDER ARGUMENTS...

@@ -6,6 +6,7 @@
 
 #include "base/blocks.hpp"
 #include "base/files.hpp"
+#include "config/load.hpp"
 #include "scratch_folder.hpp"
 #include "train/checkpoint.hpp"
 #include "train/training_key.hpp"
@@ -44,20 +45,24 @@ TEST(Shards, EveryRankHasWorkAsFarAsTheBatchesGo) {
   EXPECT_EQ(chosen({64, 24}, 16), 8);  // no more can be had
 }
 
-TEST(Shards, AutoCountsThePhasesThatAreAskedFor) {
+TEST(Shards, AutoCutsTheBatchesOfAllPhases) {
   Config config;
-  config.train.batch = 96;
-  config.train.classifier.batch = 96;
-  config.train.ratio.batch = 8;
-  resolve_shards(config, 6);
-  EXPECT_EQ(config.train.shards, 6);
-  config.train.shards = automatic_shards;
-  config.train.ratio.steps = 10;
-  resolve_shards(config, 6);
-  EXPECT_EQ(config.train.shards, 8);
-  config.train.shards = automatic_shards;
-  resolve_shards(config, 3);
-  EXPECT_EQ(config.train.shards, 4);
+  config.train.batch = config.train.ratio.batch = config.train.ratio.refine.batch = config.train.classifier.batch = 96;
+  config.train.ratio.refine.chains = 192;
+  const auto resolved = [&](int64_t ranks) {
+    config.train.shards = automatic_shards;
+    resolve_shards(config, ranks);
+    EXPECT_TRUE(check(config).empty()) << ranks;  // so config.yaml can be read again
+    return config.train.shards;
+  };
+  EXPECT_EQ(resolved(6), 6);
+  EXPECT_EQ(resolved(3), 4);
+  config.train.generator_batch = 32;
+  EXPECT_EQ(resolved(6), 8);
+  config.train.generator_batch = 0;
+  config.train.classifier.batch = 40;
+  EXPECT_EQ(resolved(6), 8);
+  EXPECT_EQ(resolved(9), 8);  // no more can be had
 }
 
 TEST(Shards, WhatIsGivenOrBegunStays) {
