@@ -143,7 +143,9 @@ TEST(SpectralNorms, OfRanksThatDifferAreNoticed) {
   EXPECT_TRUE(u.defined());
   if (world().rank() + 1 == world().ranks() && u.defined()) u.add_(1e-6);
   EXPECT_EQ(learner.digest() == before, world().rank() + 1 < world().ranks());
-  if (world().ranks() > 1) EXPECT_THROW(world().require_same(learner.digest(), "weights"), CollectiveError);
+  if (world().ranks() > 1) {
+    EXPECT_THROW(world().require_same(learner.digest(), "weights"), CollectiveError);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, Training,

@@ -19,7 +19,9 @@ int64_t chosen(std::vector<int64_t> batches, int64_t ranks) { return choose_shar
 TEST(Shards, OneToFourRanksHaveOneNumber) {
   for (const int64_t batch : {4, 16, 64, 100, 250, 256, 7, 6, 1}) {
     for (int64_t ranks = 2; ranks <= 4; ++ranks) EXPECT_EQ(chosen({batch}, ranks), chosen({batch}, 1)) << batch;
-    if (batch % 4 == 0) EXPECT_EQ(chosen({batch}, 1), 4) << batch;
+    if (batch % 4 == 0) {
+      EXPECT_EQ(chosen({batch}, 1), 4) << batch;
+    }
   }
   EXPECT_EQ(chosen({250}, 1), 5);
   EXPECT_EQ(chosen({7}, 1), 7);
@@ -33,9 +35,9 @@ TEST(Shards, EveryRankHasWorkAsFarAsTheBatchesGo) {
       const int64_t shards = choose_shards(batches, ranks);
       for (const int64_t batch : batches) ASSERT_EQ(batch % shards, 0) << batch << " in " << shards;
       EXPECT_GE(shards, ranks);
-      for (int64_t rank = 0; rank < ranks; ++rank) {
+      for (int rank = 0; rank < ranks; ++rank) {
         const BlockPlan plan{batches[0], batches[0] / shards};
-        EXPECT_FALSE(plan.blocks_of(rank, ranks).empty()) << "rank " << rank << " of " << ranks;
+        EXPECT_FALSE(plan.blocks_of(rank, static_cast<int>(ranks)).empty()) << "rank " << rank << " of " << ranks;
       }
     }
   }
