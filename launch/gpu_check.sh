@@ -26,4 +26,4 @@ binary=${DDLS_BINARY:-$binary}
 [[ -x $binary ]] || die $exit_missing "there is no $binary yet; run launch/setup.sh"
 if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
-exec python3 "$ddls_root/launch/gpu_check.py" --binary "$binary" --mpirun "$mpirun" --tests "$tests" --configs "$ddls_root/configs" "$@"
+exec python3 "$ddls_root/launch/gpu_check.py" --binary "$binary" --mpirun "$(printf %q "$mpirun")" --tests "$tests" --configs "$ddls_root/configs" "$@"

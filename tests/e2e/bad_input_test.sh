@@ -22,7 +22,7 @@ for ranks in 1 3; do
   printf 'name: [x\n' >broken.yaml
   expect 78 $ranks --config broken.yaml
   says 'broken.yaml:'
-  expect 78 $ranks --config small.yaml --set train.batch=15
+  expect 78 $ranks --config small.yaml --set train.shards=4 --set train.batch=15
   says 'train.batch'
   expect 78 $ranks --config small.yaml --set model.architecture=mlp
   says 'mlp'

@@ -98,8 +98,8 @@ TEST_F(GanProbe, ShapeOfImages) {
 
 TEST_F(GanProbe, TypesOfOutputsAndWeights) {
   EXPECT_SAYS(of_generator(generator + "return x, x"), "it returns Tuple[Tensor, Tensor]");
-  EXPECT_SAYS(of_generator(generator + "return {'x': x}"), "it returns Dict(str, Tensor)");
-  EXPECT_SAYS(of_generator(generator + "return ((x + 1) * 127.5).to(torch.uint8)"), "Byte");
+  EXPECT_SAYS(of_generator(generator + "return {'x': x}"), "it returns Dict[str, Tensor]");
+  EXPECT_SAYS(of_generator(generator + "return ((x + 1) * 127.5).byte()"), "Byte");
   EXPECT_SAYS(of_generator(generator + "return x.double()"), "float64");
   EXPECT_SAYS(of_generator(generator + "return x.half()"), "float16");
   EXPECT_SAYS(of_generator(generator + "return x", at::kHalf), "w is float16");
