@@ -147,7 +147,11 @@ InspectedSet of_file(const fs::path& path) {
     const Dataset set = read_npy_set(path, {});
     return of_tensor("npy", set.samples, {});
   }
-  if (begins.starts_with("PK")) return is_statistics_file(path) ? of_statistics(path) : of_npz("npz", path);
+  if (begins.starts_with("PK")) {
+    const std::vector<std::string> names = npz_names(path);
+    const bool samples = std::find(names.begin(), names.end(), "arr_0") != names.end();
+    return is_statistics_file(path) && !samples ? of_statistics(path) : of_npz("npz", path);
+  }
   using namespace std::string_view_literals;
   if (begins.starts_with("\0\0\x08\x03"sv)) return of_tensor("idx", read_idx_images(path), {});
   if (begins.starts_with("\0\0\x08\x01"sv))

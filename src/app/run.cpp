@@ -101,6 +101,11 @@ bool counts_from_1(const Dataset& data) { return data.class_names.empty() && dat
 void check_model_options(const Run& run) {
   if (!run.config.model.weight_map.empty())
     fail(Exit::config, "model.weight_map: only for 'sample --generator FILE.safetensors'; a run names its own tensors");
+  constexpr int64_t most_classes = 1'000'000;  // networks have a row for each
+  for (const Dataset* set : {&run.train, &run.test})
+    if (set->classes() > most_classes)
+      fail(Exit::data, "'{}' has a label {}: labels number the classes, from 0 to at most {}", set->name,
+           set->classes() - 1, most_classes - 1);
   const int64_t classes = run.config.model.classes;
   if (classes == 0) return;
   if (run.train.classes() == 0)

@@ -34,17 +34,16 @@ Json record_of(const LeftOut& left_out) {
 
 Json class_record(const at::Tensor& labels, const std::vector<std::string>& names) {
   if (!labels.defined() || labels.numel() == 0) return nullptr;
-  const at::Tensor counts = at::bincount(labels, {}, static_cast<int64_t>(names.size()));
-  const int64_t* count = counts.const_data_ptr<int64_t>();
+  // By label, not by a table of them all: a number may be very large.
+  const auto [found, places, counts] = at::_unique2(labels, /*sorted=*/true, /*inverse=*/false, /*counts=*/true);
   Json by_name = Json::object();
-  int64_t with_samples = 0;
-  for (int64_t label = 0; label < counts.numel(); ++label) {
-    if (count[label] == 0) continue;
-    ++with_samples;
+  for (int64_t i = 0; i < found.numel(); ++i) {
+    const auto label = found[i].item<int64_t>();
     const auto index = static_cast<size_t>(label);
-    by_name[index < names.size() ? names[index] : std::to_string(label)] = count[label];
+    by_name[index < names.size() ? names[index] : std::to_string(label)] = counts[i].item<int64_t>();
   }
-  return {{"classes", counts.numel()}, {"with_samples", with_samples}, {"counts", by_name}};
+  const int64_t classes = std::max(static_cast<int64_t>(names.size()), found[-1].item<int64_t>() + 1);
+  return {{"classes", classes}, {"with_samples", found.numel()}, {"counts", by_name}};
 }
 
 Json summary_of(const Dataset& set) {

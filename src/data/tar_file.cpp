@@ -19,28 +19,48 @@ namespace {
 
 constexpr uint64_t most_in_memory = uint64_t{4} << 30;
 
-struct CloseGzip {
-  void operator()(gzFile file) const { gzclose_r(file); }
+struct EndInflate {
+  void operator()(z_stream* stream) const { inflateEnd(stream); }
 };
 
+// The member files of a .gz one after the other, as gunzip gives them. zlib's own gzread would end without a word where
+// something else follows.
 std::string decompressed(const fs::path& path) {
-  const std::unique_ptr<gzFile_s, CloseGzip> file(gzopen(path.c_str(), "rb"));
-  if (!file) fail(Exit::runtime, "cannot open '{}': {}", path.string(), system_text(errno));
-  gzbuffer(file.get(), 1 << 18);
+  const std::string packed = read_file(path);
+  z_stream stream{};
+  ensure(inflateInit2(&stream, 15 + 16) == Z_OK, "zlib cannot start");
+  const std::unique_ptr<z_stream, EndInflate> end(&stream);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
   std::string bytes;
-  while (true) {
+  for (size_t left = packed.size(); left > 0;) {
     constexpr size_t piece = 1 << 22;
     const size_t before = bytes.size();
     bytes.resize(before + piece);
-    const int n = gzread(file.get(), bytes.data() + before, piece);
-    int code = Z_OK;
-    const char* reason = gzerror(file.get(), &code);
-    if (n < 0 || code == Z_BUF_ERROR) fail(Exit::data, "'{}' is damaged or truncated: {}", path.string(), reason);
-    bytes.resize(before + static_cast<size_t>(n));
-    if (n == 0) break;
+    stream.next_out = reinterpret_cast<Bytef*>(bytes.data() + before);
+    stream.avail_out = piece;
+    stream.avail_in = static_cast<uInt>(std::min(left, size_t{1} << 30));
+    const uInt given = stream.avail_in;
+    const int code = inflate(&stream, Z_NO_FLUSH);
+    left -= given - stream.avail_in;
+    bytes.resize(before + piece - stream.avail_out);
+    if (code != Z_OK && code != Z_STREAM_END)
+      fail(Exit::data, "'{}' is damaged or truncated: {}", path.string(),
+           stream.msg == nullptr ? "its end is missing" : stream.msg);
     if (bytes.size() > most_in_memory)
       fail(Exit::data, "'{}' holds more than {} GiB, too much to decompress into memory; use 'gunzip' on it first",
            path.string(), most_in_memory >> 30);
+    if (code == Z_OK) {
+      if (left == 0 && stream.avail_out > 0)
+        fail(Exit::data, "'{}' is damaged or truncated: its end is missing", path.string());
+      continue;
+    }
+    const std::string_view rest = std::string_view(packed).substr(packed.size() - left);
+    if (rest.find_first_not_of('\0') == std::string_view::npos) break;  // padding, as tapes have it
+    if (!rest.starts_with("\x1f\x8b"))
+      fail(Exit::data,
+           "'{}': {} bytes follow its gzip stream, as where files were joined by cat; keep them as files of their own",
+           path.string(), left);
+    inflateReset(&stream);
   }
   bytes.shrink_to_fit();
   return bytes;

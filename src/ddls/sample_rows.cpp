@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/log.hpp"
 #include "ddls/sample_store.hpp"
 
 namespace ddls {
@@ -89,6 +90,18 @@ RowFiles write_rows(const fs::path& folder, const Block& block, const BlockResul
     files.push_back(std::move(file));
   }
   return files;
+}
+
+void remove_unfit_files(const fs::path& folder, const RowFiles& files) {
+  for (const RowFile& file : files) {
+    if (!fs::exists(folder / file.name)) continue;
+    try {
+      const NpzRows opened(folder / file.name, file.arrays);
+    } catch (const Error& error) {
+      log::warning("{}; its blocks are computed again", error.what());
+      fs::remove_all(folder / file.name);
+    }
+  }
 }
 
 bool rows_verify(const fs::path& folder, const Block& block, const RowFiles& files) {

@@ -113,8 +113,19 @@ void SampleStore::move_into_place() const {
       fail(Exit::runtime, "cannot move '{}' into '{}': {}", (from / name).string(), folder_.string(), error.message());
     sync_folder((folder_ / name).parent_path());
   };
-  const Json manifest = manifest_of(from);
-  for (const auto& [name, hash] : manifest.at("files").items()) move(name);
+  Json manifest;
+  try {
+    manifest = manifest_of(from);
+  } catch (const Error& error) {
+    if (error.code() == Exit::missing) return;  // the other process has moved it
+    throw;
+  }
+  if (!manifest.is_object() || !manifest.contains("files") || !manifest["files"].is_object()) {
+    log::warning("{} is damaged; the samples are put together again", (from / manifest_name).string());
+    fs::remove(from / manifest_name);
+    return;
+  }
+  for (const auto& [name, hash] : manifest["files"].items()) move(name);
   move(manifest_name);
   fs::remove_all(folder_ / "blocks");
 }
@@ -143,6 +154,16 @@ void SampleStore::prepare() {
   make_folder(folder_ / "blocks");
   for (const auto& entry : fs::directory_iterator(folder_))  // samples and pictures of another key
     if (entry.path().filename() != "blocks") fs::remove_all(entry.path());
+  for (int64_t i = 0; i < plan_.blocks(); ++i) {  // all blocks of this key name the same files
+    if (!fs::exists(block_path(i))) continue;
+    try {
+      const StoredBlock block = read_block(block_path(i));
+      const auto key = block.small.metadata.find("key");
+      if (key == block.small.metadata.end() || key->second != key_.text) continue;
+      return remove_unfit_files(rows_folder(), block.rows);
+    } catch (const Error&) {  // `has` says so
+    }
+  }
 }
 
 bool SampleStore::has(const Block& block) const {

@@ -6,6 +6,8 @@
 
 #include <cstring>
 #include <fstream>
+#include <memory>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -42,6 +44,24 @@ Content content_of(const fs::path& file) {
   return content;
 }
 
+// LibTorch looks at no checksum: changed weights would be other weights.
+void require_checksums(const fs::path& file) {
+  zip_t* const opened = zip_open(file.c_str(), ZIP_RDONLY, nullptr);
+  if (opened == nullptr) return;  // what it is instead, `refuse` says
+  const std::unique_ptr<zip_t, decltype(&zip_discard)> archive(opened, zip_discard);
+  std::vector<char> piece(size_t{1} << 20);
+  for (zip_int64_t i = 0; i < zip_get_num_entries(opened, 0); ++i) {
+    const auto index = static_cast<zip_uint64_t>(i);
+    const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> entry(zip_fopen_index(opened, index, 0), zip_fclose);
+    zip_int64_t read = entry ? 1 : -1;
+    while (read > 0) read = zip_fread(entry.get(), piece.data(), piece.size());
+    if (read == 0) continue;
+    const char* const name = zip_get_name(opened, index, ZIP_FL_ENC_RAW);
+    fail(Exit::data, "{}: damaged: '{}' in it is not what its checksum says; copy or save the file again",
+         file.string(), name == nullptr ? "a file" : name);
+  }
+}
+
 [[noreturn]] void refuse(const fs::path& file, const std::string& reason) {
   const Content content = content_of(file);
   const std::string name = file.string();
@@ -64,6 +84,7 @@ torch::jit::Module load_torchscript(const fs::path& file, const std::string& wha
   if (fs::is_directory(file)) fail(Exit::data, "{}: a folder and not a TorchScript file ({})", file.string(), what);
   if (access(file.c_str(), R_OK) != 0)
     fail(Exit::missing, "{}: cannot be read ({}): {}", file.string(), what, std::strerror(errno));
+  require_checksums(file);
   try {
     torch::jit::Module module = torch::jit::load(file.string(), device);
     if (!module.find_method("forward")) fail(Exit::data, "{}: TorchScript without a forward", file.string());

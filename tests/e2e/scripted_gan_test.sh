@@ -160,6 +160,15 @@ refused 1 unit_G.pt D.pt 'end the file with x * 2 - 1'
 refused 1 device_G.pt D.pt 'a device is written into the file'
 refused 1 weights_G.pt D.pt 'written by torch.save'
 refused 1 cut_G.pt D.pt 'cut off'
+python3 - <<'PY'
+import struct, zipfile
+entry = max(zipfile.ZipFile("G.pt").infolist(), key=lambda e: e.file_size)
+file = bytearray(open("G.pt", "rb").read())
+name, extra = struct.unpack("<HH", file[entry.header_offset + 26:entry.header_offset + 30])
+file[entry.header_offset + 30 + name + extra + 2] ^= 1
+open("flipped_G.pt", "wb").write(file)
+PY
+refused 2 flipped_G.pt D.pt 'is not what its checksum says'
 expect 66 1 sample --generator none.pt --discriminator D.pt --out bad
 says 'no such file'
 expect 65 1 sample --generator example.py --discriminator D.pt --out bad

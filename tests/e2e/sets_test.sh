@@ -97,3 +97,15 @@ open(b"caf\xe9-run/report.html", encoding="utf-8").read()
 open(b"caf\xe9-run/metrics.jsonl", encoding="utf-8").read()
 json.load(open(b"caf\xe9-run/run.json", encoding="utf-8"))
 PY
+
+# A .tar.gz goes on in a second gzip stream, and with nothing else.
+python3 - <<'PY'
+import gzip
+tar = open("a.tar", "rb").read()
+open("two.tar.gz", "wb").write(gzip.compress(tar[:1000]) + gzip.compress(tar[1000:]) + bytes(512))
+open("tail.tar.gz", "wb").write(gzip.compress(tar) + b"more")
+PY
+expect 0 1 inspect two.tar.gz --json two.json
+python3 -c 'import json; assert json.load(open("two.json"))["samples"] == 4' || fail "a .tar.gz of two streams"
+expect 65 2 inspect tail.tar.gz
+says '4 bytes follow its gzip stream'

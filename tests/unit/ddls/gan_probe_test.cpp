@@ -102,8 +102,8 @@ TEST_F(GanProbe, TypesOfOutputsAndWeights) {
   EXPECT_SAYS(of_generator(generator + "return ((x + 1) * 127.5).byte()"), "Byte");
   EXPECT_SAYS(of_generator(generator + "return x.double()"), "float64");
   EXPECT_SAYS(of_generator(generator + "return x.half()"), "float16");
-  EXPECT_SAYS(of_generator(generator + "return x", at::kHalf), "w is float16");
-  EXPECT_SAYS(of_generator(generator + "return x", at::kDouble), "w is float64");
+  EXPECT_SAYS(of_generator(generator + "return x", at::kHalf), "v is float16");
+  EXPECT_SAYS(of_generator(generator + "return x", at::kDouble), "v is float64");
   EXPECT_SAYS(of_generator(generator + "return x.round()"), "0 everywhere");
   EXPECT_SAYS(of_discriminator(discriminator + "return s.double()"), "float64");
   EXPECT_SAYS(of_discriminator(discriminator + "return (s > 0)"), "no gradient");

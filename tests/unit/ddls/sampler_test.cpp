@@ -159,6 +159,33 @@ TEST_F(Sampler, DamagedOrForeignBlocksAreComputedAgain) {
   EXPECT_TRUE(store.has(plan.block(0)));
 }
 
+// Of a folder that was copied badly: rows of another size, none, a folder in their place, a manifest that is cut off.
+TEST_F(Sampler, FilesOfRowsThatCannotBeOnesAreMadeAnew) {
+  SampleStore whole(folder / "whole", {"key"}, plan), cut(folder / "cut", {"key"}, plan);
+  whole.prepare();
+  sample(whole, plan.blocks_of(0, 1));
+  assemble(whole);
+  cut.prepare();
+  sample(cut, {plan.block(0), plan.block(1)});
+  fs::path rows;
+  for (const auto& entry : fs::directory_iterator(folder / "cut" / "blocks"))
+    if (entry.is_directory()) rows = entry.path();
+  ASSERT_FALSE(rows.empty());
+  fs::resize_file(rows / "samples.npz", 100);
+  fs::remove(rows / "snapshots" / "step-000005.npz");
+  fs::remove(rows / "latents.npz");
+  fs::create_directory(rows / "latents.npz");
+  write_file(rows / "manifest.json", "{\"files\": ");
+  EXPECT_FALSE(cut.finished());
+  cut.prepare();
+  EXPECT_FALSE(cut.has(plan.block(0)));
+  sample(cut, plan.blocks_of(0, 1));
+  assemble(cut);
+  EXPECT_TRUE(cut.finished());
+  for (const char* file : {"samples.npz", "latents.npz", "snapshots/step-000005.npz"})
+    EXPECT_EQ(sha256_of_file(folder / "whole" / file), sha256_of_file(folder / "cut" / file)) << file;
+}
+
 TEST_F(Sampler, SamplesThatWereTamperedWithAreNotFinished) {
   SampleStore store(folder, {"key"}, plan);
   store.prepare();

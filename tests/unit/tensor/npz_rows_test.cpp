@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "unit/base/scratch.hpp"
@@ -36,6 +38,23 @@ TEST(NpzRows, in_any_order_are_the_file_of_the_writer) {
   std::vector<uint32_t> all;
   for (size_t a = 0; a < 2; ++a) all.push_back(joined_crc(first[a], last[a], 4 * again.row_bytes(a)));
   EXPECT_EQ(again.seal(all), sha256_of_file(scratch.path() / "whole.npz"));
+  EXPECT_EQ(read_file(scratch.path() / "rows.npz"), read_file(scratch.path() / "whole.npz"));
+}
+
+TEST(NpzRows, headers_that_changed_are_mended) {
+  const test::Scratch scratch;
+  const Arrays arrays;
+  write_npz(scratch.path() / "whole.npz", {{"arr_0", arrays.images}, {"arr_1", arrays.labels}});
+  std::vector<uint32_t> crcs;
+  NpzRows file(scratch.path() / "rows.npz", arrays.entries);
+  write_part(file, arrays, 0, 11, crcs);
+  {
+    std::fstream damage(scratch.path() / "rows.npz", std::ios::in | std::ios::out | std::ios::binary);
+    damage.write("zeros", 5);
+    damage.seekp(60);
+    damage.write("more", 4);
+  }
+  file.seal(crcs);
   EXPECT_EQ(read_file(scratch.path() / "rows.npz"), read_file(scratch.path() / "whole.npz"));
 }
 
