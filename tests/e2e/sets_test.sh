@@ -106,6 +106,6 @@ open("two.tar.gz", "wb").write(gzip.compress(tar[:1000]) + gzip.compress(tar[100
 open("tail.tar.gz", "wb").write(gzip.compress(tar) + b"more")
 PY
 expect 0 1 inspect two.tar.gz --json two.json
-python3 -c 'import json; assert json.load(open("two.json"))["samples"] == 4' || fail "a .tar.gz of two streams"
+python3 -c 'import json; assert json.load(open("two.json"))["count"] == 4' || fail "a .tar.gz of two streams"
 expect 65 2 inspect tail.tar.gz
 says '4 bytes follow its gzip stream'
