@@ -101,9 +101,7 @@ InspectedSet of_tensor(const char* kind, const at::Tensor& samples, const at::Te
 
 InspectedSet of_npz(const char* kind, const fs::path& path) {
   const auto file = std::make_shared<NpzSetFile>(path);
-  InspectedSet set =
-      of_rows(kind, file->size(), file->shape(), file->labels(), [file](IdRange ids) { return file->rows(ids); });
-  return set;
+  return of_rows(kind, file->size(), file->shape(), file->labels(), [file](IdRange ids) { return file->rows(ids); });
 }
 
 InspectedSet of_statistics(const fs::path& path) {

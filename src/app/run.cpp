@@ -93,8 +93,7 @@ bool counts_from_1(const Dataset& data) { return data.class_names.empty() && dat
          classes, run.train.name, classes, classes);
   fail(Exit::config,
        "model.classes is {}, but '{}' has labels up to {}: {} different ones ({}); a model's classes are the labels "
-       "below "
-       "model.classes",
+       "below model.classes",
        classes, run.train.name, seen.back(), seen.size(), list_of_classes(seen, {}));
 }
 

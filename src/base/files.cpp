@@ -22,8 +22,8 @@ namespace {
 void read_pieces(const fs::path& path, const std::function<void(std::string_view)>& use) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail(Exit::missing, "cannot read {}: {}", path.string(), system_text(errno));
-  std::string buffer(1 << 17,
-                     '\0');  // more costs a small file, of which there are many, more than it saves a large one
+  // More costs a small file, of which there are many, more than it saves a large one.
+  std::string buffer(1 << 17, '\0');
   for (;;) {
     const ssize_t got = read(fd, buffer.data(), buffer.size());
     if (got > 0) {

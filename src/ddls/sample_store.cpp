@@ -31,18 +31,16 @@ at::Tensor need(const SafeTensors& file, const std::string& name, const fs::path
   return found->second;
 }
 
-struct StoredBlock {
-  SafeTensors small;
-  RowFiles rows;
-};
+bool is_of(const SafeTensors& block, const SampleKey& key) {
+  const auto found = block.metadata.find("key");
+  return found != block.metadata.end() && found->second == key.text;
+}
 
-StoredBlock read_block(const fs::path& path) {
-  StoredBlock block{read_safetensors(path), {}};
-  const auto rows = block.small.metadata.find("rows");
-  // Blocks of versions before 0.2 hold all their rows themselves.
-  if (rows == block.small.metadata.end()) fail(Exit::data, "'{}' is a block of an older version", path.string());
-  block.rows = row_files_from(rows->second, path.string());
-  return block;
+RowFiles row_files_of(const SafeTensors& block, const fs::path& path) {
+  const auto rows = block.metadata.find("rows");
+  // Blocks of older programs hold all their rows themselves.
+  if (rows == block.metadata.end()) fail(Exit::data, "'{}' is a block of an older version", path.string());
+  return row_files_from(rows->second, path.string());
 }
 
 // Curves over the chains of all blocks, as lines of chains.jsonl.
@@ -157,10 +155,8 @@ void SampleStore::prepare() {
   for (int64_t i = 0; i < plan_.blocks(); ++i) {  // all blocks of this key name the same files
     if (!fs::exists(block_path(i))) continue;
     try {
-      const StoredBlock block = read_block(block_path(i));
-      const auto key = block.small.metadata.find("key");
-      if (key == block.small.metadata.end() || key->second != key_.text) continue;
-      return remove_unfit_files(rows_folder(), block.rows);
+      const SafeTensors block = read_safetensors(block_path(i));
+      if (is_of(block, key_)) return remove_unfit_files(rows_folder(), row_files_of(block, block_path(i)));
     } catch (const Error&) {  // `has` says so
     }
   }
@@ -171,9 +167,8 @@ bool SampleStore::has(const Block& block) const {
   if (!fs::exists(path)) return false;
   try {
     const SafeTensors file = read_safetensors(path);
-    const auto key = file.metadata.find("key");
-    if (key == file.metadata.end() || key->second != key_.text) return false;
-    if (rows_verify(rows_folder(), block, read_block(path).rows)) return true;
+    if (!is_of(file, key_)) return false;
+    if (rows_verify(rows_folder(), block, row_files_of(file, path))) return true;
     log::warning("{}: its rows are not there as they were written; the block is computed again", path.string());
   } catch (const Error& error) {
     log::warning("{}; the block is computed again", error.what());
@@ -217,17 +212,16 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
   std::vector<RowFiles> rows;
   for (int64_t i = 0; i < plan_.blocks(); ++i) {  // in block order: the same bytes whoever made the blocks
     const fs::path path = block_path(i);
-    StoredBlock block = read_block(path);
-    if (block.small.metadata["key"] != key_.text)
-      fail(Exit::data, "{} belongs to another run; delete it", path.string());
-    rows.push_back(std::move(block.rows));
-    sums += need(block.small, "curves", path);
-    const at::Tensor scalars = need(block.small, "traces", path);
+    const SafeTensors block = read_safetensors(path);
+    if (!is_of(block, key_)) fail(Exit::data, "{} belongs to another run; delete it", path.string());
+    rows.push_back(row_files_of(block, path));
+    sums += need(block, "curves", path);
+    const at::Tensor scalars = need(block, "traces", path);
     if (scalars.numel() > 0) traces.push_back(scalars);
-    const at::Tensor latents = need(block.small, "trajectory_latents", path);
+    const at::Tensor latents = need(block, "trajectory_latents", path);
     if (latents.numel() == 0) continue;
     path_latents.push_back(latents);
-    path_samples.push_back(need(block.small, "trajectory_samples", path));
+    path_samples.push_back(need(block, "trajectory_samples", path));
   }
 
   Json files = Json::object();

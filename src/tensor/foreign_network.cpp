@@ -51,7 +51,7 @@ std::string short_reason(const std::exception& error) {
   return text.empty() ? "its interpreter gives no reason" : text;
 }
 
-void throw_as_foreign(const std::string& file, const std::string& what) {
+std::string reason_or_rethrow() {
   try {
     throw;
   } catch (const Error&) {
@@ -63,9 +63,13 @@ void throw_as_foreign(const std::string& file, const std::string& what) {
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string reason = short_reason(error);
-    fail(is_of_machine(reason) ? Exit::runtime : Exit::data, "{}: {}: {}", file, what, reason);
+    return short_reason(error);
   }
+}
+
+void throw_as_foreign(const std::string& file, const std::string& what) {
+  const std::string reason = reason_or_rethrow();
+  fail(is_of_machine(reason) ? Exit::runtime : Exit::data, "{}: {}: {}", file, what, reason);
 }
 
 std::vector<at::Tensor> ForeignNetwork::operator()(const at::Tensor& input, const at::Tensor& labels) const {

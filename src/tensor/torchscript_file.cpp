@@ -91,14 +91,8 @@ torch::jit::Module load_torchscript(const fs::path& file, const std::string& wha
     module.eval();
     for (at::Tensor parameter : module.parameters()) parameter.requires_grad_(false);
     return module;
-  } catch (const Error&) {
-    throw;
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
-  } catch (const c10::AcceleratorError&) {
-    throw;
-  } catch (const std::exception& error) {
-    refuse(file, short_reason(error));
+  } catch (...) {
+    refuse(file, reason_or_rethrow());
   }
 }
 
