@@ -152,6 +152,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
               method.step_size(0), method.temperature);
   const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks(), run.shard);
   RecordPlan records = plan_records(run.config.sample, method.steps);
+  if (method.population) records.diagnosed = 0;  // its particles are no independent chains
   comm.together([&] {
     const auto traced = [&](const Block& b) { return b.ids.begin < records.diagnosed && !store.has(b); };
     if (method.steps > 0 && std::any_of(mine.begin(), mine.end(), traced))

@@ -1,7 +1,7 @@
 #pragma once
 // A sampling method as data: how a block of chains starts and how it advances by one step. One file in methods/ returns
-// one of these; registry.hpp lists them. Chains of a block are independent of each other and of the block they are in:
-// noise is keyed by chain id and step.
+// one of these; registry.hpp lists them. Unless they are a population, chains of a block are independent of each other and of
+// the block they are in: noise is keyed by chain id and step.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -20,15 +20,22 @@ namespace ddls {
 struct StepCost {
   double gradients = 1;  // evaluations of the energy with its gradient
   double ratios = 0;     // evaluations of the ratio alone
+  bool counted =
+      false;  // the ratios vary from chain to chain and step to step; the rate `evaluations_rate` counts them
 };
+inline constexpr const char* evaluations_rate = "evaluations";
 
 struct Method {
   std::string name = {};  // make_method sets it
   int64_t steps = 0;
   double temperature = 1;  // of the law that the kernel targets, s^2 / (2a)
   bool exact = false;      // Sampler::exact, as configured
+  // The chains of a block, those of its padding included, are the particles of one population.
+  bool population = false;
   StepCost cost = {};
-  std::vector<std::string> rates = {};            // the keys of Chains::rates that its steps set
+  std::vector<std::string> rates = {};  // the keys of Chains::rates that its steps set
+  // Of these rates, those of which the value at a record counts, not the mean since the record before.
+  std::vector<std::string> last_rates = {};
   std::function<double(int64_t step)> step_size;  // for the records
   // Fills Chains::extra of chains that have just started; empty: the method carries nothing more.
   std::function<void(Chains&, int64_t draw)> start = {};

@@ -1,6 +1,7 @@
 #include "ddls/method_record.hpp"
 
 #include <map>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -12,8 +13,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The last step size, and means over the steps: a record is the mean over the steps since the one before.
-void add_curves(const fs::path& folder, const std::vector<std::string>& means, Json& record) {
+// The last step size, means over the steps, and of `lasts` the last value: a record is the mean over the steps since the one before.
+void add_curves(const fs::path& folder, const std::vector<std::string>& means, const std::set<std::string>& lasts,
+                Json& record) {
   const fs::path file = folder / "chains.jsonl";
   struct Sum {
     double total = 0;
@@ -24,6 +26,10 @@ void add_curves(const fs::path& folder, const std::vector<std::string>& means, J
     if (line.contains("step_size")) record["step_size"] = line["step_size"];  // not where only an evaluation speaks
     for (const std::string& name : means) {
       if (!line.contains(name) || line[name].is_null()) continue;
+      if (lasts.contains(name)) {
+        record[name] = json_field<double>(line, name, file);
+        continue;
+      }
       Sum& sum = sums[name];
       const auto step = json_field<int64_t>(line, "step", file);
       sum.total += json_field<double>(line, name, file) * static_cast<double>(step - sum.last);
@@ -45,6 +51,16 @@ void add_costs(const Json& manifest, const fs::path& file, double steps, double 
   const auto cost = json_field<Json>(manifest, "evaluations_per_step", file);
   record["ess_per_evaluation"] =
       ess / (used * (json_field_or(cost, "gradients", 0.0, file) + json_field_or(cost, "ratios", 0.0, file)));
+}
+
+std::vector<std::string> names_in(const Json& manifest, const char* key, const std::vector<std::string>& otherwise,
+                                  const fs::path& file) {
+  std::vector<std::string> names;
+  for (const Json& name : json_field_or(manifest, key, Json(otherwise), file)) {
+    if (!name.is_string()) fail(Exit::data, "'{}' is damaged: '{}' holds {}", file.string(), key, name.dump());
+    names.push_back(name.get<std::string>());
+  }
+  return names;
 }
 
 }  // namespace
@@ -73,12 +89,10 @@ Json method_record(const fs::path& folder) {
   if (!diagnostics.is_object())
     fail(Exit::data, "'{}' is damaged: 'diagnostics' is {}", file.string(), diagnostics.dump());
   record.update(diagnostics);  // rhat, ess_per_chain, what they were computed from
-  std::vector<std::string> means{"jump2"};
-  for (const Json& name : json_field_or(manifest, "rates", Json(Json::array({"acceptance"})), file)) {
-    if (!name.is_string()) fail(Exit::data, "'{}' is damaged: 'rates' holds {}", file.string(), name.dump());
-    means.push_back(name.get<std::string>());
-  }
-  add_curves(folder, means, record);
+  std::vector<std::string> rates{"jump2"};
+  for (const std::string& name : names_in(manifest, "rates", {"acceptance"}, file)) rates.push_back(name);
+  const std::vector<std::string> lasts = names_in(manifest, "last_rates", {}, file);
+  add_curves(folder, rates, {lasts.begin(), lasts.end()}, record);
   add_costs(manifest, file, static_cast<double>(steps), seconds - warmup, record);
   return record;
 }

@@ -21,6 +21,10 @@ bool contains(const std::vector<int64_t>& steps, int64_t step) {
   return std::binary_search(steps.begin(), steps.end(), step);
 }
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 // The same directions in every run, so that runs can be compared.
 at::Tensor random_directions(int64_t dim) {
   constexpr uint64_t fixed_key = 0x70726F6A656374ULL;
@@ -60,7 +64,11 @@ Recorder::Recorder(const Method& method, const Target& target, const Block& bloc
       count_(block.ids.size()),
       kept_(std::clamp<int64_t>(plan.trajectories - block.ids.begin, 0, count_)),
       traced_(std::clamp<int64_t>(plan.diagnosed - block.ids.begin, 0, count_)),
-      projections_(random_directions(target.latent_dim).to(target.device)) {}
+      projections_(random_directions(target.latent_dim).to(target.device)) {
+  std::vector<double> summed{1};
+  for (const std::string& rate : method.rates) summed.push_back(contains(method.last_rates, rate) ? 0 : 1);
+  summed_ = at::tensor(summed, at::kDouble).to(target.device);
+}
 
 at::Tensor Recorder::column_sums(const Chains& chains) const {
   const auto sum = [this](const at::Tensor& per_chain) { return per_chain.narrow(0, 0, count_).to(at::kDouble).sum(); };
@@ -68,7 +76,7 @@ at::Tensor Recorder::column_sums(const Chains& chains) const {
       at::stack({sum(energy(chains.now)), sum(chains.now.log_ratio), sum(-chains.now.log_prior),
                  sum(energy_gradient(chains.z, chains.now).norm(2, 1)), sum(chains.z.square().mean(1))})
           .cpu();
-  const at::Tensor since = since_.defined() ? (since_ / static_cast<double>(steps_since_)).cpu()
+  const at::Tensor since = since_.defined() ? (since_ / (summed_ * static_cast<double>(steps_since_ - 1) + 1)).cpu()
                                             : at::zeros({1 + static_cast<int64_t>(method_.rates.size())}, at::kDouble);
   return at::cat({now, since, at::full({1}, restarted_since_, at::kDouble)});
 }
@@ -113,7 +121,7 @@ void Recorder::observe(const Chains& chains, int64_t step, const at::Tensor& bef
   std::vector<at::Tensor> sums{sum(at::where(at::isfinite(jump), jump, at::zeros_like(jump)))};
   for (const std::string& rate : method_.rates) sums.push_back(sum(chains.rates.at(rate)));
   const at::Tensor all = at::stack(sums);
-  since_ = since_.defined() ? since_ + all : all;
+  since_ = since_.defined() ? since_ * summed_ + all : all;
   ++steps_since_;
   restarted_since_ += restarted;
   record(chains, step);

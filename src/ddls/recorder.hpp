@@ -52,8 +52,10 @@ class Recorder {
   const RecordPlan& plan_;
   int64_t count_, kept_, traced_;  // chains of the block that count, keep their trajectory, keep traces
   at::Tensor projections_;         // [k, projections], columns of unit length
-  // Sums over the chains that count and the steps since the last record: jump2, then the method's rates. float64.
+  // Sums over the chains that count and the steps since the last record: jump2, then the method's rates. float64. Of
+  // Method::last_rates the last step's alone.
   at::Tensor since_;
+  at::Tensor summed_;  // [1 + rates] 1 where since_ sums over steps, else 0
   int64_t steps_since_ = 0, restarted_since_ = 0;
   std::vector<at::Tensor> curves_, snapshots_, path_latents_, path_samples_, traces_;
 };

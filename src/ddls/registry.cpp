@@ -9,7 +9,8 @@ namespace ddls {
 // The list: a line per sampler, methods/*.cpp end in NAME_sampler().
 #define DDLS_SAMPLERS(entry)                                                                                        \
   entry(generator) entry(ddls) entry(mala) entry(hmc) entry(underdamped) entry(ex2mcmc) entry(tempering) entry(drs) \
-      entry(mh_gan) entry(rep_gan) entry(dot) entry(dgflow) entry(truncation) entry(pixel_langevin)
+      entry(mh_gan) entry(rep_gan) entry(dot) entry(dgflow) entry(truncation) entry(pixel_langevin) entry(pcn)      \
+          entry(elliptical_slice) entry(smc)
 
 #define DDLS_DECLARE(name) Sampler name##_sampler();
 DDLS_SAMPLERS(DDLS_DECLARE)

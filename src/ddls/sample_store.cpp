@@ -47,6 +47,7 @@ RowFiles row_files_of(const SafeTensors& block, const fs::path& path) {
 struct Curves {
   std::string lines;
   int64_t restarts = 0;
+  double evaluations = 0;  // mean over chains and steps of the rate of that name
 };
 
 Curves curves_of(const Method& method, const at::Tensor& sums, const std::vector<int64_t>& record_steps,
@@ -62,6 +63,10 @@ Curves curves_of(const Method& method, const at::Tensor& sums, const std::vector
       if (record_steps[r] == 0 && of_steps.contains(name)) continue;
       const double value = sums.index({static_cast<int64_t>(r), static_cast<int64_t>(c)}).item<double>();
       if (name == "nonfinite") curves.restarts += static_cast<int64_t>(value);
+      if (name == evaluations_rate)
+        curves.evaluations += value / static_cast<double>(chains) *
+                              static_cast<double>(record_steps[r] - record_steps[r - 1]) /
+                              static_cast<double>(method.steps);
       line[name] = name == "nonfinite" ? Json(static_cast<int64_t>(value)) : Json(value / static_cast<double>(chains));
     }
     curves.lines += json_text(line) + "\n";
@@ -242,6 +247,10 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
   write_file(made / "chains.jsonl", curves.lines);
   files["chains.jsonl"] = sha256(curves.lines);
 
+  const double ratios = method.cost.counted ? curves.evaluations : method.cost.ratios;
+  const Json diagnostics = method.population
+                               ? no_diagnostics("the particles of a block are a population, not independent chains")
+                               : trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps);
   Json manifest{{"schema", 1},
                 {"method", method.name},
                 {"count", plan_.count},
@@ -250,12 +259,13 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
                 {"exact", method.exact},
                 {"seconds", time.seconds},
                 {"warmup_seconds", time.warmup_seconds},
-                {"evaluations_per_step", {{"gradients", method.cost.gradients}, {"ratios", method.cost.ratios}}},
+                {"evaluations_per_step", {{"gradients", method.cost.gradients}, {"ratios", ratios}}},
                 {"rates", method.rates},
                 {"restarts", curves.restarts},
-                {"diagnostics", trace_summary(traces.empty() ? at::Tensor() : at::cat(traces, 1), record_steps)},
+                {"diagnostics", diagnostics},
                 {"key", key_.text},
                 {"files", files}};
+  if (!method.last_rates.empty()) manifest["last_rates"] = method.last_rates;
   const bool labelled = rows.front().front().arrays.size() > 1;
   if (!class_names.empty() && labelled) manifest["class_names"] = class_names;
   write_file(made / manifest_name, json_text(manifest, 2) + "\n");

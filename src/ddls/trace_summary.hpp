@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <vector>
 
 namespace ddls {
@@ -12,5 +13,8 @@ namespace ddls {
 // "ess_per_chain" and "tail_ess_per_chain" (the smallest; draws are records) and "diagnosed" (chains, records, from which step
 // and over how many steps, the scalars one by one, with the integrated autocorrelation time in steps). What cannot be computed is null with a "why" beside it.
 nlohmann::ordered_json trace_summary(const at::Tensor& traces, const std::vector<int64_t>& record_steps);
+
+// The same where there is nothing to compute it from.
+nlohmann::ordered_json no_diagnostics(const std::string& why);
 
 }  // namespace ddls
