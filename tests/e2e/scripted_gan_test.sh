@@ -66,7 +66,7 @@ torch.jit.trace(G, z, check_trace=False).save("training_G.pt")
 PY
 "${python[@]}" example.py 2>err || { cat err; fail "the example of docs/export.md"; }
 
-methods=generator,ddls,mala,hmc,underdamped,ex2mcmc,tempering,drs,mh_gan,rep_gan,dot,dgflow,truncation,pixel_langevin
+methods=generator,ddls,mala,hmc,underdamped,ex2mcmc,tempering,drs,mh_gan,rep_gan,dot,dgflow,truncation,pixel_langevin,pcn,elliptical_slice,smc
 cat >quick.yaml <<YAML
 model: {latent_dim: 16}
 sample:
@@ -86,6 +86,9 @@ sample:
   dot: {steps: 3}
   dgflow: {steps: 3}
   pixel_langevin: {steps: 3}
+  pcn: {steps: 4, warmup: 3, pilot_chains: 16}
+  elliptical_slice: {steps: 3}
+  smc: {steps: 4}
 YAML
 options=(--config quick.yaml)
 for ranks in 1 2 3; do
@@ -100,7 +103,7 @@ cat >check.py <<'PY'
 import torch
 from read_npz import read_npz
 G = torch.jit.load("G.pt")
-for method in ("generator", "ddls", "mala", "hmc", "tempering", "truncation", "drs"):
+for method in ("generator", "ddls", "mala", "hmc", "tempering", "truncation", "drs", "pcn", "elliptical_slice", "smc"):
     z = read_npz(f"np2/samples/{method}/latents.npz")
     u8 = read_npz(f"np2/samples/{method}/samples.npz")
     assert z.shape == (40, 16) and u8.shape == (40, 16, 16, 3), (z.shape, u8.shape)

@@ -73,7 +73,7 @@ TEST(CalibratedTarget, EveryWayGivesTheMappedScore) {
 
 TEST(CalibratedTarget, MethodsThatNeedNoGradient) {
   const SampleConfig config = test::sample_config();
-  for (const char* name : {"generator", "truncation", "drs", "mh_gan"})
+  for (const char* name : {"generator", "truncation", "drs", "mh_gan", "pcn", "elliptical_slice", "smc"})
     EXPECT_FALSE(needs_gradient(name, config)) << name;
   for (const char* name : {"ddls", "mala", "ex2mcmc", "dot", "pixel_langevin"})
     EXPECT_TRUE(needs_gradient(name, config)) << name;

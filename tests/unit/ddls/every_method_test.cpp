@@ -144,6 +144,7 @@ TEST(EveryMethod, ChainsDoNotDependOnTheirBlock) {
   for (const Sampler& sampler : samplers()) {
     const std::string& name = sampler.name;
     const Method method = make_method(name, quick(), target, Noise{32});
+    if (method.population) continue;  // its particles are not independent
     const auto run = [&](IdRange ids) {
       Chains chains = start(method, ids, target, Noise{32});
       for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
@@ -195,7 +196,10 @@ TEST(EveryMethod, CountsItsEvaluations) {
     for (int64_t step = 1; step < method.steps; ++step) method.advance(chains, step);
     const auto steps = static_cast<double>(std::max<int64_t>(method.steps - 1, 0));
     EXPECT_EQ(gradients, method.cost.gradients * steps) << name;
-    EXPECT_EQ(ratios, method.cost.ratios * steps) << name;
+    if (method.cost.counted)  // calls of fewer and fewer chains; their own tests count them
+      EXPECT_GE(ratios, steps) << name;
+    else
+      EXPECT_EQ(ratios, method.cost.ratios * steps) << name;
   }
 }
 
@@ -222,7 +226,8 @@ TEST(EveryMethod, WithoutGradientNothingElseChanges) {
     EXPECT_TRUE(at::equal(a.now.log_prior, b.now.log_prior)) << name;
     EXPECT_EQ(b.now.grad_log_ratio.abs().max().item<double>(), 0) << name;
   }
-  EXPECT_GE(without, 5);  // generator, ex2mcmc of global moves alone, drs, mh_gan, truncation
+  EXPECT_GE(without,
+            8);  // generator, ex2mcmc of global moves alone, drs, mh_gan, truncation, pcn, elliptical_slice, smc
 }
 
 // A kill after any save loses nothing that shows: results and records are the same bytes.

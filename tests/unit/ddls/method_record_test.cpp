@@ -45,6 +45,24 @@ TEST(MethodRecord, AveragesRatesAndCountsCosts) {
   EXPECT_FALSE(record.contains("exact"));  // samples of a program that did not say
 }
 
+// Log Z is a state: what it was at the end counts, not its mean over the steps.
+TEST(MethodRecord, TakesTheLastValueOfStates) {
+  const test::ScratchFolder scratch;
+  Json of_smc = manifest();
+  of_smc["rates"] = {"acceptance", "log_z"};
+  of_smc["last_rates"] = {"log_z"};
+  write_file(scratch / "manifest.json", of_smc.dump());
+  write_file(scratch / "chains.jsonl",
+             "{\"step\": 0}\n{\"step\": 10, \"acceptance\": 0.2, \"log_z\": -1}\n"
+             "{\"step\": 40, \"acceptance\": 0.6, \"log_z\": -3}\n");
+  const Json record = method_record(scratch.path());
+  EXPECT_EQ(record["log_z"], -3);
+  EXPECT_DOUBLE_EQ(record["acceptance"].get<double>(), 0.5);
+  of_smc["last_rates"] = {1};
+  write_file(scratch / "manifest.json", of_smc.dump());
+  EXPECT_THROW(method_record(scratch.path()), Error);
+}
+
 TEST(MethodRecord, SaysWhetherTheKernelIsExact) {
   const test::ScratchFolder scratch;
   write_file(scratch / "chains.jsonl", "");

@@ -58,7 +58,8 @@ TEST(Pcn, BothFormsAreExact) {
     expect_variance(z.select(1, 1), 0.4);
     EXPECT_NEAR((z.select(1, 0) * z.select(1, 1)).mean().item<double>(), 0.3, 5 * std::sqrt((0.5 * 0.4 + 0.09) / many));
     const at::Tensor m = run_chains(pcn(options, modes, Noise{63}), modes, Noise{63}, many).z;
-    expect_law(m.select(1, 0), [](double x) { return 0.8 * normal_cdf(x - 0.9, 0.5) + 0.2 * normal_cdf(x + 0.9, 0.5); });
+    expect_law(m.select(1, 0),
+               [](double x) { return 0.8 * normal_cdf(x - 0.9, 0.5) + 0.2 * normal_cdf(x + 0.9, 0.5); });
     expect_law(m.select(1, 1), [](double y) { return normal_cdf(y, 0.5); });
   }
 }
@@ -84,7 +85,8 @@ TEST(Pcn, AcceptanceDoesNotFallWithTheDimension) {
     std::vector<double> accepted;
     for (const int64_t k : {int64_t{16}, int64_t{12'288}}) {
       const Target target = test::ridge_target(k);
-      const Method method = pcn({.steps = 40, .step_size = 0.6, .gradient = gradient, .adapt = false}, target, Noise{65});
+      const Method method =
+          pcn({.steps = 40, .step_size = 0.6, .gradient = gradient, .adapt = false}, target, Noise{65});
       Chains chains = test::run_from_half(method, target, Noise{65}, 60);
       test::expect_ridge_law(chains.z);
       accepted.push_back(chains.rates.at("acceptance").mean().item<double>());

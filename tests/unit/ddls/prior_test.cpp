@@ -101,11 +101,12 @@ TEST(Labels, ReachGeneratorScoreAndChains) {
       1, at::kCPU);
   target.labels_of = label_rule("cycle", 3, Noise{56});
   // E = z^2/2 + 2 (z - y)^2: mean 4 y / 5, variance 1/5.
-  for (const char* name : {"mala", "hmc", "ex2mcmc", "tempering"}) {
+  for (const char* name : {"mala", "hmc", "ex2mcmc", "tempering", "pcn", "elliptical_slice"}) {
     const SampleConfig c = test::sample_config(
         {"mala.steps=100", "mala.step_sizes=[0.3]", "mala.adapt=false", "hmc.steps=40", "hmc.leapfrog_steps=3",
          "hmc.step_size=0.3", "hmc.adapt=false", "ex2mcmc.steps=40", "ex2mcmc.step_size=0.3", "ex2mcmc.adapt=false",
-         "tempering.steps=60", "tempering.levels=3", "tempering.step_size=0.3", "tempering.adapt=false"});
+         "tempering.steps=60", "tempering.levels=3", "tempering.step_size=0.3", "tempering.adapt=false",
+         "pcn.steps=200", "pcn.step_size=0.7", "pcn.adapt=false", "elliptical_slice.steps=40"});
     const Chains chains = run_chains(make_method(name, c, target, Noise{57}), target, Noise{57}, 9000);
     for (int64_t y = 0; y < 3; ++y) {
       SCOPED_TRACE(name);
