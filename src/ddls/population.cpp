@@ -8,14 +8,14 @@
 namespace ddls {
 namespace {
 
-size_t at(int64_t i) { return static_cast<size_t>(i); }
+size_t place(int64_t i) { return static_cast<size_t>(i); }
 
 // Where a particle that has weight has the largest r of its group; -infinity: none.
 double largest(const std::vector<double>& weights, const std::vector<double>& ratios,
                const std::vector<int64_t>& group) {
   double most = -std::numeric_limits<double>::infinity();
   for (const int64_t i : group)
-    if (weights[at(i)] > 0 && std::isfinite(ratios[at(i)])) most = std::max(most, ratios[at(i)]);
+    if (weights[place(i)] > 0 && std::isfinite(ratios[place(i)])) most = std::max(most, ratios[place(i)]);
   return most;
 }
 
@@ -28,7 +28,7 @@ double factor(double ratio, double most, double step) {
 
 Groups groups_of(int64_t n, const std::vector<int64_t>& labels) {
   std::map<int64_t, std::vector<int64_t>> of_label;
-  for (int64_t i = 0; i < n; ++i) of_label[labels.empty() ? 0 : labels[at(i)]].push_back(i);
+  for (int64_t i = 0; i < n; ++i) of_label[labels.empty() ? 0 : labels[place(i)]].push_back(i);
   Groups groups;
   for (auto& [label, particles] : of_label) groups.push_back(std::move(particles));
   return groups;
@@ -41,11 +41,11 @@ double conditional_share(const std::vector<double>& weights, const std::vector<d
     const double most = largest(weights, ratios, group);
     double w = 0, wv = 0, wv2 = 0;
     for (const int64_t i : group) {
-      if (!std::isfinite(ratios[at(i)])) continue;
-      const double v = factor(ratios[at(i)], most, step);
-      w += weights[at(i)];
-      wv += weights[at(i)] * v;
-      wv2 += weights[at(i)] * v * v;
+      if (!std::isfinite(ratios[place(i)])) continue;
+      const double v = factor(ratios[place(i)], most, step);
+      w += weights[place(i)];
+      wv += weights[place(i)] * v;
+      wv2 += weights[place(i)] * v * v;
     }
     const auto size = static_cast<double>(group.size());
     total += size * (wv2 > 0 ? wv * wv / (w * wv2) : 1);
@@ -59,8 +59,8 @@ double effective_share(const std::vector<double>& weights, const Groups& groups)
   for (const std::vector<int64_t>& group : groups) {
     double w = 0, w2 = 0;
     for (const int64_t i : group) {
-      w += weights[at(i)];
-      w2 += weights[at(i)] * weights[at(i)];
+      w += weights[place(i)];
+      w2 += weights[place(i)] * weights[place(i)];
     }
     total += w2 > 0 ? w * w / w2 : 0;
   }
@@ -85,11 +85,11 @@ void reweight(std::vector<double>& weights, const std::vector<double>& ratios, c
     const double most = largest(weights, ratios, group);
     if (!std::isfinite(most)) continue;
     double sum = 0;
-    for (const int64_t i : group) sum += weights[at(i)] *= factor(ratios[at(i)], most, step);
+    for (const int64_t i : group) sum += weights[place(i)] *= factor(ratios[place(i)], most, step);
     const double mean = sum / static_cast<double>(group.size());
     for (const int64_t i : group) {
-      weights[at(i)] /= mean;
-      log_z[at(i)] += std::log(mean) + step * most;
+      weights[place(i)] /= mean;
+      log_z[place(i)] += std::log(mean) + step * most;
     }
   }
 }
@@ -98,20 +98,20 @@ std::vector<int64_t> resample(std::vector<double>& weights, const Groups& groups
   std::vector<int64_t> from(weights.size());
   for (const std::vector<int64_t>& group : groups) {
     double sum = 0;
-    for (const int64_t i : group) sum += weights[at(i)];
+    for (const int64_t i : group) sum += weights[place(i)];
     const double unit = sum / static_cast<double>(group.size());
     size_t chosen = 0;
-    double passed = weights[at(group[0])];  // weight up to and with the chosen one
+    double passed = weights[place(group[0])];  // weight up to and with the chosen one
     for (size_t j = 0; j < group.size(); ++j) {
       if (!(sum > 0)) {
-        from[at(group[j])] = group[j];
+        from[place(group[j])] = group[j];
         continue;
       }
       while (passed < (static_cast<double>(j) + u) * unit && chosen + 1 < group.size())
-        passed += weights[at(group[++chosen])];
+        passed += weights[place(group[++chosen])];
       // Rounding may run past the last particle that has weight.
-      while (weights[at(group[chosen])] == 0) --chosen;
-      from[at(group[j])] = group[chosen];
+      while (weights[place(group[chosen])] == 0) --chosen;
+      from[place(group[j])] = group[chosen];
     }
   }
   std::fill(weights.begin(), weights.end(), 1.0);

@@ -26,7 +26,8 @@ constexpr const char *effective_rate = "population_ess", *level_rate = "inverse_
 constexpr double resample_below = 0.5;
 
 // Chains::extra, [n] each; what a population shares stands in every row.
-constexpr const char *weight = "weight", *level = "level", *log_z = "log_z", *size = "size", *ancestor = "ancestor";
+constexpr const char *weight_key = "weight", *level_key = "level", *log_z_key = "log_z", *size_key = "size",
+                     *ancestor_key = "ancestor";
 
 std::vector<double> doubles(const at::Tensor& t) {
   const at::Tensor c = t.to(at::kCPU, at::kDouble).contiguous();
@@ -43,21 +44,21 @@ at::Tensor on_device(const std::vector<double>& values, const Chains& chains) {
   return at::tensor(values, at::kDouble).to(chains.z.device());
 }
 
-struct Particles {
+struct SmcState {
   Groups groups;
   std::vector<double> weights, log_z;
   double b = 0, h = 1;
 };
 
 // A particle that has started anew stands at the prior: while the others are beyond it, it has no weight.
-Particles particles_of(const Chains& chains) {
-  const std::vector<double> levels = doubles(chains.extra.at(level)), sizes = doubles(chains.extra.at(size));
+SmcState state_of_particles(const Chains& chains) {
+  const std::vector<double> levels = doubles(chains.extra.at(level_key)), sizes = doubles(chains.extra.at(size_key));
   const auto highest = std::max_element(levels.begin(), levels.end());
-  Particles p{.groups = groups_of(chains.z.size(0), integers(chains.labels)),
-              .weights = doubles(chains.extra.at(weight)),
-              .log_z = doubles(chains.extra.at(log_z)),
-              .b = *highest,
-              .h = sizes[static_cast<size_t>(highest - levels.begin())]};
+  SmcState p{.groups = groups_of(chains.z.size(0), integers(chains.labels)),
+             .weights = doubles(chains.extra.at(weight_key)),
+             .log_z = doubles(chains.extra.at(log_z_key)),
+             .b = *highest,
+             .h = sizes[static_cast<size_t>(highest - levels.begin())]};
   for (size_t i = 0; i < levels.size(); ++i)
     if (levels[i] < p.b) p.weights[i] = 0;
   for (const std::vector<int64_t>& group : p.groups)
@@ -68,7 +69,7 @@ Particles particles_of(const Chains& chains) {
   return p;
 }
 
-double next_level(const SmcOptions& o, const Particles& p, const std::vector<double>& ratios, int64_t step) {
+double next_level(const SmcOptions& o, const SmcState& p, const std::vector<double>& ratios, int64_t step) {
   if (step + 1 >= o.steps || p.b >= 1) return 1;
   if (!o.adaptive)
     return std::max(p.b, std::pow(static_cast<double>(step + 1) / static_cast<double>(o.steps), o.power));
@@ -80,18 +81,18 @@ void take_places(Chains& chains, const std::vector<int64_t>& from) {
   chains.z = chains.z.index_select(0, rows);
   chains.now = {chains.now.log_prior.index_select(0, rows), chains.now.log_ratio.index_select(0, rows),
                 chains.now.grad_log_ratio.index_select(0, rows)};
-  chains.extra[ancestor] = chains.extra.at(ancestor).index_select(0, rows);
+  chains.extra[ancestor_key] = chains.extra.at(ancestor_key).index_select(0, rows);
 }
 
 double share_of_ancestors(const Chains& chains) {
-  std::vector<int64_t> ids = integers(chains.extra.at(ancestor));
+  std::vector<int64_t> ids = integers(chains.extra.at(ancestor_key));
   std::sort(ids.begin(), ids.end());
   const auto distinct = std::unique(ids.begin(), ids.end()) - ids.begin();
   return static_cast<double>(distinct) / static_cast<double>(ids.size());
 }
 
 // Raises the level. Returns the share of effective particles before resampling.
-double anneal(Chains& chains, Particles& p, int64_t step, const SmcOptions& o, const Noise& noise) {
+double anneal(Chains& chains, SmcState& p, int64_t step, const SmcOptions& o, const Noise& noise) {
   const std::vector<double> ratios = doubles(chains.now.log_ratio);
   const double to = next_level(o, p, ratios, step);
   const bool arrives = p.b < 1 && to >= 1;
@@ -116,7 +117,7 @@ double anneal(Chains& chains, Particles& p, int64_t step, const SmcOptions& o, c
 }
 
 void step_smc(Chains& chains, int64_t step, const SmcOptions& o, const Target& target, const Noise& noise) {
-  Particles p = particles_of(chains);
+  SmcState p = state_of_particles(chains);
   const double effective = anneal(chains, p, step, o, noise);
   const double aimed_at = o.target_acceptance > 0 ? o.target_acceptance : o.gradient ? 0.574 : 0.3;
   at::Tensor total = at::zeros({chains.z.size(0)}, chains.z.options().dtype(at::kDouble));
@@ -130,24 +131,24 @@ void step_smc(Chains& chains, int64_t step, const SmcOptions& o, const Target& t
     if (o.adapt) p.h = std::clamp(p.h * std::exp(acceptance.mean(at::kDouble).item<double>() - aimed_at), 1e-6, 1e2);
   }
   const auto shared = [&](double value) { return at::full_like(total, value); };
-  chains.extra[weight] = on_device(p.weights, chains);
-  chains.extra[log_z] = on_device(p.log_z, chains);
-  chains.extra[level] = shared(p.b);
-  chains.extra[size] = shared(p.h);
+  chains.extra[weight_key] = on_device(p.weights, chains);
+  chains.extra[log_z_key] = on_device(p.log_z, chains);
+  chains.extra[level_key] = shared(p.b);
+  chains.extra[size_key] = shared(p.h);
   chains.rates["acceptance"] = total / static_cast<double>(o.moves);
   chains.rates[effective_rate] = shared(effective);
-  chains.rates[level_rate] = chains.extra[level];
-  chains.rates[log_z_rate] = chains.extra[log_z];
+  chains.rates[level_rate] = chains.extra[level_key];
+  chains.rates[log_z_rate] = chains.extra[log_z_key];
   chains.rates[ancestors_rate] = shared(share_of_ancestors(chains));
 }
 
 void start_particles(Chains& chains, double first_size) {
   const at::Tensor ones = at::ones({chains.z.size(0)}, chains.z.options().dtype(at::kDouble));
-  chains.extra[weight] = ones;
-  chains.extra[log_z] = at::zeros_like(ones);
-  chains.extra[level] = at::zeros_like(ones);
-  chains.extra[size] = ones * first_size;
-  chains.extra[ancestor] = at::arange(chains.ids.begin, chains.ids.end, chains.z.options().dtype(at::kLong));
+  chains.extra[weight_key] = ones;
+  chains.extra[log_z_key] = at::zeros_like(ones);
+  chains.extra[level_key] = at::zeros_like(ones);
+  chains.extra[size_key] = ones * first_size;
+  chains.extra[ancestor_key] = at::arange(chains.ids.begin, chains.ids.end, chains.z.options().dtype(at::kLong));
 }
 
 void bind_smc(Section& s, SmcOptions& o) {
