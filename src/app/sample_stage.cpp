@@ -96,7 +96,8 @@ void log_curves(Run& run, const std::string& method) {
 }
 
 // The method after its warm-up, which the ranks share. Collective.
-Method prepared(Run& run, const std::string& name, const Target& target, const Noise& noise) {
+Method prepared(Run& run, const std::string& name, const Target& target, const Noise& noise,
+                const Target& with_gradient) {
   Communicator& comm = run.comm;
   const SampleConfig& config = run.config.sample;
   if (!has_warm_up(name, config)) {
@@ -145,7 +146,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   Target target = trained.target;
   if (!needs_gradient(name, run.config.sample)) target = without_gradient(trained.staircase.value_or(target));
   if (run.config.sample.cuda_graph) target = graphed(std::move(target));
-  const Method method = prepared(run, name, target, noise);
+  const Method method = prepared(run, name, target, noise, trained.target);
   const double warmup_seconds = watch.seconds();
   if (method.steps > 0)
     log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Method {
   std::vector<std::string> rates = {};  // the keys of Chains::rates that its steps set
   // Of these rates, those of which the value at a record counts, not the mean since the record before.
   std::vector<std::string> last_rates = {};
+  std::map<std::string, double> warm_up = {};     // what a warm-up found out, for the manifest
   std::function<double(int64_t step)> step_size;  // for the records
   // Fills Chains::extra of chains that have just started; empty: the method carries nothing more.
   std::function<void(Chains&, int64_t draw)> start = {};

@@ -18,6 +18,8 @@ struct WarmUp {
   // Called after every step, or round of pilot draws, equally often on all ranks: how many are done, of how many. May throw
   // to stop, on all ranks.
   std::function<void(int64_t done, int64_t of)> after_step = {};
+  // The density with its gradient, for warm-ups of chains that need none; null: the target that the method is made for.
+  const Target* with_gradient = nullptr;
 };
 
 // Whether a method that is configured so adapts its step sizes in a warm-up.

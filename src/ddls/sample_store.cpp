@@ -266,6 +266,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
                 {"key", key_.text},
                 {"files", files}};
   if (!method.last_rates.empty()) manifest["last_rates"] = method.last_rates;
+  if (!method.warm_up.empty()) manifest["warmup"] = method.warm_up;
   const bool labelled = rows.front().front().arrays.size() > 1;
   if (!class_names.empty() && labelled) manifest["class_names"] = class_names;
   write_file(made / manifest_name, json_text(manifest, 2) + "\n");

@@ -5,11 +5,10 @@
 // a chain that never accepts ends with its best candidate.
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <cmath>
 
-#include "base/error.hpp"
 #include "ddls/entry.hpp"
+#include "ddls/pilot_ratios.hpp"
 
 namespace ddls {
 namespace {
@@ -32,30 +31,9 @@ at::Tensor score(const at::Tensor& log_ratio, const Bound& bound) {
   return d - at::log(-at::expm1(d - epsilon)) - bound.gamma;
 }
 
-// [pilots] float64 log-ratios of prior draws, on every rank.
-at::Tensor pilot_ratios(int64_t pilots, const Target& target, const Noise& noise, const WarmUp& warm_up) {
-  const BlockPlan plan = pilot_blocks(pilots, warm_up);
-  const std::vector<Block> mine = plan.blocks_of(warm_up.rank, warm_up.ranks);
-  at::Tensor all = at::zeros({pilots}, at::kDouble);
-  const int64_t rounds = (plan.blocks() + warm_up.ranks - 1) / warm_up.ranks;
-  for (int64_t round = 0; round < rounds; ++round) {
-    if (round < static_cast<int64_t>(mine.size())) {
-      const Block& block = mine[static_cast<size_t>(round)];
-      const at::Tensor z = noise.normal(block.padded, target.latent_dim, 0, Stream::pilot, target.device);
-      const at::Tensor labels = target.labels_of ? target.labels_of(block.padded).to(target.device) : at::Tensor();
-      const int64_t count = block.ids.size();
-      all.narrow(0, block.ids.begin, count).copy_(target.log_ratio(z, labels).narrow(0, 0, count));
-    }
-    if (warm_up.after_step) warm_up.after_step(std::min((round + 1) * warm_up.ranks * plan.block_size, pilots), pilots);
-  }
-  if (warm_up.sum) warm_up.sum(all);
-  return all;
-}
-
 Bound bound_of(const DrsOptions& c, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   const at::Tensor r = pilot_ratios(c.pilots, target, noise, warm_up);
-  const at::Tensor finite = r.masked_select(at::isfinite(r));
-  if (finite.numel() == 0) fail(Exit::data, "drs: none of {} prior draws has a finite ratio", c.pilots);
+  const at::Tensor finite = finite_ratios(r, "drs");
   Bound bound{finite.max().item<double>(), 0};
   if (c.percentile > 0) {
     const at::Tensor sorted = std::get<0>(score(finite, bound).sort());
