@@ -117,7 +117,8 @@ Method prepared(Run& run, const std::string& name, const Target& target, const N
                       .rank = comm.rank(),
                       .ranks = comm.ranks(),
                       .sum = [&](at::Tensor& values) { comm.all_reduce(values); },
-                      .after_step = after_step});
+                      .after_step = after_step,
+                      .with_gradient = &with_gradient});
 }
 
 // Returns the seconds that earlier jobs spent on these samples.

@@ -42,7 +42,8 @@ Offer offer_to(const Chains& chains, int64_t step, const at::Tensor& open, const
            placed(chains.now.grad_log_ratio, e.grad_log_ratio)}};
 }
 
-void set_rates(Chains& chains, bool reports_bound) {
+void set_rates(Chains& chains, const at::Tensor& evaluated, bool reports_bound) {
+  chains.rates[evaluations_rate] = evaluated.to(at::kDouble);
   chains.rates["proposals"] = chains.extra.at(offered).to(at::kDouble);
   chains.rates["ran_out"] = chains.extra.at(waiting).to(at::kDouble);
   if (reports_bound) chains.rates["above_bound"] = chains.extra.at(above).to(at::kDouble);
@@ -51,7 +52,9 @@ void set_rates(Chains& chains, bool reports_bound) {
 void step_candidates(Chains& chains, int64_t step, const CandidatePlan& plan, const Target& target,
                      const Noise& noise) {
   const at::Tensor open = chains.extra.at(waiting) != 0;
-  if (!open.any().item<bool>()) return set_rates(chains, plan.reports_bound);
+  // The start of a chain is its first candidate, and is evaluated already.
+  const at::Tensor evaluated = step == 0 ? at::zeros_like(open) : open;
+  if (!open.any().item<bool>()) return set_rates(chains, evaluated, plan.reports_bound);
   const auto [z, there] = offer_to(chains, step, open, target, noise);
   const at::Tensor r = there.log_ratio.to(at::kDouble);
   const at::Tensor never = at::full_like(r, -INFINITY);
@@ -68,7 +71,7 @@ void step_candidates(Chains& chains, int64_t step, const CandidatePlan& plan, co
   chains.extra[offered] = chains.extra.at(offered) + open.to(at::kInt);
   chains.extra[above] = at::where(accepted, (r > plan.bound).to(at::kByte), chains.extra.at(above));
   chains.extra[waiting] = open.logical_and(accepted.logical_not()).to(at::kByte);
-  set_rates(chains, plan.reports_bound);
+  set_rates(chains, evaluated, plan.reports_bound);
 }
 
 void start_candidates(Chains& chains) {
@@ -85,13 +88,13 @@ void start_candidates(Chains& chains) {
 
 Method candidates(const CandidatePlan& plan, const Target& target, const Noise& noise) {
   Method method{.steps = plan.steps,
-                .cost = {.gradients = 0, .ratios = 1},
-                .rates = {"proposals", "ran_out"},
+                .cost = {.gradients = 0, .ratios = 0, .counted = true},
+                .rates = {evaluations_rate, "proposals", "ran_out"},
                 .step_size = [](int64_t) { return 0.0; },
                 .start = [](Chains& chains, int64_t) { start_candidates(chains); },
                 .advance = [=](Chains& chains, int64_t step) { step_candidates(chains, step, plan, target, noise); }};
   if (plan.reports_bound) method.rates.emplace_back("above_bound");
-  method.last_rates = method.rates;
+  method.last_rates.assign(method.rates.begin() + 1, method.rates.end());
   return method;
 }
 

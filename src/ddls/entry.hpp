@@ -72,6 +72,9 @@ Sampler described(Entry<T> entry) {
           .rates = std::move(entry.rates)};
 }
 
+inline Rate evaluations_of_step() {
+  return {evaluations_rate, "evaluations", "per step", "ratios that a step evaluated"};
+}
 inline Rate acceptance_rate() { return {"acceptance", "acceptance", "", "acceptance"}; }
 
 // The keys of all kernels that adapt a step size.

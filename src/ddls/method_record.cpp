@@ -94,9 +94,6 @@ Json method_record(const fs::path& folder) {
   const std::vector<std::string> lasts = names_in(manifest, "last_rates", {}, file);
   add_curves(folder, rates, {lasts.begin(), lasts.end()}, record);
   if (manifest.contains("warmup")) record["warmup"] = json_field<Json>(manifest, "warmup", file);
-  // A step of a chain that waits for nothing any more costs nothing.
-  if (record.contains("proposals") && record["proposals"].is_number() && manifest.contains("evaluations_per_step"))
-    record["evaluations_per_step"]["ratios"] = record["proposals"].get<double>() / static_cast<double>(steps);
   add_costs(manifest, file, static_cast<double>(steps), seconds - warmup, record);
   return record;
 }

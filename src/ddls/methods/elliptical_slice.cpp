@@ -108,7 +108,7 @@ Sampler elliptical_slice_sampler() {
        .exact = true,
        .make = [](const EllipticalSliceOptions& o,
                   const SamplerContext& c) { return elliptical_slice(o, c.target, c.noise); },
-       .rates = {{evaluations_rate, "evaluations", "per step", "ratios that a step evaluated"}}});
+       .rates = {evaluations_of_step()}});
 }
 
 }  // namespace ddls

@@ -85,7 +85,7 @@ Sampler obrs_sampler() {
        .needs_gradient = false,
        .has_warm_up = true,
        .make = [](const ObrsOptions& o, const SamplerContext& c) { return obrs(o, c.target, c.noise, c.warm_up); },
-       .rates = {proposals_rate(), ran_out_rate()}});
+       .rates = {evaluations_of_step(), proposals_rate(), ran_out_rate()}});
 }
 
 }  // namespace ddls

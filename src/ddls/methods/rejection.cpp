@@ -59,7 +59,7 @@ Sampler rejection_sampler() {
        .has_warm_up = true,
        .make = [](const RejectionOptions& o,
                   const SamplerContext& c) { return rejection(o, c.target, c.noise, c.warm_up); },
-       .rates = {proposals_rate(), ran_out_rate(), above_bound_rate()}});
+       .rates = {evaluations_of_step(), proposals_rate(), ran_out_rate(), above_bound_rate()}});
 }
 
 }  // namespace ddls

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/error.hpp"
 #include "ddls/registry.hpp"
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/ridge_target.hpp"

@@ -16,7 +16,7 @@ namespace ddls {
 namespace {
 
 SampleConfig quick(std::vector<std::string> more = {}) {
-  more.insert(more.begin(), {"ddls.step_size=0.1", "underdamped.adjust=true", "record_every=3"});
+  more.insert(more.begin(), {"ddls.step_size=0.1", "underdamped.adjust=true", "record_every=3", "obrs.proposals=40"});
   return test::quick_config(more);
 }
 
@@ -197,7 +197,7 @@ TEST(EveryMethod, CountsItsEvaluations) {
     const auto steps = static_cast<double>(std::max<int64_t>(method.steps - 1, 0));
     EXPECT_EQ(gradients, method.cost.gradients * steps) << name;
     if (method.cost.counted)  // calls of fewer and fewer chains; their own tests count them
-      EXPECT_GE(ratios, steps) << name;
+      EXPECT_GE(ratios, 1) << name;
     else
       EXPECT_EQ(ratios, method.cost.ratios * steps) << name;
   }
@@ -216,7 +216,7 @@ TEST(EveryMethod, WithoutGradientNothingElseChanges) {
     if (needs_gradient(name, config)) continue;
     ++without;
     const auto run = [&](const Target& target) {
-      const Method method = make_method(name, config, target, Noise{36});
+      const Method method = make_method(name, config, target, Noise{36}, {.with_gradient = &plain});
       Chains chains = start(method, {0, 50}, target, Noise{36});
       for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
       return chains;

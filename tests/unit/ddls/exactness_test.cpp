@@ -19,25 +19,37 @@ namespace {
 constexpr int64_t many = 10'000;
 
 SampleConfig options(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> all{
-      "mala.steps=300",        "mala.step_sizes=[0.3]",      "mala.adapt=false",        "hmc.steps=120",
-      "hmc.leapfrog_steps=4",  "hmc.step_size=0.3",          "hmc.jitter=0.3",          "hmc.adapt=false",
-      "underdamped.steps=500", "underdamped.step_size=0.35", "underdamped.adjust=true", "ex2mcmc.steps=40",
-      "ex2mcmc.proposals=5",   "ex2mcmc.mala_steps=3",       "ex2mcmc.step_size=0.2",   "ex2mcmc.adapt=false",
-      "tempering.steps=100",   "tempering.levels=3",         "tempering.smallest=0.3",  "tempering.step_size=0.2",
-      "tempering.adapt=false", "mh_gan.steps=120",           "rep_gan.steps=300",       "rep_gan.step_size=0.3",
-      "drs.steps=300",         "drs.pilots=20000",           "pcn.steps=200",           "pcn.step_size=0.7",
-      "pcn.adapt=false",       "elliptical_slice.steps=60"};
+  std::vector<std::string> all{"mala.steps=300",          "mala.step_sizes=[0.3]",
+                               "mala.adapt=false",        "hmc.steps=120",
+                               "hmc.leapfrog_steps=4",    "hmc.step_size=0.3",
+                               "hmc.jitter=0.3",          "hmc.adapt=false",
+                               "underdamped.steps=500",   "underdamped.step_size=0.35",
+                               "underdamped.adjust=true", "ex2mcmc.steps=40",
+                               "ex2mcmc.proposals=5",     "ex2mcmc.mala_steps=3",
+                               "ex2mcmc.step_size=0.2",   "ex2mcmc.adapt=false",
+                               "tempering.steps=100",     "tempering.levels=3",
+                               "tempering.smallest=0.3",  "tempering.step_size=0.2",
+                               "tempering.adapt=false",   "mh_gan.steps=120",
+                               "rep_gan.steps=300",       "rep_gan.step_size=0.3",
+                               "drs.steps=300",           "drs.pilots=20000",
+                               "pcn.steps=200",           "pcn.step_size=0.7",
+                               "pcn.adapt=false",         "elliptical_slice.steps=60",
+                               "rejection.budget=300",    "rejection.pilots=20000",
+                               "isir.steps=40",           "isir.proposals=8",
+                               "flow.steps=10",           "flow.warmup=100",
+                               "flow.batch=64",           "flow.width=16",
+                               "flow.pilots=1000"};
   all.insert(all.end(), more.begin(), more.end());
   return test::sample_config(all);
 }
 
-// Those that claim it as configured, also those that this test does not know by name; and drs, whose bound and number of
+// Those that claim it as configured, also those that this test does not know by name; and drs and rejection, whose bound and number of
 // candidates are enough for the targets here.
 std::vector<std::string> exact_samplers() {
   std::vector<std::string> names;
   for (const Sampler& sampler : samplers())
-    if (sampler.exact(options().options_of(sampler.name)) || sampler.name == "drs") names.push_back(sampler.name);
+    if (sampler.exact(options().options_of(sampler.name)) || sampler.name == "drs" || sampler.name == "rejection")
+      names.push_back(sampler.name);
   return names;
 }
 
@@ -45,10 +57,11 @@ TEST(Exactness, IsClaimedOfKernelsAsConfigured) {
   const auto is_exact = [](const std::string& name, const std::vector<std::string>& more) {
     return find_sampler(name)->exact(test::sample_config(more).options_of(name));
   };
-  for (const char* name : {"mala", "hmc", "ex2mcmc", "tempering", "mh_gan", "rep_gan", "pcn", "elliptical_slice"})
-    EXPECT_TRUE(is_exact(name, {})) << name;
   for (const char* name :
-       {"generator", "ddls", "underdamped", "drs", "dot", "dgflow", "truncation", "pixel_langevin", "smc"})
+       {"mala", "hmc", "ex2mcmc", "tempering", "mh_gan", "rep_gan", "pcn", "elliptical_slice", "isir", "flow"})
+    EXPECT_TRUE(is_exact(name, {})) << name;
+  for (const char* name : {"generator", "ddls", "underdamped", "drs", "dot", "dgflow", "truncation", "pixel_langevin",
+                           "smc", "rejection", "obrs"})
     EXPECT_FALSE(is_exact(name, {})) << name;
   EXPECT_TRUE(is_exact("underdamped", {"underdamped.adjust=true"}));
   EXPECT_FALSE(is_exact("underdamped", {"underdamped.adjust=true", "underdamped.temperature=0.5"}));

@@ -26,7 +26,7 @@ inline SampleConfig sample_config(const std::vector<std::string>& assignments = 
 inline SampleConfig quick_config(const std::vector<std::string>& assignments = {}) {
   SampleConfig config = sample_config(assignments);
   const std::vector<std::pair<std::string, int64_t>> most{
-      {"steps", 12}, {"warmup", 10}, {"pilot_chains", 50}, {"pilots", 200}};
+      {"steps", 12}, {"budget", 12}, {"warmup", 10}, {"pilot_chains", 50}, {"pilots", 200}};
   for (SamplerConfig& sampler : config.samplers) {
     Section section("", "");
     sampler.options.bind(section);

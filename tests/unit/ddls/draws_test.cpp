@@ -1,0 +1,143 @@
+// Samplers that weigh prior draws (rejection, OBRS, i-SIR) and the flow, against closed forms.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "ddls/flow.hpp"
+#include "ddls/methods/obrs.hpp"
+#include "ddls/registry.hpp"
+#include "unit/ddls/gaussian_target.hpp"
+#include "unit/ddls/ridge_target.hpp"
+#include "unit/ddls/sample_config.hpp"
+#include "unit/ddls/statistics.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr int64_t many = 10'000;
+
+Chains run(const std::string& name, const std::vector<std::string>& options, const Target& target, uint64_t seed) {
+  return run_chains(make_method(name, test::sample_config(options), target, Noise{seed}), target, Noise{seed}, many);
+}
+
+double mean_rate(const Chains& chains, const char* rate) { return chains.rates.at(rate).mean().item<double>(); }
+
+// r = -x^2 / 2: the largest weight is 1, its mean sqrt(1 / 2), so that sqrt(2) proposals make a sample.
+TEST(Rejection, MakesWhatTheWeightsSay) {
+  const Target target = gaussian_target(std::vector<double>{2.0});
+  const Chains chains = run("rejection", {"rejection.budget=60"}, target, 81);
+  expect_variance(chains.z, 0.5);
+  expect_law(chains.z, [](double x) { return normal_cdf(x, std::sqrt(0.5)); });
+  EXPECT_NEAR(mean_rate(chains, "proposals"), std::sqrt(2.0), 0.05);
+  EXPECT_EQ(mean_rate(chains, "ran_out"), 0);
+}
+
+TEST(Rejection, CountsThoseThatRunOut) {
+  const Target target = gaussian_target(std::vector<double>{2.0});
+  const Chains chains = run("rejection", {"rejection.budget=3"}, target, 82);
+  EXPECT_NEAR(mean_rate(chains, "ran_out"), std::pow(1 - std::sqrt(0.5), 3), 0.01);
+}
+
+TEST(Obrs, OneProposalIsTheGeneratorAndManyAreRejection) {
+  const Target target = gaussian_target(std::vector<double>{2.0});
+  const Chains one = run("obrs", {"obrs.proposals=1", "obrs.steps=20"}, target, 83);
+  expect_variance(one.z, 1);
+  EXPECT_EQ(mean_rate(one, "proposals"), 1);
+  const Chains all = run("obrs", {"obrs.proposals=50", "obrs.steps=60"}, target, 84);
+  expect_variance(all.z, 0.5);
+  EXPECT_NEAR(mean_rate(all, "proposals"), std::sqrt(2.0), 0.05);
+}
+
+TEST(Obrs, KeepsItsBudgetOnAverage) {
+  const Target target = gaussian_target(std::vector<double>{30.0});
+  const Chains chains = run("obrs", {"obrs.proposals=3", "obrs.steps=200", "obrs.pilots=50000"}, target, 85);
+  EXPECT_NEAR(mean_rate(chains, "proposals"), 3, 0.15);
+}
+
+// Against the law of the acceptance by bisection, and the divergence by sums over the pilots.
+TEST(Obrs, AcceptanceAgreesWithBisection) {
+  const at::Tensor r = at::arange(2000, at::kDouble).mul(0.7).sin().mul(4);
+  double last = INFINITY;
+  for (const double proposals : {1.2, 2.0, 5.0, 20.0}) {
+    const BudgetedAcceptance found = budgeted_acceptance(r, proposals);
+    double low = -50, high = 50;
+    for (int i = 0; i < 200; ++i) {
+      const double middle = (low + high) / 2;
+      ((r + middle).clamp_max(0).exp().mean().item<double>() < 1 / proposals ? low : high) = middle;
+    }
+    const double scale = std::max(low, -r.max().item<double>());
+    EXPECT_NEAR(found.log_scale, scale, 1e-9) << proposals;
+    const at::Tensor target = r.softmax(0), law = (r + scale).clamp_max(0).exp();
+    const double kl = (target * (target / (law / law.sum())).log()).sum().item<double>();
+    EXPECT_NEAR(found.kl, kl, 1e-9) << proposals;
+    EXPECT_LE(found.kl, last) << proposals;  // the more proposals, the closer
+    last = found.kl;
+  }
+  EXPECT_NEAR(last, 0, 1e-9);  // e^4 over the mean of e^r is fewer than 20
+}
+
+TEST(Isir, APoolCostsNoDecodesAndHasTheLawOfItsWeights) {
+  const Target plain = gaussian_target(std::vector<double>{2.0});
+  Target target = plain;
+  int64_t evaluated = 0;
+  target.evaluate_by = [&](const at::Tensor& z, const at::Tensor& labels) {
+    evaluated += z.size(0);
+    return plain.evaluate(z, labels);
+  };
+  const Chains chains = run("isir", {"isir.pool=20000", "isir.steps=30", "isir.proposals=8"}, target, 86);
+  EXPECT_EQ(evaluated, 20'000 + many);  // the pool, and the starts
+  const double variance = chains.z.square().mean().item<double>();
+  EXPECT_NEAR(variance, 0.5, 5 * 0.5 * std::sqrt(2.0 / many + 2 * std::sqrt(2.0) / 20'000));
+}
+
+TEST(RealNvp, InvertsAndKnowsItsDensity) {
+  const FlowShape shape{.dim = 5, .couplings = 6, .width = 16, .classes = 3};
+  const RealNvp flow(shape, 11);
+  const at::Tensor x = Noise{87}.normal({0, 7}, 5, 0, Stream::pilot, c10::DeviceType::CPU).to(at::kDouble);
+  const at::Tensor labels = at::arange(7, at::kLong).remainder(3);
+  const at::Tensor same = flow.forward(flow.initial(), x, labels).to;
+  EXPECT_LT((same - x).abs().max().item<double>(), 1e-12);
+  const at::Tensor noise = Noise{88}.normal({0, flow.parameters()}, 1, 0, Stream::pilot, c10::DeviceType::CPU);
+  const at::Tensor parameters = flow.initial() + 0.2 * noise.flatten().to(at::kDouble);
+  const auto [z, log_det] = flow.forward(parameters, x, labels);
+  EXPECT_GT((z - x).abs().max().item<double>(), 0.1);
+  const auto back = flow.inverse(parameters, z, labels);
+  EXPECT_LT((back.to - x).abs().max().item<double>(), 1e-10);
+  EXPECT_LT((back.log_det + log_det).abs().max().item<double>(), 1e-10);
+  // The Jacobian by central differences, in float64.
+  constexpr double h = 1e-6;
+  std::vector<at::Tensor> columns;
+  for (int64_t j = 0; j < 5; ++j) {
+    at::Tensor step = at::zeros({1, 5}, at::kDouble);
+    step[0][j] = h;
+    columns.push_back((flow.forward(parameters, x + step, labels).to - flow.forward(parameters, x - step, labels).to) /
+                      (2 * h));
+  }
+  const at::Tensor jacobian = at::stack(columns, 2);
+  EXPECT_LT((jacobian.det().abs().log() - log_det).abs().max().item<double>(), 1e-7);
+  const at::Tensor density = -0.5 * x.square().sum(1) - log_det;
+  EXPECT_LT((flow.log_density(parameters, z, labels) - density).abs().max().item<double>(), 1e-10);
+}
+
+// The fit helps (its draws are worth more than the prior's), and the kernel is exact with either correction.
+TEST(Flow, LearnsTheTargetAndIsCorrected) {
+  const Target target = test::ridge_target(4);
+  for (const char* kernel : {"isir", "metropolis"})
+    for (const char* fit : {"reverse", "both"}) {
+      SCOPED_TRACE(std::string(kernel) + " " + fit);
+      const Method method =
+          make_method("flow",
+                      test::sample_config({std::string("flow.kernel=") + kernel, std::string("flow.fit=") + fit,
+                                           "flow.warmup=150", "flow.batch=128", "flow.width=16", "flow.pilots=2000"}),
+                      target, Noise{89});
+      EXPECT_GT(method.warm_up.at("ess_fraction"), 1.5 * method.warm_up.at("prior_ess_fraction"));
+      // log E_p0 e^r of the ridge: -log(1 + c) / 2 - c m^2 / (2 (1 + c))
+      EXPECT_NEAR(method.warm_up.at("log_z"), -0.5 * std::log(4.0) - 3 * 4 / 8.0, 0.1);
+      test::expect_ridge_law(run_chains(method, target, Noise{90}, many).z);
+    }
+}
+
+}  // namespace
+}  // namespace ddls
