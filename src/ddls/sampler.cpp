@@ -48,7 +48,7 @@ at::Tensor lost_chains(const Chains& chains) {
                           .logical_and(at::isfinite(chains.now.log_prior))
                           .logical_and(at::isfinite(chains.now.grad_log_ratio).all(1));
   for (const auto& [name, value] : chains.extra)
-    if (value.is_floating_point()) finite = finite.logical_and(at::isfinite(value).flatten(1).all(1));
+    if (value.is_floating_point()) finite = finite.logical_and(at::isfinite(value).reshape({value.size(0), -1}).all(1));
   return finite.logical_not();
 }
 

@@ -84,7 +84,7 @@ TEST(Smc, TheLastBlockIsNoSmaller) {
   const Target target = gaussian_target(std::vector<double>{6.0, 2.0});
   const Method method = smc({.steps = 8}, target, Noise{84});
   EXPECT_TRUE(method.population);
-  const RecordPlan plan{.records = {0, 4, 8}};
+  const RecordPlan plan{.records = {0, 4, 8}, .snapshots = {}};
   const BlockResult whole = *run_block(method, target, Noise{84}, BlockPlan{400, 200}.block(1), plan);
   const BlockResult part = *run_block(method, target, Noise{84}, BlockPlan{250, 200}.block(1), plan);
   EXPECT_TRUE(at::equal(whole.latents.narrow(0, 0, 50), part.latents));
