@@ -66,7 +66,7 @@ torch.jit.trace(G, z, check_trace=False).save("training_G.pt")
 PY
 "${python[@]}" example.py 2>err || { cat err; fail "the example of docs/export.md"; }
 
-methods=generator,ddls,mala,hmc,underdamped,ex2mcmc,tempering,drs,mh_gan,rep_gan,dot,dgflow,truncation,pixel_langevin,pcn,elliptical_slice,smc
+methods=generator,ddls,mala,hmc,underdamped,ex2mcmc,tempering,drs,mh_gan,rep_gan,dot,dgflow,truncation,pixel_langevin,pcn,elliptical_slice,smc,rejection,obrs,isir,flow
 cat >quick.yaml <<YAML
 model: {latent_dim: 16}
 sample:
@@ -89,21 +89,25 @@ sample:
   pcn: {steps: 4, warmup: 3, pilot_chains: 16}
   elliptical_slice: {steps: 3}
   smc: {steps: 4}
+  rejection: {budget: 4, pilots: 50}
+  obrs: {steps: 4, proposals: 2, pilots: 50}
+  isir: {steps: 2, proposals: 3, pool: 60}
+  flow: {steps: 2, proposals: 3, warmup: 3, batch: 80, width: 8, couplings: 2, pilots: 50}
 YAML
 options=(--config quick.yaml)
-for ranks in 1 2 3; do
+for ranks in 1 2 3 4; do
   on "$ranks" sample --generator G.pt --discriminator D.pt --out "np$ranks" "${options[@]}" 2>err || { cat err; fail "np $ranks"; }
 done
 hash_of() { (cd "$1/samples" && sha256sum ./*/samples.npz ./*/latents.npz ./*/chains.jsonl); }
 hash_of np1 >whole
-for ranks in 2 3; do hash_of "np$ranks" | cmp whole - || fail "other bytes on $ranks ranks"; done
+for ranks in 2 3 4; do hash_of "np$ranks" | cmp whole - || fail "other bytes on $ranks ranks"; done
 
 # What was written is what Python's copy of the networks gives for these latents.
 cat >check.py <<'PY'
 import torch
 from read_npz import read_npz
 G = torch.jit.load("G.pt")
-for method in ("generator", "ddls", "mala", "hmc", "tempering", "truncation", "drs", "pcn", "elliptical_slice", "smc"):
+for method in ("generator", "ddls", "mala", "hmc", "tempering", "truncation", "drs", "pcn", "elliptical_slice", "smc", "rejection", "isir", "flow"):
     z = read_npz(f"np2/samples/{method}/latents.npz")
     u8 = read_npz(f"np2/samples/{method}/samples.npz")
     assert z.shape == (40, 16) and u8.shape == (40, 16, 16, 3), (z.shape, u8.shape)
