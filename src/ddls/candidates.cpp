@@ -13,33 +13,20 @@ constexpr const char* above = "above";        // [n] uint8: what was accepted ha
 constexpr const char* log_odds = "log_odds";  // [n] float64: of the sum of a / (1 - a) over rejected candidates
 constexpr double no_candidate = -1e300;       // finite: what is not finite is a lost chain
 
-// Rows of `mask`, filled up with the first of them to n, n/2, n/4, ...: networks meet few batch shapes.
-at::Tensor rows_to_evaluate(const at::Tensor& rows, int64_t n) {
+// n, n/2, n/4, ...: the smallest that holds `count`.
+int64_t batch_for(int64_t count, int64_t n) {
   int64_t size = n;
-  while ((size + 1) / 2 >= rows.numel() && size > 1) size = (size + 1) / 2;
-  return at::cat({rows, rows.narrow(0, 0, 1).expand({size - rows.numel()})});
+  while ((size + 1) / 2 >= count && size > 1) size = (size + 1) / 2;
+  return size;
 }
 
-// Candidates of the waiting chains, in the places of their chains; those of the others are what they are.
-struct Offer {
-  at::Tensor z;
-  Evaluation there;
-};
-
-Offer offer_to(const Chains& chains, int64_t step, const at::Tensor& open, const Target& target, const Noise& noise) {
+Candidates offer_to(const Chains& chains, int64_t step, const at::Tensor& open, const Target& target,
+                    const Noise& noise) {
   if (step == 0) return {chains.z, chains.now};  // the start of a chain is its first candidate
   const at::Tensor rows = open.nonzero().flatten();
-  const int64_t count = rows.numel();
-  const at::Tensor all = rows_to_evaluate(rows, chains.z.size(0));
-  const at::Tensor z = normal_of(chains, noise, step, Stream::proposal).index_select(0, all);
-  const at::Tensor labels = chains.labels.defined() ? chains.labels.index_select(0, all) : chains.labels;
-  const Evaluation e = target.evaluate(z, labels);
-  const auto placed = [&](const at::Tensor& now, const at::Tensor& found) {
-    return now.index_copy(0, rows, found.narrow(0, 0, count));
-  };
-  return {placed(chains.z, z),
-          {placed(chains.now.log_prior, e.log_prior), placed(chains.now.log_ratio, e.log_ratio),
-           placed(chains.now.grad_log_ratio, e.grad_log_ratio)}};
+  const at::Tensor padded = padded_rows(rows, batch_for(rows.numel(), open.size(0)));
+  const at::Tensor z = normal_of(chains, noise, step, Stream::proposal).index_select(0, padded);
+  return evaluate_rows(chains, rows, padded, z, target);
 }
 
 void set_rates(Chains& chains, const at::Tensor& evaluated, bool reports_bound) {

@@ -28,6 +28,19 @@ Chains start_chains(IdRange ids, const Target& target, const Noise& noise, int64
 // Chains in `mask` ([n] bool) go to z and its evaluation; the others stay where they are, with the evaluation they had.
 void move_where(const at::Tensor& mask, const at::Tensor& z, const Evaluation& there, Chains& chains);
 
+// Where only some chains of a block have a candidate: rows [m] int64, m >= 1, filled up with the first of them to `size`, so that
+// networks meet few batch shapes.
+at::Tensor padded_rows(const at::Tensor& rows, int64_t size);
+
+struct Candidates {
+  at::Tensor z;
+  Evaluation there;
+};
+// z: [size, k], of the chains padded_rows(rows, size). Evaluated, and put in the places of their chains; the others' candidates
+// are where they are now.
+Candidates evaluate_rows(const Chains& chains, const at::Tensor& rows, const at::Tensor& padded, const at::Tensor& z,
+                         const Target& target);
+
 // [n, k] noise of a step, on the device. `u`: [n] in (0, 1).
 at::Tensor normal_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream);
 at::Tensor uniform_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream);

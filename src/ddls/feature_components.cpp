@@ -23,7 +23,7 @@ std::optional<FeatureComponents> feature_components(const Target& target, const 
   if (!target.features_by) return std::nullopt;
   constexpr IdRange ids{0, 64};
   const at::Tensor z = noise.normal(ids, target.latent_dim, 0, Stream::prior, target.device);
-  const at::Tensor labels = target.labels_of ? target.labels_of(ids).to(target.device) : at::Tensor();
+  const at::Tensor labels = target.labels_at(ids);
   return principal_components(target.features_by(target.decode(z, labels), labels), most_components);
 }
 

@@ -19,10 +19,6 @@ constexpr double largest_gradient = 100;
 
 Noise fit_noise(const Noise& noise) { return {noise.seed ^ 0x666C6F77ULL}; }
 
-at::Tensor labels_of(const Target& target, IdRange ids) {
-  return target.labels_of ? target.labels_of(ids).to(target.device) : at::Tensor();
-}
-
 // Pilots as data of the forward divergence.
 struct PilotPool {
   at::Tensor z, labels;   // of all pilots, on the device
@@ -42,7 +38,7 @@ struct Fit {
 at::Tensor reverse_loss(const Fit& fit, const at::Tensor& parameters, const Block& block, int64_t update) {
   const Target& target = fit.target;
   const at::Tensor n = fit.noise.normal(block.padded, target.latent_dim, update, Stream::pilot, target.device);
-  const at::Tensor labels = labels_of(target, block.padded);
+  const at::Tensor labels = target.labels_at(block.padded);
   const RealNvp::Mapped drawn = fit.flow.forward(parameters, n, labels);
   const Evaluation e = target.evaluate(drawn.to.detach().to(at::kFloat), labels);
   const at::Tensor usable = at::isfinite(e.log_ratio).logical_and(at::isfinite(e.grad_log_ratio).all(1));
@@ -109,7 +105,7 @@ at::Tensor checked_weights(int64_t count, const FlowProposal& proposal, const Ta
   at::Tensor all = at::zeros({count}, at::kDouble);
   constexpr int64_t draw = -1;  // no update has it
   for (const Block& block : plan.blocks_of(warm_up.rank, warm_up.ranks)) {
-    const at::Tensor labels = labels_of(target, block.padded);
+    const at::Tensor labels = target.labels_at(block.padded);
     const at::Tensor z =
         proposal.draw(noise.normal(block.padded, target.latent_dim, draw, Stream::pilot, target.device),
                       noise.uniform(block.padded, 1, draw, Stream::accept, target.device).squeeze(1), labels);
@@ -148,7 +144,7 @@ FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const Noise& noi
   const at::Tensor r = pilot_ratios(plan.pilots, target, noise, of_pilots);
   const at::Tensor log_w = at::where(at::isfinite(r), r, at::full_like(r, -1e300));
   finite_ratios(r, "flow");
-  const at::Tensor labels = labels_of(target, {0, plan.pilots});
+  const at::Tensor labels = target.labels_at({0, plan.pilots});
   std::optional<PilotPool> pool;
   if (plan.forward)
     pool = {pilot_latents(plan.pilots, target, noise), labels, (log_w - log_w.logsumexp(0)).exp().cumsum(0)};

@@ -21,8 +21,7 @@ namespace ddls {
 struct StepCost {
   double gradients = 1;  // evaluations of the energy with its gradient
   double ratios = 0;     // evaluations of the ratio alone
-  bool counted =
-      false;  // the ratios vary from chain to chain and step to step; the rate `evaluations_rate` counts them
+  bool counted = false;  // the ratios vary by chain and step: the rate `evaluations_rate` counts them
 };
 inline constexpr const char* evaluations_rate = "evaluations";
 

@@ -10,6 +10,11 @@ double pcn_noise(double size) { return 1 / std::sqrt(1 + 1 / (size * size)); }
 
 double pcn_size(double b) { return b / std::sqrt(1 - b * b); }
 
+double pcn_acceptance(double asked, bool langevin) {
+  if (asked > 0) return asked;
+  return langevin ? 0.574 : 0.3;
+}
+
 at::Tensor pcn_move(Chains& chains, const PcnMove& move, const at::Tensor& n, const at::Tensor& u,
                     const Target& target) {
   const double b = pcn_noise(move.size), a = std::sqrt(1 - b * b), t = move.inverse_temperature;

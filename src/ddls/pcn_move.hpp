@@ -19,6 +19,10 @@ struct PcnMove {
 double pcn_noise(double size);
 double pcn_size(double b);
 
+// What an adaptation aims at: `asked`, or where that is 0 what is best for such moves. A random walk is best at lower
+// acceptance than a step that knows the gradient.
+double pcn_acceptance(double asked, bool langevin);
+
 // Moves z and now of `chains`; n: [n, k] normals, u: [n] uniforms. One evaluation, at w'; of the ratio alone will do
 // (without_gradient) unless `langevin` is set. Returns the acceptance probabilities.
 at::Tensor pcn_move(Chains& chains, const PcnMove& move, const at::Tensor& n, const at::Tensor& u,

@@ -18,7 +18,7 @@ at::Tensor pilot_ratios(int64_t pilots, const Target& target, const Noise& noise
     if (round < static_cast<int64_t>(mine.size())) {
       const Block& block = mine[static_cast<size_t>(round)];
       const at::Tensor z = noise.normal(block.padded, target.latent_dim, 0, Stream::pilot, target.device);
-      const at::Tensor labels = target.labels_of ? target.labels_of(block.padded).to(target.device) : at::Tensor();
+      const at::Tensor labels = target.labels_at(block.padded);
       const int64_t count = block.ids.size();
       all.narrow(0, block.ids.begin, count).copy_(target.log_ratio(z, labels).narrow(0, 0, count));
     }
@@ -45,6 +45,10 @@ double ess_fraction(const at::Tensor& log_weight) {
 
 double log_mean_exp(const at::Tensor& log_weight) {
   return log_weight.logsumexp(0).item<double>() - std::log(static_cast<double>(log_weight.numel()));
+}
+
+std::map<std::string, double> prior_weights(const at::Tensor& log_ratio) {
+  return {{"ess_fraction", ess_fraction(log_ratio)}, {"log_z", log_mean_exp(log_ratio)}};
 }
 
 }  // namespace ddls

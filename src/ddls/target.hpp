@@ -40,6 +40,8 @@ struct Target {
   std::function<at::Tensor(IdRange ids)> labels_of = {};  // of chains; empty: unconditional
   Prior prior = Prior::normal;
 
+  // [n] labels of chains, on the device; undefined: unconditional.
+  at::Tensor labels_at(IdRange ids) const { return labels_of ? labels_of(ids).to(device) : at::Tensor(); }
   // [n, k] -> samples as the generator gives them.
   at::Tensor decode(const at::Tensor& z, const at::Tensor& labels = {}) const { return decode_by(z, labels); }
   // What files hold of chains at w: z as the generator takes it.

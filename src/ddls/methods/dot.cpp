@@ -20,7 +20,7 @@ double lipschitz_estimate(const Target& target, const Noise& noise) {
   const auto draw = [&](int64_t which) {
     return noise.normal({0, pairs}, target.latent_dim, which, Stream::pilot, target.device);
   };
-  const at::Tensor labels = target.labels_of ? target.labels_of({0, pairs}).to(target.device) : at::Tensor();
+  const at::Tensor labels = target.labels_at({0, pairs});
   const at::Tensor a = draw(0), b = draw(1);
   const at::Tensor slope = (target.log_ratio(a, labels) - target.log_ratio(b, labels)).abs() / (a - b).norm(2, 1);
   return slope.max().item<double>();

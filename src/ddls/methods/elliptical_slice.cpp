@@ -23,15 +23,10 @@ struct EllipticalSliceOptions {
 constexpr int64_t most_refusals = 128;
 constexpr int64_t pieces = 8;
 
-// `rows`, filled up with the first of them to a multiple of an eighth of n: networks meet eight batch shapes, not n.
-at::Tensor filled_up(const at::Tensor& rows, int64_t n) {
+// A multiple of an eighth of n that holds `count`: networks meet eight batch shapes, not n.
+int64_t batch_for_open(int64_t count, int64_t n) {
   const int64_t piece = (n + pieces - 1) / pieces;
-  const int64_t size = std::min((rows.size(0) + piece - 1) / piece * piece, n);
-  return at::cat({rows, rows.narrow(0, 0, 1).expand({size - rows.size(0)})});
-}
-
-at::Tensor taken_rows(const at::Tensor& of, const at::Tensor& rows) {
-  return of.defined() ? of.index_select(0, rows) : of;
+  return std::min((count + piece - 1) / piece * piece, n);
 }
 
 struct Bracket {
@@ -60,23 +55,18 @@ void step_slice(Chains& chains, int64_t step, const Target& target, const Noise&
   at::Tensor open = at::isfinite(log_y), evaluations = at::zeros_like(log_y);
   for (int64_t refusals = 0; refusals < most_refusals && open.any().item<bool>(); ++refusals) {
     if (refusals > 0) bracket.shrink(open, u(refusals));
-    const at::Tensor wanted = open.nonzero().squeeze(1), rows = filled_up(wanted, open.size(0));
+    const at::Tensor wanted = open.nonzero().squeeze(1),
+                     rows = padded_rows(wanted, batch_for_open(wanted.size(0), open.size(0)));
     const at::Tensor t = bracket.angle.index_select(0, rows).unsqueeze(1);
     const auto type = from.z.scalar_type();
     const at::Tensor z =
         from.z.index_select(0, rows) * t.cos().to(type) + other.index_select(0, rows) * t.sin().to(type);
-    const Evaluation there = target.evaluate(z, taken_rows(chains.labels, rows));
     evaluations = evaluations + open.to(at::kDouble);
-    const auto spread = [&](const at::Tensor& whole, const at::Tensor& part) {
-      return whole.index_copy(0, wanted, part.narrow(0, 0, wanted.size(0)));
-    };
-    const Evaluation everywhere{spread(chains.now.log_prior, there.log_prior),
-                                spread(chains.now.log_ratio, there.log_ratio),
-                                spread(chains.now.grad_log_ratio, there.grad_log_ratio)};
-    const at::Tensor found = open.logical_and(everywhere.log_ratio > log_y)
-                                 .logical_and(at::isfinite(everywhere.log_ratio))
-                                 .logical_and(at::isfinite(everywhere.grad_log_ratio).all(1));
-    move_where(found, spread(chains.z, z), everywhere, chains);
+    const auto [to, there] = evaluate_rows(chains, wanted, rows, z, target);
+    const at::Tensor found = open.logical_and(there.log_ratio > log_y)
+                                 .logical_and(at::isfinite(there.log_ratio))
+                                 .logical_and(at::isfinite(there.grad_log_ratio).all(1));
+    move_where(found, to, there, chains);
     open = open.logical_and(found.logical_not());
   }
   chains.rates[evaluations_rate] = evaluations;

@@ -29,7 +29,6 @@ struct Pool {
 // Chains take draws of their own label.
 Pool pool_of(int64_t draws, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   const at::Tensor r = pilot_ratios(draws, target, noise, warm_up);
-  finite_ratios(r, "isir");
   Pool pool{pilot_latents(draws, target, noise), r.to(at::kFloat).to(target.device), {}, {}};
   if (!target.labels_of) return pool;
   const at::Tensor labels = target.labels_of({0, draws}).cpu(), order = labels.argsort(/*stable=*/true, 0, false);
@@ -40,18 +39,17 @@ Pool pool_of(int64_t draws, const Target& target, const Noise& noise, const Warm
   return pool;
 }
 
-struct Draw {
-  at::Tensor z;
-  Evaluation there;
-};
+void check_labels(const Pool& pool, const Chains& chains) {
+  if (!pool.count.defined()) return;
+  if (chains.labels.max().item<int64_t>() >= pool.count.size(0) ||
+      pool.count.index_select(0, chains.labels).min().item<int64_t>() == 0)
+    fail(Exit::config, "sample.isir.pool: {} draws are too few, some class has none", pool.z.size(0));
+}
 
-Draw pick(const Pool& pool, const Chains& chains, int64_t draw, const Noise& noise) {
+Candidates pick(const Pool& pool, const Chains& chains, int64_t draw, const Noise& noise) {
   const at::Tensor u = uniform_of(chains, noise, draw, Stream::proposal).to(at::kDouble);
   at::Tensor row;
   if (pool.count.defined()) {
-    if (chains.labels.max().item<int64_t>() >= pool.count.size(0) ||
-        pool.count.index_select(0, chains.labels).min().item<int64_t>() == 0)
-      fail(Exit::config, "sample.isir.pool: {} draws are too few, some class has none", pool.z.size(0));
     row = pool.begin.index_select(0, chains.labels) +
           (u * pool.count.index_select(0, chains.labels)).floor().to(at::kLong);
   } else {
@@ -61,7 +59,7 @@ Draw pick(const Pool& pool, const Chains& chains, int64_t draw, const Noise& noi
   return {z, {-0.5 * z.square().sum(1), pool.log_ratio.index_select(0, row), at::zeros_like(z)}};
 }
 
-Draw fresh(const Chains& chains, int64_t draw, const Target& target, const Noise& noise) {
+Candidates fresh(const Chains& chains, int64_t draw, const Target& target, const Noise& noise) {
   const at::Tensor z = normal_of(chains, noise, draw, Stream::proposal);
   return {z, target.evaluate(z, chains.labels)};
 }
@@ -82,7 +80,7 @@ Method isir(const IsirOptions& o, const Target& target, const Noise& noise, cons
     WeightedChoice choice(chains.now.log_ratio);
     for (int64_t j = 0; j + 1 < o.proposals; ++j) {
       const int64_t draw = step * (o.proposals - 1) + j;
-      const Draw next = o.pool > 0 ? pick(pool, chains, draw, noise) : fresh(chains, draw, target, noise);
+      const Candidates next = o.pool > 0 ? pick(pool, chains, draw, noise) : fresh(chains, draw, target, noise);
       move_where(choice.takes(next.there.log_ratio, uniform_of(chains, noise, draw, Stream::choice)), next.z,
                  next.there, chains);
     }
@@ -94,8 +92,8 @@ Method isir(const IsirOptions& o, const Target& target, const Noise& noise, cons
                 .step_size = [](int64_t) { return 0.0; },
                 .advance = advance};
   if (o.pool > 0) {
-    const at::Tensor r = finite_ratios(pool.log_ratio.to(at::kDouble).cpu(), "isir");
-    method.warm_up = {{"ess_fraction", ess_fraction(r)}, {"log_z", log_mean_exp(r)}};
+    method.warm_up = prior_weights(finite_ratios(pool.log_ratio.to(at::kDouble).cpu(), "isir"));
+    method.start = [=](Chains& chains, int64_t) { check_labels(pool, chains); };
   }
   return method;
 }

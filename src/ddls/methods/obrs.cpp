@@ -46,11 +46,9 @@ Method obrs(const ObrsOptions& o, const Target& target, const Noise& noise, cons
   };
   Method method =
       candidates({.steps = o.steps, .log_acceptance = log_acceptance, .reports_bound = false}, target, noise);
-  method.warm_up = {{"log_bound", r.max().item<double>()},
-                    {"log_z", log_mean_exp(r)},
-                    {"ess_fraction", ess_fraction(r)},
-                    {"expected_acceptance", a.acceptance},
-                    {"kl_to_target", a.kl}};
+  method.warm_up = prior_weights(r);
+  method.warm_up.insert(
+      {{"log_bound", r.max().item<double>()}, {"expected_acceptance", a.acceptance}, {"kl_to_target", a.kl}});
   return method;
 }
 
@@ -61,11 +59,8 @@ BudgetedAcceptance budgeted_acceptance(const at::Tensor& log_ratio, double propo
   const double largest = log_ratio.max().item<double>(), log_mean = log_mean_exp(log_ratio);
   const bool all = proposals <= 1;
   BudgetedAcceptance found;
-  const bool exact = std::log(proposals) >= largest - log_mean;
-  if (all)
-    found.log_scale = INFINITY;
-  else
-    found.log_scale = exact ? -largest : std::max(-largest, solved_log_scale(log_ratio, n / proposals));
+  // With more proposals than exact rejection needs the solution has c < 1.
+  found.log_scale = all ? INFINITY : std::max(-largest, solved_log_scale(log_ratio, n / proposals));
   const at::Tensor log_a = all ? at::zeros_like(log_ratio) : (log_ratio + found.log_scale).clamp_max(0);
   found.acceptance = log_a.exp().mean().item<double>();
   // E_target of log(w / E w) - log(a / E a).

@@ -14,15 +14,9 @@ void step_pcn(Chains& chains, int64_t step, const PcnMove& move, const Target& t
                                         uniform_of(chains, noise, step, Stream::accept), target);
 }
 
-// A random walk is best at lower acceptance than a step that knows the gradient.
-double acceptance_aimed_at(const PcnOptions& o) {
-  if (o.target_acceptance > 0) return o.target_acceptance;
-  return o.gradient ? 0.574 : 0.3;
-}
-
 double adapted_size(const PcnOptions& c, double first, const Target& target, const Noise& noise,
                     const WarmUp& warm_up) {
-  const PilotPlan plan{{first}, acceptance_aimed_at(c), c.warmup, c.pilot_chains};
+  const PilotPlan plan{{first}, pcn_acceptance(c.target_acceptance, c.gradient), c.warmup, c.pilot_chains};
   const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
     step_pcn(chains, step, {h[0], c.gradient}, target, own);
     return std::vector<at::Tensor>{chains.rates["acceptance"]};

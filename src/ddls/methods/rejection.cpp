@@ -3,7 +3,6 @@
 // and an end of the budget cost is counted: `above_bound` and `ran_out` (candidates.hpp).
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "base/log.hpp"
@@ -39,10 +38,8 @@ Method rejection(const RejectionOptions& o, const Target& target, const Noise& n
                               .log_acceptance = [bound](const at::Tensor& x) { return (x - bound).clamp_max(0); },
                               .bound = bound},
                              target, noise);
-  method.warm_up = {{"log_bound", bound},
-                    {"log_z", log_mean_exp(r)},
-                    {"ess_fraction", ess_fraction(r)},
-                    {"expected_acceptance", expected}};
+  method.warm_up = prior_weights(r);
+  method.warm_up.insert({{"log_bound", bound}, {"expected_acceptance", expected}});
   return method;
 }
 

@@ -119,7 +119,7 @@ double anneal(Chains& chains, SmcState& p, int64_t step, const SmcOptions& o, co
 void step_smc(Chains& chains, int64_t step, const SmcOptions& o, const Target& target, const Noise& noise) {
   SmcState p = state_of_particles(chains);
   const double effective = anneal(chains, p, step, o, noise);
-  const double aimed_at = o.target_acceptance > 0 ? o.target_acceptance : o.gradient ? 0.574 : 0.3;
+  const double aimed_at = pcn_acceptance(o.target_acceptance, o.gradient);
   at::Tensor total = at::zeros({chains.z.size(0)}, chains.z.options().dtype(at::kDouble));
   for (int64_t i = 0; i < o.moves; ++i) {
     const int64_t at = step * o.moves + i;
