@@ -29,7 +29,7 @@ void bind_rejection(Section& s, RejectionOptions& o) {
 Method rejection(const RejectionOptions& o, const Target& target, const Noise& noise, const WarmUp& warm_up) {
   const at::Tensor r = finite_ratios(pilot_ratios(o.pilots, target, noise, warm_up), "rejection");
   const double bound = r.max().item<double>() + o.margin, expected = std::exp(log_mean_exp(r) - bound);
-  if (expected * static_cast<double>(o.budget) < 4.6)  // e^-4.6 = 1 %
+  if (warm_up.rank == 0 && expected * static_cast<double>(o.budget) < 4.6)  // e^-4.6 = 1 %
     log::warning(
         "rejection: {:.3g} of the proposals are accepted; more than one chain in a hundred may end its budget of {} "
         "without a sample (sample.rejection.budget)",
