@@ -18,7 +18,7 @@ PY
 
 # classes RUN EXPECTED: of the samples
 classes() {
-  PYTHONPATH="$DDLS_SOURCE_DIR/.deps/python:$here" python3 - "$1" "$2" <<'PY' || fail "the classes of $1"
+  PYTHONPATH="$DDLS_WHEEL_DIR:$here" python3 - "$1" "$2" <<'PY' || fail "the classes of $1"
 import json, sys
 from read_npz import read_npz
 for method in ("generator", "ddls"):

@@ -1,7 +1,7 @@
 # A GAN written by the Python example of docs/export.md is sampled by the program, on any number of ranks; files that cannot be
 # sampled are refused with a reason.
 source "$(dirname "$0")/lib.sh"
-python=(env PYTHONPATH="$DDLS_SOURCE_DIR/.deps/python:$DDLS_SOURCE_DIR/tests/e2e" python3)
+python=(env PYTHONPATH="$DDLS_WHEEL_DIR:$DDLS_SOURCE_DIR/tests/e2e" python3)
 "${python[@]}" -c 'import torch' 2>err || { echo "python3 cannot import the wheel's torch: $(tail -1 err)"; exit 77; }
 
 sed -n '/^```python$/,/^```$/p' "$DDLS_SOURCE_DIR/docs/export.md" | sed '/^```/d' >example.py
