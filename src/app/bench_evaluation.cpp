@@ -5,7 +5,7 @@
 
 #include "app/bench.hpp"
 #include "base/files.hpp"
-#include "evaluate/set_metrics.hpp"
+#include "metrics/set_metrics.hpp"
 #include "models/classifier.hpp"
 #include "train/gan_training.hpp"
 

@@ -9,10 +9,10 @@
 #include "base/error.hpp"
 #include "base/json_text.hpp"
 #include "base/output.hpp"
-#include "eval/statistics_file.hpp"
-#include "evaluate/evaluation_set.hpp"
-#include "evaluate/set_notes.hpp"
-#include "evaluate/set_metrics.hpp"
+#include "metrics/statistics_file.hpp"
+#include "metrics/evaluation_set.hpp"
+#include "metrics/set_notes.hpp"
+#include "metrics/set_metrics.hpp"
 #include "version.hpp"
 
 namespace ddls {

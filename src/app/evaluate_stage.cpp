@@ -12,8 +12,8 @@
 #include "base/log.hpp"
 #include "ddls/curve_file.hpp"
 #include "ddls/method_record.hpp"
-#include "evaluate/set_metrics.hpp"
-#include "evaluate/set_notes.hpp"
+#include "metrics/set_metrics.hpp"
+#include "metrics/set_notes.hpp"
 #include "models/classifier.hpp"
 #include "report/run_data.hpp"
 #include "tensor/npz.hpp"
@@ -53,7 +53,7 @@ Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, 
   return curve;
 }
 
-// FD and IS along the chains, beside what the chains themselves tell, and in the run's log as phase "evaluate/METHOD".
+// FD and IS along the chains, beside what the chains themselves tell, and in the run's log as phase "metrics/METHOD".
 void keep_curve(Run& run, const std::string& method, const Json& curve) {
   add_metrics(run.samples_of(method), std::vector<Json>(curve.begin(), curve.end()));
   const std::string phase = "evaluate/" + method;

@@ -14,7 +14,7 @@
 #include "data/image_folder.hpp"
 #include "data/npz_set.hpp"
 #include "data/tar_set.hpp"
-#include "eval/statistics_file.hpp"
+#include "metrics/statistics_file.hpp"
 #include "tensor/image_header.hpp"
 #include "tensor/image_io.hpp"
 

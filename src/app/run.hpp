@@ -12,7 +12,7 @@
 #include "ddls/labels.hpp"
 #include "ddls/target.hpp"
 #include "dist/communicator.hpp"
-#include "eval/features.hpp"
+#include "metrics/features.hpp"
 #include "train/run_log.hpp"
 
 namespace ddls {

@@ -4,7 +4,7 @@
 #include "app/stopwatch.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
-#include "evaluate/neighbours.hpp"
+#include "metrics/neighbours.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls {

@@ -1,8 +1,8 @@
 #include <ATen/ATen.h>
 
 #include "app/run.hpp"
-#include "evaluate/set_metrics.hpp"
-#include "evaluate/set_notes.hpp"
+#include "metrics/set_metrics.hpp"
+#include "metrics/set_notes.hpp"
 #include "models/network.hpp"
 #include "tensor/image_io.hpp"
 #include "train/gan_training.hpp"

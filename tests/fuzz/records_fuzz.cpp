@@ -1,6 +1,6 @@
 // metrics.jsonl at the start of a run, and the provenance of statistics kept between runs.
 #include "base/json_lines.hpp"
-#include "eval/statistics_file.hpp"
+#include "metrics/statistics_file.hpp"
 #include "fuzz.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

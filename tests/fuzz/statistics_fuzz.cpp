@@ -2,7 +2,7 @@
 // .json beside it.
 #include <cstring>
 
-#include "eval/statistics_file.hpp"
+#include "metrics/statistics_file.hpp"
 #include "fuzz.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -5,9 +5,9 @@
 
 #include "base/error.hpp"
 #include "dist/failure.hpp"
-#include "evaluate/extract_set.hpp"
-#include "evaluate/pair_metrics.hpp"
-#include "evaluate/set_metrics.hpp"
+#include "metrics/extract_set.hpp"
+#include "metrics/pair_metrics.hpp"
+#include "metrics/set_metrics.hpp"
 #include "mpi/world.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"

@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 #include "dist/failure.hpp"
-#include "evaluate/neighbours.hpp"
+#include "metrics/neighbours.hpp"
 #include "mpi/world.hpp"
 #include "tensor/noise.hpp"
 

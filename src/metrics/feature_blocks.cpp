@@ -1,0 +1,68 @@
+#include "metrics/feature_blocks.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace ddls {
+namespace {
+
+// The rank that has each block: the inverse of BlockPlan::blocks_of.
+std::vector<int> owners_of(const BlockPlan& plan, int ranks) {
+  std::vector<int> owners;
+  for (int rank = 0; rank < ranks; ++rank) owners.insert(owners.end(), plan.blocks_of(rank, ranks).size(), rank);
+  return owners;
+}
+
+// Of the two ranks that could compute the pair {i, j}, a checkerboard chooses: both get half of their pairs.
+bool row_side_computes(int64_t i, int64_t j) { return i == j || (i < j) == ((i + j) % 2 == 0); }
+
+}  // namespace
+
+IdRange FeatureBlocks::ids_of(int64_t block) const {
+  const int64_t begin = block * plan.block_size;
+  return {begin, std::min(begin + plan.block_size, count)};
+}
+
+at::Tensor FeatureBlocks::own_rows(int64_t block) const {
+  const int64_t at = block - first_own;
+  if (at < 0 || at >= static_cast<int64_t>(own.size())) return {};
+  return own[static_cast<size_t>(at)].narrow(0, 0, ids_of(block).size());
+}
+
+FeatureBlocks FeatureBlocks::first(int64_t rows) const {
+  FeatureBlocks some = *this;
+  some.count = std::min(rows, count);
+  return some;
+}
+
+void for_each_pair(Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
+                   const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use) {
+  const std::vector<int> owners = owners_of(columns.plan, comm.ranks());
+  for (int64_t j = 0; j < columns.blocks(); ++j) {
+    BlockOfRows column{j, columns.ids_of(j), columns.own_rows(j)};
+    if (!column.rows.defined()) column.rows = at::empty({column.ids.size(), columns.features}, at::kFloat);
+    comm.broadcast(column.rows, owners[static_cast<size_t>(j)]);
+    for (int64_t i = rows.first_own; i < rows.first_own + static_cast<int64_t>(rows.own.size()); ++i) {
+      if (i >= rows.blocks() || (pairs == Pairs::unordered && !row_side_computes(i, j))) continue;
+      use({i, rows.ids_of(i), rows.own_rows(i)}, column);
+    }
+  }
+}
+
+at::Tensor gather_rows_by_id(Communicator& comm, const FeatureBlocks& blocks, const at::Tensor& ids) {
+  at::Tensor rows = at::zeros({ids.size(0), blocks.features}, at::kFloat);
+  const auto* const id = ids.const_data_ptr<int64_t>();
+  auto* const to = rows.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < ids.size(0); ++i) {
+    const int64_t own = id[i] / blocks.plan.block_size - blocks.first_own;
+    if (own < 0 || own >= static_cast<int64_t>(blocks.own.size())) continue;
+    const at::Tensor& block = blocks.own[static_cast<size_t>(own)];
+    const float* const from = block.const_data_ptr<float>() + (id[i] % blocks.plan.block_size) * blocks.features;
+    std::copy_n(from, blocks.features, to + i * blocks.features);
+  }
+  if (comm.ranks() > 1) comm.all_reduce(rows);  // every row comes from one rank, the others add zeros
+  return rows;
+}
+
+}  // namespace ddls

@@ -1,0 +1,48 @@
+#pragma once
+// The metrics of one set against a reference, distributed over the ranks. **Collective.**
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "config/config.hpp"
+#include "dist/communicator.hpp"
+#include "metrics/features.hpp"
+#include "metrics/frechet.hpp"
+#include "metrics/evaluation_set.hpp"
+#include "metrics/extract_set.hpp"
+
+namespace ddls {
+
+// What is computed of every set: points are their own features; images go through the extractor.
+struct MetricContext {
+  Communicator& comm;
+  const EvaluateConfig& config;
+  const Extractor* extractor = nullptr;  // null for points
+  bool gaussians25 = false;              // also Table 1
+
+  bool wants(const char* metric) const;  // of evaluate.metrics
+  bool wants_frechet() const;            // whole sets' mean and covariance
+};
+
+// A real set with all that several comparisons share.
+struct Reference {
+  SetFeatures set;
+  bool statistics_only = false;
+  std::optional<GaussianFactor> factor;  // on rank 0, where Fréchet distances are computed
+  std::optional<double> kernel_sum;      // KID
+  at::Tensor radii;                      // PRDC; undefined where the set is too small
+};
+Reference prepare_reference(const MetricContext& context, const EvaluationSet& set);
+
+// Whether Fréchet distances of the set are taken of mean and covariance that its file gives. Not of those of an extractor with
+// another number of features, where the set has samples too.
+bool uses_given_statistics(const MetricContext& context, const EvaluationSet& set);
+
+// The "metrics" object of docs/formats.md, section 3. What could not be computed is null, with NAME_why beside it.
+nlohmann::ordered_json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference);
+
+// How these numbers were made, of a set of `count`: what must be equal for two of them to be compared. Of what was computed,
+// with the sizes that were used (a subset is no larger than its set).
+nlohmann::ordered_json protocol_of(const MetricContext& context, const nlohmann::ordered_json& metrics, int64_t count,
+                                   const Reference& reference);
+
+}  // namespace ddls

@@ -1,0 +1,18 @@
+#pragma once
+// What becomes of images that are not as they should be, and what the record says of it. **Collective**, all of it.
+#include <nlohmann/json.hpp>
+
+#include "dist/communicator.hpp"
+#include "metrics/evaluation_set.hpp"
+
+namespace ddls {
+
+// The set without its damaged images, where it is one of data.damaged: skip; each image is decoded once, by one rank, and
+// again when it is evaluated. Warns of them. Throws CollectiveError(data) where none is left.
+EvaluationSet without_damaged(Communicator& comm, EvaluationSet set);
+
+// {"name", "count"}, "damaged" where images were left out, and "pixels": how those that are more than plain samples were
+// read, as far as they have been read. Logs what other ranks met.
+nlohmann::ordered_json record_of(Communicator& comm, const EvaluationSet& set);
+
+}  // namespace ddls
