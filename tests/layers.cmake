@@ -14,7 +14,7 @@ endforeach()
 set(may_use_metrics base config device tensor dist data)
 set(may_use_models ${may_use_inference} inference)
 set(may_use_ddls ${may_use_models} models)
-set(may_use_report base config device tensor ddls)
+set(may_use_report base config device tensor ddls metrics)
 set(may_use_train base config device tensor dist inference models ddls data metrics)
 set(may_use_app ${may_use_train} train report)
 

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "ddls/registry.hpp"
+#include "metrics/registry.hpp"
 #include "version.hpp"
 
 namespace ddls {
@@ -50,6 +51,13 @@ std::string sampler_help() {
   std::string text = "Samplers (sample.methods):\n";
   for (const Sampler& sampler : samplers()) text += fmt::format("  {:<16}{}\n", sampler.name, sampler.summary);
   return text + "`ddls_dist config` shows their options.";
+}
+
+std::string metric_help() {
+  std::string asked = "Metrics (--metrics, evaluate.metrics):\n", unasked = "Where there is what they need, unasked:\n";
+  for (const Metric& metric : known_metrics())
+    (metric.unasked ? unasked : asked) += fmt::format("  {:<16}{}\n", metric.name, metric.summary);
+  return asked + unasked + "`ddls_dist config` shows their options.";
 }
 
 // "2/8": the third of eight parts.
@@ -98,10 +106,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
   evaluate->add_option("--real", line.real, "real set");
   evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
-  evaluate->add_option("--metrics", line.metrics,
-                       "comma-separated: fid, is, kid, prdc, fid_error, fid_infinity, is_infinity, intra_fid (default: "
-                       "evaluate.metrics)");
+  evaluate->add_option("--metrics", line.metrics, "comma-separated names, see below (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
+  evaluate->footer(metric_help());
   CLI::App* compare = command("compare", "one page that shows several runs side by side", Command::compare);
   compare->add_option("runs", line.runs, "run folders that hold a report.json")->required()->expected(2, -1);
   CLI::App* inspect =

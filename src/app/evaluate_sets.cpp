@@ -67,7 +67,7 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
     real = open_evaluation_set(line.real, options);
     const std::string& file = line.extractor.empty() ? config.evaluate.extractor : line.extractor;
     extractor = extractor_for(file, fake, real, comm.topology().device);
-    if (MetricContext{comm, config.evaluate}.wants("intra_fid")) match_labels(fake, real);  // refused before the work
+    if (MetricContext{comm, config.evaluate}.needs().labels) match_labels(fake, real);  // refused before the work
   });
   if (comm.root())
     for (const EvaluationSet* set : {&fake, &real})

@@ -33,10 +33,11 @@ at::Tensor first_rows(const Dataset& data, int64_t count) {
   return data.rows(0, count > 0 ? std::min(count, data.size()) : data.size());
 }
 
-// FD and IS against the step, from the stored snapshots.
+// The metrics that have curves against the step, from the stored snapshots.
 Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, const fs::path& folder) {
   EvaluateConfig config = whole.config;
-  std::erase_if(config.metrics, [](const std::string& metric) { return metric != "fid" && metric != "is"; });
+  const std::vector<std::string> cheap = metrics_with_curves();
+  std::erase_if(config.metrics, [&](const std::string& metric) { return std::ranges::count(cheap, metric) == 0; });
   const MetricContext context{whole.comm, config, whole.extractor, whole.gaussians25};
   Json curve = Json::array();
   if (!fs::is_directory(folder / "snapshots")) return curve;
@@ -53,19 +54,14 @@ Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, 
   return curve;
 }
 
-// FD and IS along the chains, beside what the chains themselves tell, and in the run's log as phase "metrics/METHOD".
+// Metrics along the chains, beside what the chains themselves tell, and in the run's log as phase "metrics/METHOD".
 void keep_curve(Run& run, const std::string& method, const Json& curve) {
   add_metrics(run.samples_of(method), std::vector<Json>(curve.begin(), curve.end()));
   const std::string phase = "evaluate/" + method;
   run.log.resume(phase, -1);
   for (const Json& point : curve) {
     std::vector<NamedValue> values;
-    for (const char* path : {"/frechet_distance", "/inception_score/mean"}) {
-      const Json::json_pointer at(path);
-      if (point.contains(at) && point[at].is_number())
-        values.push_back(
-            {at.parent_pointer().empty() ? at.back() : at.parent_pointer().back(), point[at].get<double>()});
-    }
+    for (const auto& [name, value] : curve_values(point)) values.push_back({name, value});
     run.log.record(phase, point["step"].get<int64_t>(), values);
   }
 }
@@ -84,8 +80,7 @@ Extractor extractor_of(Run& run) {
 }
 
 void check_evaluation(const Run& run) {
-  const std::vector<std::string>& metrics = run.config.evaluate.metrics;
-  if (run.test.size() > 0 && std::ranges::find(metrics, "intra_fid") != metrics.end())
+  if (run.test.size() > 0 && MetricContext{run.comm, run.config.evaluate}.needs().labels)
     run.comm.together([&] { match_labels(set_of(run.train), set_of(run.test)); });  // samples have train's classes
   if (!run.train.images()) return;
   run.comm.together([&] {

@@ -2,12 +2,14 @@
 
 #include "config/load.hpp"
 #include "ddls/registry.hpp"
+#include "metrics/registry.hpp"
 
 namespace ddls {
 
 Config default_config() {
   Config config;
   add_samplers(config.sample);
+  add_metrics(config.evaluate);
   return config;
 }
 

@@ -45,7 +45,7 @@ std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_eva
   auto shared = std::make_shared<Evaluator>();
   if (run.train.images()) shared->extractor = extractor_of(run);
   shared->config = run.config.evaluate;
-  shared->config.metrics = {"fid", "is"};
+  shared->config.metrics = metrics_with_curves();
   // A run that is taken up again need not extract the reference's features again.
   if (shared->config.cache.empty()) shared->config.cache = (run.folder / "reference").string();
   shared->source = latent_source(run.config, run.classes, run.comm.topology().device);
@@ -60,10 +60,7 @@ std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_eva
     const Json metrics =
         metrics_of(context(), samples_of(generator, shared->source, shared->shape, shared->count), shared->reference);
     std::vector<NamedValue> values;
-    if (metrics.contains("frechet_distance") && metrics["frechet_distance"].is_number())
-      values.push_back({"frechet_distance", metrics["frechet_distance"].get<double>()});
-    if (metrics.contains("inception_score") && metrics["inception_score"].is_object())
-      values.push_back({"inception_score", metrics["inception_score"]["mean"].get<double>()});
+    for (const auto& [name, value] : curve_values(metrics)) values.push_back({name, value});
     return values;
   };
 }

@@ -206,16 +206,13 @@ void bind_evaluate(Section& s, EvaluateConfig& c) {
   s.value("reference", &c.reference, "the real set that samples are compared with", one_of({"train", "test"}));
   s.value("reference_count", &c.reference_count, "how many of them; 0: all", at_least(0));
   s.value("batch", &c.batch, "samples per pass through the feature network", at_least(1));
-  s.value("metrics", &c.metrics, "what is computed; the last three cost many Fréchet distances",
-          one_of({"fid", "is", "kid", "prdc", "fid_error", "fid_infinity", "is_infinity", "intra_fid"}));
+  std::vector<std::string> names;
+  for (const MetricConfig& metric : c.known) names.push_back(metric.name);
+  s.value("metrics", &c.metrics, "what is computed; `evaluate --help` says what each is", one_of(names));
   s.value("cache", &c.cache, "folder that keeps reference statistics between runs; none: they are computed anew",
           a_path());
-  Section& kid = s.section("kid", "Kernel Inception Distance by subsets");
-  kid.value("subsets", &c.kid.subsets, "random subsets", at_least(1));
-  kid.value("subset_size", &c.kid.subset_size, "images of either set in each, at most the smaller set", at_least(2));
-  Section& prdc = s.section("prdc", "precision, recall, density, coverage");
-  prdc.value("k", &c.prdc.k, "balls reach the k-th neighbour", at_least(1));
-  prdc.value("count", &c.prdc.count, "the first so many images of each set", at_least(2));
+  for (MetricConfig& metric : c.known)
+    if (!metric.options.none()) metric.options.bind(s.section(metric.name, metric.doc));
   Section& neighbours =
       s.section("neighbours", "figure of the training images nearest to samples: one pass over them all");
   neighbours.value("samples", &c.neighbours.samples, "the first so many samples of each method; 0: no figure",

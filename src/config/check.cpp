@@ -162,6 +162,14 @@ bool is_class(const std::string& text, int64_t classes) {
          std::stoll(text) < classes;
 }
 
+// Of a part that brings its own options.
+void check_options(const std::string& section, const Options& options, std::vector<Conflict>& out) {
+  for (Conflict conflict : options.check()) {
+    for (std::string& key : conflict.keys) key = section + "." + key;
+    out.push_back(std::move(conflict));
+  }
+}
+
 void check_sample(const SampleConfig& s, const ModelConfig& model, std::vector<Conflict>& out) {
   if (s.labels != "cycle" && s.labels != "uniform" && !is_class(s.labels, model.classes))
     out.push_back({{"sample.labels", "model.classes"},
@@ -171,11 +179,7 @@ void check_sample(const SampleConfig& s, const ModelConfig& model, std::vector<C
   for (size_t i = 0; i < s.methods.size(); ++i)
     if (std::find(s.methods.begin(), s.methods.begin() + i, s.methods[i]) != s.methods.begin() + i)
       out.push_back({{"sample.methods"}, fmt::format("'{}' is given twice", s.methods[i])});
-  for (const SamplerConfig& sampler : s.samplers)
-    for (Conflict conflict : sampler.options.check()) {
-      for (std::string& key : conflict.keys) key = fmt::format("sample.{}.{}", sampler.name, key);
-      out.push_back(std::move(conflict));
-    }
+  for (const SamplerConfig& sampler : s.samplers) check_options("sample." + sampler.name, sampler.options, out);
 }
 
 // bfloat16 runs on inference graphs (docs/architecture.md).
@@ -192,6 +196,11 @@ void check_precision(const Config& c, std::vector<Conflict>& out) {
 }
 
 }  // namespace
+
+const MetricConfig* EvaluateConfig::find(const std::string& metric) const {
+  const auto found = std::find_if(known.begin(), known.end(), [&](const auto& m) { return m.name == metric; });
+  return found == known.end() ? nullptr : &*found;
+}
 
 const SamplerConfig* SampleConfig::find(const std::string& sampler) const {
   const auto found = std::find_if(samplers.begin(), samplers.end(), [&](const auto& s) { return s.name == sampler; });
@@ -215,6 +224,7 @@ std::vector<Conflict> check(const Config& c) {
   check_output_noise(c.train.ratio, out);
   check_ratio(c, out);
   check_sample(c.sample, c.model, out);
+  for (const MetricConfig& metric : c.evaluate.known) check_options("evaluate." + metric.name, metric.options, out);
   check_precision(c, out);
   return out;
 }

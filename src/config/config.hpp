@@ -170,13 +170,10 @@ struct SampleConfig {
   }
 };
 
-struct KidConfig {  // defaults: torch-fidelity's
-  int64_t subsets = 100, subset_size = 1000;
-};
-
-struct PrdcConfig {
-  int64_t k = 5;
-  int64_t count = 10'000;  // the first so many images of each set
+// A metric as the configuration sees it. The list of them comes from above (metrics/registry.hpp).
+struct MetricConfig {
+  std::string name, doc;  // of its section, which it has unless there are no options
+  Options options;
 };
 
 struct NeighboursConfig {  // the figure of nearest training images
@@ -190,10 +187,11 @@ struct EvaluateConfig {
   int64_t reference_count = 0;     // 0: all
   int64_t batch = 64;
   std::vector<std::string> metrics{"fid", "is", "kid", "prdc"};
-  std::string cache;  // folder of reference statistics; empty: none
-  KidConfig kid;
-  PrdcConfig prdc;
+  std::string cache;                // folder of reference statistics; empty: none
+  std::vector<MetricConfig> known;  // what `metrics` may name, in the order of the sections
   NeighboursConfig neighbours;
+
+  const MetricConfig* find(const std::string& metric) const;  // null: there is none of that name
 };
 
 struct OutputConfig {

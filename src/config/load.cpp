@@ -121,6 +121,8 @@ std::string key_text(const Config& config) {
   Config copy = config, initial;
   for (const SamplerConfig& sampler : config.sample.samplers)
     initial.sample.samplers.push_back({sampler.name, sampler.doc, sampler.options.defaults(), sampler.uses_ratio});
+  for (const MetricConfig& metric : config.evaluate.known)
+    initial.evaluate.known.push_back({metric.name, metric.doc, metric.options.defaults()});
   Section root("", ""), defaults("", "");
   bind(root, copy);
   bind(defaults, initial);

@@ -3,6 +3,7 @@
 // of values are refused. A configuration can so hold options of parts that it does not know, such as samplers.
 #include <any>
 #include <functional>
+#include <type_traits>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -64,5 +65,18 @@ class Options {
   std::function<void(Section&, std::any&)> bind_;
   std::function<std::vector<Conflict>(const std::any&)> check_;
 };
+
+struct NoOptions {};  // the type of the options of a part that has none
+
+// `f`, which takes options as a T, made a function that takes them as Options.
+template <typename T, typename F>
+auto with_options_as(F f) {
+  return [f = std::move(f)](const Options& options, const auto&... more) {
+    if constexpr (std::is_same_v<T, NoOptions>)
+      return f(NoOptions{}, more...);
+    else
+      return f(options.as<T>(), more...);
+  };
+}
 
 }  // namespace ddls

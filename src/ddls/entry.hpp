@@ -47,28 +47,18 @@ struct Entry {
   std::vector<Rate> rates = {};
 };
 
-struct NoOptions {};
-
 template <typename T>
 Sampler described(Entry<T> entry) {
-  const auto with_type = [](auto f) {
-    return [f = std::move(f)](const Options& options, const auto&... more) {
-      if constexpr (std::is_same_v<T, NoOptions>)
-        return f(NoOptions{}, more...);
-      else
-        return f(options.as<T>(), more...);
-    };
-  };
   return {.name = std::move(entry.name),
           .title = std::move(entry.title),
           .summary = std::move(entry.summary),
           .colour = entry.colour,
           .defaults = entry.keys ? Options::of<T>(std::move(entry.keys), std::move(entry.check)) : Options(),
           .uses_ratio = entry.uses_ratio,
-          .needs_gradient = with_type(std::move(entry.needs_gradient)),
-          .has_warm_up = with_type(std::move(entry.has_warm_up)),
-          .exact = with_type(std::move(entry.exact)),
-          .make = with_type(std::move(entry.make)),
+          .needs_gradient = with_options_as<T>(std::move(entry.needs_gradient)),
+          .has_warm_up = with_options_as<T>(std::move(entry.has_warm_up)),
+          .exact = with_options_as<T>(std::move(entry.exact)),
+          .make = with_options_as<T>(std::move(entry.make)),
           .rates = std::move(entry.rates)};
 }
 

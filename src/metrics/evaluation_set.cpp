@@ -177,6 +177,12 @@ std::string EvaluationSet::sample_name(int64_t id) const {
                      file_of ? fmt::format(" ({})", file_of(id)) : "");
 }
 
+bool lies_class_by_class(const EvaluationSet& set) {
+  if (!set.labels.defined() || set.labels.numel() < 2) return false;
+  const at::Tensor steps = set.labels.diff();
+  return steps.ge(0).all().item<bool>() && steps.gt(0).any().item<bool>();
+}
+
 std::optional<MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b) {
   if (!a.labels.defined() || !b.labels.defined()) return std::nullopt;
   return match_classes({a.name, a.labels, a.class_names}, {b.name, b.labels, b.class_names});

@@ -49,6 +49,9 @@ struct EvaluationSet {
   std::function<EvaluationSet(const at::Tensor& ids)> part;  // the images `ids` alone
 };
 
+// A set in which classes follow one another, as a folder with a folder per class has them: a part of it lacks classes.
+bool lies_class_by_class(const EvaluationSet& set);
+
 // Matches the classes of two sets where both have labels. Throws Error(data): no class in common (class_names.hpp).
 std::optional<MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b);
 

@@ -44,9 +44,9 @@ Features features_of(const EvaluationSet& set, const std::vector<Piece>& pieces,
           const int64_t place = piece.rows[static_cast<size_t>(row < size ? from + row : from)];
           return set.sample_name(ids.begin + place);
         };
-        const Features part = options.extractor->extract(images, options.logits(), name);
+        const Features part = options.extractor->extract(images, options.logits, name);
         features.push_back(part.features.narrow(0, 0, size));
-        if (options.logits()) logits.push_back(part.logits.narrow(0, 0, size));
+        if (options.logits) logits.push_back(part.logits.narrow(0, 0, size));
       }
     }
     const at::Tensor places = at::tensor(piece.rows, at::kLong);
@@ -56,7 +56,7 @@ Features features_of(const EvaluationSet& set, const std::vector<Piece>& pieces,
       whole.index_copy_(0, places, joined);
     };
     place(block.features, features);
-    if (options.logits()) place(block.logits, logits);
+    if (options.logits) place(block.logits, logits);
   }
   return block;
 }
@@ -78,10 +78,6 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
   if (!blocks.empty()) result.rows.first_own = blocks.front().index;
 
   Moments moments(features);
-  std::optional<InceptionScore> score;
-  std::optional<InceptionScoreOfSubsets> subset_scores;
-  if (options.inception_score) score.emplace(options.extractor->classes, set.count);
-  if (options.inception_subsets) subset_scores.emplace(options.extractor->classes, extrapolation_subsets(set.count));
   const auto start = std::chrono::steady_clock::now();
   comm.together([&] {
     const auto decode = [&](size_t i) {
@@ -94,8 +90,7 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
       if (i + 1 < blocks.size()) next = decode(i + 1);
       const Features block = features_of(set, pieces, blocks[i].ids, options);
       if (options.moments) moments.add(block.features);
-      if (score) score->add(block.logits, blocks[i].ids);
-      if (subset_scores) subset_scores->add(block.logits, blocks[i].ids);
+      for (StreamedSums* sums : options.streamed) sums->add(block, blocks[i].ids);
       if (blocks[i].ids.begin < result.rows.count) result.rows.own.push_back(block.features);
     }
   });
@@ -110,14 +105,7 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
     comm.all_reduce(moments.sums());
     comm.together([&] { result.gaussian = moments.statistics(set.name); });
   }
-  if (score) {
-    comm.all_reduce(score->sums());
-    result.inception_score = score->score();
-  }
-  if (subset_scores) {
-    comm.all_reduce(subset_scores->sums());
-    result.inception_subsets = {subset_scores->sizes(), subset_scores->scores()};
-  }
+  for (StreamedSums* sums : options.streamed) comm.all_reduce(sums->sums());
   return result;
 }
 

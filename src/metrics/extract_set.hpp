@@ -1,25 +1,31 @@
 #pragma once
 // From a set to what metrics need of it: each rank decodes and extracts its own blocks, decoding one block ahead of the
-// network in a thread; sums of Fréchet distance and Inception Score are all-reduced once at the end.
-#include <optional>
+// network in a thread; sums that metrics make of features or class probabilities are all-reduced once at the end.
 #include <string>
+#include <vector>
 
 #include "dist/communicator.hpp"
 #include "metrics/features.hpp"
-#include "metrics/inception_score.hpp"
 #include "metrics/moments.hpp"
 #include "metrics/evaluation_set.hpp"
 #include "metrics/feature_blocks.hpp"
 
 namespace ddls {
 
+// What a metric adds up of blocks of features as they pass.
+class StreamedSums {
+ public:
+  virtual ~StreamedSums() = default;
+  virtual void add(const Features& block, IdRange ids) = 0;  // rows of these ids
+  virtual at::Tensor& sums() = 0;                            // what the ranks' are added to at the end; float64
+};
+
 struct ExtractOptions {
   const Extractor* extractor = nullptr;  // null: points are their own features
   int64_t batch = 64;                    // samples per pass through the network
   bool moments = true;
-  bool inception_score = false;
-  bool inception_subsets = false;  // the score against the number of samples
-  bool logits() const { return inception_score || inception_subsets; }
+  bool logits = false;  // needs an extractor with classes
+  std::vector<StreamedSums*> streamed = {};
   int64_t keep = 0;  // how many of the first rows are kept as features, over all ranks
 };
 
@@ -27,12 +33,6 @@ struct SetFeatures {
   std::string name;
   int64_t count = 0;  // 0: statistics of unknown count
   GaussianStatistics gaussian;
-  std::optional<MeanStd> inception_score;
-  struct Curve {
-    std::vector<int64_t> sizes;
-    std::vector<double> scores;
-  };
-  std::optional<Curve> inception_subsets;
   FeatureBlocks rows;      // the first `keep`
   at::Tensor labels;       // [count] int64; undefined where there are none
   ClassNames class_names;  // as in EvaluationSet

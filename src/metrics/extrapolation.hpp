@@ -8,6 +8,8 @@
 
 namespace ddls {
 
+constexpr int64_t least_for_extrapolation = 20;  // samples
+
 struct Subsets {
   std::vector<int64_t> sizes;  // 15
   at::Tensor members;          // [15, n] bool; the same for every set of n

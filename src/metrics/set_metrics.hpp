@@ -1,14 +1,19 @@
 #pragma once
-// The metrics of one set against a reference, distributed over the ranks. **Collective.**
+// The metrics of one set against a reference, distributed over the ranks: what the registry lists and the configuration
+// asks for. **Collective.**
+#include <any>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/error.hpp"
 #include "config/config.hpp"
 #include "dist/communicator.hpp"
-#include "metrics/features.hpp"
-#include "metrics/frechet.hpp"
 #include "metrics/evaluation_set.hpp"
 #include "metrics/extract_set.hpp"
+#include "metrics/features.hpp"
+#include "metrics/frechet.hpp"
+#include "metrics/registry.hpp"
 
 namespace ddls {
 
@@ -18,20 +23,39 @@ struct MetricContext {
   const EvaluateConfig& config;
   const Extractor* extractor = nullptr;  // null for points
   bool gaussians25 = false;              // also Table 1
+  std::span<const Metric> known = known_metrics();
 
-  bool wants(const char* metric) const;  // of evaluate.metrics
-  bool wants_frechet() const;            // whole sets' mean and covariance
+  // Those of evaluate.metrics with what they bring, and those that are computed unasked; of what there can be here.
+  std::vector<const Metric*> wanted() const;
+  MetricNeeds needs() const;  // of all of them
+  const Options& options_of(const Metric& metric) const;
 };
 
 // A real set with all that several comparisons share.
 struct Reference {
   SetFeatures set;
   bool statistics_only = false;
-  std::optional<GaussianFactor> factor;  // on rank 0, where Fréchet distances are computed
-  std::optional<double> kernel_sum;      // KID
-  at::Tensor radii;                      // PRDC; undefined where the set is too small
+  std::optional<GaussianFactor> factor;      // on rank 0, where Fréchet distances are computed
+  std::map<std::string, std::any> prepared;  // by name of the metric
 };
 Reference prepare_reference(const MetricContext& context, const EvaluationSet& set);
+
+// What a metric is computed from.
+struct MetricInputs {
+  const MetricContext& context;
+  const EvaluationSet& set;  // the samples themselves
+  const SetFeatures& own;
+  const Reference& reference;
+  StreamedSums* streamed = nullptr;  // of the metric, over all ranks; null where there are none
+  const std::any* prepared = nullptr;
+
+  template <typename T>
+  const T& prepared_as() const {
+    const T* value = prepared ? std::any_cast<T>(prepared) : nullptr;
+    ensure(value != nullptr, "a metric asks for what it has not prepared");
+    return *value;
+  }
+};
 
 // Whether Fréchet distances of the set are taken of mean and covariance that its file gives. Not of those of an extractor with
 // another number of features, where the set has samples too.

@@ -113,7 +113,7 @@ std::string differences(const std::vector<NamedRun>& runs) {
 
 std::string results(const std::vector<NamedRun>& runs) {
   std::string rows;
-  for (const Metric& metric : all_metrics()) {
+  for (const MetricColumn& metric : metric_columns()) {
     const auto measured = [&](const MethodRun& method) {
       return metric_value(metric, metrics_of_method(method)).has_value();
     };
@@ -134,7 +134,7 @@ std::string results(const std::vector<NamedRun>& runs) {
 
 std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& runs, auto curves_of) {
   std::string plots;
-  for (const Metric& metric : all_metrics()) {
+  for (const MetricColumn& metric : metric_columns()) {
     std::vector<Series> series;
     for (size_t i = 0; i < runs.size(); ++i)
       if (const Curve* curve = curves_of(runs[i].data, metric)) {
@@ -153,11 +153,9 @@ std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& ru
 std::string training_curves(const std::vector<NamedRun>& runs) {
   std::string body;
   for (const std::string& name : names_in(runs, &RunData::phases, [](const PhaseRecords&) { return true; }))
-    body += plots_of("training step", runs, [&](const RunData& run, const Metric& metric) -> const Curve* {
+    body += plots_of("training step", runs, [&](const RunData& run, const MetricColumn& metric) -> const Curve* {
       for (const PhaseRecords& phase : run.phases)
-        if (phase.name == name)
-          // metrics.jsonl holds the mean of the Inception Score under its bare name.
-          return find_curve(phase.curves, metric.path == "inception_score.mean" ? "inception_score" : metric.path);
+        if (phase.name == name) return find_curve(phase.curves, metric.curve.empty() ? metric.path : metric.curve);
       return nullptr;
     });
   return body;
@@ -168,7 +166,7 @@ std::string chain_curves(const std::vector<NamedRun>& runs) {
   for (const std::string& name :
        names_in(runs, &RunData::methods, [](const MethodRun& method) { return !method.quality.empty(); })) {
     const std::string plots =
-        plots_of("Langevin step", runs, [&](const RunData& run, const Metric& metric) -> const Curve* {
+        plots_of("Langevin step", runs, [&](const RunData& run, const MetricColumn& metric) -> const Curve* {
           const MethodRun* method = find_method(run, name);
           return method ? find_curve(method->quality, metric.path) : nullptr;
         });

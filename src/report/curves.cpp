@@ -114,7 +114,7 @@ std::string chain_curves(const RunData& run) {
 
 std::string quality_curves(const RunData& run) {
   std::string plots;
-  for (const Metric& metric : all_metrics()) {
+  for (const MetricColumn& metric : metric_columns()) {
     std::vector<Series> series = series_of(run, metric.path, &MethodRun::quality);
     if (series.empty()) continue;
     for (Series& one : series) {

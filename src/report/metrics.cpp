@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "report/records.hpp"
@@ -11,30 +10,7 @@
 namespace ddls {
 namespace {
 
-const std::array<Metric, 20> known_metrics{{
-    {"frechet_distance", "frechet_distance_std", "Fréchet distance", "", Better::lower, 1, -4, true},
-    {"fid_infinity.value", "", "Fréchet distance, n → ∞", "extrapolated", Better::lower, 1, -4, true},
-    {"intra_fid.mean", "", "Fréchet distance, per class", "mean of classes", Better::lower, 1, -4, true},
-    {"inception_score.mean", "inception_score.std", "Inception Score", "", Better::higher, 1, 2, true},
-    {"is_infinity.value", "", "Inception Score, n → ∞", "extrapolated", Better::higher, 1, 2, true},
-    {"kid.unbiased", "", "KID, all pairs", "10⁻³", Better::lower, 1e3, 3, false},
-    {"kid.subsets_mean", "kid.subsets_std", "KID, subsets", "10⁻³", Better::lower, 1e3, 3, false},
-    {"precision", "", "precision", "", Better::higher, 1, 3, false},
-    {"recall", "", "recall", "", Better::higher, 1, 3, false},
-    {"density", "", "density", "", Better::higher, 1, 3, false},
-    {"coverage", "", "coverage", "", Better::higher, 1, 3, false},
-    {"modes_recovered", "", "modes recovered", "", Better::higher, 1, 0, true},
-    {"high_quality_fraction", "", "high quality", "%", Better::higher, 100, 2, true},
-    {"high_quality_std", "", "spread", "per coordinate", Better::like_real, 1, 4, true},
-    {"high_quality_radial", "", "spread", "radial", Better::like_real, 1, 4, false},
-    {"mass_total_variation", "", "mode mass, TV", "from uniform", Better::lower, 1, 4, false},
-    {"mass_total_variation_all", "", "mode mass of all samples, TV", "from the data's", Better::lower, 1, 4, false},
-    {"mass_chi2", "", "mode mass, χ²", "", Better::lower, 1, 1, false},
-    {"mass_min", "", "smallest mode", "samples", Better::like_real, 1, 0, false},
-    {"mass_max", "", "largest mode", "samples", Better::like_real, 1, 0, false},
-}};
-
-bool has(const Json& metrics, const Metric& metric) {
+bool has(const Json& metrics, const MetricColumn& metric) {
   return metrics.is_object() && metrics.contains(metric.path.substr(0, metric.path.find('.')));
 }
 
@@ -45,7 +21,7 @@ std::string written(double value, int decimals) {
 }
 
 // The reason stands inside the metric, beside it under its name, or beside it for all of them.
-std::string reason(const Metric& metric, const Json& metrics) {
+std::string reason(const MetricColumn& metric, const Json& metrics) {
   const std::string key = metric.path.substr(0, metric.path.find('.'));
   for (const std::string& place : {key + ".why", key + "_why", "why." + key}) {
     const std::string why = text_at(metrics, place);
@@ -57,11 +33,15 @@ std::string reason(const Metric& metric, const Json& metrics) {
 
 }  // namespace
 
-std::span<const Metric> all_metrics() { return known_metrics; }
+const std::vector<MetricColumn>& metric_columns() {
+  static const std::vector<MetricColumn> columns = columns_of();
+  return columns;
+}
 
-std::vector<Metric> metrics_of(const RunData& run) {
-  std::vector<Metric> present;
-  std::copy_if(known_metrics.begin(), known_metrics.end(), std::back_inserter(present), [&](const Metric& metric) {
+std::vector<MetricColumn> columns_of(const RunData& run) {
+  const std::vector<MetricColumn>& all = metric_columns();
+  std::vector<MetricColumn> present;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(present), [&](const MetricColumn& metric) {
     return has(metrics_of_real(run), metric) ||
            std::any_of(run.methods.begin(), run.methods.end(),
                        [&](const MethodRun& method) { return has(metrics_of_method(method), metric); });
@@ -69,12 +49,12 @@ std::vector<Metric> metrics_of(const RunData& run) {
   return present;
 }
 
-std::optional<double> metric_value(const Metric& metric, const Json& metrics) {
+std::optional<double> metric_value(const MetricColumn& metric, const Json& metrics) {
   const auto value = number_at(metrics, metric.path);
   return value ? std::optional(*value * metric.factor) : std::nullopt;
 }
 
-MetricText metric_text(const Metric& metric, const Json& metrics) {
+MetricText metric_text(const MetricColumn& metric, const Json& metrics) {
   const auto value = metric_value(metric, metrics);
   if (!value) {
     const std::string why = reason(metric, metrics);

@@ -14,14 +14,14 @@
 namespace ddls {
 namespace {
 
-std::string clause(const Metric& metric, const MethodRun& method) {
+std::string clause(const MetricColumn& metric, const MethodRun& method) {
   const auto steps = number_at(method.summary, "steps");
   return fmt::format("{}{} ({}{})", metric_text(metric, metrics_of_method(method)).text, metric.unit == "%" ? " %" : "",
                      method_title(method.name), steps && *steps > 0 ? fmt::format(", {:.0f} steps", *steps) : "");
 }
 
 // The generator first: what the samplers start from.
-std::string sentence(const Metric& metric, const RunData& run) {
+std::string sentence(const MetricColumn& metric, const RunData& run) {
   std::string before, after;
   for (const MethodRun& method : run.methods) {
     if (!metric_value(metric, metrics_of_method(method))) continue;
@@ -35,20 +35,31 @@ std::string sentence(const Metric& metric, const RunData& run) {
   return fmt::format("{}: {}{}{}.", title, before, before.empty() || after.empty() ? "" : " → ", after);
 }
 
-size_t columns_of(const std::string& text) {  // UTF-8: bytes that begin a character
+size_t width_of(const std::string& text) {  // UTF-8: bytes that begin a character
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-using Row = std::vector<std::string>;
+using Column = std::vector<std::string>;
 
-std::string aligned(const std::vector<Row>& rows) {
+size_t width_of(const Column& column) {
+  size_t width = 0;
+  for (const std::string& cell : column) width = std::max(width, width_of(cell));
+  return width;
+}
+
+size_t width_of(const std::vector<Column>& columns) {
+  size_t width = 0;
+  for (const Column& column : columns) width += width_of(column) + (width == 0 ? 0 : 3);
+  return width;
+}
+
+std::string aligned(const std::vector<Column>& columns) {
   std::string text;
-  for (const Row& row : rows) {
-    for (size_t column = 0; column < row.size(); ++column) {
-      size_t width = 0;
-      for (const Row& other : rows) width = std::max(width, columns_of(other[column]));
-      const std::string fill(width - columns_of(row[column]), ' ');
-      text += column == 0 ? row[column] + fill : "   " + fill + row[column];
+  for (size_t row = 0; row < columns.front().size(); ++row) {
+    for (size_t column = 0; column < columns.size(); ++column) {
+      const std::string& cell = columns[column][row];
+      const std::string fill(width_of(columns[column]) - width_of(cell), ' ');
+      text += column == 0 ? cell + fill : "   " + fill + cell;
     }
     text.erase(text.find_last_not_of(' ') + 1);
     text += '\n';
@@ -60,7 +71,7 @@ std::string aligned(const std::vector<Row>& rows) {
 
 std::string headline(const RunData& run) {
   std::string text;
-  for (const Metric& metric : all_metrics()) {
+  for (const MetricColumn& metric : metric_columns()) {
     if (!metric.main || metric.better == Better::like_real) continue;
     const std::string next = sentence(metric, run);
     if (!next.empty()) text += (text.empty() ? "" : "\n") + next;
@@ -69,27 +80,41 @@ std::string headline(const RunData& run) {
 }
 
 std::string summary_text(const fs::path& run_folder) {
+  constexpr size_t widest = 100;  // of the tables below the first
   const RunData run = read_run_summary(run_folder);
-  std::vector<Metric> metrics;
-  for (const Metric& metric : metrics_of(run)) {
-    if (metric.main) metrics.push_back(metric);
+  std::vector<const Json*> values;
+  Column heads{"method"};
+  Column seconds{"time, s"};
+  for (const MethodRun& method : run.methods) {
+    heads.push_back(method_title(method.name));
+    values.push_back(&metrics_of_method(method));
+    const auto time = number_at(method.summary, "seconds");
+    seconds.push_back(time ? fmt::format("{:.1f}", *time) : "");
   }
-  std::vector<Row> rows{{"method"}};
-  for (const Metric& metric : metrics) rows[0].push_back(metric.title + (metric.unit == "%" ? ", %" : ""));
-  rows[0].push_back("time, s");
-  const auto add = [&](const std::string& name, const Json& values, const Json& summary) {
-    Row row{method_title(name)};
-    for (const Metric& metric : metrics) {
-      const MetricText value = metric_text(metric, values);
-      row.push_back(value.absent ? "n/a" : value.text);
+  if (metrics_of_real(run).is_object()) {
+    heads.push_back(method_title("real"));
+    values.push_back(&metrics_of_real(run));
+    seconds.emplace_back();
+  }
+  std::vector<Column> first{heads}, others{heads};
+  std::string text;
+  for (const MetricColumn& metric : columns_of(run)) {
+    const bool with_unit = metric.unit == "%" || (!metric.main && !metric.unit.empty());
+    Column column{metric.title + (with_unit ? ", " + metric.unit : "")};
+    for (const Json* one : values) {
+      const MetricText value = metric_text(metric, *one);
+      column.push_back(value.absent ? "n/a" : value.text);
     }
-    const auto seconds = number_at(summary, "seconds");
-    row.push_back(seconds ? fmt::format("{:.1f}", *seconds) : "");
-    rows.push_back(row);
-  };
-  for (const MethodRun& method : run.methods) add(method.name, metrics_of_method(method), method.summary);
-  if (metrics_of_real(run).is_object()) add("real", metrics_of_real(run), Json());
-  return aligned(rows) + "report: " + (run_folder / "report.html").string() + "\n";
+    std::vector<Column>& table = metric.main ? first : others;
+    if (!metric.main && others.size() > 1 && width_of(others) + 3 + width_of(column) > widest) {
+      text += "\n" + aligned(others);
+      others = {heads};
+    }
+    table.push_back(column);
+  }
+  first.push_back(seconds);
+  if (others.size() > 1) text += "\n" + aligned(others);
+  return aligned(first) + text + "report: " + (run_folder / "report.html").string() + "\n";
 }
 
 }  // namespace ddls

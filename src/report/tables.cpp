@@ -24,14 +24,14 @@ std::string row_head(const std::string& name) {
   return "<td>" + style_dot(style_of_method(name)) + escape(method_title(name)) + "</td>";
 }
 
-std::string head_cell(const Metric& metric) {
+std::string head_cell(const MetricColumn& metric) {
   const char* arrow = metric.better == Better::higher ? " ↑" : metric.better == Better::lower ? " ↓" : "";
   std::string unit = metric.unit;
   if (metric.better == Better::like_real) unit += unit.empty() ? "as real data" : ", as real data";
   return fmt::format("<th>{}{}<small>{}</small></th>", escape(metric.title), arrow, escape(unit));
 }
 
-std::string cell(const Metric& metric, const Json& metrics, bool best) {
+std::string cell(const MetricColumn& metric, const Json& metrics, bool best) {
   const MetricText value = metric_text(metric, metrics);
   if (value.absent) return fmt::format("<td class=\"na\">{}</td>", escape(value.text));
   return fmt::format("<td{} title=\"{}\">{}</td>", best ? " class=\"best\"" : "", escape(value.exact),
@@ -39,7 +39,7 @@ std::string cell(const Metric& metric, const Json& metrics, bool best) {
 }
 
 // The best value as written, so that rows that look alike are marked alike; empty where the methods do not differ.
-std::string best_text(const Metric& metric, const RunData& run) {
+std::string best_text(const MetricColumn& metric, const RunData& run) {
   if (metric.better == Better::like_real) return {};
   std::optional<double> best;
   std::set<std::string> texts;
@@ -131,13 +131,13 @@ void add_leaves(const Json& value, const std::string& path, std::string& rows) {
 }  // namespace
 
 std::string metrics_table(const RunData& run) {
-  const std::vector<Metric> metrics = metrics_of(run);
+  const std::vector<MetricColumn> metrics = columns_of(run);
   if (metrics.empty()) return {};
   std::string head = "<th>method</th>", rows;
-  for (const Metric& metric : metrics) head += head_cell(metric);
+  for (const MetricColumn& metric : metrics) head += head_cell(metric);
   for (const MethodRun& method : run.methods) {
     rows += "<tr>" + row_head(method.name);
-    for (const Metric& metric : metrics) {
+    for (const MetricColumn& metric : metrics) {
       const Json& values = metrics_of_method(method);
       rows += cell(metric, values, metric_text(metric, values).text == best_text(metric, run));
     }
@@ -145,7 +145,7 @@ std::string metrics_table(const RunData& run) {
   }
   if (metrics_of_real(run).is_object()) {
     rows += "<tr class=\"real\">" + row_head("real");
-    for (const Metric& metric : metrics) rows += cell(metric, metrics_of_real(run), false);
+    for (const MetricColumn& metric : metrics) rows += cell(metric, metrics_of_real(run), false);
     rows += "</tr>\n";
   }
   return table(head, rows);
@@ -168,7 +168,8 @@ std::string paper_table(const RunData& run) {
                                      {"ddls", "24.8 ± 0.2", "98 ± 2", "0.10 ± 0.01"}};
   std::string rows;
   const auto metric = [](const char* path) {
-    return *std::find_if(all_metrics().begin(), all_metrics().end(), [&](const Metric& m) { return m.path == path; });
+    return *std::find_if(metric_columns().begin(), metric_columns().end(),
+                         [&](const MetricColumn& m) { return m.path == path; });
   };
   for (const Published& line : published) {
     const MethodRun* method = find_method(run, line.method);

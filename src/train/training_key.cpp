@@ -14,12 +14,18 @@ namespace {
 constexpr std::array samplers_in_keys{"ddls",   "mala",    "hmc", "underdamped", "ex2mcmc",    "tempering",     "drs",
                                       "mh_gan", "rep_gan", "dot", "dgflow",      "truncation", "pixel_langevin"};
 
+// The same of metrics.
+constexpr std::array metrics_in_keys{"kid", "prdc"};
+
 // A configuration of defaults in which only what matters to every phase is set.
 Config common(const Config& config) {
   Config relevant;
   for (const char* name : samplers_in_keys)
     if (const SamplerConfig* sampler = config.sample.find(name))
       relevant.sample.samplers.push_back({name, sampler->doc, sampler->options.defaults(), sampler->uses_ratio});
+  for (const char* name : metrics_in_keys)
+    if (const MetricConfig* metric = config.evaluate.find(name))
+      relevant.evaluate.known.push_back({name, metric->doc, metric->options.defaults()});
   relevant.seed = config.seed;
   relevant.train.shards = config.train.shards;
   return relevant;

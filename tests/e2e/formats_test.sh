@@ -4,12 +4,14 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source_dir=${DDLS_SOURCE_DIR:-$here/../..}
 
+metrics=$("$binary" evaluate --help | sed -n '/^Metrics/,/^[^ M]/s/^  \([a-z0-9_]*\) .*/\1/p' | paste -sd,)  # all that can be asked for
+
 # The image job with every kernel that has a rate of its own, every metric, a calibration, snapshots and a cache.
 on 2 --config small.yaml --out runs/images --set sample.methods=[generator,ddls,mala,hmc,ex2mcmc,tempering,elliptical_slice,smc,rejection,obrs,flow] --set sample.count=40 \
   --set sample.record_every=1 --set sample.diagnosed_chains=8 --set sample.ddls.steps=20 --set sample.hmc.steps=2 --set sample.hmc.warmup=2 \
   --set sample.ex2mcmc.steps=2 --set sample.ex2mcmc.warmup=2 --set sample.tempering.steps=2 --set sample.tempering.warmup=2 \
   --set sample.rejection.budget=4 --set sample.rejection.pilots=50 --set sample.obrs.steps=4 --set sample.obrs.pilots=50 --set sample.flow.steps=2 --set sample.flow.warmup=2 --set sample.flow.pilots=50 --set sample.elliptical_slice.steps=2 --set sample.smc.steps=3 --set sample.hmc.pilot_chains=8 --set sample.ex2mcmc.pilot_chains=8 --set sample.tempering.pilot_chains=8 \
-  --set evaluate.metrics=[fid,is,kid,prdc,fid_error,fid_infinity,is_infinity,intra_fid] --set evaluate.kid.subset_size=10 \
+  --set evaluate.metrics=[$metrics] --set evaluate.kid.subset_size=10 \
   --set evaluate.kid.subsets=2 --set evaluate.prdc.k=3 --set train.evaluate_every=12 --set train.evaluate_count=20 \
   --set train.calibration.method=platt --set train.calibration.held_out=20 >out 2>err || { cat err >&2; fail "the image job"; }
 

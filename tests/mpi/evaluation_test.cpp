@@ -6,13 +6,15 @@
 #include "base/error.hpp"
 #include "dist/failure.hpp"
 #include "metrics/extract_set.hpp"
-#include "metrics/pair_metrics.hpp"
+#include "metrics/entries/kid.hpp"
+#include "metrics/entries/prdc.hpp"
 #include "metrics/set_metrics.hpp"
 #include "mpi/world.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
 #include "tensor/npz.hpp"
+#include "unit/metrics/idle_metric.hpp"
 
 namespace ddls {
 namespace {
@@ -29,12 +31,19 @@ EvaluationSet points(int64_t count, uint64_t seed, double shift) {
   return set_of(data);
 }
 
+void set(EvaluateConfig& c, KidOptions kid, PrdcOptions prdc) {
+  for (MetricConfig& metric : c.known) {
+    if (metric.name == "kid") metric.options.as<KidOptions>() = kid;
+    if (metric.name == "prdc") metric.options.as<PrdcOptions>() = prdc;
+  }
+}
+
 // Blocks of 20 rows times a factor; 530 rows are 3 uneven blocks, so a rank may have none.
 EvaluateConfig config() {
   EvaluateConfig c;
   c.batch = 20;
-  c.kid = {7, 90};
-  c.prdc = {3, 400};
+  add_metrics(c);
+  set(c, KidOptions{7, 90}, PrdcOptions{3, 400});
   return c;
 }
 
@@ -93,8 +102,7 @@ TEST(Evaluation, SizesThatWereUsed) {
     const auto metrics = metrics_of(context, points(fakes, 1, 0), reference);
     return std::pair(metrics["kid"], protocol_of(context, metrics, fakes, reference));
   };
-  c.kid = {7, 1000};
-  c.prdc = {3, 50};
+  set(c, {7, 1000}, {3, 50});
   auto [kid, protocol] = record(40, 60);
   EXPECT_EQ(kid["subset_size"], 40);
   EXPECT_EQ(kid["subsets"], 7);
@@ -108,7 +116,7 @@ TEST(Evaluation, SizesThatWereUsed) {
   EXPECT_NE(kid["subsets_std_why"].get<std::string>().find("40 samples"), std::string::npos);
   EXPECT_TRUE(kid["subsets_mean"].is_number());
 
-  c.kid.subsets = 1;
+  set(c, {1, 1000}, {3, 50});
   kid = record(60, 70).first;
   EXPECT_TRUE(kid["subsets_std"].is_null());
 
@@ -116,6 +124,87 @@ TEST(Evaluation, SizesThatWereUsed) {
   EXPECT_FALSE(protocol.contains("prdc"));
   EXPECT_FALSE(protocol.contains("inception_splits"));
   EXPECT_EQ(protocol["covariance_divisor"], "n - 1");
+}
+
+// Images of 4 x 4 whose first pixels are features and logits.
+EvaluationSet labelled_images(int64_t count, uint64_t seed) {
+  Dataset data;
+  data.name = fmt::format("images {}", seed);
+  data.samples = (Noise{seed}.normal({0, count}, 16, 0, Stream::prior) * 40 + 128)
+                     .clamp(0, 255)
+                     .to(at::kByte)
+                     .view({count, 1, 4, 4});
+  data.labels = at::arange(count).remainder(3);
+  return set_of(data);
+}
+
+Extractor first_pixels() {
+  Extractor extractor;
+  extractor.features = 5;
+  extractor.classes = 3;
+  extractor.run = [](const at::Tensor& images, bool logits) {
+    const at::Tensor pixels = images.flatten(1).to(at::kFloat) / 64;
+    return Features{pixels.narrow(1, 0, 5), logits ? pixels.narrow(1, 5, 3) : at::Tensor()};
+  };
+  return extractor;
+}
+
+// Whatever the registry lists writes the keys of its entry, and no other; alone, too, beside what it brings.
+TEST(Evaluation, EveryMetricWritesItsKeys) {
+  const std::vector<Metric> all = test::with_idle_metric();
+  const Extractor extractor = first_pixels();
+  for (const Metric& metric : all) {
+    if (metric.unasked) continue;
+    EvaluateConfig c = config();
+    add_metrics(c, all);
+    c.metrics = {metric.name};
+    const MetricContext context{world(), c, &extractor, false, all};
+    std::set<std::string> known;
+    for (const Metric* one : context.wanted())
+      for (const MetricKey& key : one->keys) known.insert(key.path);
+    const Reference reference = prepare_reference(context, labelled_images(200, 2));
+    const auto metrics = metrics_of(context, labelled_images(150, 1), reference);
+    for (const MetricKey& key : metric.keys) {
+      std::string path = "/" + key.path;
+      std::replace(path.begin(), path.end(), '.', '/');
+      EXPECT_TRUE(key.optional || metrics.contains(nlohmann::ordered_json::json_pointer(path))) << key.path;
+    }
+    for (const auto& [name, value] : metrics.items()) {
+      EXPECT_TRUE(known.contains(name)) << name << " is no key of " << metric.name;
+      EXPECT_FALSE(value.is_null()) << name;
+      if (!value.is_object()) continue;
+      for (const auto& [inner, ignored] : value.items()) EXPECT_TRUE(known.contains(name + "." + inner)) << inner;
+    }
+    const auto protocol = protocol_of(context, metrics, 150, reference);
+    for (const MetricKey& key : metric.protocol_keys)
+      EXPECT_TRUE(protocol.contains(key.path.substr(0, key.path.find('.')))) << key.path;
+  }
+}
+
+TEST(Evaluation, WhatAMetricLacksIsTheReason) {
+  const Extractor extractor = first_pixels();
+  EvaluateConfig c = config();
+  const auto reasons = [&](const EvaluationSet& fake, const EvaluationSet& real) {
+    c.metrics.clear();
+    for (const MetricConfig& metric : c.known) c.metrics.push_back(metric.name);
+    const MetricContext context{world(), c, &extractor};
+    return metrics_of(context, fake, prepare_reference(context, real));
+  };
+  EvaluationSet statistics;
+  statistics.name = "sums";
+  statistics.statistics = GaussianStatistics{500, at::zeros({5}, at::kDouble), at::eye(5, at::kDouble)};
+  const auto without_real = reasons(labelled_images(150, 1), statistics);
+  for (const char* name : {"frechet_distance", "fid_infinity", "inception_score", "is_infinity"})
+    EXPECT_FALSE(without_real[name].is_null()) << name;
+  for (const std::string name : {"kid", "precision", "coverage", "intra_fid"})
+    EXPECT_EQ(without_real[name + "_why"], "sums holds statistics only") << name;
+  const auto without_fake = reasons(statistics, labelled_images(150, 1));
+  EXPECT_TRUE(without_fake["frechet_distance"].is_number());
+  for (const std::string name : {"frechet_distance_std", "inception_score", "kid", "recall"})
+    EXPECT_EQ(without_fake[name + "_why"], "sums holds statistics only") << name;
+  EvaluationSet unlabelled = labelled_images(150, 1);
+  unlabelled.labels = at::Tensor();
+  EXPECT_EQ(reasons(unlabelled, labelled_images(150, 2))["intra_fid_why"], "images 1 has no labels");
 }
 
 TEST(Evaluation, BallsWithoutARadiusSayWhy) {

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "config/load.hpp"
 #include "ddls/registry.hpp"
+#include "metrics/registry.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "models/weight_map.hpp"
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   try {
     Config defaults;
     add_samplers(defaults.sample);
+    add_metrics(defaults.evaluate);
     const Config config = load_config(argv[1], {argv + 6, argv + argc}, defaults);
     const SampleShape shape{config.data.channels, config.data.image_size, config.data.image_size};
     const auto load = [&](Role role, const char* file) {

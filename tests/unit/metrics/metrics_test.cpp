@@ -6,9 +6,9 @@
 
 #include "base/error.hpp"
 #include "metrics/frechet.hpp"
-#include "metrics/inception_score.hpp"
-#include "metrics/kid.hpp"
-#include "metrics/modes.hpp"
+#include "metrics/entries/inception_score.hpp"
+#include "metrics/entries/kid.hpp"
+#include "metrics/entries/modes.hpp"
 #include "metrics/moments.hpp"
 #include "tensor/noise.hpp"
 

@@ -7,10 +7,10 @@
 
 #include "base/files.hpp"
 #include "metrics/frechet.hpp"
-#include "metrics/inception_score.hpp"
-#include "metrics/kid.hpp"
+#include "metrics/entries/inception_score.hpp"
+#include "metrics/entries/kid.hpp"
 #include "metrics/numpy_random.hpp"
-#include "metrics/prdc.hpp"
+#include "metrics/entries/prdc.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls {

@@ -8,9 +8,9 @@ namespace ddls {
 namespace {
 
 std::string text_of(const std::string& path, const Json& metrics) {
-  const auto metric =
-      std::find_if(all_metrics().begin(), all_metrics().end(), [&](const Metric& m) { return m.path == path; });
-  return metric == all_metrics().end() ? "no such metric" : metric_text(*metric, metrics).text;
+  const auto metric = std::find_if(metric_columns().begin(), metric_columns().end(),
+                                   [&](const MetricColumn& m) { return m.path == path; });
+  return metric == metric_columns().end() ? "no such metric" : metric_text(*metric, metrics).text;
 }
 
 TEST(Metrics, AreWrittenWithTheDecimalsThatMeanSomething) {

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.hpp"
 #include "report/comparison.hpp"
+#include "report/metrics.hpp"
 #include "report/records.hpp"
 #include "tensor/image_io.hpp"
 #include "unit/report/fake_run.hpp"
@@ -183,6 +187,51 @@ TEST(Summary, AlignsMethodsAndMainMetrics) {
   expect_contains(text, "generator              17.25               n/a\n");
   expect_contains(text, "DDLS                   9.877       8.12 ± 0.25       1.5\n");
   expect_contains(text, "report: " + (run.folder / "report.html").string() + "\n");
+}
+
+// A report.json in which every metric of the registry has a value, each another one.
+Json with_every_metric(const FakeRun& run) {
+  Json report = Json::parse(read_file(run.folder / "report.json"));
+  Json metrics = Json::object();
+  double value = 0.101;
+  for (const MetricColumn& column : metric_columns()) {
+    std::string path = "/" + column.path;
+    std::replace(path.begin(), path.end(), '.', '/');
+    metrics[Json::json_pointer(path)] = column.decimals == 0 ? std::round(value * 1000) : value;
+    value += 0.001;
+  }
+  for (auto& [name, method] : report["methods"].items()) method["metrics"] = metrics;
+  report["methods"]["ddls"]["curve"] = {{{"step", 0}}, {{"step", 30}}};
+  for (Json& point : report["methods"]["ddls"]["curve"]) point.update(metrics);
+  return report;
+}
+
+TEST(Report, WhatIsComputedIsShownOnThePageInTheTerminalAndInComparisons) {
+  const FakeRun run(true);
+  const Json report = with_every_metric(run);
+  write_file(run.folder / "report.json", report.dump());
+  const std::string page = page_of(run), terminal = summary_text(run.folder);
+  make_folder(run.folder / "other");
+  for (const char* file : {"report.json", "config.yaml"})
+    write_file(run.folder / "other" / file, read_file(run.folder / file));
+  write_comparison({run.folder, run.folder / "other"}, run.folder / "both.html");
+  const std::string comparison = read_file(run.folder / "both.html");
+  const std::string curves = page.substr(page.find("Quality of the samples"));
+  for (const MetricColumn& column : metric_columns()) {
+    const MetricText text = metric_text(column, report["methods"]["ddls"]["metrics"]);
+    for (const std::string* place : {&page, &terminal, &comparison}) {
+      expect_contains(*place, column.title);
+      expect_contains(*place, text.text);
+    }
+    expect_contains(curves, column.title);
+  }
+  size_t widest = 0;
+  for (size_t at = 0; at < terminal.size();) {
+    const size_t end = terminal.find('\n', at);
+    widest = std::max(widest, end - at);
+    at = end + 1;
+  }
+  EXPECT_LT(widest, 240u);
 }
 
 // A second run of the same kind, beside the first, with its own option and metric.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "config/load.hpp"
+#include "metrics/registry.hpp"
 #include "unit/ddls/idle_sampler.hpp"
 
 namespace ddls {
@@ -12,6 +13,7 @@ namespace {
 Config with(std::span<const Sampler> samplers, const std::vector<std::string>& overrides = {}) {
   Config config;
   add_samplers(config.sample, samplers);
+  add_metrics(config.evaluate);
   return load_config("", overrides, config);
 }
 

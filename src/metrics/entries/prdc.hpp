@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "metrics/feature_blocks.hpp"
+
 namespace ddls {
 
 // [m, n] float32: Euclidean distances between the rows of x [m, F] and y [n, F].
@@ -45,5 +47,19 @@ class PrdcCounts {
   at::Tensor
       counts_;  // [M] real balls that hold the fake; [N] fakes in the real's ball; [N] fake balls that hold the real
 };
+
+struct PrdcOptions {
+  int64_t k = 5;
+  int64_t count = 10'000;  // the first so many images of each set
+};
+
+// The next two are sharded over the ranks, with the same result at any rank count. **Collective.**
+
+// [count] float32: distance of each row to its k-th neighbour in its own set.
+at::Tensor neighbour_radii(Communicator& comm, const FeatureBlocks& set, int64_t k);
+
+// The radii are those of neighbour_radii(k).
+Prdc prdc_of(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, const at::Tensor& fake_radii,
+             const at::Tensor& real_radii, int64_t k);
 
 }  // namespace ddls

@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "metrics/feature_blocks.hpp"
+#include "metrics/mean_std.hpp"
+
 namespace ddls {
 
 // Sum of the kernel over all pairs of a row of x [m, F] and a row of y [n, F], float32.
@@ -22,10 +25,25 @@ double squared_mmd(const KernelSums& sums, int64_t m, int64_t n);
 // Subset protocol of torch-fidelity: 100 subsets of min(1000, m, n) rows of either set, drawn without replacement from one
 // RandomState(2020), first from the fake set, then from the real one.
 inline constexpr int64_t kid_subsets = 100, kid_subset_size = 1000;
+struct KidOptions {
+  int64_t subsets = kid_subsets, subset_size = kid_subset_size;
+};
 struct KidSubset {
   at::Tensor fake, real;  // row numbers, [size] int64
 };
 std::vector<KidSubset> draw_kid_subsets(int64_t fake_count, int64_t real_count, int64_t subsets = kid_subsets,
                                         int64_t size = kid_subset_size);
+
+// The next three are sharded over the ranks; results depend on the rank count by the rounding of float64 sums alone.
+// **Collective.**
+
+double kernel_sum_within(Communicator& comm, const FeatureBlocks& set);  // over ordered pairs of different rows
+
+// `real_within`: kernel_sum_within of the real set, which several fakes share.
+double kid_unbiased(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, double real_within);
+
+// subset_size is at most the smaller set.
+MeanStd kid_by_subsets(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
+                       const KidOptions& options);
 
 }  // namespace ddls

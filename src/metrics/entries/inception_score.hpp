@@ -8,12 +8,9 @@
 
 #include "base/blocks.hpp"
 #include "metrics/extrapolation.hpp"
+#include "metrics/mean_std.hpp"
 
 namespace ddls {
-
-struct MeanStd {
-  double mean = 0, std = 0;  // std over splits, divisor: the number of splits
-};
 
 class InceptionScore {
  public:
@@ -21,7 +18,7 @@ class InceptionScore {
   InceptionScore(int64_t classes, int64_t count);   // count: of the whole set
   void add(const at::Tensor& logits, IdRange ids);  // [n, C], rows of these ids
   at::Tensor& sums() { return sums_; }              // [splits, 2 + C]: n, sum p log p, sum p
-  MeanStd score() const;
+  MeanStd score() const;                            // over the splits
 
  private:
   int64_t count_;

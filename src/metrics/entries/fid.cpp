@@ -1,0 +1,28 @@
+// The Fréchet distance of whole sets.
+#include "metrics/entry.hpp"
+#include "metrics/frechet_metrics.hpp"
+
+namespace ddls {
+
+Metric fid_metric() {
+  return described<NoOptions>({.name = "fid",
+                               .summary = "Fréchet distance of features (FID with an Inception network)",
+                               .keys = {{"frechet_distance", "FD (fid)", "",
+                                         MetricColumn{.title = "Fréchet distance",
+                                                      .better = Better::lower,
+                                                      .decimals = -4,
+                                                      .main = true,
+                                                      .spread_path = "frechet_distance_std",
+                                                      .curve = "frechet_distance"}}},
+                               .protocol_keys = {{"covariance_divisor", "of FD"}},
+                               .needs = MetricNeeds{.moments = true},
+                               .compute =
+                                   [](const NoOptions&, const MetricInputs& in) {
+                                     return nlohmann::ordered_json{
+                                         {"frechet_distance", distance_on_root(in.context.comm, in.own.gaussian,
+                                                                               in.own.name, in.reference.factor)}};
+                                   },
+                               .protocol = [](const NoOptions&, const auto&...) { return covariance_protocol(); }});
+}
+
+}  // namespace ddls

@@ -1,0 +1,45 @@
+// Standard error of the Fréchet distance by the jackknife: 10 contiguous tenths are left out in turn.
+#include <ATen/ATen.h>
+
+#include "metrics/entry.hpp"
+#include "metrics/extrapolation.hpp"
+#include "metrics/frechet_metrics.hpp"
+#include "metrics/rounding.hpp"
+
+namespace ddls {
+namespace {
+
+constexpr int64_t jackknife_groups = 10;
+
+double fid_standard_error(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference) {
+  const int64_t n = own.rows.count;
+  std::vector<double> distances;
+  for (int64_t group = 0; group < jackknife_groups; ++group) {
+    at::Tensor mask = at::ones({n}, at::kBool);
+    const int64_t from = group * n / jackknife_groups, to = (group + 1) * n / jackknife_groups;
+    mask.narrow(0, from, to - from).fill_(false);
+    distances.push_back(distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
+  }
+  const at::Tensor d = at::tensor(distances, at::kDouble);
+  const auto deviation = d.std(/*unbiased=*/false).item<double>();
+  return std::sqrt(jackknife_groups - 1) * without_rounding(deviation, d.abs().max().item<double>());
+}
+
+nlohmann::ordered_json compute_error(const NoOptions&, const MetricInputs& in) {
+  if (in.own.count < least_for_extrapolation)
+    return no_value("frechet_distance_std", fmt::format("fewer than {} samples", least_for_extrapolation));
+  return {{"frechet_distance_std", fid_standard_error(in.context.comm, in.own, in.reference.factor)}};
+}
+
+}  // namespace
+
+Metric fid_error_metric() {
+  return described<NoOptions>({.name = "fid_error",
+                               .summary = "standard error of the Fréchet distance; costs ten of them",
+                               .brings = {"fid"},  // an error is of use beside its value alone
+                               .keys = {{"frechet_distance_std", "its standard error (fid_error)"}},
+                               .needs = MetricNeeds{.moments = true, .rows = all_rows_needed},
+                               .compute = compute_error});
+}
+
+}  // namespace ddls

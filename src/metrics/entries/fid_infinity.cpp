@@ -1,0 +1,49 @@
+// The Fréchet distance without the bias of a finite set (extrapolation.hpp).
+#include <ATen/ATen.h>
+
+#include "metrics/entry.hpp"
+#include "metrics/extrapolation.hpp"
+#include "metrics/frechet_metrics.hpp"
+
+namespace ddls {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json fid_infinity(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference) {
+  const Subsets subsets = extrapolation_subsets(own.rows.count);
+  std::vector<double> distances;
+  for (const at::Tensor& members : subsets.members.unbind())
+    distances.push_back(
+        distance_on_root(comm, statistics_where(comm, own.rows, members, own.name), own.name, reference));
+  const Line line = line_in_inverse_size(subsets.sizes, distances);
+  return {{"value", line.intercept}, {"slope", line.slope}, {"sizes", subsets.sizes}, {"distances", distances}};
+}
+
+Json compute_infinity(const NoOptions&, const MetricInputs& in) {
+  if (in.own.count < least_for_extrapolation)
+    return no_value("fid_infinity", fmt::format("fewer than {} samples", least_for_extrapolation));
+  return {{"fid_infinity", fid_infinity(in.context.comm, in.own, in.reference.factor)}};
+}
+
+}  // namespace
+
+Metric fid_infinity_metric() {
+  return described<NoOptions>({.name = "fid_infinity",
+                               .summary = "Fréchet distance without the bias of a finite set; costs 15 of them",
+                               .keys = {{"fid_infinity", "FD without the bias of a finite set"},
+                                        {"fid_infinity.value", "", "",
+                                         MetricColumn{.title = "Fréchet distance, n → ∞",
+                                                      .unit = "extrapolated",
+                                                      .better = Better::lower,
+                                                      .decimals = -4,
+                                                      .main = true}},
+                                        {"fid_infinity.slope", "of the line in 1/size", "samples"},
+                                        {"fid_infinity.sizes", "of the subsets", "samples"},
+                                        {"fid_infinity.distances", "at these sizes"}},
+                               .needs = MetricNeeds{.moments = true, .rows = all_rows_needed},
+                               .compute = compute_infinity,
+                               .protocol = [](const NoOptions&, const auto&...) { return covariance_protocol(); }});
+}
+
+}  // namespace ddls

@@ -1,0 +1,77 @@
+// Mean over the classes, which are matched by name, of the Fréchet distances between samples of one class.
+#include <ATen/ATen.h>
+
+#include "base/log.hpp"
+#include "data/class_names.hpp"
+#include "metrics/entry.hpp"
+#include "metrics/frechet_metrics.hpp"
+
+namespace ddls {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Classes with fewer than 2 samples in either set are named as left out: as numbers where both sets have plain numbers for
+// classes. Warns of classes that one set alone has. Throws CollectiveError(data): no class in common.
+Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatures& reference) {
+  MatchedClasses matched;
+  comm.together([&] {
+    matched = match_classes({own.name, own.labels, own.class_names},
+                            {reference.name, reference.labels, reference.class_names});
+  });
+  if (comm.root() && !matched.remark.empty()) log::warning("intra_fid: {}", matched.remark);
+  const std::vector<int64_t> classes = classes_with_samples(at::cat({matched.first, matched.second}));
+  Json per_class = Json::object(), left_out = Json::array();
+  double sum = 0;
+  for (const int64_t label : classes) {
+    const std::string name = class_name(matched.names, label);
+    const at::Tensor mine = matched.first == label, theirs = matched.second == label;
+    if (mine.sum().item<int64_t>() < 2 || theirs.sum().item<int64_t>() < 2) {
+      left_out.push_back(matched.names.empty() ? Json(label) : Json(name));
+      continue;
+    }
+    const std::string what = fmt::format("class {} of ", name);
+    const auto real = factor_on_root(comm, statistics_where(comm, reference.rows, theirs, what + reference.name),
+                                     what + reference.name);
+    const double distance =
+        distance_on_root(comm, statistics_where(comm, own.rows, mine, what + own.name), what + own.name, real);
+    per_class[name] = distance;
+    sum += distance;
+  }
+  const auto used = static_cast<double>(per_class.size());
+  Json result{{"mean", nullptr}, {"classes", per_class.size()}, {"left_out", left_out}, {"per_class", per_class}};
+  if (used > 0)
+    result["mean"] = sum / used;
+  else
+    result["why"] = "no class has 2 samples in both sets";
+  return result;
+}
+
+}  // namespace
+
+Metric intra_fid_metric() {
+  return described<NoOptions>(
+      {.name = "intra_fid",
+       .summary = "Fréchet distance within classes, their mean; costs one per class",
+       .keys = {{"intra_fid", "FD within classes"},
+                {"intra_fid.mean", "over `classes`; null where there are none", "",
+                 MetricColumn{.title = "Fréchet distance, per class",
+                              .unit = "mean of classes",
+                              .better = Better::lower,
+                              .decimals = -4,
+                              .main = true}},
+                {"intra_fid.classes", "that were compared"},
+                {"intra_fid.left_out",
+                 "classes with fewer than two samples on a side: names, or numbers where neither set has names"},
+                {.path = "intra_fid.why", .meaning = "why `mean` is null", .optional = true},
+                {"intra_fid.per_class", "FD of each class, by its name"},
+                {.path = "intra_fid.per_class.*", .optional = true}},
+       .needs = MetricNeeds{.labels = true, .rows = all_rows_needed, .reference_rows = all_rows_needed},
+       .compute =
+           [](const NoOptions&, const MetricInputs& in) {
+             return Json{{"intra_fid", intra_class_fid(in.context.comm, in.own, in.reference.set)}};
+           },
+       .protocol = [](const NoOptions&, const auto&...) { return covariance_protocol(); }});
+}
+
+}  // namespace ddls

@@ -1,0 +1,194 @@
+#include "metrics/entries/prdc.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "metrics/entry.hpp"
+
+namespace ddls {
+
+at::Tensor distances(const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor a = x.to(at::kCPU, at::kDouble), b = y.to(at::kCPU, at::kDouble);
+  const at::Tensor norms = a.square().sum(1, true) + b.square().sum(1).unsqueeze(0);
+  at::Tensor squares = at::addmm(norms, a, b.t(), 1, -2);
+  // Between (nearly) equal rows the difference of large numbers leaves noise: those are computed directly.
+  const at::Tensor close = (squares < norms * 1e-9).nonzero();
+  if (close.size(0) > 0) {
+    const at::Tensor i = close.select(1, 0), j = close.select(1, 1);
+    for (int64_t from = 0; from < close.size(0); from += 1024) {
+      const int64_t count = std::min<int64_t>(1024, close.size(0) - from);
+      const at::Tensor rows = i.narrow(0, from, count), columns = j.narrow(0, from, count);
+      squares.index_put_({rows, columns}, (a.index_select(0, rows) - b.index_select(0, columns)).square().sum(1));
+    }
+  }
+  return squares.sqrt_().to(at::kFloat);
+}
+
+NearestNeighbours::NearestNeighbours(int64_t count, int64_t k)
+    : k_(k), nearest_(at::full({count, k}, std::numeric_limits<float>::infinity(), at::kFloat)) {}
+
+void NearestNeighbours::add(int64_t row, const at::Tensor& block) {
+  at::Tensor rows = nearest_.narrow(0, row, block.size(0));
+  const at::Tensor candidates = at::cat({rows, block}, 1);
+  rows.copy_(std::get<0>(candidates.topk(k_, 1, /*largest=*/false)));
+}
+
+void NearestNeighbours::merge(const at::Tensor& others) {
+  const at::Tensor all = others.permute({1, 0, 2}).reshape({nearest_.size(0), -1});
+  nearest_.copy_(std::get<0>(all.topk(k_, 1, /*largest=*/false)));
+}
+
+at::Tensor NearestNeighbours::radii() const { return nearest_.amax(1); }
+
+PrdcCounts::PrdcCounts(at::Tensor real_radii, at::Tensor fake_radii)
+    : real_radii_(std::move(real_radii)),
+      fake_radii_(std::move(fake_radii)),
+      counts_(at::zeros({fake_radii_.size(0) + 2 * real_radii_.size(0)}, at::kLong)) {}
+
+void PrdcCounts::add(int64_t real, int64_t fake, const at::Tensor& block) {
+  const int64_t m = block.size(0), n = block.size(1), fakes = fake_radii_.size(0), reals = real_radii_.size(0);
+  const at::Tensor in_real_ball = block < real_radii_.narrow(0, real, m).unsqueeze(1);
+  const at::Tensor in_fake_ball = block < fake_radii_.narrow(0, fake, n).unsqueeze(0);
+  counts_.narrow(0, fake, n) += in_real_ball.sum(0);
+  counts_.narrow(0, fakes + real, m) += in_real_ball.sum(1);
+  counts_.narrow(0, fakes + reals + real, m) += in_fake_ball.sum(1);
+}
+
+Prdc PrdcCounts::result(int64_t k) const {
+  const int64_t fakes = fake_radii_.size(0), reals = real_radii_.size(0);
+  const auto share = [](const at::Tensor& counts) { return (counts > 0).to(at::kDouble).mean().item<double>(); };
+  const at::Tensor of_fake = counts_.narrow(0, 0, fakes);
+  return {share(of_fake), share(counts_.narrow(0, fakes + reals, reals)),
+          of_fake.to(at::kDouble).mean().item<double>() / static_cast<double>(k),
+          share(counts_.narrow(0, fakes, reals))};
+}
+
+at::Tensor neighbour_radii(Communicator& comm, const FeatureBlocks& set, int64_t k) {
+  NearestNeighbours neighbours(set.count, k);
+  for_each_pair(comm, set, set, Pairs::unordered, [&](const BlockOfRows& a, const BlockOfRows& b) {
+    at::Tensor block = distances(a.rows, b.rows);
+    if (a.block == b.block) {
+      block.fill_diagonal_(std::numeric_limits<double>::infinity());
+    } else {
+      neighbours.add(b.ids.begin, block.t());
+    }
+    neighbours.add(a.ids.begin, block);
+  });
+  if (comm.ranks() > 1) {
+    at::Tensor all = at::zeros({comm.ranks(), set.count, k}, at::kFloat);
+    all[comm.rank()].copy_(neighbours.nearest());
+    comm.all_reduce(all);
+    neighbours.merge(all);
+  }
+  return neighbours.radii();
+}
+
+Prdc prdc_of(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, const at::Tensor& fake_radii,
+             const at::Tensor& real_radii, int64_t k) {
+  PrdcCounts counts(real_radii, fake_radii);
+  for_each_pair(comm, real, fake, Pairs::all, [&](const BlockOfRows& a, const BlockOfRows& b) {
+    counts.add(a.ids.begin, b.ids.begin, distances(a.rows, b.rows));
+  });
+  comm.all_reduce(counts.counts());
+  return counts.result(k);
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void bind_prdc(Section& s, PrdcOptions& o) {
+  s.value("k", &o.k, "balls reach the k-th neighbour", at_least(1));
+  s.value("count", &o.count, "the first so many images of each set", at_least(2));
+}
+
+// Why there are no balls; empty where there are some.
+std::string no_balls_why(const std::string& name, const at::Tensor& radii, int64_t k) {
+  if (radii.max().item<float>() > 0) return {};
+  return fmt::format("every sample of {} has {} equals in it: the balls have radius 0 and hold nothing", name, k);
+}
+
+void warn_of_equals(const MetricContext& context, const std::string& name, const at::Tensor& radii, int64_t k) {
+  const int64_t points = radii.eq(0).sum().item<int64_t>();
+  if (context.comm.root() && points > 0)
+    log::warning(
+        "{}: {} of {} samples have {} equals among them; in precision, recall, density and coverage their balls have "
+        "radius 0 and hold nothing",
+        name, points, radii.numel(), k);
+}
+
+// Of a folder with a folder per class, the first classes.
+void warn_of_first_classes(const PrdcOptions& options, const MetricContext&, const EvaluationSet& set, bool) {
+  if (options.count < set.count && lies_class_by_class(set))
+    log::warning(
+        "{} lies class by class: precision, recall, density and coverage take the first {} of its {} samples "
+        "(evaluate.prdc.count), which lack the last classes",
+        set.name, options.count, set.count);
+}
+
+// The radii of the reference; undefined where it is too small.
+std::any prepare_prdc(const PrdcOptions& options, const MetricContext& context, const SetFeatures& reference) {
+  at::Tensor radii;
+  const FeatureBlocks first = reference.rows.first(options.count);
+  if (first.count > options.k) {
+    radii = neighbour_radii(context.comm, first, options.k);
+    warn_of_equals(context, reference.name, radii, options.k);
+  }
+  return radii;
+}
+
+Json compute_prdc(const PrdcOptions& options, const MetricInputs& in) {
+  Communicator& comm = in.context.comm;
+  const std::string &own = in.own.name, &real = in.reference.set.name;
+  const auto& real_radii = in.prepared_as<at::Tensor>();
+  const FeatureBlocks first = in.own.rows.first(options.count);
+  Json metrics = Json::object();
+  if (first.count <= options.k || !real_radii.defined()) {
+    refuse(metrics, {"precision", "recall", "density", "coverage"},
+           fmt::format("{} has no more than k = {} samples", first.count <= options.k ? own : real, options.k));
+    return metrics;
+  }
+  const at::Tensor radii = neighbour_radii(comm, first, options.k);
+  warn_of_equals(in.context, own, radii, options.k);
+  const Prdc p = prdc_of(comm, first, in.reference.set.rows.first(options.count), radii, real_radii, options.k);
+  metrics.update({{"precision", p.precision}, {"recall", p.recall}, {"density", p.density}, {"coverage", p.coverage}});
+  const std::string no_real = no_balls_why(real, real_radii, options.k);
+  const std::string no_fake = no_balls_why(own, radii, options.k);
+  if (!no_real.empty()) refuse(metrics, {"precision", "density", "coverage"}, no_real);
+  if (!no_fake.empty()) refuse(metrics, {"recall"}, no_fake);
+  return metrics;
+}
+
+MetricKey share(const std::string& name, const std::string& more = "") {
+  return {name, "(prdc)" + more, "", MetricColumn{.title = name}};
+}
+
+}  // namespace
+
+Metric prdc_metric() {
+  return described<PrdcOptions>(
+      {.name = "prdc",
+       .summary = "precision, recall, density, coverage",
+       .options = bind_prdc,
+       .keys = {share("precision"), share("recall"), share("density", "; may exceed 1"), share("coverage")},
+       .protocol_keys = {{"prdc", "metric prdc"},
+                         {"prdc.k", "neighbour that a ball reaches"},
+                         {"prdc.count", "the first of the set, as used", "samples"},
+                         {"prdc.reference_count", "the first of the reference, as used", "samples"}},
+       .needs = [](const PrdcOptions& o) { return MetricNeeds{.rows = o.count, .reference_rows = o.count}; },
+       .look = warn_of_first_classes,
+       .prepare = prepare_prdc,
+       .compute = compute_prdc,
+       .protocol =
+           [](const PrdcOptions& o, const Json&, int64_t count, int64_t reference_count) {
+             return Json{{"prdc",
+                          {{"k", o.k},
+                           {"count", std::min(o.count, count)},
+                           {"reference_count", std::min(o.count, reference_count)}}}};
+           }});
+}
+
+}  // namespace ddls

@@ -1,0 +1,95 @@
+#pragma once
+// For entries/*.cpp: a metric's entry in the registry, written with the type of its own options.
+//
+//   Metric kid_metric() {
+//     return described<KidOptions>({.name = "kid",
+//                                   .summary = "Kernel Inception Distance",
+//                                   .options = bind_kid,
+//                                   .keys = {{.path = "kid.unbiased", .meaning = "over all pairs", .column = ...}},
+//                                   .needs = MetricNeeds{.rows = all_rows_needed},
+//                                   .compute = [](const KidOptions& options, const MetricInputs& in) { ... }});
+//   }
+#include <concepts>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "metrics/extract_set.hpp"
+#include "metrics/registry.hpp"
+#include "metrics/set_metrics.hpp"
+
+namespace ddls {
+
+// What all configurations need, or what follows from the options.
+template <typename T>
+class NeedsOf {
+ public:
+  NeedsOf(MetricNeeds always) : needs_([always](const T&) { return always; }) {}
+  template <std::invocable<const T&> F>
+  NeedsOf(F needs) : needs_(std::move(needs)) {}
+  MetricNeeds operator()(const T& options) const { return needs_(options); }
+
+ private:
+  std::function<MetricNeeds(const T&)> needs_;
+};
+
+// What the fields mean: Metric. `check` names keys as `options` does.
+template <typename T>
+struct MetricEntry {
+  std::string name, summary;
+  std::function<void(Section&, T&)> options = {};  // empty: none
+  std::function<std::vector<Conflict>(const T&)> check = {};
+  std::vector<std::string> brings = {};
+  bool unasked = false;
+  std::vector<MetricKey> keys;
+  std::vector<MetricKey> protocol_keys = {};
+  NeedsOf<T> needs = MetricNeeds{};
+  std::function<void(const T&, const MetricContext&, const EvaluationSet&, bool is_reference)> look = {};
+  std::function<std::any(const T&, const MetricContext&, const SetFeatures&)> prepare = {};
+  std::function<std::shared_ptr<StreamedSums>(const T&, const MetricContext&, const EvaluationSet&)> stream = {};
+  std::function<nlohmann::ordered_json(const T&, const MetricInputs&)> compute;
+  std::function<nlohmann::ordered_json(const T&, const nlohmann::ordered_json&, int64_t, int64_t)> protocol = {};
+};
+
+template <typename T>
+Metric described(MetricEntry<T> entry) {
+  Metric metric{
+      .name = std::move(entry.name),
+      .summary = std::move(entry.summary),
+      .defaults = entry.options ? Options::of<T>(std::move(entry.options), std::move(entry.check)) : Options(),
+      .brings = std::move(entry.brings),
+      .unasked = entry.unasked,
+      .keys = std::move(entry.keys),
+      .protocol_keys = std::move(entry.protocol_keys),
+      .needs = with_options_as<T>(std::move(entry.needs)),
+      .look = {},
+      .prepare = {},
+      .stream = {},
+      .compute = with_options_as<T>(std::move(entry.compute)),
+      .protocol = {}};
+  if (entry.look) metric.look = with_options_as<T>(std::move(entry.look));
+  if (entry.prepare) metric.prepare = with_options_as<T>(std::move(entry.prepare));
+  if (entry.stream) metric.stream = with_options_as<T>(std::move(entry.stream));
+  if (entry.protocol) metric.protocol = with_options_as<T>(std::move(entry.protocol));
+  return metric;
+}
+
+// Adds to an object of metrics that these have no value, and why.
+inline void refuse(nlohmann::ordered_json& metrics, const std::vector<std::string>& names, const std::string& why) {
+  for (const std::string& name : names) {
+    metrics[name] = nullptr;
+    metrics[name + "_why"] = why;
+  }
+}
+
+// How all Fréchet distances were computed.
+inline nlohmann::ordered_json covariance_protocol() { return {{"covariance_divisor", "n - 1"}}; }
+
+inline nlohmann::ordered_json no_value(const std::string& name, const std::string& why) {
+  nlohmann::ordered_json metrics;
+  refuse(metrics, {name}, why);
+  return metrics;
+}
+
+}  // namespace ddls

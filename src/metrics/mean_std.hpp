@@ -1,0 +1,9 @@
+#pragma once
+
+namespace ddls {
+
+struct MeanStd {
+  double mean = 0, std = 0;  // divisor: the number of values
+};
+
+}  // namespace ddls
