@@ -66,16 +66,31 @@ void keep_curve(Run& run, const std::string& method, const Json& curve) {
   }
 }
 
+// Throws Error(config) for the network that an energy was fitted to: it would judge its own work.
+Extractor evaluation_extractor(const Run& run, const fs::path& file) {
+  Extractor extractor = load_extractor(file, sample_shape(run.train), run.comm.topology().device);
+  const CalibrationConfig& calibration = run.config.train.calibration;
+  if (calibration.method != "tilt") return extractor;
+  for (const std::string& features : calibration.features)
+    if (fs::is_regular_file(features) && sha256_of_file(features) == extractor.sha256)
+      fail(Exit::config,
+           "evaluate.extractor: {} is also in train.calibration.features; what an energy is fitted to says nothing of "
+           "its "
+           "samples, so take another network for one of the two",
+           file.string());
+  return extractor;
+}
+
 }  // namespace
 
 Extractor extractor_of(Run& run) {
   fs::path file = run.config.evaluate.extractor;
   if (file.empty()) {
     file = run.folder / "extractor" / "classifier.pt";
-    fit_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
+    save_evaluation_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
   }
   Extractor extractor;
-  run.comm.together([&] { extractor = load_extractor(file, sample_shape(run.train), run.comm.topology().device); });
+  run.comm.together([&] { extractor = evaluation_extractor(run, file); });
   return extractor;
 }
 
@@ -86,7 +101,7 @@ void check_evaluation(const Run& run) {
   run.comm.together([&] {
     const SampleShape shape = sample_shape(run.train);
     if (!run.config.evaluate.extractor.empty()) {
-      load_extractor(run.config.evaluate.extractor, shape, run.comm.topology().device);
+      evaluation_extractor(run, run.config.evaluate.extractor);
       return;
     }
     if (run.train.classes() == 0)

@@ -194,6 +194,7 @@ Run open_run(const CommandLine& line, Communicator& comm) {
     hold_out_reals(run);
     run.reference();
     check_model_options(run);
+    check_features(run);
     find_classes(run);
     for (const Role role : {Role::generator, Role::discriminator, Role::ratio})
       make_network(run.config.model, role, sample_shape(run.train), run.config.seed);

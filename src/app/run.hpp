@@ -60,6 +60,8 @@ struct TrainedTarget {
 TrainedTarget train_stage(Run& run);
 TrainedTarget load_target(Run& run, const std::string& checkpoint);  // "": the run's newest
 
+// Not collective. Throws Error where a tilt could not have the features that it is to be fitted to: config, missing, data.
+void check_features(const Run& run);
 // **Collective.** Puts train.calibration in front of the target's score, or leaves it where there is none; `found` is what was
 // fitted. Notes it in calibration.json, for the report.
 void apply_calibration(Run& run, TrainedTarget& trained, const std::optional<Calibration>& found);

@@ -80,6 +80,7 @@ std::optional<Calibration> fitted_calibration(Run& run, const TrainedTarget& raw
     if (run.config.model.classes > 0 && run.train.classes() == 0)
       fail(Exit::config, "train.calibration: model.classes is {}, but '{}' has no labels", run.config.model.classes,
            run.train.name);
+    check_features(run);
     hold_out_reals(run);
   });
   run.comm.require_same(run.train.digest(), "the data");

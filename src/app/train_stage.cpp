@@ -7,11 +7,13 @@
 #include "ddls/labels.hpp"
 #include "ddls/output_noise.hpp"
 #include "dist/failure.hpp"
+#include "models/classifier.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "models/refitted_head.hpp"
 #include "models/state.hpp"
 #include "train/calibrate.hpp"
+#include "train/classifier_fit.hpp"
 #include "train/gan_training.hpp"
 #include "train/ratio_fit.hpp"
 #include "train/ratio_refine.hpp"
@@ -35,6 +37,17 @@ TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkP
   return trained;
 }
 
+// The classifier for the features of a tilt, on what training sees; nothing where there are no labels.
+std::function<NetworkPtr()> feature_classifier_of(Run& run) {
+  if (run.train.classes() == 0 || !run.train.images()) return {};
+  return [&run] {
+    const NetworkPtr classifier =
+        fit_classifier({run.config, run.seen, run.checkpoints(), run.resume, run.log, run.comm}, feature_classifier);
+    freeze(*classifier);
+    return classifier;
+  };
+}
+
 // **Collective.** The folder of the calibration: whoever samples reads it from there.
 std::string calibrate_networks(Run& run, const TrainedGan& gan, const NetworkPtr& ratio) {
   const TrainedTarget trained = freeze(run, gan.generator, ratio);
@@ -48,7 +61,8 @@ std::string calibrate_networks(Run& run, const TrainedGan& gan, const NetworkPtr
        .weights = trained.digest,
        .networks = {{"generator", state_of(*gan.generator)}, {fitted ? "ratio" : "discriminator", state_of(*ratio)}},
        .checkpoints = run.checkpoints(),
-       .resume = run.resume},
+       .resume = run.resume,
+       .classifier = feature_classifier_of(run)},
       run.comm);
 }
 

@@ -43,6 +43,7 @@ enum class Stream : uint32_t {
   start,          // what a method adds to a chain's start
   dropout,        // id = layer and sample of the global batch, step = update and forward
   calibration,    // prior draws beside the held-out reals: id = position
+  worth,          // step 0: prior draws that an energy is judged by; then the bootstrap
 };
 
 // The words of columns 4 * group to 4 * group + 3.

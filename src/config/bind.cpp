@@ -109,10 +109,21 @@ void bind_ratio(Section& s, RatioConfig& c) {
 void bind_calibration(Section& s, CalibrationConfig& c) {
   s.value("method", &c.method,
           "how the score of the last phase becomes a log-ratio: docs/training.md; none: it is taken for one",
-          one_of({"none", "platt", "isotonic", "head", "scale"}));
-  s.value("held_out", &c.held_out, "platt, isotonic, head: so many of the training set are kept from all training",
+          one_of({"none", "platt", "isotonic", "head", "scale", "temperature", "tilt"}));
+  s.value("held_out", &c.held_out, "fitted methods: so many of the training set are kept from all training",
           at_least(10));
   s.value("scale", &c.scale, "scale: what the score is multiplied with", above(0));
+  s.value("pool", &c.pool, "temperature, tilt: prior draws that they are fitted to", at_least(100)).later = true;
+  s.value("ess_floor", &c.ess_floor,
+          "temperature, tilt: least effective sample size of the pool's weights, a share of it", inside(0, 1))
+      .later = true;
+  s.value("features", &c.features,
+          "tilt: whose means are matched; classes: the score's slope depends on the class; files as "
+          "evaluate.extractor; none: what suits the data",
+          one_of_or_path({"pixels", "convolutions", "classifier", "waves", "classes"}))
+      .later = true;
+  s.value("components", &c.components, "tilt: principal components of each kind of features", at_least(1)).later = true;
+  s.value("ridge", &c.ridge, "tilt: weight of |w|^2; 0: chosen on held-out reals", at_least(0)).later = true;
 }
 
 void bind_classifier(Section& s, ClassifierConfig& c) {

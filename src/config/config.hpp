@@ -86,13 +86,21 @@ struct RatioConfig {
   RefineConfig refine;
 };
 
-// How a score becomes the log-ratio that DDLS needs, once all training is done (docs/algorithm.md, equations 11 to 14).
+// How a score becomes the log-ratio that DDLS needs, once all training is done (docs/algorithm.md, equations 11 to 14 and
+// 70 to 72).
 struct CalibrationConfig {
-  std::string method = "none";  // none | platt | isotonic | head | scale
-  int64_t held_out = 5000;      // of the training set, for platt, isotonic and head: no phase of training sees them
+  std::string method = "none";  // none | platt | isotonic | head | scale | temperature | tilt
+  int64_t held_out = 5000;      // of the training set, for fitted methods: no phase of training sees them
   double scale = 1;             // method scale: r = scale * score, nothing is fitted
+  int64_t pool = 30'000;        // temperature, tilt: prior draws
+  double ess_floor = 0.1;       // temperature, tilt: effective sample size that weights on the pool must keep
+  // tilt: kinds (ddls/calibration/sample_features.hpp), "classes", or TorchScript files. Empty: by the data
+  std::vector<std::string> features;
+  int64_t components = 64;  // tilt: of each kind of features
+  double ridge = 0;         // tilt; 0: chosen
 
   bool fitted() const { return method != "none" && method != "scale"; }
+  bool by_likelihood() const { return method == "temperature" || method == "tilt"; }
 };
 
 struct ClassifierConfig {

@@ -42,10 +42,15 @@ std::optional<T> parse_text(std::string_view text) {
   }
 }
 
+inline bool is_word(const std::string& value, const Allowed& a) {
+  return std::find(a.words.begin(), a.words.end(), value) != a.words.end();
+}
+
 template <typename T>
 bool is_allowed(const T& value, const Allowed& a) {
   if constexpr (std::is_same_v<T, std::string>) {
-    return a.words.empty() || std::find(a.words.begin(), a.words.end(), value) != a.words.end();
+    if (a.words.empty() || is_word(value, a)) return true;
+    return a.path && value.find_first_of("./") != std::string::npos;
   } else if constexpr (!std::is_same_v<T, bool>) {
     const auto x = static_cast<double>(value);
     return !(a.min && (a.min_open ? x <= *a.min : x < *a.min)) && !(a.max && (a.max_open ? x >= *a.max : x > *a.max));

@@ -144,7 +144,8 @@ class Reader {
     auto value = parse<Element>(node);
     if (!value || !is_allowed(*value, field.allowed)) return std::nullopt;
     if constexpr (std::is_same_v<Element, std::string>)
-      if (field.allowed.path && !value->empty()) value = (folder_ / *value).lexically_normal().string();
+      if (field.allowed.path && !value->empty() && !is_word(*value, field.allowed))
+        value = (folder_ / *value).lexically_normal().string();
     return value;
   }
 

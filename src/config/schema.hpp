@@ -36,6 +36,7 @@ Allowed at_least_below(double min, double max);  // [min, max)
 Allowed inside(double min, double max);          // (min, max)
 Allowed one_of(std::vector<std::string> words);
 Allowed a_path();
+Allowed one_of_or_path(std::vector<std::string> words);  // what is no word is a path, and has a . or / in it
 
 using FieldPointer = std::variant<bool*, int64_t*, uint64_t*, double*, std::string*, std::vector<int64_t>*,
                                   std::vector<double>*, std::vector<std::string>*>;

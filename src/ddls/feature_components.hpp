@@ -22,6 +22,9 @@ struct FeatureComponents {
 // first one's) are left out, so c may be less, also 0. The sign is such that the largest entry of a direction is positive.
 FeatureComponents principal_components(const at::Tensor& rows, int64_t most);
 
+// The same of many rows, n > f or so: through their covariance, at the cost of half the digits of the least varied.
+FeatureComponents principal_components_of_many(const at::Tensor& rows, int64_t most);
+
 // Of 64 prior draws of the target: every process gets the same. Nothing where the target gives no features.
 std::optional<FeatureComponents> feature_components(const Target& target, const Noise& noise);
 

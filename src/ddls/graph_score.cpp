@@ -25,19 +25,18 @@ at::Tensor joined(std::vector<at::Tensor> pieces) { return pieces.size() == 1 ? 
 
 GraphScore::GraphScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes,
                        OperationObserver* observer)
-    : generator_(std::move(generator)),
-      ratio_(std::move(ratio)),
+    : networks_(std::make_shared<Networks>(std::move(generator), std::move(ratio))),
       observer_(observer),
       type_(like.scalar_type()),
       micro_batch_(std::numeric_limits<int64_t>::max()) {
   if (observer != nullptr) {
-    observer->watches("generator", generator_);
-    observer->watches("ratio", ratio_);
+    observer->watches("generator", networks_->generator);
+    observer->watches("ratio", networks_->ratio);
   }
   if (!like.is_cpu()) return;
   at::NoGradGuard no_grad;
   Tape tape(at::zeros({1}, at::kLong), true);
-  forward_through(ratio_, forward_through(generator_, like, tape), tape);
+  forward_through(networks_->ratio, forward_through(networks_->generator, like, tape), tape);
   const int64_t chains = cache_bytes / std::max<int64_t>(tape.largest_row_bytes(), 1);
   micro_batch_ = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(chains, 1))));
 }
@@ -47,31 +46,47 @@ at::Tensor GraphScore::decode(const at::Tensor& z, const at::Tensor& labels) con
   std::vector<at::Tensor> samples;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
     Tape tape(y, false);
-    samples.push_back(forward_through(generator_, piece.to(type_), tape).to(z.scalar_type()));
+    samples.push_back(forward_through(networks_->generator, piece.to(type_), tape).to(z.scalar_type()));
   });
   return joined(std::move(samples));
 }
 
+GraphScore GraphScore::corrected(RatioCorrection correction) const {
+  GraphScore other = *this;
+  other.correction_ = std::move(correction);
+  return other;
+}
+
 at::Tensor GraphScore::log_ratio(const at::Tensor& z, const at::Tensor& labels) const {
   at::NoGradGuard no_grad;
-  std::vector<at::Tensor> logits;
+  std::vector<at::Tensor> ratios;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
     Tape tape(y, false);
-    logits.push_back(forward_through(ratio_, forward_through(generator_, piece.to(type_), tape), tape));
+    at::Tensor samples = forward_through(networks_->generator, piece.to(type_), tape);
+    // Before the ratio, which may write over samples that nobody else holds.
+    const at::Tensor term = correction_ ? correction_.term_of(samples, y) : at::Tensor();
+    const at::Tensor logits = forward_through(networks_->ratio, std::move(samples), tape);
+    ratios.push_back(correction_ ? logits * correction_.slope_of(y, logits) + term : logits);
   });
-  return joined(std::move(logits));
+  return joined(std::move(ratios));
 }
 
 GraphScore::Scores GraphScore::scores(const at::Tensor& z, const at::Tensor& labels) const {
   at::NoGradGuard no_grad;
-  std::vector<at::Tensor> logits, gradients;
+  std::vector<at::Tensor> ratios, gradients;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
     Tape tape(y, true, observer_);
-    logits.push_back(forward_through(ratio_, forward_through(generator_, piece.to(type_), tape), tape));
-    at::Tensor slope = vjp_through(ratio_, at::ones_like(logits.back()), tape);
-    gradients.push_back(vjp_through(generator_, std::move(slope), tape).to(z.scalar_type()));
+    at::Tensor samples = forward_through(networks_->generator, piece.to(type_), tape);
+    RatioCorrection::Differentiated term;
+    if (correction_) term = correction_.differentiated(samples, y);
+    const at::Tensor logits = forward_through(networks_->ratio, std::move(samples), tape);
+    const at::Tensor slope = correction_ ? correction_.slope_of(y, logits) : at::ones_like(logits);
+    at::Tensor of_samples = vjp_through(networks_->ratio, slope, tape);
+    if (correction_) of_samples = of_samples + term.gradient.to(of_samples.scalar_type());
+    ratios.push_back(correction_ ? logits * slope + term.value : logits);
+    gradients.push_back(vjp_through(networks_->generator, std::move(of_samples), tape).to(z.scalar_type()));
   });
-  return {joined(std::move(logits)), joined(std::move(gradients))};
+  return {joined(std::move(ratios)), joined(std::move(gradients))};
 }
 
 }  // namespace ddls

@@ -2,6 +2,7 @@
 // Generator and ratio through their inference graphs: scores and gradients without autograd. A block of chains is cut into
 // micro-batches whose activations stay in cache; their size follows from the architecture alone, so one configuration
 // always gives the same bytes.
+#include "ddls/ratio_correction.hpp"
 #include "ddls/target.hpp"
 #include "inference/operation.hpp"
 
@@ -9,6 +10,10 @@ namespace ddls {
 
 class GraphScore {
  public:
+  struct Networks {
+    Operations generator, ratio;
+  };
+
   // Of the largest activation of a micro-batch: 8 chains of SN-ResNet 32, 32 of SN-DCGAN 32.
   static constexpr int64_t usual_cache_bytes = int64_t{8} << 20;
 
@@ -17,6 +22,9 @@ class GraphScore {
   // longer than this.
   GraphScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes = usual_cache_bytes,
              OperationObserver* observer = nullptr);
+
+  // The same networks, which are shared, with `correction` applied to their ratio.
+  GraphScore corrected(RatioCorrection correction) const;
 
   // z as the generator takes it, of any type; all results are detached. Samples and gradients have the type of z, ratios that of
   // the ratio's last layer.
@@ -30,7 +38,8 @@ class GraphScore {
   int64_t micro_batch() const { return micro_batch_; }  // chains
 
  private:
-  Operations generator_, ratio_;
+  std::shared_ptr<const Networks> networks_;
+  RatioCorrection correction_;
   OperationObserver* observer_;
   at::ScalarType type_;
   int64_t micro_batch_;

@@ -37,6 +37,11 @@ void guard(Target& target, const std::string& generator, const std::string& both
            samples.size(0));
     return samples;
   };
+  target.corrected_by = [corrected = target.corrected_by, generator, both](const RatioCorrection& correction) {
+    Target guarded = corrected(correction);
+    guard(guarded, generator, both);
+    return guarded;
+  };
   target.evaluate_by = [evaluate = target.evaluate_by, both](const at::Tensor& w, const at::Tensor& labels) {
     return in_network(both, "the gradient of the logit cannot be computed", [&] { return evaluate(w, labels); });
   };

@@ -30,7 +30,13 @@ Function decoder(const GraphPtr& graph, Prior prior) {
   };
 }
 
+// `target` has the networks' own functions: its gradient and ratio now come from the graph.
 void evaluate_by_graph(Target& target, const GraphPtr& graph) {
+  target.corrected_by = [plain = target.corrected_by, graph](const RatioCorrection& correction) {
+    Target corrected = plain(correction);
+    evaluate_by_graph(corrected, std::make_shared<const GraphScore>(graph->corrected(correction)));
+    return corrected;
+  };
   const Prior prior = target.prior;
   target.evaluate_by = [graph, prior](const at::Tensor& w, const at::Tensor& labels) {
     Evaluation e{-0.5 * w.detach().square().sum(1), {}, {}};
@@ -47,6 +53,17 @@ void evaluate_by_graph(Target& target, const GraphPtr& graph) {
 }
 
 }  // namespace
+
+Target Target::corrected(const RatioCorrection& correction) const {
+  ensure(static_cast<bool>(corrected_by), "a target of other functions cannot be corrected");
+  Target result = corrected_by(correction);
+  result.decode_by = decode_by;
+  result.features_by = features_by;
+  result.latents_by = latents_by;
+  result.labels_of = labels_of;
+  result.corrected_by = nullptr;
+  return result;
+}
 
 Target without_gradient(const Target& target) {
   Target alone = target;
@@ -89,6 +106,12 @@ Target make_target(Function generate, Function score, int64_t latent_dim, c10::D
   target.log_ratio_by = [generate, score, prior](const at::Tensor& w, const at::Tensor& labels) {
     at::NoGradGuard no_grad;
     return score(generate(latent_of(prior, w), labels), labels);
+  };
+  target.corrected_by = [=](const RatioCorrection& correction) {
+    const Function corrected = [score, correction](const at::Tensor& x, const at::Tensor& labels) {
+      return correction.apply(score(x, labels), x, labels);
+    };
+    return make_target(generate, corrected, latent_dim, device, prior);
   };
   target.score_by = std::move(score);
   return target;

@@ -10,6 +10,7 @@
 
 #include "base/blocks.hpp"
 #include "ddls/prior.hpp"
+#include "ddls/ratio_correction.hpp"
 #include "models/network_fwd.hpp"
 
 namespace ddls {
@@ -38,8 +39,12 @@ struct Target {
   // What `latents` gives; empty: z = T(w) of prior.hpp.
   std::function<at::Tensor(const at::Tensor& w)> latents_by = {};
   std::function<at::Tensor(IdRange ids)> labels_of = {};  // of chains; empty: unconditional
+  // This density with a correction of its ratio; what make_target gives. Empty: it cannot be corrected.
+  std::function<Target(const RatioCorrection& correction)> corrected_by = {};
   Prior prior = Prior::normal;
 
+  // Throws Error(internal) where corrected_by is empty. The result cannot be corrected again.
+  Target corrected(const RatioCorrection& correction) const;
   // [n] labels of chains, on the device; undefined: unconditional.
   at::Tensor labels_at(IdRange ids) const { return labels_of ? labels_of(ids).to(device) : at::Tensor(); }
   // [n, k] -> samples as the generator gives them.

@@ -26,15 +26,19 @@ Classifier::Classifier(const SampleShape& image, const std::vector<int64_t>& wid
   register_module("classes", torch::nn::Linear(widths.back(), classes));
 }
 
-at::Tensor Classifier::forward(const at::Tensor& images, const at::Tensor&) {
+at::Tensor Classifier::features(const at::Tensor& images, const at::Tensor&) {
   const auto p = named_parameters();
   at::Tensor h = at::pixel_unshuffle(images, 2);
   for (size_t i = 0; i < convolutions_.size(); ++i) {
     if (i > 0) h = at::max_pool2d(h, 2);
     h = at::relu(at::conv2d(h, p[convolutions_[i] + ".weight"], p[convolutions_[i] + ".bias"], 1, 1));
   }
-  h = at::relu(at::linear(h.flatten(1), p["hidden.weight"], p["hidden.bias"]));
-  return at::linear(h, p["classes.weight"], p["classes.bias"]);
+  return at::relu(at::linear(h.flatten(1), p["hidden.weight"], p["hidden.bias"]));
+}
+
+at::Tensor Classifier::forward(const at::Tensor& images, const at::Tensor&) {
+  const auto p = named_parameters();
+  return at::linear(features(images), p["classes.weight"], p["classes.bias"]);
 }
 
 void Classifier::save_torchscript(const std::filesystem::path& file) const {

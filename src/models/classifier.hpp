@@ -14,6 +14,8 @@ class Classifier : public Network {
   at::Tensor forward(const at::Tensor& images,
                      const at::Tensor& = {}) override;  // [n, C, H, W] in [-1, 1] -> logits [n, classes]
 
+  at::Tensor features(const at::Tensor& images, const at::Tensor& = {}) override;  // [n, last width]
+
   // The same function as TorchScript: forward(uint8 NCHW) -> (features, logits).
   void save_torchscript(const std::filesystem::path& file) const;
 

@@ -16,11 +16,34 @@ struct Column {
 constexpr Column columns[] = {{"cross_entropy", "cross-entropy", "nats, lower is better"},
                               {"brier", "Brier", "lower is better"},
                               {"ece", "ECE", "15 bins, lower is better"},
-                              {"z", "Z", "N(0, 1) if calibrated"}};
+                              {"z", "Z", "N(0, 1) if calibrated"},
+                              {"nats", "nats gained", "over the generator, higher is better"},
+                              {"ess", "ESS", "share of prior draws, weighted by e^r"}};
+
+// Of a tilt: what its sum runs over.
+std::string about_tilt(const Json& record) {
+  const Json& kinds = at_path(record, "feature_kinds");
+  if (!kinds.is_array()) return {};
+  std::string text = fmt::format(" Ridge {}; features: the score", text_at(record, "ridge"));
+  for (const Json& kind : kinds) {
+    const std::string name = text_at(kind, "name"), components = text_at(kind, "components");
+    const bool used = at_path(kind, "used") == true;
+    text += used ? fmt::format(", {} components of {} and their squares", components, name)
+                 : fmt::format(", not {} (no more nats with them)", name);
+  }
+  return text + ".";
+}
+
+std::vector<Column> columns_of(const Json& record) {
+  std::vector<Column> present;
+  for (const Column& column : columns)
+    if (number_at(record, fmt::format("after.{}", column.key))) present.push_back(column);
+  return present;
+}
 
 std::string row(const Json& record, const char* key, const char* title) {
   std::string cells = fmt::format("<td>{}</td>", title);
-  for (const Column& column : columns) {
+  for (const Column& column : columns_of(record)) {
     const auto value = number_at(record, fmt::format("{}.{}", key, column.key));
     cells += value ? fmt::format("<td title=\"{}\">{}</td>", *value, short_number(*value)) : "<td class=\"na\">–</td>";
   }
@@ -36,13 +59,16 @@ std::string calibration_table(const RunData& run) {
   if (!at_path(record, "before").is_object())
     return heading + note(fmt::format("Not fitted: r = {} x score.", text_at(record, "scale")));
   std::string head = "<th>held-out samples</th>";
-  for (const Column& column : columns) head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
+  for (const Column& column : columns_of(record))
+    head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
   const std::string alpha = text_at(record, "alpha"), beta = text_at(record, "beta");
   return heading + "<div class=\"scroll\"><table><thead><tr>" + head + "</tr></thead><tbody>\n" +
          row(record, "before", "score as it is") + row(record, "after", "calibrated") + "</tbody></table></div>\n" +
-         note(fmt::format("Calibrated by {}{}{} on {} held-out reals and as many fakes, reported on {} others.", method,
-                          alpha.empty() ? "" : ", alpha " + alpha, beta.empty() ? "" : ", beta " + beta,
-                          text_at(record, "reals.fitted_on"), text_at(record, "reals.reported_on")));
+         note(fmt::format("Calibrated by {}{}{} on {} held-out reals and {} fakes, reported on {} and {} others.{}",
+                          method, alpha.empty() ? "" : ", alpha " + alpha, beta.empty() ? "" : ", beta " + beta,
+                          text_at(record, "reals.fitted_on"), text_at(record, "fakes.fitted_on"),
+                          text_at(record, "reals.reported_on"), text_at(record, "fakes.reported_on"),
+                          about_tilt(record)));
 }
 
 }  // namespace ddls

@@ -10,6 +10,7 @@
 #include "ddls/calibration/reliability.hpp"
 #include "dist/failure.hpp"
 #include "models/network.hpp"
+#include "train/tilt_calibration.hpp"
 
 namespace ddls {
 namespace {
@@ -101,13 +102,37 @@ Measure measure_of(const CalibrationTask& task) {
   };
 }
 
+// What decides the fit beside weights and data; methods by likelihood have options of their own.
+std::string key_of(const CalibrationTask& task) {
+  const CalibrationConfig& config = task.config.train.calibration;
+  std::string key = fmt::format("weights: {:016x}\nheld out: {:016x}\nmethod: {}\nseed: {}\n", task.weights,
+                                task.held_out.digest(), config.method, task.config.seed);
+  if (config.by_likelihood()) key += fmt::format("pool: {}\ness_floor: {}\n", config.pool, config.ess_floor);
+  if (config.method == "tilt") {
+    key += fmt::format("features: {}\ncomponents: {}\nridge: {}\n", fmt::join(config.features, " "), config.components,
+                       config.ridge);
+    for (const std::string& name : config.features)
+      if (fs::exists(name)) key += sha256_of_file(name) + "\n";
+  }
+  return key;
+}
+
+Calibration fitted(const CalibrationTask& task, Communicator& comm) {
+  if (task.config.train.calibration.by_likelihood()) return fit_by_likelihood(task, comm);
+  const HeldOutTask measured{task.target, task.held_out, task.config, task.as_trained};
+  const RealsAndFakes rows = measure_held_out(measured, measure_of(task), comm);
+  Calibration calibration;
+  comm.on_root([&] { return calibration = fit(task, rows), std::string(); });
+  return calibration;
+}
+
 }  // namespace
 
 std::string calibrate(const CalibrationTask& task, Communicator& comm) {
   CheckpointStore store(task.checkpoints, "calibrated", 1);
-  const std::string key = fmt::format("weights: {:016x}\nheld out: {:016x}\nmethod: {}\nseed: {}\n", task.weights,
-                                      task.held_out.digest(), task.config.train.calibration.method, task.config.seed);
+  std::string key;
   const std::string folder = comm.on_root([&] {
+    key = key_of(task);
     const auto newest = task.resume == Resume::never ? std::nullopt : store.newest();
     return newest && read_checkpoint(*newest).state.value("key", "") == key ? newest->string() : std::string();
   });
@@ -115,10 +140,8 @@ std::string calibrate(const CalibrationTask& task, Communicator& comm) {
     log::info("calibration: complete (from its checkpoint)");
     return folder;
   }
-  const RealsAndFakes measured =
-      measure_held_out(measure_of(task), task.target, task.held_out, task.config, task.as_trained, comm);
+  const Calibration calibration = fitted(task, comm);
   return comm.on_root([&] {
-    const Calibration calibration = fit(task, measured);
     Checkpoint checkpoint{task.networks, {{"key", key}, {"calibration", calibration.record}}};
     checkpoint.tensors["calibration"] = calibration.tensors;
     store.save(0, checkpoint);

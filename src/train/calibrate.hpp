@@ -1,6 +1,7 @@
 #pragma once
 // The last phase: the score that training left is made a log-ratio on held-out reals and as many fakes
 // (docs/algorithm.md, equations 11 to 13). One half of them fits, the other half is reported on.
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -16,7 +17,8 @@ struct LastLayer;  // models/network.hpp
 
 struct Calibration {
   nlohmann::ordered_json record;  // for the report: method, sizes, coefficients, reliability before and after
-  NamedTensors tensors;           // platt: alpha, beta; isotonic: a staircase; head: weight, bias
+  NamedTensors
+      tensors;  // platt, temperature: alpha, beta; isotonic: a staircase; head: weight, bias; tilt: ddls/calibration/tilt.hpp
 };
 
 struct CalibrationTask {
@@ -29,6 +31,8 @@ struct CalibrationTask {
   std::map<std::string, NamedTensors> networks;  // kept beside the calibration, so that its folder can be sampled from
   std::filesystem::path checkpoints;
   Resume resume = Resume::automatic;
+  // **Collective.** A classifier of the labels for the features of a tilt: trained, frozen, on the device. Empty: there is none.
+  std::function<NetworkPtr()> classifier = {};
 };
 
 // **Collective.** Returns the checkpoint folder calibrated-00000000, which is made anew only where another calibration,
@@ -37,7 +41,7 @@ std::string calibrate(const CalibrationTask& task, Communicator& comm);
 
 std::optional<Calibration> calibration_of(const Checkpoint& checkpoint);  // nothing where it holds none
 
-// Platt's map, or the cubic of the isotonic one.
+// A factor and an offset, or the cubic of the isotonic map.
 ScoreMap score_map_of(const Calibration& calibration, c10::Device device);
 Staircase staircase_of(const Calibration& calibration);
 LastLayer head_of(const Calibration& calibration);

@@ -15,13 +15,8 @@
 #include "train/training_key.hpp"
 
 namespace ddls {
-namespace {
 
-constexpr int64_t classifier_init_key = 100;  // beside the roles of models/factory
-
-}  // namespace
-
-void fit_classifier(const TrainContext& context, const fs::path& file) {
+std::shared_ptr<Classifier> fit_classifier(const TrainContext& context, const ClassifierRole& role) {
   const Config& config = context.config;
   const ClassifierConfig& options = config.train.classifier;
   const Dataset& data = context.data;
@@ -32,17 +27,17 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
              data.why_no_labels());
   const c10::Device device = context.comm.topology().device;
   const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
-  Loader loader(data, config.seed + 2, options.batch, plan.mine,
+  Loader loader(data, config.seed + role.order_seed, options.batch, plan.mine,
                 {{}, config.data.loader_threads, config.data.lookahead});  // images as they are
 
   auto classifier = std::make_shared<Classifier>(sample_shape(data), config.model.classifier_widths, data.classes());
-  initialise_uniform_fan_in(*classifier, config.seed, classifier_init_key);
+  initialise_uniform_fan_in(*classifier, config.seed, role.initial_key);
   classifier->to(device);
   Learner learner(classifier, options.adam, options.steps, Average{}, plan, context.comm);
 
   Phase phase;
-  phase.name = "classifier";
-  phase.checkpoint_prefix = "classifier";
+  phase.name = role.name;
+  phase.checkpoint_prefix = role.name;
   phase.key = classifier_key(config, data.digest());
   phase.steps = options.steps;
   phase.samples_per_step = options.batch;
@@ -69,7 +64,11 @@ void fit_classifier(const TrainContext& context, const fs::path& file) {
   };
   phase.digest = [&] { return learner.digest(); };
   run_phase(phase, context.checkpoints, of_later_phase(context.resume), context.log, context.comm);
+  return classifier;
+}
 
+void save_evaluation_classifier(const TrainContext& context, const fs::path& file) {
+  const std::shared_ptr<Classifier> classifier = fit_classifier(context, evaluation_classifier);
   context.comm.on_root([&] {
     make_folder(file.parent_path());
     write_file_by(file, [&](const fs::path& partial) { classifier->save_torchscript(partial); });

@@ -5,8 +5,20 @@
 
 namespace ddls {
 
-// **Collective.** Trains model.classifier_widths for train.classifier.steps and writes `file`
-// (forward(uint8 NCHW) -> (features, logits)) on rank 0. Throws Error(config) for data without labels.
-void fit_classifier(const TrainContext& context, const std::filesystem::path& file);
+class Classifier;  // models/classifier.hpp
+
+// There may be two of them in a run, with nothing in common but data and architecture: what an energy is made from must not be
+// what judges it.
+struct ClassifierRole {
+  const char* name;     // of the phase and of its checkpoints
+  int64_t initial_key;  // of the weights, beside the roles of models/factory
+  uint64_t order_seed;  // of the images, added to the run's
+};
+inline constexpr ClassifierRole evaluation_classifier{"classifier", 100, 2}, feature_classifier{"features", 101, 4};
+
+// **Collective.** Trains model.classifier_widths for train.classifier.steps. Throws Error(config) for data without labels.
+std::shared_ptr<Classifier> fit_classifier(const TrainContext& context, const ClassifierRole& role);
+// **Collective.** The one that evaluates, as `file` (forward(uint8 NCHW) -> (features, logits)) on rank 0.
+void save_evaluation_classifier(const TrainContext& context, const std::filesystem::path& file);
 
 }  // namespace ddls

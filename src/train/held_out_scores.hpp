@@ -1,5 +1,6 @@
 #pragma once
-// What a discriminator says of reals that training never saw and of as many fakes: the data of a calibration.
+// What networks say of reals that training never saw and of prior draws: the data of a calibration. Whole blocks go to
+// ranks, and everything is keyed by position, so results are the same at any rank count. All functions are **collective**.
 #include <functional>
 
 #include "config/config.hpp"
@@ -9,16 +10,26 @@
 
 namespace ddls {
 
-struct RealsAndFakes {
-  at::Tensor real, fake;  // [held out, c] CPU, on rank 0; undefined on the others
-};
 using Measure =
     std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)>;  // [n, c], must not communicate
 
-// **Collective.** The reals as training sees its own, in a random order; fakes decoded from prior draws, with the labels of
-// the reals. Whole blocks go to ranks, and everything is keyed by position, so the result is the same at any rank count.
-// `as_trained`: reals are mirrored and dequantised as data.flip and data.dequantise say.
-RealsAndFakes measure_held_out(const Measure& measure, const Target& target, const Dataset& held_out,
-                               const Config& config, bool as_trained, Communicator& comm);
+// What is measured, on whose samples. All are held on to.
+struct HeldOutTask {
+  const Target& target;
+  const Dataset& held_out;
+  const Config& config;
+  bool as_trained = true;  // reals are mirrored and dequantised as data.flip and data.dequantise say
+};
+
+// The first `count` held-out reals in a random order that training does not know. [count, c] CPU on rank 0, else undefined.
+at::Tensor measure_reals(const HeldOutTask& task, const Measure& measure, int64_t count, Communicator& comm);
+// Of `count` prior draws; those of a conditional model have the labels of the reals at their places of the order, which goes
+// on from epoch to epoch.
+at::Tensor measure_draws(const HeldOutTask& task, const Measure& measure, int64_t count, Communicator& comm);
+
+struct RealsAndFakes {
+  at::Tensor real, fake;  // [held out, c] CPU, on rank 0; undefined on the others
+};
+RealsAndFakes measure_held_out(const HeldOutTask& task, const Measure& measure, Communicator& comm);
 
 }  // namespace ddls

@@ -1,0 +1,41 @@
+#include <ATen/ATen.h>
+
+#include "base/error.hpp"
+#include "ddls/calibration/sample_features.hpp"
+#include "ddls/target.hpp"
+#include "models/classifier.hpp"
+#include "models/state.hpp"
+
+namespace ddls {
+namespace {
+
+// Of the architecture that its weights have.
+NetworkPtr classifier_of(const SampleShape& sample, const NamedTensors& weights) {
+  std::vector<int64_t> widths;
+  for (int64_t i = 0; weights.contains(fmt::format("conv{}.weight", i)); ++i)
+    widths.push_back(weights.at(fmt::format("conv{}.weight", i)).size(0));
+  widths.push_back(weights.at("hidden.weight").size(0));
+  const auto classifier = std::make_shared<Classifier>(sample, widths, weights.at("classes.weight").size(0));
+  load_state(*classifier, weights, "the classifier of train.calibration.features");
+  return classifier;
+}
+
+SampleFeatures make_classifier_features(const FeatureSource& source) {
+  const NetworkPtr network = source.kept != nullptr ? classifier_of(source.sample, *source.kept) : source.classifier;
+  ensure(network != nullptr, "features of a classifier need one");
+  SampleFeatures features;
+  features.weights = state_of(*network);
+  network->to(source.device);
+  freeze(*network);
+  features.of = [network](const at::Tensor& images) { return network->features(images, {}); };
+  return features;
+}
+
+}  // namespace
+
+const FeatureKind classifier_features{
+    "classifier",
+    "what the last layer of a classifier of the labels takes: one of the run's own, not the one that evaluates", true,
+    true, make_classifier_features};
+
+}  // namespace ddls

@@ -1,0 +1,87 @@
+#include "ddls/calibration/tilt.hpp"
+
+#include <ATen/ATen.h>
+
+#include "base/error.hpp"
+
+namespace ddls {
+namespace {
+
+std::string prefix_of(size_t part) { return std::to_string(part) + "."; }
+
+// One part on the device, its components' map folded into one product: c = x V - m V.
+struct Term {
+  std::function<at::Tensor(const at::Tensor&)> features;
+  at::Tensor directions, shift, linear, quadratic;
+
+  at::Tensor operator()(const at::Tensor& samples) const {
+    const at::Tensor x = features(samples);
+    const at::ScalarType type = x.scalar_type();
+    const at::Tensor c = at::mm(x, directions.to(type)) - shift.to(type);
+    return (c * (linear.to(type) + c * quadratic.to(type))).sum(1);
+  }
+};
+
+}  // namespace
+
+at::Tensor tilt_columns(const FeatureComponents& components, const at::Tensor& features) {
+  const at::Tensor c = components.of(features);
+  return at::cat({c, c.square()}, 1);
+}
+
+NamedTensors tensors_of(const Tilt& tilt, const std::vector<SampleFeatures>& features) {
+  ensure(features.size() == tilt.parts.size(), "a tilt has features for each part");
+  NamedTensors tensors{{"slopes", tilt.slopes}, {"offsets", tilt.offsets}};
+  for (size_t i = 0; i < tilt.parts.size(); ++i) {
+    const TiltPart& part = tilt.parts[i];
+    const std::string prefix = prefix_of(i);
+    tensors[prefix + "mean"] = part.components.mean.cpu().contiguous();
+    tensors[prefix + "directions"] = part.components.directions.cpu().contiguous();
+    tensors[prefix + "linear"] = part.linear.contiguous();
+    tensors[prefix + "quadratic"] = part.quadratic.contiguous();
+    for (const auto& [name, weight] : features[i].weights) tensors[prefix + "features." + name] = weight;
+  }
+  return tensors;
+}
+
+Tilt tilt_of(const NamedTensors& tensors, const std::vector<std::string>& names) {
+  Tilt tilt{tensors.at("slopes"), tensors.at("offsets"), {}};
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto tensor = [&](const char* name) { return tensors.at(prefix_of(i) + name); };
+    tilt.parts.push_back({names[i], {tensor("mean"), tensor("directions")}, tensor("linear"), tensor("quadratic")});
+  }
+  return tilt;
+}
+
+NamedTensors kept_features(const NamedTensors& tensors, size_t part) {
+  const std::string prefix = prefix_of(part) + "features.";
+  NamedTensors kept;
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(prefix)) kept[name.substr(prefix.size())] = tensor;
+  return kept;
+}
+
+RatioCorrection correction_of(const Tilt& tilt, const std::vector<SampleFeatures>& features, c10::Device device) {
+  std::vector<Term> terms;
+  for (size_t i = 0; i < tilt.parts.size(); ++i) {
+    const TiltPart& part = tilt.parts[i];
+    const at::Tensor directions = part.components.directions.to(device, at::kDouble),
+                     shift = at::mv(directions.t(), part.components.mean.to(device, at::kDouble));
+    const auto in_float = [&](const at::Tensor& t) { return t.to(device, at::kFloat); };
+    terms.push_back(
+        {features.at(i).of, in_float(directions), in_float(shift), in_float(part.linear), in_float(part.quadratic)});
+  }
+  const at::Tensor offsets = tilt.offsets.to(device);
+  RatioCorrection correction;
+  correction.slopes = tilt.slopes.to(device);
+  correction.term = [terms, offsets](const at::Tensor& samples, const at::Tensor& labels) {
+    const at::ScalarType type = samples.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const at::Tensor x = samples.to(type), typed = offsets.to(type);
+    at::Tensor sum = typed.numel() > 1 ? typed.index_select(0, labels) : typed.expand({x.size(0)});
+    for (const Term& term : terms) sum = sum + term(x);
+    return sum;
+  };
+  return correction;
+}
+
+}  // namespace ddls

@@ -1,0 +1,241 @@
+#include "train/tilt_calibration.hpp"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "ddls/calibration/reliability.hpp"
+#include "ddls/calibration/tilt.hpp"
+#include "ddls/worth.hpp"
+#include "dist/failure.hpp"
+#include "models/network.hpp"
+#include "train/tilt_choice.hpp"
+
+namespace ddls {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Columns = std::vector<std::string>;
+
+struct NamedFeatures {
+  std::vector<std::string> names;
+  std::vector<SampleFeatures> features;
+};
+
+// Those of the configuration, or what suits the data. **Collective**: the classifier may be trained for it.
+NamedFeatures features_for(const CalibrationTask& task, Communicator& comm) {
+  const SampleShape sample = task.held_out.shape();
+  NamedFeatures wanted{task.config.train.calibration.features, {}};
+  if (wanted.names.empty()) {
+    if (sample.size() != 3)
+      wanted.names = {"waves"};
+    else
+      wanted.names = {"pixels", task.classifier ? "classifier" : "convolutions"};
+  }
+  std::erase(wanted.names, class_slopes);
+  FeatureSource source{sample, task.target.device, task.config.seed};
+  const auto needs = [](const std::string& name) {
+    const FeatureKind* kind = feature_kind(name);
+    return kind != nullptr && kind->needs_classifier;
+  };
+  if (std::any_of(wanted.names.begin(), wanted.names.end(), needs)) {
+    if (!task.classifier)
+      all_fail(Exit::config,
+               "train.calibration.features: a classifier needs labels, and a run of its own; choose pixels, "
+               "convolutions, or a TorchScript file");
+    source.classifier = task.classifier();
+  }
+  comm.together([&] {
+    for (const std::string& name : wanted.names) wanted.features.push_back(make_sample_features(name, source));
+  });
+  return wanted;
+}
+
+// Principal components among the reals that fit, the same on every rank.
+std::vector<FeatureComponents> components_of(const CalibrationTask& task, const HeldOutTask& measured,
+                                             const NamedFeatures& named, Communicator& comm) {
+  std::vector<FeatureComponents> all;
+  for (const SampleFeatures& features : named.features) {
+    const Measure raw = [&](const at::Tensor& samples, const at::Tensor&) { return features.of(samples); };
+    const at::Tensor rows = measure_reals(measured, raw, task.held_out.size() / 2, comm);
+    FeatureComponents components;
+    at::Tensor sizes = at::zeros({2}, at::kLong);
+    std::string nothing = comm.on_root([&] {
+      if (!at::isfinite(rows).all().item<bool>())
+        fail(Exit::data, "calibration: features of reals that are not finite numbers");
+      components = principal_components_of_many(rows, task.config.train.calibration.components);
+      sizes[0] = components.directions.size(0);
+      sizes[1] = components.directions.size(1);
+      return std::string();
+    });
+    comm.broadcast(sizes);
+    const int64_t features_count = sizes[0].item<int64_t>(), count = sizes[1].item<int64_t>();
+    if (!comm.root()) components = {at::empty({features_count}), at::empty({features_count, count})};
+    comm.broadcast(components.mean);
+    comm.broadcast(components.directions);
+    const c10::Device device = task.target.device;
+    all.push_back({components.mean.to(device), components.directions.to(device)});
+  }
+  return all;
+}
+
+// Score and columns of every part, and the class last where there are classes.
+Measure measure_of(const CalibrationTask& task, const NamedFeatures& named,
+                   const std::vector<FeatureComponents>& components) {
+  return [&task, &named, &components](const at::Tensor& samples, const at::Tensor& labels) {
+    std::vector<at::Tensor> columns{task.target.score_by(samples, labels).to(at::kFloat).unsqueeze(1)};
+    for (size_t i = 0; i < components.size(); ++i)
+      columns.push_back(tilt_columns(components[i], named.features[i].of(samples)));
+    if (labels.defined()) columns.push_back(labels.to(at::kFloat).unsqueeze(1));
+    return at::cat(columns, 1);
+  };
+}
+
+LabelledRows labelled(const at::Tensor& rows, bool classes) {
+  const at::Tensor wide = rows.to(at::kDouble);
+  if (!at::isfinite(wide).all().item<bool>())
+    fail(Exit::data, "calibration: some held-out scores or features are not finite numbers");
+  if (!classes) return {wide, {}};
+  return {wide.narrow(1, 0, wide.size(1) - 1).contiguous(), wide.select(1, -1).to(at::kLong)};
+}
+
+TiltColumns columns_of(const CalibrationTask& task, const NamedFeatures& named,
+                       const std::vector<FeatureComponents>& components) {
+  TiltColumns columns;
+  for (size_t i = 0; i < components.size(); ++i) columns.parts.push_back({named.names[i], 2 * components[i].count()});
+  const auto& wanted = task.config.train.calibration.features;
+  columns.class_slopes =
+      task.config.model.classes > 0 && std::find(wanted.begin(), wanted.end(), class_slopes) != wanted.end();
+  return columns;
+}
+
+Json worth_json(const LogRatios& real, const LogRatios& pool, uint64_t seed) {
+  const Interval nats = nats_gained(real, pool, seed);
+  const PoolWorth worth = pool_worth(pool);
+  return {{"nats", nats.mean}, {"nats_low", nats.low}, {"nats_high", nats.high}, {"ess", worth.ess_fraction}};
+}
+
+Json reported(const Reported& r, uint64_t seed) {
+  const int64_t n = std::min(r.real.values.numel(), r.pool.values.numel());
+  const Reliability reliability = reliability_of(r.real.values.narrow(0, 0, n), r.pool.values.narrow(0, 0, n));
+  Json json{{"cross_entropy", reliability.cross_entropy},
+            {"brier", reliability.brier},
+            {"ece", reliability.ece},
+            {"z", reliability.z}};
+  json.update(worth_json(r.real, r.pool, seed));
+  return json;
+}
+
+Tilt tilt_from(const TiltChoice& choice, const NamedFeatures& named, const std::vector<FeatureComponents>& components,
+               std::vector<SampleFeatures>& kept) {
+  Tilt tilt{choice.slopes, choice.offsets, {}};
+  for (size_t i = 0; i < named.names.size(); ++i) {
+    if (!choice.parts[i].defined()) continue;
+    const int64_t count = components[i].count();
+    tilt.parts.push_back({named.names[i], components[i], choice.parts[i].narrow(0, 0, count).clone(),
+                          choice.parts[i].narrow(0, count, count).clone()});
+    kept.push_back(named.features[i]);
+  }
+  return tilt;
+}
+
+Json features_record(const NamedFeatures& named, const std::vector<FeatureComponents>& components,
+                     const TiltChoice& choice) {
+  Json list = Json::array();
+  for (size_t i = 0; i < named.names.size(); ++i) {
+    Json one{{"name", named.names[i]}, {"components", components[i].count()}, {"used", choice.parts[i].defined()}};
+    if (i < choice.nats_without.size()) one["nats_without"] = choice.nats_without[i];
+    if (!named.features[i].fingerprint.empty()) one["sha256"] = named.features[i].fingerprint;
+    list.push_back(one);
+  }
+  return list;
+}
+
+Calibration calibration_from(const CalibrationTask& task, const TiltChoice& choice, const NamedFeatures& named,
+                             const std::vector<FeatureComponents>& components) {
+  const CalibrationConfig& config = task.config.train.calibration;
+  Calibration calibration{{{"method", config.method}}, {}};
+  Json& record = calibration.record;
+  if (config.method == "temperature") {
+    const double alpha = choice.slopes[0].item<double>(), beta = choice.offsets.mean().item<double>();
+    record.update({{"alpha", alpha}, {"beta", beta}});
+    calibration.tensors = {{"alpha", at::full({1}, alpha, at::kDouble)}, {"beta", at::full({1}, beta, at::kDouble)}};
+  } else {
+    std::vector<SampleFeatures> kept;
+    const Tilt tilt = tilt_from(choice, named, components, kept);
+    calibration.tensors = tensors_of(tilt, kept);
+    record["alpha"] = choice.slopes.mean().item<double>();
+    record["ridge"] = choice.ridge;
+    record["feature_kinds"] = features_record(named, components, choice);
+    Json tried = Json::array();
+    for (const TiltCandidate& c : choice.tried) tried.push_back({{"ridge", c.ridge}, {"nats", c.nats}, {"ess", c.ess}});
+    record["tried"] = tried;
+  }
+  record["reals"] = {{"fitted_on", choice.reals.fitted}, {"reported_on", choice.reals.reported}};
+  record["fakes"] = {{"fitted_on", choice.pool.fitted}, {"reported_on", choice.pool.reported}};
+  record["before"] = reported(choice.before, task.config.seed);
+  record["after"] = reported(choice.after, task.config.seed);
+  return calibration;
+}
+
+void tell(const Json& record) {
+  const Json &before = record["before"], &after = record["after"];
+  log::info(
+      "calibration by {}: on held-out samples {:.3g} nats (score as it is: {:.3g}), effective sample size {:.3g} % of "
+      "prior draws (as it is: {:.3g} %)",
+      record["method"].get<std::string>(), after["nats"].get<double>(), before["nats"].get<double>(),
+      100 * after["ess"].get<double>(), 100 * before["ess"].get<double>());
+  if (after["nats_high"].get<double>() < 0)
+    log::warning(
+        "calibration: the energy takes samples away from the data ({:.3g} nats on held-out reals); hold out more "
+        "(train.calibration.held_out), or fit a ratio (train.ratio.steps)",
+        after["nats"].get<double>());
+}
+
+}  // namespace
+
+Calibration fit_by_likelihood(const CalibrationTask& task, Communicator& comm) {
+  const CalibrationConfig& config = task.config.train.calibration;
+  const HeldOutTask measured{task.target, task.held_out, task.config, task.as_trained};
+  NamedFeatures named;
+  if (config.method == "tilt") named = features_for(task, comm);
+  const std::vector<FeatureComponents> components = components_of(task, measured, named, comm);
+  const Measure measure = measure_of(task, named, components);
+  const at::Tensor real = measure_reals(measured, measure, task.held_out.size(), comm),
+                   pool = measure_draws(measured, measure, config.pool, comm);
+  Calibration calibration;
+  comm.on_root([&] {
+    const bool classes = task.config.model.classes > 0;
+    const TiltChoice choice = config.method == "temperature"
+                                  ? choose_temperature(labelled(real, classes), labelled(pool, classes), config)
+                                  : choose_tilt(labelled(real, classes), labelled(pool, classes),
+                                                columns_of(task, named, components), config);
+    calibration = calibration_from(task, choice, named, components);
+    tell(calibration.record);
+    return std::string();
+  });
+  return calibration;
+}
+
+RatioCorrection correction_of(const Calibration& calibration, const SampleShape& sample, c10::Device device) {
+  std::vector<std::string> names;
+  std::vector<SampleFeatures> features;
+  for (const Json& entry : calibration.record.at("feature_kinds")) {
+    if (!entry.at("used").get<bool>()) continue;
+    const NamedTensors kept = kept_features(calibration.tensors, names.size());
+    names.push_back(entry.at("name").get<std::string>());
+    FeatureSource source{sample, device, 0};
+    source.kept = &kept;
+    features.push_back(make_sample_features(names.back(), source));
+    if (features.back().fingerprint != entry.value("sha256", ""))
+      fail(Exit::data,
+           "{}: another file than that whose features the energy was fitted to; put that back, or run "
+           "'ddls_dist train' again",
+           names.back());
+  }
+  return correction_of(tilt_of(calibration.tensors, names), features, device);
+}
+
+}  // namespace ddls

@@ -1,0 +1,188 @@
+// The tilt: its fit against closed forms, its place in a target against finite differences, and what a file keeps of it.
+#include "ddls/calibration/tilt.hpp"
+
+#include <gtest/gtest.h>
+#include <ATen/ATen.h>
+
+#include "ddls/calibration/tilt_fit.hpp"
+#include "ddls/registry.hpp"
+#include "models/classifier.hpp"
+#include "models/factory.hpp"
+#include "models/network.hpp"
+#include "models/state.hpp"
+#include "tensor/noise.hpp"
+#include "unit/models/published_models.hpp"
+
+namespace ddls {
+namespace {
+
+at::Tensor draws(int64_t rows, int64_t columns, uint64_t seed) {
+  return Noise{seed}.normal({0, rows}, columns, 0, Stream::prior).to(at::kDouble);
+}
+
+// From N(0, 1) to N(m, s^2): w = (m / s^2, (1 - 1 / s^2) / 2) for phi = (x, x^2).
+TEST(TiltFit, FindsTheTiltFromOneGaussianToAnother) {
+  const double m = 0.5, s = 0.8;
+  const at::Tensor pool = draws(400'000, 1, 1), real = draws(400'000, 1, 2) * s + m;
+  const auto phi = [](const at::Tensor& x) { return LabelledRows{at::cat({x, x.square()}, 1), {}}; };
+  const at::Tensor w = TiltProblem(phi(real), phi(pool)).minimum(0);
+  EXPECT_NEAR(w[0].item<double>(), m / (s * s), 0.02);
+  EXPECT_NEAR(w[1].item<double>(), (1 - 1 / (s * s)) / 2, 0.02);
+}
+
+TEST(TiltFit, TheWeightedPoolHasTheRealsMeans) {
+  const at::Tensor x = draws(3000, 3, 3), y = draws(2000, 3, 4) * 0.7 + 0.3,
+                   w = TiltProblem({y, {}}, {x, {}}).minimum(0);
+  const at::Tensor weights = at::softmax(at::mv(x, w), 0);
+  EXPECT_TRUE(at::allclose(at::mv(x.t(), weights), y.mean(0), 0, 1e-5)) << at::mv(x.t(), weights) - y.mean(0);
+}
+
+TEST(TiltFit, GradientAgreesWithFiniteDifferencesAndVanishesAtTheMinimum) {
+  const at::Tensor classes = at::arange(900, at::kLong).remainder(3), of_real = at::arange(600, at::kLong).remainder(2);
+  const TiltProblem problem({draws(600, 4, 5) + 0.2, of_real}, {draws(900, 4, 6), classes});  // class 2: no reals
+  const at::Tensor w = draws(4, 1, 7).flatten(), direction = draws(4, 1, 8).flatten();
+  const double h = 1e-6, ridge = 0.1;
+  const double numeric =
+      (problem.objective(w + h * direction, ridge) - problem.objective(w - h * direction, ridge)) / (2 * h);
+  EXPECT_NEAR(problem.gradient(w, ridge).dot(direction).item<double>(), numeric, 1e-7);
+  EXPECT_LT(problem.gradient(problem.minimum(ridge), ridge).abs().max().item<double>(), 1e-5);
+  EXPECT_LT(problem.minimum(10).norm().item<double>(), problem.minimum(0.01).norm().item<double>());
+}
+
+// Each class has a normaliser of its own: an offset of a class changes nothing.
+TEST(TiltFit, ClassesAreNormalisedEachByItself) {
+  const at::Tensor classes = at::arange(500, at::kLong).remainder(2), shift = classes.to(at::kDouble).unsqueeze(1) * 3;
+  const at::Tensor x = draws(500, 1, 9), y = draws(500, 1, 10) + 0.4;
+  const at::Tensor with = TiltProblem({y + shift, classes}, {x + shift, classes}).minimum(0.01),
+                   without = TiltProblem({y, classes}, {x, classes}).minimum(0.01);
+  EXPECT_TRUE(at::allclose(with, without, 0, 1e-6)) << with - without;
+}
+
+TEST(TiltFit, RefusesAPoolWithoutAClassOfTheReals) {
+  EXPECT_ANY_THROW(
+      TiltProblem({draws(10, 1, 1), at::ones({10}, at::kLong)}, {draws(10, 1, 2), at::zeros({10}, at::kLong)}));
+}
+
+struct Case {
+  NetworkPtr generator, ratio;
+  Target target;
+  std::vector<SampleFeatures> features;
+  Tilt tilt;
+  at::Tensor labels;  // of 6 chains
+};
+
+Tilt some_tilt(const std::vector<std::string>& names, const std::vector<SampleFeatures>& features,
+               const at::Tensor& samples, int64_t classes) {
+  Tilt tilt{draws(classes, 1, 20).flatten() + 1, draws(classes, 1, 21).flatten(), {}};
+  for (size_t i = 0; i < names.size(); ++i) {
+    const FeatureComponents components = principal_components_of_many(features[i].of(samples), 4);
+    const int64_t count = components.count();
+    tilt.parts.push_back(
+        {names[i], components, draws(count, 1, 30 + i).flatten() * 0.1, draws(count, 1, 40 + i).flatten() * 0.01});
+  }
+  return tilt;
+}
+
+Case image_case(const ModelConfig& model) {
+  const SampleShape shape{3, 16, 16};
+  Case c;
+  c.generator = make_network(model, Role::generator, shape, 3);
+  c.ratio = make_network(model, Role::ratio, shape, 4);
+  c.target = make_target(c.generator, c.ratio, model.latent_dim, at::kCPU);
+  const auto classifier = std::make_shared<Classifier>(shape, std::vector<int64_t>{4, 8}, 5);
+  const std::vector<std::string> names{"pixels", "convolutions", "classifier"};
+  for (const std::string& name : names)
+    c.features.push_back(make_sample_features(name, {shape, at::kCPU, 7, classifier}));
+  at::NoGradGuard no_grad;
+  const int64_t classes = std::max<int64_t>(model.classes, 1);
+  if (model.classes > 0) c.labels = at::arange(6, at::kLong).remainder(classes);
+  const at::Tensor labels = model.classes > 0 ? at::arange(40, at::kLong).remainder(classes) : at::Tensor();
+  c.tilt =
+      some_tilt(names, c.features, c.target.decode(draws(40, model.latent_dim, 11).to(at::kFloat), labels), classes);
+  return c;
+}
+
+std::vector<ModelConfig> image_models() {
+  ModelConfig dcgan = test::sn_dcgan32(), biggan = test::biggan(18, {32, 16, 16}, {8, 16, 16}, 2, 8, 4);
+  dcgan.latent_dim = 12;
+  dcgan.generator_widths = {32, 16, 8};
+  dcgan.ratio_widths = {8, 16, 32};
+  biggan.embedding_dim = 4;
+  return {dcgan, biggan};
+}
+
+// Through the inference graphs, in one backward pass, what autograd gives through the networks.
+TEST(Tilt, InferenceGraphsAgreeWithAutograd) {
+  for (const ModelConfig& model : image_models()) {
+    const Case c = image_case(model);
+    const RatioCorrection correction = correction_of(c.tilt, c.features, at::kCPU);
+    const Target by_graph = c.target.corrected(correction);
+    const Target by_autograd =
+        make_target([g = c.generator](const at::Tensor& z, const at::Tensor& y) { return g->forward(z, y); },
+                    [r = c.ratio](const at::Tensor& x, const at::Tensor& y) { return r->forward(x, y); },
+                    model.latent_dim, at::kCPU)
+            .corrected(correction);
+    const at::Tensor z = draws(6, model.latent_dim, 12).to(at::kFloat);
+    const Evaluation a = by_graph.evaluate(z, c.labels), b = by_autograd.evaluate(z, c.labels);
+    EXPECT_TRUE(at::allclose(a.log_ratio, b.log_ratio, 1e-4, 1e-4)) << a.log_ratio - b.log_ratio;
+    EXPECT_TRUE(at::allclose(a.grad_log_ratio, b.grad_log_ratio, 1e-3, 1e-4))
+        << (a.grad_log_ratio - b.grad_log_ratio).abs().max();
+    EXPECT_TRUE(at::allclose(by_graph.log_ratio(z, c.labels), a.log_ratio, 1e-4, 1e-4));
+    at::NoGradGuard no_grad;
+    EXPECT_TRUE(at::allclose(by_graph.score_by(by_graph.decode(z, c.labels), c.labels), a.log_ratio, 1e-4, 1e-4));
+    EXPECT_TRUE(at::equal(by_graph.decode(z, c.labels), c.target.decode(z, c.labels)));
+    EXPECT_FALSE(at::allclose(a.log_ratio, c.target.log_ratio(z, c.labels), 1e-2, 1e-2));
+  }
+}
+
+TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
+  ModelConfig mlp;
+  mlp.generator_widths = mlp.ratio_widths = {32, 32};
+  const NetworkPtr g = make_network(mlp, Role::generator, {2}, 2), r = make_network(mlp, Role::ratio, {2}, 2);
+  g->to(at::kDouble);
+  r->to(at::kDouble);
+  const Target raw = make_target(g, r, 2, at::kCPU);
+  const std::vector<SampleFeatures> features{make_sample_features("waves", {{2}, at::kCPU})};
+  const Tilt tilt = some_tilt({"waves"}, features, raw.decode(draws(60, 2, 3)), 1);
+  const Target target = raw.corrected(correction_of(tilt, features, at::kCPU));
+  const at::Tensor z = draws(9, 2, 4), direction = draws(9, 2, 5);
+  const double h = 1e-4;  // the components' map is kept in float32
+  const at::Tensor numeric =
+      (energy(target.evaluate(z + h * direction)) - energy(target.evaluate(z - h * direction))) / (2 * h);
+  const at::Tensor analytic = (energy_gradient(z, target.evaluate(z)) * direction).sum(1);
+  EXPECT_TRUE(at::allclose(analytic, numeric, 1e-5, 1e-6)) << (analytic - numeric);
+}
+
+TEST(Tilt, IsTheSameFromWhatAFileKeeps) {
+  const ModelConfig model = image_models().front();
+  const Case c = image_case(model);
+  const NamedTensors kept = tensors_of(c.tilt, c.features);
+  std::vector<std::string> names;
+  std::vector<SampleFeatures> features;
+  std::vector<NamedTensors> weights;
+  for (size_t i = 0; i < c.tilt.parts.size(); ++i) {
+    names.push_back(c.tilt.parts[i].name);
+    weights.push_back(kept_features(kept, i));
+    FeatureSource source{{3, 16, 16}, at::kCPU, 99};  // another seed: what is random comes from the file
+    source.kept = &weights.back();
+    features.push_back(make_sample_features(names.back(), source));
+  }
+  at::NoGradGuard no_grad;
+  const at::Tensor x = c.target.decode(draws(6, model.latent_dim, 12).to(at::kFloat));
+  const RatioCorrection a = correction_of(c.tilt, c.features, at::kCPU),
+                        b = correction_of(tilt_of(kept, names), features, at::kCPU);
+  EXPECT_TRUE(at::equal(a.term(x, {}), b.term(x, {})));
+  EXPECT_TRUE(at::equal(a.slopes, b.slopes));
+}
+
+TEST(Tilt, FeaturesOfImagesRefusePoints) {
+  for (const FeatureKind* kind : feature_kinds()) {
+    EXPECT_EQ(feature_kind(kind->name), kind);
+    if (!kind->needs_images) continue;
+    EXPECT_ANY_THROW(make_sample_features(kind->name, {{2}, at::kCPU})) << kind->name;
+  }
+  EXPECT_EQ(feature_kind("no such kind"), nullptr);
+}
+
+}  // namespace
+}  // namespace ddls
