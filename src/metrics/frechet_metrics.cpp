@@ -19,13 +19,39 @@ std::optional<GaussianFactor> factor_on_root(Communicator& comm, const GaussianS
   return result;
 }
 
+GaussianFactor on_every_rank(Communicator& comm, const std::optional<GaussianFactor>& of_root) {
+  if (comm.ranks() == 1) return *of_root;
+  at::Tensor head = at::zeros({5}, at::kDouble);
+  if (comm.root()) {
+    const at::Tensor& root = of_root->root;
+    head.copy_(at::tensor({static_cast<double>(root.size(0)), static_cast<double>(root.size(1)),
+                           root.is_contiguous() ? 1.0 : 0.0, of_root->trace, of_root->left_out},
+                          at::kDouble));
+  }
+  comm.broadcast(head);
+  const auto* const value = head.const_data_ptr<double>();
+  const auto features = static_cast<int64_t>(value[0]), rank = static_cast<int64_t>(value[1]);
+  const bool by_rows = value[2] != 0;  // else by columns, as eigenvectors come: products round by the layout
+  at::Tensor mean = comm.root() ? of_root->mean.contiguous() : at::empty({features}, at::kDouble);
+  at::Tensor root = by_rows ? at::empty({features, rank}, at::kDouble) : at::empty({rank, features}, at::kDouble);
+  if (comm.root()) root = (by_rows ? of_root->root : of_root->root.t()).contiguous();
+  comm.broadcast(mean);
+  comm.broadcast(root);
+  if (comm.root()) return *of_root;
+  return {mean, value[3], by_rows ? root : root.t(), value[4]};
+}
+
+double distance_to(const GaussianFactor& reference, const GaussianStatistics& own, const std::string& what) {
+  if (own.mean.sizes() != reference.mean.sizes())
+    fail(Exit::data, "{} has {} features, the reference has {}: statistics of different extractors", what,
+         own.mean.numel(), reference.mean.numel());
+  return frechet_distance(factor(own, what), reference);
+}
+
 double distance_on_root(Communicator& comm, const GaussianStatistics& own, const std::string& what,
                         const std::optional<GaussianFactor>& reference) {
   const std::string bytes = comm.on_root([&] {
-    if (own.mean.sizes() != reference->mean.sizes())
-      fail(Exit::data, "{} has {} features, the reference has {}: statistics of different extractors", what,
-           own.mean.numel(), reference->mean.numel());
-    const double distance = frechet_distance(factor(own, what), *reference);
+    const double distance = distance_to(*reference, own, what);
     return std::string(reinterpret_cast<const char*>(&distance), sizeof distance);
   });
   double distance = 0;

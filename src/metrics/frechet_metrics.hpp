@@ -1,6 +1,6 @@
 #pragma once
-// Fréchet distances of whole sets and of parts of them. Statistics are all-reduced; the distance itself is computed by
-// rank 0 and its bits are given to all. **Collective**, all of them.
+// Fréchet distances of whole sets and of parts of them. Statistics are all-reduced; a distance is computed by one rank and its
+// bits are given to all. **Collective**, but for distance_to.
 #include <optional>
 
 #include "metrics/frechet.hpp"
@@ -12,6 +12,11 @@ namespace ddls {
 std::optional<GaussianFactor> factor_on_root(Communicator& comm, const GaussianStatistics& statistics,
                                              const std::string& what);
 
+// The same on every rank, with equal bytes in equal places: a distance is the same whoever computes it.
+GaussianFactor on_every_rank(Communicator& comm, const std::optional<GaussianFactor>& of_root);
+
+// Throws Error(data): statistics of different extractors.
+double distance_to(const GaussianFactor& reference, const GaussianStatistics& own, const std::string& what);
 double distance_on_root(Communicator& comm, const GaussianStatistics& own, const std::string& what,
                         const std::optional<GaussianFactor>& reference);
 

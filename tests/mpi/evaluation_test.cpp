@@ -6,8 +6,10 @@
 #include "base/error.hpp"
 #include "dist/failure.hpp"
 #include "metrics/extract_set.hpp"
+#include "metrics/dealt.hpp"
 #include "metrics/entries/kid.hpp"
 #include "metrics/entries/prdc.hpp"
+#include "metrics/frechet_metrics.hpp"
 #include "metrics/set_metrics.hpp"
 #include "mpi/world.hpp"
 #include "scratch_folder.hpp"
@@ -333,6 +335,43 @@ TEST(Evaluation, FrechetDistancesOfParts) {
   // Both sets are of one law: what is left of the distance without the first set's bias is far below the distance.
   EXPECT_LT(expected["fid_infinity"]["value"].get<double>(), 0.8 * expected["frechet_distance"].get<double>());
   EXPECT_GT(expected["fid_infinity"]["slope"].get<double>(), 0);
+}
+
+// Costly numbers are spread evenly, the same at any rank count, and what fails on one rank fails on all.
+TEST(Evaluation, DealtValuesAreComputedOnceEach) {
+  const int64_t count = 7, ranks = world().ranks();
+  int64_t made = 0, used = 0;
+  const auto make = [&](int64_t i) { return ++made, 10 * i; };
+  const auto use = [&](int64_t i, int64_t made_of) { return ++used, static_cast<double>(i + made_of) / 3; };
+  const std::vector<double> values = dealt(world(), count, make, use);
+  ASSERT_EQ(values.size(), 7u);
+  for (int64_t i = 0; i < count; ++i) EXPECT_EQ(values[static_cast<size_t>(i)], static_cast<double>(11 * i) / 3);
+  EXPECT_EQ(made, count);
+  EXPECT_LE(used, (count + ranks - 1) / ranks);
+  const auto fails = [](int64_t i, int64_t) {
+    if (i == 4) fail(Exit::data, "four");
+    return 0.0;
+  };
+  EXPECT_THROW(dealt(world(), count, make, fails), CollectiveError);
+  EXPECT_TRUE(dealt(world(), 0, make, use).empty());
+}
+
+// A distance by any rank has the bits of rank 0's.
+TEST(Evaluation, AFactorIsTheSameOnEveryRank) {
+  const FeatureBlocks rows = [] {
+    ExtractOptions options;
+    options.keep = 300;
+    return extract_set(world(), points(300, 4, 0), options).rows;
+  }();
+  const GaussianStatistics a = statistics_where(world(), rows, at::arange(300) < 150, "a");
+  const GaussianStatistics b = statistics_where(world(), rows, at::arange(300) >= 150, "b");
+  const auto of_root = factor_on_root(world(), b, "b");
+  at::Tensor distances = at::zeros({world().ranks()}, at::kDouble);
+  distances[world().rank()] = distance_to(on_every_rank(world(), of_root), a, "a");
+  const double expected = distance_on_root(world(), a, "a", of_root);
+  world().all_reduce(distances);
+  EXPECT_TRUE(distances.eq(expected).all().item<bool>()) << distances;
+  EXPECT_GT(expected, 0);
 }
 
 TEST(Evaluation, ClassesAreComparedByName) {

@@ -1,6 +1,7 @@
 // Standard error of the Fréchet distance by the jackknife: 10 contiguous tenths are left out in turn.
 #include <ATen/ATen.h>
 
+#include "metrics/dealt.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/extrapolation.hpp"
 #include "metrics/frechet_metrics.hpp"
@@ -11,15 +12,17 @@ namespace {
 
 constexpr int64_t jackknife_groups = 10;
 
-double fid_standard_error(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference) {
+double fid_standard_error(Communicator& comm, const SetFeatures& own, const GaussianFactor& reference) {
   const int64_t n = own.rows.count;
-  std::vector<double> distances;
-  for (int64_t group = 0; group < jackknife_groups; ++group) {
+  const auto statistics_without = [&](int64_t group) {
     at::Tensor mask = at::ones({n}, at::kBool);
     const int64_t from = group * n / jackknife_groups, to = (group + 1) * n / jackknife_groups;
     mask.narrow(0, from, to - from).fill_(false);
-    distances.push_back(distance_on_root(comm, statistics_where(comm, own.rows, mask, own.name), own.name, reference));
-  }
+    return statistics_where(comm, own.rows, mask, own.name);
+  };
+  const std::vector<double> distances =
+      dealt(comm, jackknife_groups, statistics_without,
+            [&](int64_t, const GaussianStatistics& part) { return distance_to(reference, part, own.name); });
   const at::Tensor d = at::tensor(distances, at::kDouble);
   const auto deviation = d.std(/*unbiased=*/false).item<double>();
   return std::sqrt(jackknife_groups - 1) * without_rounding(deviation, d.abs().max().item<double>());
@@ -28,7 +31,8 @@ double fid_standard_error(Communicator& comm, const SetFeatures& own, const std:
 nlohmann::ordered_json compute_error(const NoOptions&, const MetricInputs& in) {
   if (in.own.count < least_for_extrapolation)
     return no_value("frechet_distance_std", fmt::format("fewer than {} samples", least_for_extrapolation));
-  return {{"frechet_distance_std", fid_standard_error(in.context.comm, in.own, in.reference.factor)}};
+  return {{"frechet_distance_std",
+           fid_standard_error(in.context.comm, in.own, on_every_rank(in.context.comm, in.reference.factor))}};
 }
 
 }  // namespace

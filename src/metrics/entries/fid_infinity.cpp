@@ -1,6 +1,7 @@
 // The Fréchet distance without the bias of a finite set (extrapolation.hpp).
 #include <ATen/ATen.h>
 
+#include "metrics/dealt.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/extrapolation.hpp"
 #include "metrics/frechet_metrics.hpp"
@@ -10,12 +11,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json fid_infinity(Communicator& comm, const SetFeatures& own, const std::optional<GaussianFactor>& reference) {
+Json fid_infinity(Communicator& comm, const SetFeatures& own, const GaussianFactor& reference) {
   const Subsets subsets = extrapolation_subsets(own.rows.count);
-  std::vector<double> distances;
-  for (const at::Tensor& members : subsets.members.unbind())
-    distances.push_back(
-        distance_on_root(comm, statistics_where(comm, own.rows, members, own.name), own.name, reference));
+  const std::vector<double> distances = dealt(
+      comm, subsets.members.size(0),
+      [&](int64_t i) { return statistics_where(comm, own.rows, subsets.members[i], own.name); },
+      [&](int64_t, const GaussianStatistics& part) { return distance_to(reference, part, own.name); });
   const Line line = line_in_inverse_size(subsets.sizes, distances);
   return {{"value", line.intercept}, {"slope", line.slope}, {"sizes", subsets.sizes}, {"distances", distances}};
 }
@@ -23,7 +24,7 @@ Json fid_infinity(Communicator& comm, const SetFeatures& own, const std::optiona
 Json compute_infinity(const NoOptions&, const MetricInputs& in) {
   if (in.own.count < least_for_extrapolation)
     return no_value("fid_infinity", fmt::format("fewer than {} samples", least_for_extrapolation));
-  return {{"fid_infinity", fid_infinity(in.context.comm, in.own, in.reference.factor)}};
+  return {{"fid_infinity", fid_infinity(in.context.comm, in.own, on_every_rank(in.context.comm, in.reference.factor))}};
 }
 
 }  // namespace

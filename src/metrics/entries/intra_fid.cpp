@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "data/class_names.hpp"
+#include "metrics/dealt.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/frechet_metrics.hpp"
 
@@ -22,21 +23,31 @@ Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatur
   if (comm.root() && !matched.remark.empty()) log::warning("intra_fid: {}", matched.remark);
   const std::vector<int64_t> classes = classes_with_samples(at::cat({matched.first, matched.second}));
   Json per_class = Json::object(), left_out = Json::array();
-  double sum = 0;
+  std::vector<int64_t> compared;
   for (const int64_t label : classes) {
-    const std::string name = class_name(matched.names, label);
-    const at::Tensor mine = matched.first == label, theirs = matched.second == label;
-    if (mine.sum().item<int64_t>() < 2 || theirs.sum().item<int64_t>() < 2) {
-      left_out.push_back(matched.names.empty() ? Json(label) : Json(name));
-      continue;
-    }
-    const std::string what = fmt::format("class {} of ", name);
-    const auto real = factor_on_root(comm, statistics_where(comm, reference.rows, theirs, what + reference.name),
-                                     what + reference.name);
-    const double distance =
-        distance_on_root(comm, statistics_where(comm, own.rows, mine, what + own.name), what + own.name, real);
-    per_class[name] = distance;
-    sum += distance;
+    const bool enough =
+        (matched.first == label).sum().item<int64_t>() >= 2 && (matched.second == label).sum().item<int64_t>() >= 2;
+    if (enough)
+      compared.push_back(label);
+    else
+      left_out.push_back(matched.names.empty() ? Json(label) : Json(class_name(matched.names, label)));
+  }
+  const auto label_of = [&](int64_t i) { return compared[static_cast<size_t>(i)]; };
+  const auto what = [&](int64_t i, const SetFeatures& set) {
+    return fmt::format("class {} of {}", class_name(matched.names, label_of(i)), set.name);
+  };
+  const auto statistics_of = [&](int64_t i) {
+    GaussianStatistics real = statistics_where(comm, reference.rows, matched.second == label_of(i), what(i, reference));
+    return std::pair(std::move(real), statistics_where(comm, own.rows, matched.first == label_of(i), what(i, own)));
+  };
+  const std::vector<double> distances =
+      dealt(comm, static_cast<int64_t>(compared.size()), statistics_of, [&](int64_t i, const auto& statistics) {
+        return distance_to(factor(statistics.first, what(i, reference)), statistics.second, what(i, own));
+      });
+  double sum = 0;
+  for (size_t i = 0; i < compared.size(); ++i) {
+    per_class[class_name(matched.names, compared[i])] = distances[i];
+    sum += distances[i];
   }
   const auto used = static_cast<double>(per_class.size());
   Json result{{"mean", nullptr}, {"classes", per_class.size()}, {"left_out", left_out}, {"per_class", per_class}};

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "metrics/dealt.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/numpy_random.hpp"
 #include "metrics/rounding.hpp"
@@ -95,24 +96,17 @@ double kid_unbiased(Communicator& comm, const FeatureBlocks& fake, const Feature
 MeanStd kid_by_subsets(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
                        const KidOptions& options) {
   const std::vector<KidSubset> subsets = draw_kid_subsets(fake.count, real.count, options.subsets, options.subset_size);
-  at::Tensor values = at::zeros({options.subsets}, at::kDouble);
-  const auto ranks = static_cast<size_t>(comm.ranks());
-  for (size_t from = 0; from < subsets.size(); from += ranks) {
-    at::Tensor x, y;  // of the one subset of this round that is mine
-    const size_t mine = from + static_cast<size_t>(comm.rank());
-    for (size_t i = from; i < std::min(from + ranks, subsets.size()); ++i) {
-      const at::Tensor fake_rows = gather_rows_by_id(comm, fake, subsets[i].fake);
-      const at::Tensor real_rows = gather_rows_by_id(comm, real, subsets[i].real);
-      if (i == mine) {
-        x = fake_rows;
-        y = real_rows;
-      }
-    }
-    if (!x.defined()) continue;
+  const auto rows_of = [&](int64_t i) {
+    const KidSubset& subset = subsets[static_cast<size_t>(i)];
+    at::Tensor x = gather_rows_by_id(comm, fake, subset.fake);
+    return std::pair(std::move(x), gather_rows_by_id(comm, real, subset.real));
+  };
+  const auto distance_of = [](int64_t, const std::pair<at::Tensor, at::Tensor>& rows) {
+    const auto& [x, y] = rows;
     const KernelSums sums{kernel_sum_off_diagonal(x), kernel_sum_off_diagonal(y), kernel_sum(x, y)};
-    values[static_cast<int64_t>(mine)] = squared_mmd(sums, x.size(0), y.size(0));
-  }
-  comm.all_reduce(values);
+    return squared_mmd(sums, x.size(0), y.size(0));
+  };
+  const at::Tensor values = at::tensor(dealt(comm, options.subsets, rows_of, distance_of), at::kDouble);
   return {values.mean().item<double>(), values.std(/*unbiased=*/false).item<double>()};
 }
 
