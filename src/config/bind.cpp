@@ -206,6 +206,9 @@ void bind_sample(Section& s, SampleConfig& c) {
           "on a GPU: record the kernels of ratio and gradient once and replay them; nothing changes on a CPU");
   s.value("labels", &c.labels,
           "classes of conditional chains: cycle (chain id modulo classes), uniform, or one number");
+  s.value("allow_bad_energy", &c.allow_bad_energy,
+          "let exact kernels sample an energy that held-out reals show to be worse than the generator alone")
+      .later = true;
   s.value("sweep", &c.sweep, "step sizes of the trajectory figure", above(0));
   for (SamplerConfig& sampler : c.samplers)
     if (!sampler.options.none()) sampler.options.bind(s.section(sampler.name, sampler.doc));
@@ -220,6 +223,9 @@ void bind_evaluate(Section& s, EvaluateConfig& c) {
   std::vector<std::string> names;
   for (const MetricConfig& metric : c.known) names.push_back(metric.name);
   s.value("metrics", &c.metrics, "what is computed; `evaluate --help` says what each is", one_of(names));
+  s.value("energy_draws", &c.energy_draws,
+          "prior draws that say what the energy is worth, at most 20 per sample; 0: nothing does", at_least(0))
+      .later = true;
   s.value("cache", &c.cache, "folder that keeps reference statistics between runs; none: they are computed anew",
           a_path());
   for (MetricConfig& metric : c.known)

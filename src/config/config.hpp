@@ -166,6 +166,7 @@ struct SampleConfig {
       0;  // steps after which the state of a block is saved; 0: blocks are saved when they are done
   std::string precision = "float32";    // of the ratio and its gradient: float32 | tf32 | bfloat16
   bool cuda_graph = false;              // on a GPU: ratio and gradient as one recorded CUDA graph per shape
+  bool allow_bad_energy = false;        // exact kernels sample an energy that is worse than none
   std::string labels = "cycle";         // of conditional networks, per chain: cycle | uniform | the number of a class
   std::vector<double> sweep;            // step sizes of the trajectory figure
   std::vector<SamplerConfig> samplers;  // what `methods` may name, in the order of the sections
@@ -195,6 +196,7 @@ struct EvaluateConfig {
   int64_t reference_count = 0;     // 0: all
   int64_t batch = 64;
   std::vector<std::string> metrics{"fid", "is", "kid", "prdc"};
+  int64_t energy_draws = 50'000;    // prior draws that the energy is judged by, at most 20 per sample; 0: it is not
   std::string cache;                // folder of reference statistics; empty: none
   std::vector<MetricConfig> known;  // what `metrics` may name, in the order of the sections
   NeighboursConfig neighbours;

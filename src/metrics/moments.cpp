@@ -20,18 +20,19 @@ at::Tensor Moments::products() const {
   return sums_.narrow(0, 1 + features_, features_ * features_).view({features_, features_});
 }
 
-void Moments::add(const at::Tensor& features) {
+void Moments::add(const at::Tensor& features, const at::Tensor& weights) {
   ensure(features.dim() == 2 && features.size(1) == features_, "features of size [n, {}] expected", features_);
   if (features.size(0) == 0) return;
   at::Tensor f = features.to(at::kCPU, at::kDouble);
   if (sums_[0].item<double>() == 0) centre_ = f.mean(0);
   f = f - centre_;
-  sums_[0] += f.size(0);
-  sums_.narrow(0, 1, features_) += f.sum(0);
+  const at::Tensor weighted = weights.defined() ? f * weights.unsqueeze(1) : f;
+  sums_[0] += weights.defined() ? weights.sum() : at::full({}, f.size(0), at::kDouble);
+  sums_.narrow(0, 1, features_) += weighted.sum(0);
   for (int64_t at = 0; at < features_; at += panel) {
     const int64_t width = std::min(panel, features_ - at);
     const at::Tensor rest = f.narrow(1, at, features_ - at);
-    products().narrow(0, at, width).narrow(1, at, features_ - at).addmm_(rest.narrow(1, 0, width).t(), rest);
+    products().narrow(0, at, width).narrow(1, at, features_ - at).addmm_(weighted.narrow(1, at, width).t(), rest);
   }
 }
 
