@@ -111,6 +111,15 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->footer(metric_help());
   CLI::App* compare = command("compare", "one page that shows several runs side by side", Command::compare);
   compare->add_option("runs", line.runs, "run folders that hold a report.json")->required()->expected(2, -1);
+  CLI::App* energy = command("energy", "what the energy of a run, or of any GAN, is worth", Command::energy);
+  energy->add_option("run", line.runs, "run folder: what is known of its energy")->expected(0, 1);
+  energy->add_option("--checkpoint", line.checkpoint, "with --config: checkpoint folder (default: the run's newest)");
+  energy->add_option("--generator", line.generator, "generator of any GAN, as for sample");
+  energy->add_option("--discriminator", line.discriminator, "its discriminator");
+  energy->add_option("--real", line.real,
+                     "with --generator: reals that neither has seen; without them no nats are known");
+  energy->add_option("--extractor", line.extractor, "with --real: feature network of the weighted draws' metrics");
+  energy->add_option("--json", line.json, "write the result here");
   CLI::App* inspect =
       command("inspect", "what a set holds, what is converted, what is left out and why", Command::inspect);
   inspect->add_option("set", line.set, "folder of images, tar archives, .npz, .npy, idx, CIFAR-10, samples, statistics")
@@ -163,13 +172,16 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   if (line.shard.partial() && line.resume == Resume::never)
     fail(Exit::usage, "--shard and --resume never: parts share a folder, and none may empty it; delete it first");
   if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
+  const bool of_folder = line.command == Command::energy && !line.runs.empty();
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
                             line.command != Command::bench && line.command != Command::compare &&
-                            line.command != Command::inspect && line.fake.empty() && line.generator.empty();
+                            line.command != Command::inspect && !of_folder && line.fake.empty() &&
+                            line.generator.empty();
   if (needs_config && line.config_file.empty())
     fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
   if (line.generator.empty() != line.discriminator.empty())
-    fail(Exit::usage, "sample: --generator and --discriminator belong together");
+    fail(Exit::usage, "{}: --generator and --discriminator belong together",
+         line.command == Command::energy ? "energy" : "sample");
   if (!line.generator.empty() && !line.checkpoint.empty())
     fail(Exit::usage, "sample: --checkpoint names a run's networks, --generator others; give one of them");
   if (line.command == Command::evaluate && line.fake.empty() && line.real.empty() &&
@@ -178,13 +190,20 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
         Exit::usage,
         "evaluate: --extractor, --metrics and --json belong to --fake and --real; for a run set evaluate.extractor and "
         "evaluate.metrics, and read its report.json");
+  if (line.command == Command::energy) {
+    if (of_folder && (!line.config_file.empty() || !line.generator.empty()))
+      fail(Exit::usage, "energy: RUN, --config or --generator says of what; give one of them");
+    if (line.generator.empty() && (!line.real.empty() || !line.extractor.empty()))
+      fail(Exit::usage, "energy: --real and --extractor belong to --generator; a run has its own");
+    return parsed;
+  }
   if (line.fake.empty() != line.real.empty()) fail(Exit::usage, "evaluate: --fake and --real belong together");
   return parsed;
 }
 
 bool is_work(Command command) {
   return command == Command::pipeline || command == Command::train || command == Command::sample ||
-         command == Command::evaluate || command == Command::bench;
+         command == Command::evaluate || command == Command::energy || command == Command::bench;
 }
 
 JobLimits job_limits(int argc, char** argv) {

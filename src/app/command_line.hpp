@@ -11,7 +11,7 @@
 
 namespace ddls {
 
-enum class Command { pipeline, train, sample, evaluate, compare, inspect, bench, config, info };
+enum class Command { pipeline, train, sample, evaluate, compare, inspect, energy, bench, config, info };
 
 struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
@@ -28,16 +28,17 @@ struct CommandLine {
   Resume resume = Resume::automatic;
   std::string device = "auto";
   log::Level level = log::Level::info;
-  double watchdog_s = 600;                     // how long a rank waits for the others; 0: for ever
-  std::string checkpoint;                      // sample
-  Shard shard;                                 // sample: of the blocks, for batch jobs that share one run folder
-  std::string generator, discriminator;        // sample: TorchScript files instead of a run's networks
-  std::string fake, real, extractor, metrics;  // evaluate; no metrics: those of the configuration
-  std::vector<std::string> runs;               // compare
-  std::string set;                             // inspect
-  std::string bench;                           // training, sampler, evaluation, data or collectives
+  double watchdog_s = 600;               // how long a rank waits for the others; 0: for ever
+  std::string checkpoint;                // sample
+  Shard shard;                           // sample: of the blocks, for batch jobs that share one run folder
+  std::string generator, discriminator;  // sample, energy: TorchScript files instead of a run's networks
+  std::string fake, real, extractor,
+      metrics;                    // evaluate; energy: real and extractor; no metrics: those of the configuration
+  std::vector<std::string> runs;  // compare; energy: at most one
+  std::string set;                // inspect
+  std::string bench;              // training, sampler, evaluation, data or collectives
   BenchOptions bench_options;
-  std::string json;  // evaluate, inspect, bench, info
+  std::string json;  // evaluate, energy, inspect, bench, info
 };
 
 // Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and

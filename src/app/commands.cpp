@@ -2,6 +2,8 @@
 
 #include "app/bench.hpp"
 #include "app/command_line.hpp"
+#include "app/energy_command.hpp"
+#include "app/energy_stage.hpp"
 #include "app/evaluate_sets.hpp"
 #include "app/info.hpp"
 #include "app/inspect.hpp"
@@ -23,7 +25,7 @@ void run_pipeline(const CommandLine& line, Communicator& comm) {
   check_evaluation(run);
   const TrainedTarget trained = train_stage(run);
   sample_stage(run, trained);
-  evaluate_stage(run);
+  evaluate_stage(run, &trained);
   report_stage(run);
 }
 
@@ -73,6 +75,11 @@ int run_command(int argc, char** argv, Environment& environment) {
         return print_result(fmt::format("{}\n", page.string())), std::string();
       });
       break;
+    case Command::energy: {
+      const std::string text = tell_energy(line, comm);
+      comm.on_root([&] { return print_result(text), std::string(); });
+      break;
+    }
     case Command::inspect: {
       const std::string text = inspect_set(line, comm);
       comm.on_root([&] { return print_result(text), std::string(); });
@@ -86,7 +93,7 @@ int run_command(int argc, char** argv, Environment& environment) {
       break;
     case Command::train: {
       Run run = open_run(line, comm);
-      train_stage(run);
+      judge_energy(run, train_stage(run));  // the parts of a sampling array find it
       break;
     }
     case Command::sample: {

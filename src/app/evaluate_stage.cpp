@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/energy_metrics.hpp"
 #include "app/run.hpp"
 #include "app/set_record.hpp"
 #include "app/stopwatch.hpp"
@@ -113,7 +114,7 @@ void check_evaluation(const Run& run) {
   });
 }
 
-void evaluate_stage(Run& run) {
+void evaluate_stage(Run& run, const TrainedTarget* trained) {
   const Stopwatch watch;
   run.comm.together([&] {
     for (const std::string& name : run.config.sample.methods) method_record(run.samples_of(name));
@@ -138,10 +139,12 @@ void evaluate_stage(Run& run) {
     reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
   }
 
+  const Json energies = judged_energies(run, trained, context, reference);
   Json methods = Json::object();
   for (const std::string& name : run.config.sample.methods) {
     Json record = method_record(run.samples_of(name));
     record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
+    if (!energies.empty() && is_short_run(name, run.config, record, energies.front())) record["short_run"] = true;
     Json curve = curve_of(run, context, reference, run.samples_of(name));
     if (!curve.empty()) {
       run.comm.on_root([&] { return keep_curve(run, name, curve), std::string(); });
@@ -172,6 +175,7 @@ void evaluate_stage(Run& run) {
     report["data"] = {{"train", summary_of(run.train)}, {"test", summary_of(run.test)}};
     const Json& first = methods.front();  // all methods have as many samples
     report["protocol"] = protocol_of(context, first["metrics"], first["count"].get<int64_t>(), reference);
+    if (!energies.empty()) report["energies"] = energies;
     report["methods"] = methods;
     write_file(run.folder / "report.json", json_text(report, 2) + "\n");
     // Real samples beside the generated ones, for the pictures.

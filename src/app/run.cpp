@@ -29,6 +29,8 @@ const char* name_of(Command command) {
       return "sample";
     case Command::evaluate:
       return "evaluate";
+    case Command::energy:
+      return "energy";
     default:
       return "pipeline";
   }

@@ -69,7 +69,8 @@ void apply_calibration(Run& run, TrainedTarget& trained, const std::optional<Cal
 void sample_stage(Run& run, const TrainedTarget& trained);
 // Throws what evaluate_stage would find missing (extractor, labels), before the work starts.
 void check_evaluation(const Run& run);
-void evaluate_stage(Run& run);  // writes report.json
+// Writes report.json. `trained`: what made the samples; null: the newest networks of the run, where they are there.
+void evaluate_stage(Run& run, const TrainedTarget* trained = nullptr);
 // samples/METHOD/neighbours.npz of every method, as evaluate.neighbours asks; images only.
 void search_neighbours(Run& run, const Extractor& extractor);
 // The extractor of the configuration, or the classifier of the run, trained now if it is not there. Images only.

@@ -30,32 +30,6 @@ std::string as_name(const std::string& text) {
   return name.empty() ? "samples" : name;
 }
 
-// The samples are named after the generator's file unless the configuration names them.
-Config config_of(const CommandLine& line) {
-  std::vector<std::string> overrides = line.overrides;
-  if (line.config_file.empty())
-    overrides.insert(overrides.begin(), "name=" + as_name(fs::path(line.generator).stem().string()));
-  return read_config(line.config_file, overrides);
-}
-
-ForeignGan load_gan(const CommandLine& line, const Config& config, c10::Device device) {
-  const auto is_weights = [](const std::string& file) { return fs::path(file).extension() == ".safetensors"; };
-  if (is_weights(line.generator) != is_weights(line.discriminator))
-    fail(Exit::usage, "sample: --generator and --discriminator are both TorchScript files, or both .safetensors");
-  if (is_weights(line.generator)) return load_weights_gan(line.generator, line.discriminator, config, device);
-  if (!config.model.weight_map.empty())
-    fail(Exit::config, "model.weight_map: only for weights in .safetensors; TorchScript files bring their networks");
-  if (config.sample.precision == "bfloat16")
-    fail(Exit::config, "sample.precision: TorchScript files run as they are; {} needs networks of ours",
-         config.sample.precision);
-  if (config.sample.cuda_graph)
-    fail(
-        Exit::config,
-        "sample.cuda_graph: TorchScript files may take memory or wait for the device as they run, which a graph cannot "
-        "record; set it to false");
-  return load_scripted_gan(line.generator, line.discriminator, config.model, device);
-}
-
 Json about_networks(const CommandLine& line, const ForeignGan& gan) {
   const auto file = [](const std::string& path) { return Json{{"file", path}, {"sha256", sha256_of_file(path)}}; };
   return {{"generator", file(line.generator)},
@@ -109,12 +83,38 @@ bool can_be_drawn(const std::vector<int64_t>& shape) {
 
 }  // namespace
 
+// The samples are named after the generator's file unless the configuration names them.
+Config foreign_config(const CommandLine& line) {
+  std::vector<std::string> overrides = line.overrides;
+  if (line.config_file.empty())
+    overrides.insert(overrides.begin(), "name=" + as_name(fs::path(line.generator).stem().string()));
+  return read_config(line.config_file, overrides);
+}
+
+ForeignGan load_foreign_gan(const CommandLine& line, const Config& config, c10::Device device) {
+  const auto is_weights = [](const std::string& file) { return fs::path(file).extension() == ".safetensors"; };
+  if (is_weights(line.generator) != is_weights(line.discriminator))
+    fail(Exit::usage, "sample: --generator and --discriminator are both TorchScript files, or both .safetensors");
+  if (is_weights(line.generator)) return load_weights_gan(line.generator, line.discriminator, config, device);
+  if (!config.model.weight_map.empty())
+    fail(Exit::config, "model.weight_map: only for weights in .safetensors; TorchScript files bring their networks");
+  if (config.sample.precision == "bfloat16")
+    fail(Exit::config, "sample.precision: TorchScript files run as they are; {} needs networks of ours",
+         config.sample.precision);
+  if (config.sample.cuda_graph)
+    fail(
+        Exit::config,
+        "sample.cuda_graph: TorchScript files may take memory or wait for the device as they run, which a graph cannot "
+        "record; set it to false");
+  return load_scripted_gan(line.generator, line.discriminator, config.model, device);
+}
+
 void sample_scripted(const CommandLine& line, Communicator& comm) {
   Config config;
   ForeignGan gan;
   comm.together([&] {
-    config = config_of(line);
-    gan = load_gan(line, config, comm.topology().device);
+    config = foreign_config(line);
+    gan = load_foreign_gan(line, config, comm.topology().device);
   });
   comm.require_same(hash64(to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");

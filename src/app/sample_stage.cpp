@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/energy_stage.hpp"
 #include "app/run.hpp"
 #include "app/stopwatch.hpp"
 #include "base/error.hpp"
@@ -236,6 +237,7 @@ void sweep(Run& run, const TrainedTarget& trained) {
 }  // namespace
 
 void sample_stage(Run& run, const TrainedTarget& trained) {
+  refuse_bad_energy(run, judge_energy(run, trained));
   const Stopwatch watch;
   const Tf32 tf32(run.config.sample.precision == "tf32");
   double earlier = 0;

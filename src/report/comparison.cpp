@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/output.hpp"
+#include "report/energy.hpp"
 #include "report/html.hpp"
 #include "report/metrics.hpp"
 #include "report/palette.hpp"
@@ -123,13 +124,35 @@ std::string results(const std::vector<NamedRun>& runs) {
       for (const NamedRun& run : runs) {
         const MethodRun* method = find_method(run.data, name);
         const MetricText text = method ? metric_text(metric, metrics_of_method(*method)) : MetricText{"–", "", true};
-        rows += fmt::format("<td title=\"{}\">{}</td>", escape(text.exact), escape(text.text));
+        const std::string law = method ? law_note(*method) : std::string();
+        rows += fmt::format("<td title=\"{}\">{}{}</td>", escape(text.exact), escape(text.text),
+                            law.empty() ? law : "<br/><small>" + escape(law) + "</small>");
       }
       rows += "</tr>\n";
     }
   }
   return rows.empty() ? note("No metrics: none of the runs has evaluated a method.")
                       : table("<th>metric</th>" + heads(runs), rows, true);
+}
+
+// The energies by name, a row per number.
+std::string energies(const std::vector<NamedRun>& runs) {
+  std::vector<std::string> names;
+  for (const NamedRun& run : runs)
+    if (const Json& all = at_path(run.data.report, "energies"); all.is_object())
+      for (const auto& item : all.items())
+        if (std::find(names.begin(), names.end(), item.key()) == names.end()) names.push_back(item.key());
+  std::string rows;
+  for (const std::string& name : names) {
+    std::vector<std::vector<EnergyRow>> of_runs;
+    for (const NamedRun& run : runs) of_runs.push_back(energy_rows(at_path(run.data.report, "energies." + name)));
+    for (size_t row = 0; row < of_runs.front().size(); ++row) {
+      rows += fmt::format("<tr><td>{}, {}</td>", escape(of_runs.front()[row].title), escape(name));
+      for (const auto& own : of_runs) rows += "<td>" + escape(own[row].values) + "</td>";
+      rows += "</tr>\n";
+    }
+  }
+  return rows.empty() ? rows : table("<th>energy</th>" + heads(runs), rows, true);
 }
 
 std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& runs, auto curves_of) {
@@ -185,6 +208,7 @@ void write_comparison(const std::vector<fs::path>& folders, const fs::path& page
   const std::string title = fmt::format("{}", fmt::join(names, ", "));
   std::string body = "<h1>" + escape(title) + "</h1>\n";
   body += section("Results", results(runs) + note("Hover a number for all its digits."));
+  body += section("What the energies are worth", energies(runs));
   body += section("Where the runs differ", differences(runs));
   body += section("While they trained", training_curves(runs));
   body += section("Along the chains", chain_curves(runs));

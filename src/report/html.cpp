@@ -26,6 +26,7 @@ th,td{padding:6px 12px;text-align:right;border-bottom:1px solid var(--line);whit
 th{font-weight:600;font-size:.86rem;vertical-align:bottom}
 th:first-child,td:first-child{text-align:left;padding-left:6px}
 th small{display:block;font-weight:400;color:var(--soft)}
+td small{color:var(--soft)}
 td.na{color:var(--soft);font-size:.84rem;white-space:normal;min-width:9em}
 td.best{font-weight:700}
 tr.real td{color:var(--soft)}

@@ -10,7 +10,7 @@
 namespace ddls {
 namespace {
 
-constexpr double panel_side = 380, left = 44, top = 30, bottom = 30, gap = 14;
+constexpr double panel_side = 380, panel_left = 44, panel_top = 30, panel_bottom = 30, gap = 14;
 constexpr int64_t drawn_points = 10'000;
 constexpr Colour edge{0.55, 0.58, 0.62, 1}, faint{0.45, 0.48, 0.53, 0.16};
 
@@ -48,17 +48,17 @@ struct Layout {
     const size_t columns = columns_of(count);
     for (size_t i = 0; i < count; ++i) {
       const double column = static_cast<double>(i % columns), row = static_cast<double>(i / columns);
-      places.push_back(
-          {{left + column * (panel_side + left + gap), top + row * (panel_side + top + bottom), panel_side, panel_side},
-           window});
+      places.push_back({{panel_left + column * (panel_side + panel_left + gap),
+                         panel_top + row * (panel_side + panel_top + panel_bottom), panel_side, panel_side},
+                        window});
     }
   }
 
  private:
   static Canvas make(size_t count) {
     const size_t columns = columns_of(count), rows = (count + columns - 1) / columns;
-    return Canvas(static_cast<double>(columns) * (panel_side + left + gap),
-                  static_cast<double>(rows) * (panel_side + top + bottom), 1.6);
+    return Canvas(static_cast<double>(columns) * (panel_side + panel_left + gap),
+                  static_cast<double>(rows) * (panel_side + panel_top + panel_bottom), 1.6);
   }
 };
 

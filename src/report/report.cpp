@@ -5,6 +5,7 @@
 #include "base/files.hpp"
 #include "base/json_text.hpp"
 #include "report/curves.hpp"
+#include "report/energy.hpp"
 #include "report/figures.hpp"
 #include "report/html.hpp"
 #include "report/mixing.hpp"
@@ -60,7 +61,7 @@ std::string results(const RunData& run) {
   if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler;
   const std::string mixing = mixing_table(run);
   if (!mixing.empty()) body += "<h3>Mixing and what it costs</h3>\n" + mixing + mixing_legend() + mixing_notes(run);
-  return body + calibration_table(run) + paper_table(run);
+  return body + energy_table(run) + calibration_table(run) + paper_table(run);
 }
 
 std::string wall_of(const std::vector<Picture>& pictures) {

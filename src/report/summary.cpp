@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "base/files.hpp"
+#include "report/energy.hpp"
 #include "report/metrics.hpp"
 #include "report/palette.hpp"
 #include "report/records.hpp"
@@ -16,8 +17,10 @@ namespace {
 
 std::string clause(const MetricColumn& metric, const MethodRun& method) {
   const auto steps = number_at(method.summary, "steps");
-  return fmt::format("{}{} ({}{})", metric_text(metric, metrics_of_method(method)).text, metric.unit == "%" ? " %" : "",
-                     method_title(method.name), steps && *steps > 0 ? fmt::format(", {:.0f} steps", *steps) : "");
+  return fmt::format("{}{} ({}{}{})", metric_text(metric, metrics_of_method(method)).text,
+                     metric.unit == "%" ? " %" : "", method_title(method.name),
+                     steps && *steps > 0 ? fmt::format(", {:.0f} steps", *steps) : "",
+                     law_note(method).empty() ? "" : ": " + law_note(method));
 }
 
 // The generator first: what the samplers start from.
@@ -86,7 +89,7 @@ std::string summary_text(const fs::path& run_folder) {
   Column heads{"method"};
   Column seconds{"time, s"};
   for (const MethodRun& method : run.methods) {
-    heads.push_back(method_title(method.name));
+    heads.push_back(with_law(method_title(method.name), method));
     values.push_back(&metrics_of_method(method));
     const auto time = number_at(method.summary, "seconds");
     seconds.push_back(time ? fmt::format("{:.1f}", *time) : "");
@@ -114,7 +117,7 @@ std::string summary_text(const fs::path& run_folder) {
   }
   first.push_back(seconds);
   if (others.size() > 1) text += "\n" + aligned(others);
-  return aligned(first) + text + "report: " + (run_folder / "report.html").string() + "\n";
+  return aligned(first) + text + energy_lines(run) + "report: " + (run_folder / "report.html").string() + "\n";
 }
 
 }  // namespace ddls

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "report/energy.hpp"
 #include "report/html.hpp"
 #include "report/metrics.hpp"
 #include "report/mixing.hpp"
@@ -22,6 +23,12 @@ namespace {
 
 std::string row_head(const std::string& name) {
   return "<td>" + style_dot(style_of_method(name)) + escape(method_title(name)) + "</td>";
+}
+
+std::string row_head(const MethodRun& method) {
+  const std::string law = law_note(method);
+  return "<td>" + style_dot(style_of_method(method.name)) + escape(method_title(method.name)) +
+         (law.empty() ? law : "<br/><small>" + escape(law) + "</small>") + "</td>";
 }
 
 std::string head_cell(const MetricColumn& metric) {
@@ -112,7 +119,7 @@ std::string value_table(const RunData& run, std::span<const ValueColumn> columns
   for (const MethodRun& method : run.methods) {
     if (std::none_of(shown.begin(), shown.end(), [&](const ValueColumn& column) { return has_value(method, column); }))
       continue;
-    rows += "<tr>" + row_head(method.name);
+    rows += "<tr>" + row_head(method);
     for (const ValueColumn& column : shown) rows += value_cell(method, column);
     rows += "</tr>\n";
   }
@@ -136,7 +143,7 @@ std::string metrics_table(const RunData& run) {
   std::string head = "<th>method</th>", rows;
   for (const MetricColumn& metric : metrics) head += head_cell(metric);
   for (const MethodRun& method : run.methods) {
-    rows += "<tr>" + row_head(method.name);
+    rows += "<tr>" + row_head(method);
     for (const MetricColumn& metric : metrics) {
       const Json& values = metrics_of_method(method);
       rows += cell(metric, values, metric_text(metric, values).text == best_text(metric, run));

@@ -76,6 +76,9 @@ bench 1 data data
 bench 1 evaluation evaluation
 bench 2 collectives collectives
 
+mkdir -p runs/energy
+on 1 energy --config small.yaml --generator $last/generator.safetensors --discriminator $last/ratio.safetensors --set data.image_size=8 --set data.channels=1 --json runs/energy/energy.json >/dev/null 2>err || { cat err >&2; fail "energy"; }
+
 # What these runs have no reason to write.
 python3 "$source_dir/tests/docs/keys.py" "$source_dir/docs/formats.md" runs/* <<'KEYS' || fail "docs/formats.md and the files differ"
 gan.spectral_norm_d
@@ -94,6 +97,8 @@ reference.pixels
 methods.*.diagnosed.scalars.*.why
 data.*.unlabelled_why
 converted.*
+energies.*.not_finite
+methods.*.short_run
 KEYS
 
 # The commands of the documentation.
