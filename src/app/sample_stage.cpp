@@ -50,6 +50,7 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   if (!run.classes.all()) key["classes"] = run.classes.seen();
   if (run.config.train.ratio.output_noise > 0) key["output_noise"] = run.config.train.ratio.output_noise;
   if (s.precision != "float32") key["precision"] = s.precision;
+  if (starts_from_pool(method, s)) key["start_pool"] = s.start_pool;
   key["options"] = options_text(s, method);
   key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains, most_components};
   return {json_text(key)};

@@ -44,6 +44,7 @@ enum class Stream : uint32_t {
   dropout,        // id = layer and sample of the global batch, step = update and forward
   calibration,    // prior draws beside the held-out reals: id = position
   worth,          // step 0: prior draws that an energy is judged by; then the bootstrap
+  pool_start,     // which draw of a pool chain id starts at; step counts its starts
 };
 
 // The words of columns 4 * group to 4 * group + 3.

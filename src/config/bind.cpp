@@ -190,6 +190,11 @@ void bind_sample(Section& s, SampleConfig& c) {
   s.value("methods", &c.methods, "samplers to run, on the same latents", one_of(names));
   s.value("count", &c.count, "samples (chains) per method", at_least(1));
   s.value("block_size", &c.block_size, "chains computed as one batch", at_least(1));
+  s.value("start_pool", &c.start_pool,
+          "exact samplers start their chains at so many prior draws, evaluated once, by weight: little is left of a "
+          "burn-in; 0: at prior draws",
+          at_least(0))
+      .later = true;
   s.value("record_every", &c.record_every, "steps between two records of the curves", at_least(1));
   s.value("snapshot_every", &c.snapshot_every, "steps between two stored sample sets; 0: none", at_least(0));
   s.value("trajectories", &c.trajectories, "chains whose every record is kept for the figures", at_least(0));

@@ -158,6 +158,7 @@ struct SampleConfig {
   std::vector<std::string> methods{"generator", "ddls", "mala"};
   int64_t count = 10'000;
   int64_t block_size = 500;
+  int64_t start_pool = 0;          // prior draws by whose weights chains of exact samplers start; 0: at prior draws
   int64_t record_every = 10;       // steps between two records of the curves
   int64_t snapshot_every = 0;      // steps between two stored sample sets (FD and IS curves); 0: none
   int64_t trajectories = 16;       // chains whose every record is kept for the figures

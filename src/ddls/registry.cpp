@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "ddls/prior_pool.hpp"
 
 namespace ddls {
 
@@ -57,7 +58,13 @@ Method make_method(const std::string& name, const SampleConfig& config, const Ta
   Method method = sampler.make(options, {target, noise, warm_up});
   method.name = name;
   method.exact = sampler.exact(options);
-  return method;
+  if (!starts_from_pool(name, config) || method.population) return method;
+  return started_from(prior_pool(config.start_pool, target, noise, warm_up, name.c_str()), std::move(method), target,
+                      noise);
+}
+
+bool starts_from_pool(const std::string& name, const SampleConfig& config) {
+  return config.start_pool > 0 && need_sampler(name).exact(config.options_of(name));
 }
 
 bool needs_gradient(const std::string& name, const SampleConfig& config) {
@@ -65,7 +72,7 @@ bool needs_gradient(const std::string& name, const SampleConfig& config) {
 }
 
 bool has_warm_up(const std::string& name, const SampleConfig& config) {
-  return need_sampler(name).has_warm_up(config.options_of(name));
+  return starts_from_pool(name, config) || need_sampler(name).has_warm_up(config.options_of(name));
 }
 
 }  // namespace ddls

@@ -58,6 +58,8 @@ void add_samplers(SampleConfig& config, std::span<const Sampler> all = samplers(
 Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise,
                    const WarmUp& warm_up = {});
 bool needs_gradient(const std::string& name, const SampleConfig& config);
+// Whether its chains start at a weighted draw (sample.start_pool): those of exact kernels do.
+bool starts_from_pool(const std::string& name, const SampleConfig& config);
 bool has_warm_up(const std::string& name, const SampleConfig& config);
 
 }  // namespace ddls

@@ -6,9 +6,8 @@
 // the error of an importance sample of P, and two chains may end at the same draw.
 #include <ATen/ATen.h>
 
-#include "base/error.hpp"
 #include "ddls/entry.hpp"
-#include "ddls/pilot_ratios.hpp"
+#include "ddls/prior_pool.hpp"
 #include "ddls/weighted_choice.hpp"
 
 namespace ddls {
@@ -20,41 +19,8 @@ struct IsirOptions {
   int64_t pool = 0;        // prior draws that all chains share; 0: fresh ones
 };
 
-struct Pool {
-  at::Tensor z;             // [P, k], by label
-  at::Tensor log_ratio;     // [P] float32
-  at::Tensor begin, count;  // [labels] int64: where a label's draws lie; undefined: unconditional
-};
-
-// Chains take draws of their own label.
-Pool pool_of(int64_t draws, const Target& target, const Noise& noise, const WarmUp& warm_up) {
-  const at::Tensor r = pilot_ratios(draws, target, noise, warm_up);
-  Pool pool{pilot_latents(draws, target, noise), r.to(at::kFloat).to(target.device), {}, {}};
-  if (!target.labels_of) return pool;
-  const at::Tensor labels = target.labels_of({0, draws}).cpu(), order = labels.argsort(/*stable=*/true, 0, false);
-  pool.z = pool.z.index_select(0, order.to(target.device));
-  pool.log_ratio = pool.log_ratio.index_select(0, order.to(target.device));
-  pool.count = labels.bincount().to(target.device);
-  pool.begin = pool.count.cumsum(0) - pool.count;
-  return pool;
-}
-
-void check_labels(const Pool& pool, const Chains& chains) {
-  if (!pool.count.defined()) return;
-  if (chains.labels.max().item<int64_t>() >= pool.count.size(0) ||
-      pool.count.index_select(0, chains.labels).min().item<int64_t>() == 0)
-    fail(Exit::config, "sample.isir.pool: {} draws are too few, some class has none", pool.z.size(0));
-}
-
-Candidates pick(const Pool& pool, const Chains& chains, int64_t draw, const Noise& noise) {
-  const at::Tensor u = uniform_of(chains, noise, draw, Stream::proposal).to(at::kDouble);
-  at::Tensor row;
-  if (pool.count.defined()) {
-    row = pool.begin.index_select(0, chains.labels) +
-          (u * pool.count.index_select(0, chains.labels)).floor().to(at::kLong);
-  } else {
-    row = (u * static_cast<double>(pool.z.size(0))).floor().to(at::kLong);
-  }
+Candidates pick(const PriorPool& pool, const Chains& chains, int64_t draw, const Noise& noise) {
+  const at::Tensor row = pool.any(chains.labels, uniform_of(chains, noise, draw, Stream::proposal).to(at::kDouble));
   const at::Tensor z = pool.z.index_select(0, row);
   return {z, {-0.5 * z.square().sum(1), pool.log_ratio.index_select(0, row), at::zeros_like(z)}};
 }
@@ -74,8 +40,8 @@ void bind_isir(Section& s, IsirOptions& o) {
 }
 
 Method isir(const IsirOptions& o, const Target& target, const Noise& noise, const WarmUp& warm_up) {
-  Pool pool;
-  if (o.pool > 0) pool = pool_of(o.pool, target, noise, warm_up);
+  PriorPool pool;
+  if (o.pool > 0) pool = prior_pool(o.pool, target, noise, warm_up, "isir");
   const auto advance = [=](Chains& chains, int64_t step) {
     WeightedChoice choice(chains.now.log_ratio);
     for (int64_t j = 0; j + 1 < o.proposals; ++j) {
@@ -92,8 +58,8 @@ Method isir(const IsirOptions& o, const Target& target, const Noise& noise, cons
                 .step_size = [](int64_t) { return 0.0; },
                 .advance = advance};
   if (o.pool > 0) {
-    method.warm_up = prior_weights(finite_ratios(pool.log_ratio.to(at::kDouble).cpu(), "isir"));
-    method.start = [=](Chains& chains, int64_t) { check_labels(pool, chains); };
+    method.warm_up = pool.weights;
+    method.start = [=](Chains& chains, int64_t) { pool.check(chains.labels, "sample.isir.pool"); };
   }
   return method;
 }

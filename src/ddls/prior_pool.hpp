@@ -1,0 +1,32 @@
+#pragma once
+// Prior draws that are evaluated once, by all ranks together, and shared by all chains: a weighted sample of p0 e^r.
+#include <ATen/core/Tensor.h>
+
+#include "ddls/method.hpp"
+#include "ddls/pilot.hpp"
+
+namespace ddls {
+
+struct PriorPool {
+  at::Tensor z;             // [P, k] float32, by label, on the target's device, as all of these
+  at::Tensor log_ratio;     // [P] float32
+  at::Tensor begin, count;  // [labels] int64: where a label's draws lie; undefined: unconditional
+  at::Tensor
+      cumulative;  // [P] float64: of the weights e^r among the draws of a label, plus the label; ends at label + 1
+  std::map<std::string, double> weights;  // ess_fraction and log_z, as a method's warm_up names them
+
+  // Rows for chains, [n], from u in (0, 1), [n]: each draw of the chain's label alike, or by its weight.
+  at::Tensor any(const at::Tensor& labels, const at::Tensor& u) const;
+  at::Tensor weighted(const at::Tensor& labels, const at::Tensor& u) const;
+  // Throws Error(config) naming `key` where the pool has no draw of a chain's label.
+  void check(const at::Tensor& labels, const char* key) const;
+};
+
+// **Collective** with `warm_up.sum`. Error(data) where no draw has a finite ratio; `who` begins the message.
+PriorPool prior_pool(int64_t draws, const Target& target, const Noise& noise, const WarmUp& warm_up, const char* who);
+
+// The method with chains that start at draws of the pool by weight: for kernels that leave p0 e^r as it is, nothing of a start is
+// left to forget but the error of an importance sample.
+Method started_from(PriorPool pool, Method method, const Target& target, const Noise& noise);
+
+}  // namespace ddls
