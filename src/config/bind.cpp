@@ -103,7 +103,10 @@ void bind_ratio(Section& s, RatioConfig& c) {
           "output_noise: reals get it too, and the samplers' law is that of noised data");
   s.value("ema_decay", &c.ema_decay, "moving average of the weights; 0: none", at_least_below(0, 1));
   bind_adam(s.section("adam", "its optimiser"), c.adam);
-  bind_refine(s.section("refine", "maximum-likelihood refinement of the fitted ratio, on persistent chains"), c.refine);
+  bind_refine(s.section("refine",
+                        "by likelihood on chains: a short-run energy, good for as many steps as its chains are old, "
+                        "not p0 e^r; on weighted prior draws: p0 e^r"),
+              c.refine);
 }
 
 void bind_calibration(Section& s, CalibrationConfig& c) {

@@ -68,7 +68,7 @@ grep -q '"scale": 0.5' scaled/report.json || fail "the report does not hold the 
 # A tilt of images by every kind of features: equal bytes at 1, 2 and 3 ranks, sampling alone, and the network that judges is refused.
 on 1 --config small.yaml --out plain --set seed=3 --set sample.methods=[generator] >out 2>err || { cat err >&2; fail "a run for its classifier"; }
 cp plain/extractor/classifier.pt network.pt
-tilt="--config small.yaml --set train.calibration.method=tilt --set train.calibration.held_out=60 --set train.calibration.pool=300 --set train.calibration.components=4 --set train.calibration.ess_floor=0.01 --set sample.methods=[generator,ddls,mala,isir] --set sample.isir.steps=4 --set sample.mala.steps=4 --set sample.mala.warmup=4 --set sample.mala.pilot_chains=8"
+tilt="--config small.yaml --set train.calibration.method=tilt --set train.calibration.held_out=60 --set train.calibration.pool=300 --set train.calibration.components=4 --set train.calibration.ess_floor=0.01 --set sample.methods=[generator,ddls,mala,isir] --set sample.isir.steps=4 --set sample.mala.steps=4 --set sample.mala.warmup=4 --set sample.mala.pilot_chains=8 --set sample.start_pool=100"
 features="--set train.calibration.features=[pixels,convolutions,classifier,network.pt]"
 for ranks in 1 2 3; do
   on "$ranks" $tilt $features --out "tilt$ranks" >out 2>err || { cat err >&2; fail "tilt, np $ranks"; }

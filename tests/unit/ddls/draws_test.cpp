@@ -92,6 +92,42 @@ TEST(Isir, APoolCostsNoDecodesAndHasTheLawOfItsWeights) {
   EXPECT_NEAR(variance, 0.5, 5 * 0.5 * std::sqrt(2.0 / many + 2 * std::sqrt(2.0) / 20'000));
 }
 
+// Before any step the chains have the target's variance, 1/2 here and 1 among prior draws; so have those of later starts.
+TEST(StartPool, ChainsOfExactKernelsStartAtTheTarget) {
+  const Target target = gaussian_target(std::vector<double>{2, 2});
+  for (const int64_t draw : {0, 3}) {
+    const SampleConfig config = test::sample_config({"start_pool=20000", "mala.steps=0", "mala.adapt=false"});
+    const Method method = make_method("mala", config, target, Noise{89});
+    const Chains chains = start(method, {0, many}, target, Noise{89}, draw);
+    EXPECT_NEAR(chains.z.square().mean().item<double>(), 0.5,
+                5 * 0.5 * std::sqrt(1.0 / many + std::sqrt(2.0) / 20'000));
+    EXPECT_TRUE(at::equal(chains.now.log_ratio, target.evaluate(chains.z).log_ratio));
+    EXPECT_NEAR(method.warm_up.at("start_ess_fraction"), 0.75,
+                0.05);  // of w = e^{-|z|^2 / 2} in the plane: (1/2)^2 / (1/3)
+  }
+  const SampleConfig config = test::sample_config({"start_pool=20000", "ddls.steps=0"});
+  EXPECT_FALSE(starts_from_pool("ddls", config));  // unadjusted: its own law is another
+  EXPECT_NEAR(start(make_method("ddls", config, target, Noise{89}), {0, many}, target, Noise{89})
+                  .z.square()
+                  .mean()
+                  .item<double>(),
+              1, 0.1);
+}
+
+// Draws are those of the chain's label: label 1 has the ratio z_0, label 0 that of -z_0.
+TEST(StartPool, DrawsHaveTheLabelOfTheChain) {
+  Target target =
+      make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
+                  [](const at::Tensor& x, const at::Tensor& y) { return x.select(1, 0) * (y * 2 - 1); }, 2, at::kCPU);
+  target.labels_of = [](IdRange ids) { return at::arange(ids.begin, ids.end, at::kLong).remainder(2); };
+  const Method method =
+      make_method("isir", test::sample_config({"start_pool=20000", "isir.steps=0"}), target, Noise{90});
+  const Chains chains = start(method, {0, many}, target, Noise{90});
+  const at::Tensor signed_z = chains.z.select(1, 0) * (chains.labels * 2 - 1);
+  EXPECT_NEAR(signed_z.mean().item<double>(), 1, 0.1);  // N(1, 1) for both
+  EXPECT_NEAR(signed_z.std().item<double>(), 1, 0.1);
+}
+
 TEST(RealNvp, InvertsAndKnowsItsDensity) {
   const FlowShape shape{.dim = 5, .couplings = 6, .width = 16, .classes = 3};
   const RealNvp flow(shape, 11);
