@@ -20,17 +20,23 @@ cat >points.yaml <<'YAML'
 name: points
 data: {kind: gaussians25, points: 800}
 model: {generator_widths: [16], discriminator_widths: [16, 16]}
-train: {steps: 30, batch: 16, log_every: 30, discriminator_steps: 4, discriminator: {lr: 2e-3}, calibration: {held_out: 200}}
+train: {steps: 30, batch: 16, log_every: 30, discriminator_steps: 4, discriminator: {lr: 2e-3}, calibration: {held_out: 200, pool: 1000}}
 sample: {methods: [generator, mh_gan], count: 40, block_size: 40, mh_gan: {steps: 4}}
 evaluate: {metrics: [fid]}
 YAML
-for method in isotonic head scale; do
+for method in isotonic head scale temperature; do
   mkdir -p "runs/$method"
   [[ $method == isotonic ]] || cp -r runs/isotonic/checkpoints "runs/$method"
   more=()
   [[ $method != scale ]] || more=(--set train.calibration.scale=0.5 --set train.calibration.held_out=5000 --resume never)
   on 1 --config points.yaml --out "runs/$method" --set train.calibration.method=$method "${more[@]}" >out 2>err || { cat err >&2; fail "$method"; }
 done
+
+# A tilt, by a file among its features (of another seed than the classifier that evaluates), and starts from a pool.
+on 1 --config small.yaml --out runs/tilt --set seed=2 --set train.calibration.method=tilt --set train.calibration.held_out=60 \
+  --set train.calibration.pool=300 --set train.calibration.components=3 --set train.calibration.ess_floor=0.01 \
+  --set train.calibration.features=[pixels,runs/images/extractor/classifier.pt] --set sample.methods=[generator,mala] --set sample.mala.steps=2 \
+  --set sample.mala.adapt=false --set sample.start_pool=40 --set sample.allow_bad_energy=true >out 2>err || { cat err >&2; fail "tilt"; }
 
 # Networks from elsewhere, two sets, sets of which statistics are known, what a bench writes, what the program says of itself.
 last=runs/images/checkpoints/refined-00000004

@@ -130,14 +130,6 @@ TEST(Registry, SaysWhoNeedsTheRatio) {
   }
 }
 
-// Of the version that wrote the first checkpoints. A new key that fails this wants `.later = true` (bind.cpp).
-TEST(Registry, TheTextInKeysOfStoredRunsStaysWhatItWas) {
-  Config config = defaults();
-  config.train.shards = 4;
-  config.sample.samplers.resize(14);  // keys leave out those that came later: training_key.cpp
-  EXPECT_EQ(sha256(key_text(config)), "1dc1803262ca50a4f71779ad1905c276159b0cfe4dad36f7ba6a89c5e4162c76");
-}
-
 TEST(ShippedConfigurations, Load) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(DDLS_TEST_DATA "/../../configs")) {
