@@ -20,11 +20,17 @@ constexpr Column columns[] = {{"cross_entropy", "cross-entropy", "nats, lower is
                               {"nats", "nats gained", "over the generator, higher is better"},
                               {"ess", "ESS", "share of prior draws, weighted by e^r"}};
 
+// Empty where there is none.
+std::string short_at(const Json& record, const char* key) {
+  const auto value = number_at(record, key);
+  return value ? short_number(*value) : std::string();
+}
+
 // Of a tilt: what its sum runs over.
 std::string about_tilt(const Json& record) {
   const Json& kinds = at_path(record, "feature_kinds");
   if (!kinds.is_array()) return {};
-  std::string text = fmt::format(" Ridge {}; features: the score", text_at(record, "ridge"));
+  std::string text = fmt::format(" Ridge {}; features: the score", short_at(record, "ridge"));
   for (const Json& kind : kinds) {
     const std::string name = text_at(kind, "name"), components = text_at(kind, "components");
     const bool used = at_path(kind, "used") == true;
@@ -61,7 +67,7 @@ std::string calibration_table(const RunData& run) {
   std::string head = "<th>held-out samples</th>";
   for (const Column& column : columns_of(record))
     head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
-  const std::string alpha = text_at(record, "alpha"), beta = text_at(record, "beta");
+  const std::string alpha = short_at(record, "alpha"), beta = short_at(record, "beta");
   return heading + "<div class=\"scroll\"><table><thead><tr>" + head + "</tr></thead><tbody>\n" +
          row(record, "before", "score as it is") + row(record, "after", "calibrated") + "</tbody></table></div>\n" +
          note(fmt::format("Calibrated by {}{}{} on {} held-out reals and {} fakes, reported on {} and {} others.{}",
