@@ -12,6 +12,7 @@
 #include "metrics/weighted_frechet.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
+#include "train/block_rows.hpp"
 #include "train/energy_ratios.hpp"
 #include "train/gan_training.hpp"
 
@@ -46,10 +47,10 @@ EvaluationSet decoded_draws(const Target& target, const std::vector<int64_t>& sh
   set.read = [=, images = set.images](IdRange range) {
     at::NoGradGuard no_grad;
     std::vector<at::Tensor> blocks;
-    for (int64_t from = range.begin; from < range.end; from += energy_block) {
-      const int64_t rows = std::min(energy_block, range.end - from);
+    for (int64_t from = range.begin; from < range.end; from += measured_block) {
+      const int64_t rows = std::min(measured_block, range.end - from);
       at::Tensor block = ids.narrow(0, from, rows);
-      if (rows < energy_block) block = at::cat({block, block[0].expand({energy_block - rows})});
+      if (rows < measured_block) block = at::cat({block, block[0].expand({measured_block - rows})});
       const at::Tensor made =
           target.decode(latents_at(target, seed, block), labels_at(target, block)).narrow(0, 0, rows);
       blocks.push_back(images ? quantise(made).cpu() : made.cpu());

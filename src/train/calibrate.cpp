@@ -10,6 +10,7 @@
 #include "ddls/calibration/reliability.hpp"
 #include "dist/failure.hpp"
 #include "models/network.hpp"
+#include "train/quarters.hpp"
 #include "train/tilt_calibration.hpp"
 
 namespace ddls {
@@ -68,7 +69,7 @@ Fitted fit_by_head(const Half& half, const LastLayer& old) {
 
 Calibration fit(const CalibrationTask& task, const RealsAndFakes& measured) {
   const std::string& method = task.config.train.calibration.method;
-  const int64_t all = measured.real.size(0), count = all / 2;
+  const int64_t all = measured.real.size(0), count = quarters_of(all).fit;
   const Half learnt = half_of(measured, 0, count), reported = half_of(measured, count, all - count);
   for (const at::Tensor& t : {measured.real, measured.fake})
     if (!at::isfinite(t).all().item<bool>())

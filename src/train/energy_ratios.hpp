@@ -11,9 +11,6 @@
 
 namespace ddls {
 
-// What is computed does not depend on the ranks: blocks of this many rows, noise keyed by the draw.
-inline constexpr int64_t energy_block = 64;
-
 // Latents w of the prior draws `ids`, [n, k] on the target's device; apart from the chains' and from a calibration's. A pool's draw
 // has the label of the chain with its id.
 at::Tensor energy_latents(const Target& target, uint64_t seed, IdRange ids);

@@ -16,13 +16,14 @@ using Measure =
 // What is measured, on whose samples. All are held on to.
 struct HeldOutTask {
   const Target& target;
-  const Dataset& held_out;
+  const Dataset& reals;
   const Config& config;
-  bool as_trained = true;  // reals are mirrored and dequantised as data.flip and data.dequantise say
+  bool as_trained = true;            // reals are mirrored and dequantised as data.flip and data.dequantise say
+  const char* what = "calibration";  // for progress and messages
 };
 
-// The first `count` held-out reals in a random order that training does not know. [count, c] CPU on rank 0, else undefined.
-at::Tensor measure_reals(const HeldOutTask& task, const Measure& measure, int64_t count, Communicator& comm);
+// The reals at these positions of a random order that training does not know, as rows_by_all_ranks (block_rows.hpp) gives rows.
+at::Tensor measure_reals(const HeldOutTask& task, const Measure& measure, IdRange positions, Communicator& comm);
 // Of `count` prior draws; those of a conditional model have the labels of the reals at their places of the order, which goes
 // on from epoch to epoch.
 at::Tensor measure_draws(const HeldOutTask& task, const Measure& measure, int64_t count, Communicator& comm);

@@ -11,6 +11,7 @@
 #include "ddls/worth.hpp"
 #include "dist/failure.hpp"
 #include "models/network.hpp"
+#include "train/quarters.hpp"
 #include "train/tilt_choice.hpp"
 
 namespace ddls {
@@ -59,10 +60,10 @@ std::vector<FeatureComponents> components_of(const CalibrationTask& task, const 
   std::vector<FeatureComponents> all;
   for (const SampleFeatures& features : named.features) {
     const Measure raw = [&](const at::Tensor& samples, const at::Tensor&) { return features.of(samples); };
-    const at::Tensor rows = measure_reals(measured, raw, task.held_out.size() / 2, comm);
+    const at::Tensor rows = measure_reals(measured, raw, {0, quarters_of(task.held_out.size()).fit}, comm);
     FeatureComponents components;
     at::Tensor sizes = at::zeros({2}, at::kLong);
-    std::string nothing = comm.on_root([&] {
+    comm.on_root([&] {
       if (!at::isfinite(rows).all().item<bool>())
         fail(Exit::data, "calibration: features of reals that are not finite numbers");
       components = principal_components_of_many(rows, task.config.train.calibration.components);
@@ -203,7 +204,7 @@ Calibration fit_by_likelihood(const CalibrationTask& task, Communicator& comm) {
   if (config.method == "tilt") named = features_for(task, comm);
   const std::vector<FeatureComponents> components = components_of(task, measured, named, comm);
   const Measure measure = measure_of(task, named, components);
-  const at::Tensor real = measure_reals(measured, measure, task.held_out.size(), comm),
+  const at::Tensor real = measure_reals(measured, measure, {0, task.held_out.size()}, comm),
                    pool = measure_draws(measured, measure, config.pool, comm);
   Calibration calibration;
   comm.on_root([&] {

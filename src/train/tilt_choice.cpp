@@ -8,15 +8,10 @@
 
 #include "base/error.hpp"
 #include "tensor/single_thread.hpp"
+#include "train/quarters.hpp"
 
 namespace ddls {
 namespace {
-
-// One half fits, a quarter chooses, the last quarter is reported on.
-struct Quarters {
-  int64_t fit, choose, report;
-};
-Quarters quarters_of(int64_t n) { return {n / 2, n / 4, n - n / 2 - n / 4}; }
 
 // From columns as measured to phi: mean 0 and deviation 1 over the reals that fit, and the score once more for each class where
 // slopes depend on it. A column that does not vary is 0.
