@@ -21,14 +21,14 @@ int64_t classes_of(const LogRatios& a, const LogRatios& b) {
 
 at::Tensor groups_of(const LogRatios& r) { return r.groups.defined() ? r.groups : at::zeros_like(r.values, at::kLong); }
 
-// [classes] log mean e^r of each class, weighted by `counts` where they are defined; -inf for a class without draws.
-at::Tensor log_means(const LogRatios& pool, int64_t classes, const at::Tensor& counts = {}) {
-  const at::Tensor groups = groups_of(pool), ones = counts.defined() ? counts : at::ones_like(pool.values);
+// log_means with draw i counted counts[i] times.
+at::Tensor counted_log_means(const LogRatios& pool, int64_t classes, const at::Tensor& counts) {
+  const at::Tensor groups = groups_of(pool);
   // Each class has a largest of its own: what is far below that of another class must not vanish.
   const at::Tensor top = at::full({classes}, -INFINITY, at::kDouble).scatter_reduce(0, groups, pool.values, "amax");
-  const at::Tensor e = (pool.values - top.index_select(0, groups)).exp() * ones;
+  const at::Tensor e = (pool.values - top.index_select(0, groups)).exp() * counts;
   const at::Tensor zeros = at::zeros({classes}, at::kDouble);
-  const at::Tensor sum = zeros.index_add(0, groups, e), count = zeros.index_add(0, groups, ones);
+  const at::Tensor sum = zeros.index_add(0, groups, e), count = zeros.index_add(0, groups, counts);
   return at::where(count > 0, top + (sum / count.clamp_min(1e-300)).log(), at::full_like(top, -INFINITY));
 }
 
@@ -61,6 +61,15 @@ void require_draws(const LogRatios& real, const LogRatios& pool) {
 
 }  // namespace
 
+at::Tensor log_means(const LogRatios& pool, int64_t classes) {
+  return counted_log_means(pool, classes, at::ones_like(pool.values));
+}
+
+double nats(const LogRatios& real, const LogRatios& pool) {
+  require_draws(real, pool);
+  return gain(real, log_means(pool, classes_of(real, pool)), at::ones_like(real.values));
+}
+
 at::Tensor normalised_weights(const LogRatios& pool) {
   const at::Tensor groups = groups_of(pool);
   const at::Tensor log_z = log_means(pool, classes_of(pool, pool));
@@ -81,25 +90,21 @@ PoolWorth pool_worth(const LogRatios& pool) {
 Interval nats_gained(const LogRatios& real, const LogRatios& pool, uint64_t seed, int64_t replicates) {
   require_draws(real, pool);
   const int64_t classes = classes_of(real, pool), n = real.values.numel(), m = pool.values.numel();
-  Interval nats;
-  nats.mean = gain(real, log_means(pool, classes), at::ones_like(real.values));
+  Interval interval;
+  interval.mean = nats(real, pool);
   std::vector<double> drawn;
   for (int64_t i = 0; i < replicates; ++i)
-    drawn.push_back(gain(real, log_means(pool, classes, poisson_counts(m, seed, i, 0)), poisson_counts(n, seed, i, 1)));
+    drawn.push_back(
+        gain(real, counted_log_means(pool, classes, poisson_counts(m, seed, i, 0)), poisson_counts(n, seed, i, 1)));
   std::sort(drawn.begin(), drawn.end());
   const auto last = static_cast<double>(drawn.size()) - 1;
-  nats.low = drawn[static_cast<size_t>(std::floor(0.025 * last))];
-  nats.high = drawn[static_cast<size_t>(std::ceil(0.975 * last))];
-  return nats;
+  interval.low = drawn[static_cast<size_t>(std::floor(0.025 * last))];
+  interval.high = drawn[static_cast<size_t>(std::ceil(0.975 * last))];
+  return interval;
 }
 
 BestScale best_scale(const LogRatios& real, const LogRatios& pool, double most) {
-  require_draws(real, pool);
-  const int64_t classes = classes_of(real, pool);
-  const at::Tensor ones = at::ones_like(real.values);
-  const auto at_scale = [&](double b) {
-    return gain({real.values * b, real.groups}, log_means({pool.values * b, pool.groups}, classes), ones);
-  };
+  const auto at_scale = [&](double b) { return nats({real.values * b, real.groups}, {pool.values * b, pool.groups}); };
   constexpr double ratio = 0.6180339887498949;
   double low = 0, high = most;
   for (int i = 0; i < 40; ++i) {

@@ -14,6 +14,9 @@ struct LogRatios {
   at::Tensor groups = {};
 };
 
+// [classes] log mean e^r over the draws of each class: log Z; -inf for a class without draws.
+at::Tensor log_means(const LogRatios& pool, int64_t classes);
+
 // The prior draws alone.
 struct PoolWorth {
   double log_z = 0;          // log mean e^r; the mean over the draws' classes
@@ -28,13 +31,16 @@ PoolWorth pool_worth(const LogRatios& pool);
 // w_i = e^{r_i} / (sum over its class), times the class's share of the draws: they sum to 1. [n].
 at::Tensor normalised_weights(const LogRatios& pool);
 
+// mean_real r - log mean_pool e^r (Donsker & Varadhan 1983): KL(data | p0) - KL(data | p0 e^r / Z) in nats; 0 for r = 0, negative
+// for an energy that harms. Reals of a class that the pool has no draw of are left out. Throws Error(data) where there is no
+// real or no draw.
+double nats(const LogRatios& real, const LogRatios& pool);
+
 struct Interval {
   double mean = 0, low = 0, high = 0;
 };
-// mean_real r - log mean_pool e^r (Donsker & Varadhan 1983): KL(data | p0) - KL(data | p0 e^r / Z) in nats; 0 for r = 0, negative
-// for an energy that harms. The interval (95 %) is of the Poisson bootstrap, both sets drawn anew `replicates` times by the
-// counter-based noise of `seed`; it does not see what a pool without the draws that matter misses. Reals of a class that the pool
-// has no draw of are left out. Throws Error(data) where there is no real or no draw.
+// `nats` with an interval (95 %), that of the Poisson bootstrap: both sets drawn anew `replicates` times by the counter-based noise of
+// `seed`; it does not see what a pool without the draws that matter misses. Throws as nats does.
 Interval nats_gained(const LogRatios& real, const LogRatios& pool, uint64_t seed, int64_t replicates = 200);
 
 // The factor b >= 0 whose b r gains most, and what it gains: concave in b, so by golden section. At most `most`.

@@ -18,7 +18,6 @@ namespace ddls {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Columns = std::vector<std::string>;
 
 struct NamedFeatures {
   std::vector<std::string> names;
@@ -102,10 +101,9 @@ LabelledRows labelled(const at::Tensor& rows, bool classes) {
   return {wide.narrow(1, 0, wide.size(1) - 1).contiguous(), wide.select(1, -1).to(at::kLong)};
 }
 
-TiltColumns columns_of(const CalibrationTask& task, const NamedFeatures& named,
-                       const std::vector<FeatureComponents>& components) {
+TiltColumns columns_of(const CalibrationTask& task, const std::vector<FeatureComponents>& components) {
   TiltColumns columns;
-  for (size_t i = 0; i < components.size(); ++i) columns.parts.push_back({named.names[i], 2 * components[i].count()});
+  for (const FeatureComponents& part : components) columns.parts.push_back(2 * part.count());
   const auto& wanted = task.config.train.calibration.features;
   columns.class_slopes =
       task.config.model.classes > 0 && std::find(wanted.begin(), wanted.end(), class_slopes) != wanted.end();
@@ -209,10 +207,10 @@ Calibration fit_by_likelihood(const CalibrationTask& task, Communicator& comm) {
   Calibration calibration;
   comm.on_root([&] {
     const bool classes = task.config.model.classes > 0;
-    const TiltChoice choice = config.method == "temperature"
-                                  ? choose_temperature(labelled(real, classes), labelled(pool, classes), config)
-                                  : choose_tilt(labelled(real, classes), labelled(pool, classes),
-                                                columns_of(task, named, components), config);
+    const TiltChoice choice =
+        config.method == "temperature"
+            ? choose_temperature(labelled(real, classes), labelled(pool, classes), config)
+            : choose_tilt(labelled(real, classes), labelled(pool, classes), columns_of(task, components), config);
     calibration = calibration_from(task, choice, named, components);
     tell(calibration.record);
     return std::string();

@@ -35,7 +35,7 @@ LogRatios ratios(const LabelledRows& rows, const at::Tensor& w) { return {at::mv
 
 TiltCandidate judged(const LabelledRows& real, const LabelledRows& pool, const at::Tensor& w, double ridge) {
   const LogRatios of_pool = ratios(pool, w);
-  return {ridge, nats_gained(ratios(real, w), of_pool, 0, 1).mean, pool_worth(of_pool).ess_fraction};
+  return {ridge, nats(ratios(real, w), of_pool), pool_worth(of_pool).ess_fraction};
 }
 
 struct Candidate {
@@ -116,9 +116,9 @@ at::Tensor columns_with(const TiltColumns& columns, const std::vector<bool>& use
   std::vector<int64_t> ids{0};
   int64_t begin = 1;
   for (size_t i = 0; i < used.size(); ++i) {
-    for (int64_t j = 0; j < columns.parts[i].count; ++j)
+    for (int64_t j = 0; j < columns.parts[i]; ++j)
       if (used[i]) ids.push_back(begin + j);
-    begin += columns.parts[i].count;
+    begin += columns.parts[i];
   }
   for (; begin < all; ++begin) ids.push_back(begin);
   return at::tensor(ids, at::kLong);
@@ -144,20 +144,16 @@ void unscale(TiltChoice& choice, const at::Tensor& w, const Design& design, cons
     choice.slopes = choice.slopes + w.narrow(0, measured, design.classes) * design.per_deviation[0];
   int64_t begin = 1;
   for (size_t i = 0; i < used.size(); ++i) {
-    choice.parts.push_back(used[i] ? raw.narrow(0, begin, columns.parts[i].count).clone() : at::Tensor());
-    begin += columns.parts[i].count;
+    choice.parts.push_back(used[i] ? raw.narrow(0, begin, columns.parts[i]).clone() : at::Tensor());
+    begin += columns.parts[i];
   }
   const int64_t classes = pool.classes.defined() ? std::max(pool.classes.max().item<int64_t>() + 1, design.classes) : 1;
   choice.offsets = at::zeros({classes}, at::kDouble);
-  const at::Tensor r = log_ratios(choice, pool).values;
-  for (int64_t c = 0; c < classes; ++c) {
-    const at::Tensor of_class = pool.classes.defined() ? r.index({pool.classes == c}) : r;
-    if (of_class.numel() > 0)
-      choice.offsets[c] = std::log(static_cast<double>(of_class.numel())) - at::logsumexp(of_class, 0).item<double>();
-  }
+  const at::Tensor log_z = log_means(log_ratios(choice, pool), classes);
+  choice.offsets = at::where(at::isfinite(log_z), -log_z, choice.offsets);  // a class without draws
 }
 
-void keep_sizes(TiltChoice& choice, const LabelledRows& real, const LabelledRows& pool) {
+void report_on_last(TiltChoice& choice, const LabelledRows& real, const LabelledRows& pool) {
   const auto sizes = [](const LabelledRows& rows) {
     const Quarters s = quarters_of(rows.phi.size(0));
     return TiltChoice::Sizes{s.fit + s.choose, s.report};
@@ -186,11 +182,9 @@ LogRatios log_ratios(const TiltChoice& choice, const LabelledRows& rows) {
   };
   at::Tensor r = rows.phi.select(1, 0) * of_class(choice.slopes) + of_class(choice.offsets);
   int64_t begin = 1;
-  const int64_t parts = static_cast<int64_t>(choice.part_columns.size());
-  for (int64_t i = 0; i < parts; ++i) {
-    const int64_t count = choice.part_columns[static_cast<size_t>(i)];
-    if (const at::Tensor& part = choice.parts[static_cast<size_t>(i)]; part.defined())
-      r = r + at::mv(rows.phi.narrow(1, begin, count), part);
+  for (size_t i = 0; i < choice.parts.size(); ++i) {
+    const int64_t count = choice.part_columns[i];
+    if (choice.parts[i].defined()) r = r + at::mv(rows.phi.narrow(1, begin, count), choice.parts[i]);
     begin += count;
   }
   return {r, rows.classes};
@@ -216,7 +210,7 @@ TiltChoice choose_tilt(const LabelledRows& real, const LabelledRows& pool, const
   };
 
   TiltChoice choice;
-  for (const TiltColumns::Part& part : columns.parts) choice.part_columns.push_back(part.count);
+  choice.part_columns = columns.parts;
   std::vector<bool> used(columns.parts.size(), true);
   std::optional<Search> search(search_with(used));
   Candidate best = best_of(*search, choice.tried);
@@ -241,7 +235,7 @@ TiltChoice choose_tilt(const LabelledRows& real, const LabelledRows& pool, const
   choice.ridge = best.judged.ridge;
   const at::Tensor w = at::zeros({all}, at::kDouble).index_copy(0, search->columns(), search->refitted(best));
   unscale(choice, w, design, columns, used, pool);
-  keep_sizes(choice, real, pool);
+  report_on_last(choice, real, pool);
   return choice;
 }
 
@@ -275,7 +269,7 @@ TiltChoice choose_temperature(const LabelledRows& all_real, const LabelledRows& 
   }
   TiltChoice choice;
   unscale(choice, w, design, {}, {}, pool);
-  keep_sizes(choice, real, pool);
+  report_on_last(choice, real, pool);
   return choice;
 }
 

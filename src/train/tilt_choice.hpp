@@ -1,7 +1,6 @@
 #pragma once
 // Which tilt: its ridge and its features, chosen on held-out nats under a floor of the effective sample size, never on a metric of
 // images. On one process, float64, one thread: the same bits everywhere.
-#include <string>
 #include <vector>
 
 #include "config/config.hpp"
@@ -12,12 +11,8 @@ namespace ddls {
 
 // What the columns of phi are: the score first, then those of each part.
 struct TiltColumns {
-  struct Part {
-    std::string name;
-    int64_t count = 0;
-  };
-  std::vector<Part> parts;
-  bool class_slopes = false;  // the score's slope depends on the class
+  std::vector<int64_t> parts;  // how many of each
+  bool class_slopes = false;   // the score's slope depends on the class
 };
 
 struct TiltCandidate {

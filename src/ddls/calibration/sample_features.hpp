@@ -31,8 +31,7 @@ struct FeatureSource {
 };
 
 struct FeatureKind {
-  const char* name;     // in train.calibration.features
-  const char* summary;  // for the documentation of that key
+  const char* name;  // in train.calibration.features, of which config/bind.cpp has the words
   bool needs_images = true;
   bool needs_classifier = false;  // of the run's own labels, and not the one that evaluates
   SampleFeatures (*make)(const FeatureSource& source);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "ddls/worth.hpp"
 
 namespace ddls {
 
@@ -31,13 +32,11 @@ struct TiltProblem::Weighted {
 };
 
 TiltProblem::Weighted TiltProblem::weighted(const at::Tensor& w) const {
-  const at::Tensor r = at::mv(pool_, w);
-  const at::Tensor top = at::full_like(shares_, -INFINITY).scatter_reduce(0, classes_, r, "amax");
-  const at::Tensor e = (r - top.index_select(0, classes_)).exp();
-  const at::Tensor sums = at::zeros_like(shares_).index_add(0, classes_, e);
+  const at::Tensor r = at::mv(pool_, w), log_z = log_means({r, classes_}, shares_.numel());
+  // A class without reals has no share, and may have no draws.
   const at::Tensor used = shares_ > 0, zeros = at::zeros_like(shares_);
-  const at::Tensor log_z = at::where(used, top + (sums / counts_).log(), zeros);
-  return {log_z, e * at::where(used, shares_ / sums, zeros).index_select(0, classes_)};
+  const at::Tensor share_of_draw = at::where(used, shares_ / counts_, zeros).index_select(0, classes_);
+  return {at::where(used, log_z, zeros), (r - log_z.index_select(0, classes_)).exp() * share_of_draw};
 }
 
 double TiltProblem::objective(const at::Tensor& w, double ridge) const {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <ATen/ATen.h>
 
+#include "config/load.hpp"
 #include "ddls/calibration/tilt_fit.hpp"
 #include "ddls/registry.hpp"
 #include "models/classifier.hpp"
@@ -173,6 +174,13 @@ TEST(Tilt, IsTheSameFromWhatAFileKeeps) {
                         b = correction_of(tilt_of(kept, names), features, at::kCPU);
   EXPECT_TRUE(at::equal(a.term(x, {}), b.term(x, {})));
   EXPECT_TRUE(at::equal(a.slopes, b.slopes));
+}
+
+// The words of the configuration are the kinds.
+TEST(Tilt, TheConfigurationKnowsEveryKind) {
+  for (const FeatureKind* kind : feature_kinds())
+    EXPECT_NO_THROW(load_config("", {fmt::format("train.calibration.features=[{}]", kind->name)})) << kind->name;
+  EXPECT_ANY_THROW(load_config("", {"train.calibration.features=[pixel]"}));
 }
 
 TEST(Tilt, FeaturesOfImagesRefusePoints) {

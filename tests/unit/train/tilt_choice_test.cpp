@@ -29,7 +29,7 @@ CalibrationConfig config_with(double floor) {
 
 TEST(TiltChoice, FindsTheRatioAndLeavesNoiseOut) {
   const LabelledRows real = rows(4000, true, 300, 1), pool = rows(20'000, false, 300, 2);
-  const TiltChoice choice = choose_tilt(real, pool, {{{"feature", 1}, {"noise", 300}}}, config_with(0.1));
+  const TiltChoice choice = choose_tilt(real, pool, {{1, 300}}, config_with(0.1));
   EXPECT_NEAR(choice.slopes[0].item<double>(), 2, 0.25);
   EXPECT_NEAR(choice.parts[0][0].item<double>(), 0.7, 0.1);
   EXPECT_FALSE(choice.parts[1].defined());
@@ -42,7 +42,7 @@ TEST(TiltChoice, FindsTheRatioAndLeavesNoiseOut) {
 
 TEST(TiltChoice, KeepsTheFloor) {
   const LabelledRows real = rows(4000, true, 1, 3), pool = rows(20'000, false, 1, 4);
-  const TiltChoice choice = choose_tilt(real, pool, {{{"both", 2}}}, config_with(0.6));
+  const TiltChoice choice = choose_tilt(real, pool, {{2}}, config_with(0.6));
   const double ess = pool_worth(choice.after.pool).ess_fraction;
   EXPECT_NEAR(ess, 0.6, 0.03);  // the free fit has 0.38
   const TiltChoice temperature = choose_temperature(real, pool, config_with(0.8));
@@ -66,7 +66,7 @@ TEST(TiltChoice, SlopesMayDependOnTheClass) {
     return r;
   };
   const TiltChoice choice =
-      choose_tilt(of_classes(4000, true, 7), of_classes(20'000, false, 8), {{{"feature", 1}}, true}, config_with(0.1));
+      choose_tilt(of_classes(4000, true, 7), of_classes(20'000, false, 8), {{1}, true}, config_with(0.1));
   ASSERT_EQ(choice.slopes.numel(), 2);
   ASSERT_EQ(choice.offsets.numel(), 2);
   EXPECT_NEAR(choice.slopes[0].item<double>(), 2, 0.3);

@@ -33,9 +33,6 @@ SampleFeatures make_classifier_features(const FeatureSource& source) {
 
 }  // namespace
 
-const FeatureKind classifier_features{
-    "classifier",
-    "what the last layer of a classifier of the labels takes: one of the run's own, not the one that evaluates", true,
-    true, make_classifier_features};
+const FeatureKind classifier_features{"classifier", true, true, make_classifier_features};
 
 }  // namespace ddls

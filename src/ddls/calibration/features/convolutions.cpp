@@ -43,7 +43,6 @@ SampleFeatures make_convolution_features(const FeatureSource& source) {
 
 }  // namespace
 
-const FeatureKind convolution_features{"convolutions", "random convolutions, averaged over a 4 x 4 grid", true, false,
-                                       make_convolution_features};
+const FeatureKind convolution_features{"convolutions", true, false, make_convolution_features};
 
 }  // namespace ddls

@@ -23,7 +23,6 @@ SampleFeatures make_wave_features(const FeatureSource&) {
 
 }  // namespace
 
-const FeatureKind wave_features{"waves", "of points: the coordinates, and their cosines and sines at 8 frequencies",
-                                false, false, make_wave_features};
+const FeatureKind wave_features{"waves", false, false, make_wave_features};
 
 }  // namespace ddls
