@@ -9,6 +9,7 @@
 #include "base/files.hpp"
 #include "ddls/registry.hpp"
 #include "dist/failure.hpp"
+#include "metrics/registry.hpp"
 #include "metrics/weighted_frechet.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
@@ -60,11 +61,6 @@ EvaluationSet decoded_draws(const Target& target, const std::vector<int64_t>& sh
   return set;
 }
 
-void refuse(Json& metrics, const std::string& name, const std::string& why) {
-  metrics[name] = nullptr;
-  metrics[name + "_why"] = why;
-}
-
 void add_frechet(Json& metrics, const MetricContext& context, const Reference& reference, const at::Tensor& weights,
                  int64_t count, const EvaluationSet& draws) {
   ExtractOptions options;
@@ -75,7 +71,7 @@ void add_frechet(Json& metrics, const MetricContext& context, const Reference& r
   std::string why;
   const auto distance = weighted_frechet(context.comm, extract_set(context.comm, draws, options).rows, weights, count,
                                          reference.factor, why);
-  if (!distance) return refuse(metrics, "frechet_distance", why);
+  if (!distance) return refuse(metrics, {"frechet_distance"}, why);
   metrics["frechet_distance"] = distance->all;
   metrics["frechet_distance_at_count"] = distance->at_count;
   metrics["frechet_distance_at_count_std"] = distance->std;
@@ -117,7 +113,7 @@ Json metrics_of_energy(const KeptEnergy& energy, const Target& target, const std
   Json metrics = Json::object();
   const at::Tensor weights = normalised_weights(pool);
   if (!at::isfinite(weights).all().item<bool>()) {
-    refuse(metrics, "frechet_distance", "a class has no draw of finite log-ratio");
+    refuse(metrics, {"frechet_distance"}, "a class has no draw of finite log-ratio");
     return metrics;
   }
   const auto draws = [&](const at::Tensor& ids) {
@@ -142,7 +138,7 @@ Json judged_energies(Run& run, const TrainedTarget* trained, const MetricContext
   Json record = kept->judged.record;
   Json metrics = Json::object();
   if (trained == nullptr || hex64(trained->digest) != kept->judged.weights)
-    refuse(metrics, "frechet_distance", "the networks that made these draws are not there");
+    refuse(metrics, {"frechet_distance"}, "the networks that made these draws are not there");
   else if (record.contains("ess"))
     metrics = metrics_of_energy(*kept, trained->target, sample_shape(run.train), run.config, context, reference);
   record["metrics"] = std::move(metrics);

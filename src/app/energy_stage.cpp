@@ -15,7 +15,6 @@
 #include "tensor/npz.hpp"
 #include "tensor/tf32.hpp"
 #include "train/energy_ratios.hpp"
-#include "version.hpp"
 
 namespace ddls {
 namespace {
@@ -36,15 +35,8 @@ std::string key_of(const Run& run, const TrainedTarget& trained, const JudgingRe
            {"seed", c.seed},
            {"draws", energy_draws(c)},
            {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
-  if (const std::string gpus = run.comm.topology().gpu_models(); !gpus.empty()) {
-    key["gpu"] = gpus;
-    key["torch"] = version::torch;
-  }
-  if (c.model.prior != "normal") key["prior"] = c.model.prior;
-  if (c.model.classes > 0) key["labels"] = c.sample.labels;
-  if (!run.classes.all()) key["classes"] = run.classes.seen();
-  if (c.train.ratio.output_noise > 0) key["output_noise"] = {c.train.ratio.output_noise, c.train.ratio.noise_reals};
-  if (c.sample.precision != "float32") key["precision"] = c.sample.precision;
+  add_draw_conditions(key, run);
+  if (c.train.ratio.noise_reals) key["noise_reals"] = true;
   if (reals.is_there()) key["reals"] = {hex64(reals.data->digest()), reals.first, reals.count, reals.as_trained};
   if (reals.is_there() && reals.as_trained) key["augment"] = {c.data.flip, c.data.dequantise};
   return json_text(key);

@@ -55,7 +55,7 @@ Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, 
   return curve;
 }
 
-// Metrics along the chains, beside what the chains themselves tell, and in the run's log as phase "metrics/METHOD".
+// Metrics along the chains, beside what the chains themselves tell, and in the run's log as phase "evaluate/METHOD".
 void keep_curve(Run& run, const std::string& method, const Json& curve) {
   add_metrics(run.samples_of(method), std::vector<Json>(curve.begin(), curve.end()));
   const std::string phase = "evaluate/" + method;

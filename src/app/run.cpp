@@ -206,6 +206,19 @@ Run open_run(const CommandLine& line, Communicator& comm) {
   return run;
 }
 
+void add_draw_conditions(Json& key, const Run& run) {
+  const Config& c = run.config;
+  if (const std::string gpus = run.comm.topology().gpu_models(); !gpus.empty()) {  // other models round otherwise
+    key["gpu"] = gpus;
+    key["torch"] = version::torch;
+  }
+  if (c.model.prior != "normal") key["prior"] = c.model.prior;
+  if (c.model.classes > 0) key["labels"] = c.sample.labels;
+  if (!run.classes.all()) key["classes"] = run.classes.seen();
+  if (c.train.ratio.output_noise > 0) key["output_noise"] = c.train.ratio.output_noise;
+  if (c.sample.precision != "float32") key["precision"] = c.sample.precision;
+}
+
 void note_seconds(Run& run, const std::string& stage, double seconds) {
   run.comm.on_root([&] {
     const fs::path path = run.folder / "seconds.json";

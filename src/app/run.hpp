@@ -80,6 +80,9 @@ std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_eva
 void picture_stage(Run& run);  // the pictures alone, of a `sample` that no report follows
 void report_stage(Run& run);   // pictures, report.html, and a summary on the terminal
 
+// What decides the ratio of a prior draw beside weights, seed and device: a part of keys.
+void add_draw_conditions(Json& key, const Run& run);
+
 // One number per stage in seconds.json, so that stages run as separate jobs, and starts that went on from one another, add up in
 // the report; with --resume never a stage counts anew.
 void note_seconds(Run& run, const std::string& stage, double seconds);

@@ -21,7 +21,6 @@
 #include "dist/failure.hpp"
 #include "tensor/npz.hpp"
 #include "tensor/tf32.hpp"
-#include "version.hpp"
 
 namespace ddls {
 namespace {
@@ -41,15 +40,7 @@ SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   Json key{{"method", method},           {"weights", hex64(weights)},
            {"seed", run.config.seed},    {"count", s.count},
            {"block_size", s.block_size}, {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
-  if (const std::string gpus = run.comm.topology().gpu_models(); !gpus.empty()) {  // other models round otherwise
-    key["gpu"] = gpus;
-    key["torch"] = version::torch;
-  }
-  if (run.config.model.prior != "normal") key["prior"] = run.config.model.prior;
-  if (run.config.model.classes > 0) key["labels"] = s.labels;
-  if (!run.classes.all()) key["classes"] = run.classes.seen();
-  if (run.config.train.ratio.output_noise > 0) key["output_noise"] = run.config.train.ratio.output_noise;
-  if (s.precision != "float32") key["precision"] = s.precision;
+  add_draw_conditions(key, run);
   if (starts_from_pool(method, s)) key["start_pool"] = s.start_pool;
   key["options"] = options_text(s, method);
   key["records"] = {s.record_every, s.snapshot_every, s.trajectories, s.diagnosed_chains, most_components};

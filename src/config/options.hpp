@@ -2,6 +2,7 @@
 // Options that bring their own schema: a plain struct held by value, with how its keys are bound and which combinations
 // of values are refused. A configuration can so hold options of parts that it does not know, such as samplers.
 #include <any>
+#include <concepts>
 #include <functional>
 #include <type_traits>
 #include <typeinfo>
@@ -78,5 +79,18 @@ auto with_options_as(F f) {
       return f(options.as<T>(), more...);
   };
 }
+
+// A value that all configurations share, or that follows from the options.
+template <typename T, typename Value>
+class ByOptions {
+ public:
+  ByOptions(Value always) : value_([always = std::move(always)](const T&) { return always; }) {}
+  template <std::invocable<const T&> F>
+  ByOptions(F of) : value_(std::move(of)) {}
+  Value operator()(const T& options) const { return value_(options); }
+
+ private:
+  std::function<Value(const T&)> value_;
+};
 
 }  // namespace ddls

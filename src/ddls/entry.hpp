@@ -11,7 +11,6 @@
 //                                    .make = [](const MalaOptions& options, const SamplerContext& c) { ... },
 //                                    .rates = {acceptance_rate()}});
 //   }
-#include <concepts>
 #include <functional>
 #include <string>
 #include <utility>
@@ -21,19 +20,6 @@
 
 namespace ddls {
 
-// A property that all configurations share, or that follows from the options.
-template <typename T>
-class Trait {
- public:
-  Trait(bool always) : holds_([always](const T&) { return always; }) {}
-  template <std::predicate<const T&> F>
-  Trait(F holds) : holds_(std::move(holds)) {}
-  bool operator()(const T& options) const { return holds_(options); }
-
- private:
-  std::function<bool(const T&)> holds_;
-};
-
 // What the fields mean: Sampler. `check` names keys as `keys` does.
 template <typename T>
 struct Entry {
@@ -42,7 +28,7 @@ struct Entry {
   std::function<void(Section&, T&)> keys = {};  // empty: no options
   std::function<std::vector<Conflict>(const T&)> check = {};
   bool uses_ratio = true;
-  Trait<T> needs_gradient = true, has_warm_up = false, exact = false;
+  ByOptions<T, bool> needs_gradient = true, has_warm_up = false, exact = false;
   std::function<Method(const T&, const SamplerContext&)> make;
   std::vector<Rate> rates = {};
 };

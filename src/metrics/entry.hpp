@@ -9,7 +9,6 @@
 //                                   .needs = MetricNeeds{.rows = all_rows_needed},
 //                                   .compute = [](const KidOptions& options, const MetricInputs& in) { ... }});
 //   }
-#include <concepts>
 #include <functional>
 #include <string>
 #include <utility>
@@ -21,19 +20,6 @@
 
 namespace ddls {
 
-// What all configurations need, or what follows from the options.
-template <typename T>
-class NeedsOf {
- public:
-  NeedsOf(MetricNeeds always) : needs_([always](const T&) { return always; }) {}
-  template <std::invocable<const T&> F>
-  NeedsOf(F needs) : needs_(std::move(needs)) {}
-  MetricNeeds operator()(const T& options) const { return needs_(options); }
-
- private:
-  std::function<MetricNeeds(const T&)> needs_;
-};
-
 // What the fields mean: Metric. `check` names keys as `options` does.
 template <typename T>
 struct MetricEntry {
@@ -44,7 +30,7 @@ struct MetricEntry {
   bool unasked = false;
   std::vector<MetricKey> keys;
   std::vector<MetricKey> protocol_keys = {};
-  NeedsOf<T> needs = MetricNeeds{};
+  ByOptions<T, MetricNeeds> needs = MetricNeeds{};
   std::function<void(const T&, const MetricContext&, const EvaluationSet&, bool is_reference)> look = {};
   std::function<std::any(const T&, const MetricContext&, const SetFeatures&)> prepare = {};
   std::function<std::shared_ptr<StreamedSums>(const T&, const MetricContext&, const EvaluationSet&)> stream = {};
@@ -73,14 +59,6 @@ Metric described(MetricEntry<T> entry) {
   if (entry.stream) metric.stream = with_options_as<T>(std::move(entry.stream));
   if (entry.protocol) metric.protocol = with_options_as<T>(std::move(entry.protocol));
   return metric;
-}
-
-// Adds to an object of metrics that these have no value, and why.
-inline void refuse(nlohmann::ordered_json& metrics, const std::vector<std::string>& names, const std::string& why) {
-  for (const std::string& name : names) {
-    metrics[name] = nullptr;
-    metrics[name + "_why"] = why;
-  }
 }
 
 // How all Fréchet distances were computed.

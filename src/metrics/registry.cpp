@@ -68,4 +68,11 @@ void add_metrics(EvaluateConfig& config, std::span<const Metric> all) {
     if (!metric.unasked) config.known.push_back({metric.name, metric.summary, metric.defaults});
 }
 
+void refuse(nlohmann::ordered_json& metrics, const std::vector<std::string>& names, const std::string& why) {
+  for (const std::string& name : names) {
+    metrics[name] = nullptr;
+    metrics[name + "_why"] = why;
+  }
+}
+
 }  // namespace ddls

@@ -102,4 +102,7 @@ std::vector<std::pair<std::string, double>> curve_values(const nlohmann::ordered
 // Gives the configuration the metrics that it may name, with their defaults.
 void add_metrics(EvaluateConfig& config, std::span<const Metric> all = known_metrics());
 
+// Adds to an object of metrics that these have no value, and why.
+void refuse(nlohmann::ordered_json& metrics, const std::vector<std::string>& names, const std::string& why);
+
 }  // namespace ddls

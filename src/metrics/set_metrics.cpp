@@ -195,10 +195,7 @@ Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Re
     const Options& options = context.options_of(*metric);
     const std::string why = missing_need(metric->needs(options), context, set, own, reference);
     if (!why.empty()) {
-      for (const std::string& key : metric->top_keys()) {
-        metrics[key] = nullptr;
-        metrics[key + "_why"] = why;
-      }
+      refuse(metrics, metric->top_keys(), why);
       continue;
     }
     MetricInputs inputs{context, set, own, reference};

@@ -1,7 +1,7 @@
 #pragma once
 // The tilt: r(x, y) = slope_y d(x, y) + sum_j (a_j c_j(x) + b_j c_j(x)^2) + offset_y, with c the principal components of features of the
 // samples. An exponential family over p_g: fitted by maximum likelihood (tilt_fit.hpp), p_g e^r has the data's means of
-// everything in the sum (docs/algorithm.md, equations 70 to 72).
+// everything in the sum (docs/algorithm.md, equations 70 and 71).
 #include <string>
 #include <vector>
 

@@ -178,9 +178,14 @@ TEST(Tilt, IsTheSameFromWhatAFileKeeps) {
 
 // The words of the configuration are the kinds.
 TEST(Tilt, TheConfigurationKnowsEveryKind) {
+  Config defaults;
+  add_samplers(defaults.sample);
+  const auto load = [&](const std::string& name) {
+    return load_config("", {"train.calibration.features=[" + name + "]"}, defaults);
+  };
   for (const FeatureKind* kind : feature_kinds())
-    EXPECT_NO_THROW(load_config("", {fmt::format("train.calibration.features=[{}]", kind->name)})) << kind->name;
-  EXPECT_ANY_THROW(load_config("", {"train.calibration.features=[pixel]"}));
+    EXPECT_EQ(load(kind->name).train.calibration.features, std::vector<std::string>{kind->name});
+  EXPECT_ANY_THROW(load("pixel"));
 }
 
 TEST(Tilt, FeaturesOfImagesRefusePoints) {
