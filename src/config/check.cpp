@@ -106,6 +106,11 @@ void check_ratio(const Config& c, std::vector<Conflict>& out) {
                    fmt::format("a {} score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it, or "
                                "train.calibration.method",
                                c.train.loss)});
+  constexpr int64_t least_held_out = 40;  // quarters of them are compared with one another
+  if (calibration.by_likelihood() && calibration.held_out < least_held_out)
+    out.push_back({{"train.calibration.held_out", "train.calibration.method"},
+                   fmt::format("{} are too few for method {}, which needs {} at least", calibration.held_out,
+                               calibration.method, least_held_out)});
   if (calibration.method != "scale" && calibration.scale != CalibrationConfig().scale)
     out.push_back({{"train.calibration.scale", "train.calibration.method"},
                    fmt::format("only for method scale, but it is {}", calibration.method)});

@@ -166,14 +166,6 @@ void report_on_last(TiltChoice& choice, const LabelledRows& real, const Labelled
   choice.after = reported(real, pool, [&](const LabelledRows& rows) { return log_ratios(choice, rows); });
 }
 
-void require_rows(const LabelledRows& real, const LabelledRows& pool) {
-  if (real.phi.size(0) < 40 || pool.phi.size(0) < 100)
-    fail(Exit::config,
-         "train.calibration: {} held-out reals and {} prior draws are too few for a fit by likelihood; raise held_out "
-         "and pool",
-         real.phi.size(0), pool.phi.size(0));
-}
-
 }  // namespace
 
 LogRatios log_ratios(const TiltChoice& choice, const LabelledRows& rows) {
@@ -193,7 +185,6 @@ LogRatios log_ratios(const TiltChoice& choice, const LabelledRows& rows) {
 TiltChoice choose_tilt(const LabelledRows& real, const LabelledRows& pool, const TiltColumns& columns,
                        const CalibrationConfig& config) {
   const SingleThread single;
-  require_rows(real, pool);
   const int64_t classes =
       columns.class_slopes ? 1 + std::max(real.classes.max().item<int64_t>(), pool.classes.max().item<int64_t>()) : 0;
   const Design design(real.phi.narrow(0, 0, quarters_of(real.phi.size(0)).fit), classes);
@@ -244,7 +235,6 @@ TiltChoice choose_temperature(const LabelledRows& all_real, const LabelledRows& 
   const SingleThread single;
   // Where every real scores above the whole pool the likelihood has no maximum of its own; the floor will set the slope.
   constexpr double least_ridge = 1e-6;
-  require_rows(all_real, all_pool);
   const auto scores = [](const LabelledRows& rows) {
     return LabelledRows{rows.phi.narrow(1, 0, 1).contiguous(), rows.classes};
   };

@@ -88,6 +88,9 @@ expect 78 2 $tilt $features --out judged --set evaluate.extractor=network.pt
 says 'is also in train.calibration.features'
 expect 78 1 --config small.yaml --set train.calibration.features=[pixel]
 says "did you mean 'pixels'?"
+expect 78 2 $tilt --out few --set train.calibration.held_out=20
+says 'train.calibration.held_out: 20 are too few for method tilt, which needs 40 at least'
+[[ ! -e few/checkpoints ]] || fail "too few held-out reals came to light after training"
 expect 66 2 $tilt --out missing --set train.calibration.features=[nothing.pt]
 says 'nothing.pt'
 on 1 --config small.yaml --out other --set seed=2 --set sample.methods=[generator] >out 2>err || { cat err >&2; fail "another run for its classifier"; }
