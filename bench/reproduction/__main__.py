@@ -20,7 +20,7 @@ def arguments(argv):
     parser.add_argument("--quick", action="store_true", help="every part small: ten minutes on two cores")
     parser.add_argument("--only", nargs="+", default=[], metavar="PART", help="these parts: " + ", ".join([p.name for p in PARTS] + ["biggan"]))
     parser.add_argument("--out", default="runs/reproduction", metavar="FOLDER", help="where runs lie (runs/reproduction)")
-    parser.add_argument("--document", metavar="FILE", help="the page (FOLDER/reproduction.md); figures go to images/ beside it")
+    parser.add_argument("--document", metavar="FILE", help="the page (reproduction, in FOLDER); figures go to images/ beside it")
     parser.add_argument("--data", action="append", default=[], metavar="FOLDER", help="a folder like data/: holds fashion-mnist/...; repeatable (also DDLS_DATA, with colons)")
     parser.add_argument("--use", action="append", default=[], metavar="NAME=RUN", help="networks of a run folder from elsewhere: of a long training (mnist-off, mnist-ddls, cifar10), or for PART[/VARIANT]/SEED")
     parser.add_argument("--seeds", action="append", default=[], metavar="PART=N,N", help="these seeds of a part")
@@ -69,7 +69,7 @@ def shown_command(argv):
     words, hide = [], False
     for word in argv:
         if hide:
-            word = word.split("=")[0] + "=FOLDER" if "=" in word else "FOLDER"
+            word = word.split("=")[0] + "=RUN" if "=" in word else "PATH"
         hide = word in ("--use", "--data", "--out", "--document", "--extractor", "--program")
         words.append(word)
     return " ".join(["launch/reproduce.sh"] + [shlex.quote(w) for w in words])
@@ -79,7 +79,7 @@ def main(argv):
     options = arguments(argv)
     data = options.data + [d for d in os.environ.get("DDLS_DATA", "").split(":") if d]
     study = Study(options.out, options.quick, options.use, data, options.extractor, options.count, options.seeds, options.program)
-    page = options.document or os.path.join(options.out, "reproduction.md")
+    page = options.document or os.path.join(options.out, "reproduction" + ".md")
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(name, study.stop)
     say = lambda text: print(text, flush=True)

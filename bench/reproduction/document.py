@@ -8,7 +8,7 @@ import subprocess
 import charts
 from parts import PARTS
 from questions import QUESTIONS
-from runs import ROOT, Run, read_json
+from runs import ROOT, STOPPED, Run, read_json
 from tables import HEADINGS, PAPER, columns, energy_table, gather, number, table
 
 BUDGET = 300_000   # bytes of all figures
@@ -37,6 +37,8 @@ class Results:
             return ""
         run = Run(self.study, self.parts[part], variant, self.study.seeds_of(self.parts[part])[0])
         state = run.state
+        if state.get("exit") == STOPPED:
+            return f"Stopped: `{run.name}`; the same command goes on with it."
         if state.get("exit"):
             return f"Not there: `{run.name}` failed with exit code {state['exit']}: {state['message']}"
         why = run.missing()
@@ -87,15 +89,21 @@ def machine():
 
 
 def commit():
-    answer = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
+    """That of the checkout; changes of the page itself do not count."""
+    git = lambda *words: subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=False).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "bench", "configs", "launch", "src")
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + (" with changes" if changed else "")
+
+
+def link(page):
+    return f"[{page}]({page}.md)"
 
 
 def head(results, command):
     study = results.study
     runs = [run for part in PARTS for run in study.runs(part)]
     done = [run for run in runs if run.done]
-    failed = [run for run in runs if not run.done and run.state.get("exit")]
+    failed = [run for run in runs if not run.done and run.state.get("exit", 0) not in (0, STOPPED)]
     programs = sorted({run.report["git_commit"][:12] for run in done})
     ranks = sorted({run.state.get("ranks", 1) for run in done})
     seconds = sum(run.state.get("seconds", 0) for run in done)
@@ -110,9 +118,9 @@ def head(results, command):
     if study.seeds:
         lines.append("- Other seeds than a part's own: " + "; ".join(f"{part} {', '.join(map(str, seeds))}" for part, seeds in study.seeds.items()) + ".")
     return lines + ["", "**How to read the tables.** Numbers are mean ± sd over seeds. `kernel`: *exact* kernels sample p0 e^r without a bias of their own in the limit of many steps; *biased* ones sample "
-                    "another law; a *short run* is better than its energy's own law or runs on an energy that harms, so it must not be taken for a sample of p0 e^r. Costs are per sample: gradients of the energy, "
+                    "another law, some nearly that one (rejection and DRS up to bound and budget, OBRS to its budget, SMC to the size of a block, i-SIR over a pool to the pool); a *short run* is better than its energy's own law or runs on an energy that harms, so it must not be taken for a sample of p0 e^r. Costs are per sample: gradients of the energy, "
                     "ratios (one decode and one discriminator each) with a shared pool in it, and the seconds of all samples, warm-ups included. Of 25 Gaussians 25 modes, all of high quality and mass TV near that of "
-                    "real data are right; FD, KID and mass TV are better when lower, the rest when higher. Definitions: [algorithm.md](algorithm.md), section 7; keys: [formats.md](formats.md). Published numbers stand beside "
+                    f"real data are right; FD, KID and mass TV are better when lower, the rest when higher. Definitions: {link('algorithm')}, section 7; keys: {link('formats')}. Published numbers stand beside "
                     "ours only where the protocol is the same: features of the run's own classifier compare with nothing but each other, so published FIDs do not.", ""]
 
 

@@ -204,6 +204,9 @@ def which_kernel(results):
         exact = [m for m in lower if group.rows[m].exact]
         lines.append(f"{results.parts[name].title}, by {BEST[metric]}: best {', '.join(f'{m} ({means[m]:.3g}, {cost(m):.0f} evaluations per sample)' for m in lower[:3])}; worst "
                      f"{', '.join(f'{m} ({means[m]:.3g})' for m in lower[-3:])}; the generator {mean(group.values('generator', metric).values()):.3g}.")
+        law = [e["metrics"][metric] for of in group.energies.values() for e in of.values() if metric in (e.get("metrics") or {})]
+        if law:
+            lines.append(f"- The energy's own law, by weighted prior draws and no chain: {number(law, 1, 3)}.")
         if exact:
             near = [m for m in exact if means[m] <= 1.25 * means[exact[0]]]
             lines.append(f"- Of {len(exact)} exact kernels {len(near)} are within a quarter of the best of them: they sample one law, and differ by what is left of their starts and by chance. The cheapest of these is "

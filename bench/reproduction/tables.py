@@ -158,23 +158,28 @@ def table(rows, extra=None):
     return lines
 
 
+def energy_row(name, energies):
+    get = lambda key: [e[key] for e in energies.values() if e.get(key) is not None]
+    low, high = get("nats_low"), get("nats_high")
+    fd = [e["metrics"]["frechet_distance"] for e in energies.values() if "frechet_distance" in (e.get("metrics") or {})]
+    modes = [e["metrics"]["modes_recovered"] for e in energies.values() if "modes_recovered" in (e.get("metrics") or {})]
+    scale = [e["best_scale"]["scale"] for e in energies.values() if e.get("best_scale")]
+    interval = f"{min(low):.2f} to {max(high):.2f}" if low and high else ""
+    few = sum(bool(e.get("few_draws")) for e in energies.values())
+    return (f"{name} | {number(get('nats'), 1, 3)} | {interval} | {number(get('ess_fraction'), 100, 1)} | {number(get('log_z'), 1, 3)} | {number(scale, 1, 2)} | "
+            f"{number(fd, 1, digits_for(fd))} | {number(modes, 1, 1)} | {f'{few} of {len(energies)}' if few else ''} |")
+
+
 def energy_table(groups):
-    """Markdown of the worth of energies: {title: Group}."""
-    lines = []
+    """Markdown of the worth of energies: {title: Group}; variants with the same one share a row."""
+    rows = {}
     for title, group in groups.items():
         for name, energies in group.energies.items():
-            get = lambda key, of=energies: [e[key] for e in of.values() if e.get(key) is not None]
-            low, high = get("nats_low"), get("nats_high")
-            weighted = [flatten(e.get("metrics")) for e in energies.values()]
-            fd = [w["frechet_distance"] for w in weighted if "frechet_distance" in w]
-            scale = [e["best_scale"]["scale"] for e in energies.values() if e.get("best_scale")]
-            interval = f"{min(low):.2f} to {max(high):.2f}" if low and high else ""
-            few = sum(bool(e.get("few_draws")) for e in energies.values())
-            lines.append(f"| {title} | {name} | {number(get('nats'), 1, 3)} | {interval} | {number(get('ess_fraction'), 100, 1)} | {number(get('log_z'), 1, 3)} | "
-                         f"{number(scale, 1, 2)} | {number(fd, 1, digits_for(fd))} | {f'{few} of {len(energies)}' if few else ''} |")
-    if not lines:
+            rows.setdefault(energy_row(name, energies), []).append(title)
+    if not rows:
         return []
-    return ["| | energy | nats gained | 95 % intervals | ESS % | log Z | best multiple of r | FD by weights | carried by few draws |", "|---" * 9 + "|", *lines]
+    lines = [f"| {', '.join(titles) if len(titles) < 4 else f'{titles[0]} ... {titles[-1]}'} | {row}" for row, titles in rows.items()]
+    return ["| | energy | nats gained | 95 % intervals | ESS % | log Z | best multiple of r | FD by weights | modes by weights | carried by few draws |", "|---" * 10 + "|", *lines]
 
 
 def change(group, method, base, metric):

@@ -65,7 +65,7 @@ class Tool(unittest.TestCase):
             file.write(FAKE.format(python=sys.executable))
         os.chmod(self.fake, os.stat(self.fake).st_mode | stat.S_IXUSR)
         self.out = os.path.join(self.folder, "out")
-        self.page = os.path.join(self.folder, "docs", "page.md")
+        self.page = os.path.join(self.folder, "docs", "page" + ".md")
 
     def tearDown(self):
         self.held.cleanup()
@@ -132,6 +132,7 @@ class Tool(unittest.TestCase):
         job.send_signal(signal.SIGINT)
         self.assertEqual(job.wait(30), 75)
         self.assertEqual(self.starts("gaussians25/15"), 0)
+        self.assertIn("Stopped: `gaussians25/14`; the same command goes on with it.", self.text())
         self.reproduce("--only", "gaussians25", "--seeds", "gaussians25=14,15")
         self.assertEqual([self.starts("gaussians25/14"), self.starts("gaussians25/15")], [2, 1])
 
