@@ -3,8 +3,8 @@
 
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
-#include "base/output.hpp"
 #include "base/log.hpp"
+#include "base/output.hpp"
 #include "base/stop_signal.hpp"
 #include "dist/environment.hpp"
 

@@ -1,4 +1,4 @@
-#include "app/set_tally.hpp"
+#include "pipeline/set_tally.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

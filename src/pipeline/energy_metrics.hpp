@@ -1,7 +1,7 @@
 #pragma once
 // What the law p0 e^r / Z would score, without a chain: from the prior draws that the energy was judged by, weighted with e^r.
-#include "app/energy_stage.hpp"
 #include "metrics/set_metrics.hpp"
+#include "pipeline/energy_stage.hpp"
 
 namespace ddls {
 

@@ -1,9 +1,9 @@
 #include <ATen/ATen.h>
 
-#include "app/run.hpp"
 #include "metrics/set_metrics.hpp"
 #include "metrics/set_notes.hpp"
 #include "models/network.hpp"
+#include "pipeline/run.hpp"
 #include "tensor/image_io.hpp"
 #include "train/gan_training.hpp"
 #include "train/latents.hpp"

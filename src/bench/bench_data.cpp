@@ -3,7 +3,7 @@
 
 #include <ctime>
 
-#include "app/bench.hpp"
+#include "bench/bench.hpp"
 #include "data/loader.hpp"
 #include "train/learner.hpp"
 

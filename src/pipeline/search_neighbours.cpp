@@ -1,10 +1,10 @@
 #include <ATen/ATen.h>
 
-#include "app/run.hpp"
-#include "app/stopwatch.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/stopwatch.hpp"
 #include "metrics/neighbours.hpp"
+#include "pipeline/run.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls {

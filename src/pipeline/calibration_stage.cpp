@@ -1,9 +1,9 @@
-#include "app/run.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_text.hpp"
 #include "ddls/calibration/sample_features.hpp"
 #include "models/state.hpp"
+#include "pipeline/run.hpp"
 #include "train/tilt_calibration.hpp"
 
 namespace ddls {

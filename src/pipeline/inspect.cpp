@@ -1,15 +1,15 @@
-#include "app/inspect.hpp"
+#include "pipeline/inspect.hpp"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "app/inspected_set.hpp"
-#include "app/set_record.hpp"
 #include "base/error.hpp"
 #include "base/json_text.hpp"
 #include "base/output.hpp"
+#include "pipeline/inspected_set.hpp"
+#include "pipeline/set_record.hpp"
 #include "version.hpp"
 
 namespace ddls {

@@ -1,9 +1,7 @@
-#include "app/run.hpp"
+#include "pipeline/run.hpp"
 
 #include <ctime>
 
-#include "app/read_config.hpp"
-#include "app/set_record.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
@@ -13,6 +11,8 @@
 #include "data/hold_out.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
+#include "pipeline/read_config.hpp"
+#include "pipeline/set_record.hpp"
 #include "train/gan_training.hpp"
 #include "train/latents.hpp"
 #include "train/shards.hpp"

@@ -1,18 +1,18 @@
-#include "app/evaluate_sets.hpp"
+#include "pipeline/evaluate_sets.hpp"
 
 #include <ATen/ATen.h>
 
 #include <optional>
 
-#include "app/read_config.hpp"
-#include "app/set_record.hpp"
 #include "base/error.hpp"
 #include "base/json_text.hpp"
 #include "base/output.hpp"
-#include "metrics/statistics_file.hpp"
 #include "metrics/evaluation_set.hpp"
-#include "metrics/set_notes.hpp"
 #include "metrics/set_metrics.hpp"
+#include "metrics/set_notes.hpp"
+#include "metrics/statistics_file.hpp"
+#include "pipeline/read_config.hpp"
+#include "pipeline/set_record.hpp"
 #include "version.hpp"
 
 namespace ddls {

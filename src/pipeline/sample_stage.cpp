@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "app/energy_stage.hpp"
-#include "app/run.hpp"
-#include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
@@ -12,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
+#include "base/stopwatch.hpp"
 #include "config/load.hpp"
 #include "ddls/curve_file.hpp"
 #include "ddls/graphed.hpp"
@@ -19,6 +17,8 @@
 #include "ddls/registry.hpp"
 #include "ddls/sampler.hpp"
 #include "dist/failure.hpp"
+#include "pipeline/energy_stage.hpp"
+#include "pipeline/run.hpp"
 #include "tensor/npz.hpp"
 #include "tensor/tf32.hpp"
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "app/set_tally.hpp"
 #include "base/blocks.hpp"
 #include "data/file_kind.hpp"
+#include "pipeline/set_tally.hpp"
 
 namespace ddls {
 

@@ -1,4 +1,4 @@
-#include "app/energy_metrics.hpp"
+#include "pipeline/energy_metrics.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>

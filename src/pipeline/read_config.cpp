@@ -1,4 +1,4 @@
-#include "app/read_config.hpp"
+#include "pipeline/read_config.hpp"
 
 #include "config/load.hpp"
 #include "ddls/registry.hpp"

@@ -1,15 +1,15 @@
-#include "app/energy_stage.hpp"
+#include "pipeline/energy_stage.hpp"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
 
-#include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/json_fields.hpp"
 #include "base/json_text.hpp"
 #include "base/log.hpp"
+#include "base/stopwatch.hpp"
 #include "ddls/registry.hpp"
 #include "dist/failure.hpp"
 #include "tensor/npz.hpp"

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <mpi.h>
 
-#include "app/bench.hpp"
+#include "bench/bench.hpp"
 
 namespace ddls {
 

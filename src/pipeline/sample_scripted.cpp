@@ -1,9 +1,7 @@
-#include "app/sample_scripted.hpp"
+#include "pipeline/sample_scripted.hpp"
 
 #include <cctype>
 
-#include "app/read_config.hpp"
-#include "app/run.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
@@ -11,6 +9,8 @@
 #include "ddls/labels.hpp"
 #include "ddls/scripted_gan.hpp"
 #include "ddls/weights_gan.hpp"
+#include "pipeline/read_config.hpp"
+#include "pipeline/run.hpp"
 #include "train/calibrate.hpp"
 
 namespace ddls {

@@ -1,4 +1,4 @@
-#include "app/inspected_set.hpp"
+#include "pipeline/inspected_set.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

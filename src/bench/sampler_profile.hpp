@@ -1,6 +1,6 @@
 #pragma once
 // `bench sampler --profile`: how the profile of Langevin steps is taken and told. How to read one: docs/profiling.md.
-#include "app/bench.hpp"
+#include "bench/bench.hpp"
 #include "ddls/step_profile.hpp"
 #include "ddls/target.hpp"
 

@@ -1,11 +1,11 @@
-#include "app/sampler_profile.hpp"
+#include "bench/sampler_profile.hpp"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
 
-#include "app/stopwatch.hpp"
 #include "base/chrome_trace.hpp"
+#include "base/stopwatch.hpp"
 #include "models/counts.hpp"
 #include "models/network.hpp"
 

@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 #include <unistd.h>
 
-#include "app/bench.hpp"
 #include "base/files.hpp"
+#include "bench/bench.hpp"
 #include "metrics/set_metrics.hpp"
 #include "models/classifier.hpp"
 #include "train/gan_training.hpp"

@@ -1,17 +1,17 @@
-#include "app/bench.hpp"
+#include "bench/bench.hpp"
 
 #include <ATen/ATen.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 
-#include "app/read_config.hpp"
-#include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/json_text.hpp"
 #include "base/output.hpp"
-#include "dist/failure.hpp"
+#include "base/stopwatch.hpp"
 #include "device/cuda_bridge.hpp"
+#include "dist/failure.hpp"
+#include "pipeline/read_config.hpp"
 #include "tensor/noise.hpp"
 #include "train/shards.hpp"
 

@@ -1,4 +1,4 @@
-#include "app/set_record.hpp"
+#include "pipeline/set_record.hpp"
 
 #include <ATen/ATen.h>
 

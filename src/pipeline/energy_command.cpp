@@ -1,9 +1,7 @@
-#include "app/energy_command.hpp"
+#include "pipeline/energy_command.hpp"
 
 #include <ATen/ATen.h>
 
-#include "app/energy_metrics.hpp"
-#include "app/sample_scripted.hpp"
 #include "base/error.hpp"
 #include "base/json_fields.hpp"
 #include "base/json_text.hpp"
@@ -12,6 +10,8 @@
 #include "ddls/foreign_gan.hpp"
 #include "dist/failure.hpp"
 #include "metrics/set_notes.hpp"
+#include "pipeline/energy_metrics.hpp"
+#include "pipeline/sample_scripted.hpp"
 #include "version.hpp"
 
 namespace ddls {

@@ -1,9 +1,8 @@
 #include <ATen/ATen.h>
 
-#include "app/run.hpp"
-#include "app/stopwatch.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/stopwatch.hpp"
 #include "ddls/labels.hpp"
 #include "ddls/output_noise.hpp"
 #include "dist/failure.hpp"
@@ -12,6 +11,7 @@
 #include "models/network.hpp"
 #include "models/refitted_head.hpp"
 #include "models/state.hpp"
+#include "pipeline/run.hpp"
 #include "train/calibrate.hpp"
 #include "train/classifier_fit.hpp"
 #include "train/gan_training.hpp"

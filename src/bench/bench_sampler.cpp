@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "app/bench.hpp"
-#include "app/sampler_profile.hpp"
 #include "base/output.hpp"
+#include "bench/bench.hpp"
+#include "bench/sampler_profile.hpp"
 #include "ddls/graphed.hpp"
 #include "ddls/labels.hpp"
 #include "ddls/registry.hpp"

@@ -1,5 +1,5 @@
-#include "app/run.hpp"
 #include "base/output.hpp"
+#include "pipeline/run.hpp"
 #include "report/report.hpp"
 
 namespace ddls {

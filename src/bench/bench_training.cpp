@@ -1,6 +1,6 @@
 // Whole training steps of the configured GAN: discriminator and generator updates, reduction, Adam, moving average.
-#include "app/bench.hpp"
 #include "base/files.hpp"
+#include "bench/bench.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
 #include "tensor/tf32.hpp"
