@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <functional>
 
 #include "base/error.hpp"
 #include "ddls/registry.hpp"
@@ -72,26 +73,10 @@ Shard shard_from(const std::string& text) {
   fail(Exit::usage, "--shard {}: it is I/N with I from 0 to N - 1, as in --shard 0/8", text);
 }
 
-}  // namespace
+// Adds a command of this name, with the options that all have.
+using AddCommand = std::function<CLI::App*(const char* name, const char* help, Command value)>;
 
-ParsedCommandLine parse_command_line(int argc, char** argv) {
-  ParsedCommandLine parsed;
-  CommandLine& line = parsed.line;
-  Names names;
-
-  CLI::App app{
-      "ddls_dist: GANs trained over MPI ranks and sampled by Langevin chains in latent space.\n"
-      "Without a command it runs the whole pipeline: train, sample, evaluate, report."};
-  app.name("ddls_dist");
-  app.require_subcommand(0, 1);
-  add_common(app, line, names);
-
-  const auto command = [&](const char* name, const char* help, Command value) {
-    CLI::App* sub = app.add_subcommand(name, help);
-    sub->callback([&line, value] { line.command = value; });
-    add_common(*sub, line, names);
-    return sub;
-  };
+void add_stages(const AddCommand& command, CommandLine& line, Names& names) {
   command("train", "train the GAN and the density ratio", Command::train);
   CLI::App* sample = command("sample", "run the samplers on trained networks", Command::sample);
   sample->add_option("--checkpoint", line.checkpoint, "checkpoint folder to sample from (default: the run's newest)");
@@ -109,6 +94,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   evaluate->add_option("--metrics", line.metrics, "comma-separated names, see below (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
   evaluate->footer(metric_help());
+}
+
+void add_questions(const AddCommand& command, CommandLine& line) {
   CLI::App* compare = command("compare", "one page that shows several runs side by side", Command::compare);
   compare->add_option("runs", line.runs, "run folders that hold a report.json")->required()->expected(2, -1);
   CLI::App* energy = command("energy", "what the energy of a run, or of any GAN, is worth", Command::energy);
@@ -125,6 +113,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   inspect->add_option("set", line.set, "folder of images, tar archives, .npz, .npy, idx, CIFAR-10, samples, statistics")
       ->required();
   inspect->add_option("--json", line.json, "write the result here");
+}
+
+void add_bench(const AddCommand& command, CommandLine& line) {
   CLI::App* bench = command("bench", "measure a part of the program on synthetic data", Command::bench);
   bench->add_option("what", line.bench, "training, sampler, evaluation, data or collectives")
       ->required()
@@ -144,34 +135,17 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
       ->allow_extra_args(false)
       ->check(positive())
       ->excludes(profile);
-  command("config", "print the resolved configuration, commented", Command::config);
-  command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");
+}
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    parsed.text_only = app.get_subcommands().empty() ? app.help() : app.get_subcommands().front()->help(app.get_name());
-    return parsed;
-  } catch (const CLI::CallForVersion& version) {
-    parsed.text_only = std::string(version.what()) + "\n";
-    return parsed;
-  } catch (const CLI::ParseError& error) {
-    fail(Exit::usage, "{} (ddls_dist --help lists commands and options)", error.what());
-  }
-
-  line.resume = names.resume == "never"     ? Resume::never
-                : names.resume == "require" ? Resume::require
-                                            : Resume::automatic;
-  line.level = log::level_from_name(names.level);
+// What belongs together and what does not.
+void check_line(const CommandLine& line) {
   if (!line.bench_options.block_sizes.empty() && line.bench != "sampler")
     fail(Exit::usage, "bench {}: --block-sizes is of the sampler: ddls_dist bench sampler --block-sizes 32,64,128",
          line.bench);
   if (line.bench_options.profile && line.bench != "sampler")
     fail(Exit::usage, "bench {}: --profile is of the sampler: ddls_dist bench sampler --profile", line.bench);
-  if (!names.shard.empty()) line.shard = shard_from(names.shard);
   if (line.shard.partial() && line.resume == Resume::never)
     fail(Exit::usage, "--shard and --resume never: parts share a folder, and none may empty it; delete it first");
-  if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
   const bool of_folder = line.command == Command::energy && !line.runs.empty();
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
                             line.command != Command::bench && line.command != Command::compare &&
@@ -195,9 +169,56 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
       fail(Exit::usage, "energy: RUN, --config or --generator says of what; give one of them");
     if (line.generator.empty() && (!line.real.empty() || !line.extractor.empty()))
       fail(Exit::usage, "energy: --real and --extractor belong to --generator; a run has its own");
-    return parsed;
+    return;
   }
   if (line.fake.empty() != line.real.empty()) fail(Exit::usage, "evaluate: --fake and --real belong together");
+}
+
+}  // namespace
+
+ParsedCommandLine parse_command_line(int argc, char** argv) {
+  ParsedCommandLine parsed;
+  CommandLine& line = parsed.line;
+  Names names;
+
+  CLI::App app{
+      "ddls_dist: GANs trained over MPI ranks and sampled by Langevin chains in latent space.\n"
+      "Without a command it runs the whole pipeline: train, sample, evaluate, report."};
+  app.name("ddls_dist");
+  app.require_subcommand(0, 1);
+  add_common(app, line, names);
+
+  const AddCommand command = [&](const char* name, const char* help, Command value) {
+    CLI::App* sub = app.add_subcommand(name, help);
+    sub->callback([&line, value] { line.command = value; });
+    add_common(*sub, line, names);
+    return sub;
+  };
+  add_stages(command, line, names);
+  add_questions(command, line);
+  add_bench(command, line);
+  command("config", "print the resolved configuration, commented", Command::config);
+  command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    parsed.text_only = app.get_subcommands().empty() ? app.help() : app.get_subcommands().front()->help(app.get_name());
+    return parsed;
+  } catch (const CLI::CallForVersion& version) {
+    parsed.text_only = std::string(version.what()) + "\n";
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    fail(Exit::usage, "{} (ddls_dist --help lists commands and options)", error.what());
+  }
+
+  line.resume = names.resume == "never"     ? Resume::never
+                : names.resume == "require" ? Resume::require
+                                            : Resume::automatic;
+  line.level = log::level_from_name(names.level);
+  if (!names.shard.empty()) line.shard = shard_from(names.shard);
+  if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
+  check_line(line);
   return parsed;
 }
 

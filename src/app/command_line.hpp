@@ -6,19 +6,13 @@
 
 #include "base/blocks.hpp"
 #include "base/log.hpp"
+#include "bench/bench_options.hpp"
 #include "dist/environment.hpp"
 #include "train/phase.hpp"
 
 namespace ddls {
 
 enum class Command { pipeline, train, sample, evaluate, compare, inspect, energy, bench, config, info };
-
-struct BenchOptions {
-  int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
-  bool profile = false;                        // of the sampler: where a step's time goes
-  std::string trace;                           // file for that as a Chrome trace; empty: none
-  std::vector<int64_t> block_sizes;            // of the sampler: sizes to try; empty: sample.block_size alone
-};
 
 struct CommandLine {
   Command command = Command::pipeline;

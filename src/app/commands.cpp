@@ -3,30 +3,165 @@
 #include "app/command_line.hpp"
 #include "app/info.hpp"
 #include "base/error.hpp"
+#include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "base/output.hpp"
 #include "bench/bench.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
-#include "pipeline/energy_command.hpp"
+#include "pipeline/energies.hpp"
 #include "pipeline/energy_stage.hpp"
 #include "pipeline/evaluate_sets.hpp"
 #include "pipeline/inspect.hpp"
 #include "pipeline/read_config.hpp"
-#include "pipeline/run.hpp"
 #include "pipeline/sample_scripted.hpp"
+#include "pipeline/stages.hpp"
 #include "report/comparison.hpp"
 
 namespace ddls {
 namespace {
 
-void run_pipeline(const CommandLine& line, Communicator& comm) {
-  Run run = open_run(line, comm);
-  check_evaluation(run);
-  const TrainedTarget trained = train_stage(run);
-  sample_stage(run, trained);
-  evaluate_stage(run, &trained);
-  report_stage(run);
+const char* name_of(Command command) {
+  switch (command) {
+    case Command::train:
+      return "train";
+    case Command::sample:
+      return "sample";
+    case Command::evaluate:
+      return "evaluate";
+    case Command::energy:
+      return "energy";
+    default:
+      return "pipeline";
+  }
+}
+
+RunOptions run_options(const CommandLine& line) {
+  return {.command = name_of(line.command), .out = line.out, .resume = line.resume, .shard = line.shard};
+}
+
+GanFiles gan_files(const CommandLine& line) { return {line.generator, line.discriminator}; }
+
+void check_outputs(const CommandLine& line) {
+  for (const std::string& file : {line.json, line.bench_options.trace})
+    if (!file.empty()) check_named_file(file);
+}
+
+// --set, and what other options say in its words.
+std::vector<std::string> overrides_of(const CommandLine& line) {
+  std::vector<std::string> overrides = line.overrides;
+  if (!line.generator.empty() && line.config_file.empty())
+    overrides.insert(overrides.begin(), "name=" + name_after(line.generator));
+  if (!line.metrics.empty()) overrides.push_back("evaluate.metrics=[" + line.metrics + "]");
+  return overrides;
+}
+
+// **Collective.** Every rank reads; one speaks. Outputs that could not be written are refused here, too, before any work.
+Config config_of(const CommandLine& line, Communicator& comm) {
+  Config config;
+  comm.together([&] {
+    if (comm.root()) check_outputs(line);
+    config = read_config(line.config_file, overrides_of(line));
+  });
+  return config;
+}
+
+Run open(const CommandLine& line, Communicator& comm) {
+  return open_run(config_of(line, comm), run_options(line), comm);
+}
+
+// **Collective.** Rank 0's text on standard output, and its JSON text into --json, where that is given.
+void answer(const CommandLine& line, Communicator& comm, const std::string& text, const std::string& json = {}) {
+  comm.on_root([&] {
+    if (!line.json.empty() && !json.empty()) write_named_file(line.json, json);
+    return print_result(text), std::string();
+  });
+}
+
+void compare(const CommandLine& line, Communicator& comm) {
+  comm.on_root([&] {
+    const fs::path page = line.out.empty() ? fs::path("comparison.html") : fs::path(line.out);
+    write_comparison({line.runs.begin(), line.runs.end()}, page);
+    return print_result(fmt::format("{}\n", page.string())), std::string();
+  });
+}
+
+void sample(const CommandLine& line, Communicator& comm) {
+  if (!line.generator.empty()) return sample_scripted(config_of(line, comm), gan_files(line), run_options(line), comm);
+  Run run = open(line, comm);
+  sample_stage(run, load_target(run, line.checkpoint));
+  picture_stage(run);
+}
+
+void evaluate(const CommandLine& line, Communicator& comm) {
+  if (!line.fake.empty()) {
+    const std::string result = evaluate_sets(config_of(line, comm), {line.fake, line.real, line.extractor}, comm);
+    return answer(line, comm, result, result);
+  }
+  Run run = open(line, comm);
+  evaluate_stage(run);
+  answer(line, comm, report_stage(run));
+}
+
+void energy(const CommandLine& line, Communicator& comm) {
+  std::string result;
+  if (!line.runs.empty()) {
+    result = comm.on_root([&] {
+      check_outputs(line);
+      return energies_text(energies_in(line.runs.front()));
+    });
+  } else if (!line.generator.empty()) {
+    result = energies_text(energies_of_gan(config_of(line, comm), gan_files(line), {line.real, line.extractor}, comm));
+  } else {
+    Run run = open(line, comm);
+    result = energies_text(energies_of_run(run, line.checkpoint));
+  }
+  answer(line, comm, result, result);
+}
+
+void inspect(const CommandLine& line, Communicator& comm) {
+  comm.on_root([&] { return check_outputs(line), std::string(); });
+  const Inspection found = inspect_set(line.set, comm);
+  answer(line, comm, found.text, json_text(found.record, 2) + "\n");
+}
+
+void bench(const CommandLine& line, Communicator& comm) {
+  const Json result = run_bench(line.bench, config_of(line, comm), line.bench_options, comm);
+  answer(line, comm, bench_text(result), json_text(result, 2) + "\n");
+}
+
+void run_line(const CommandLine& line, const Environment& environment, Communicator& comm) {
+  switch (line.command) {
+    case Command::config:
+      comm.on_root([&] { return print_result(to_yaml(read_config(line.config_file, line.overrides))), std::string(); });
+      return;
+    case Command::info:
+      comm.on_root([&] {
+        return print_result(info_text(comm.topology(), environment.launcher_mismatch(), line.json)), std::string();
+      });
+      return;
+    case Command::compare:
+      return compare(line, comm);
+    case Command::energy:
+      return energy(line, comm);
+    case Command::inspect:
+      return inspect(line, comm);
+    case Command::pipeline: {
+      Run run = open(line, comm);
+      return answer(line, comm, run_pipeline(run));
+    }
+    case Command::bench:
+      return bench(line, comm);
+    case Command::train: {
+      Run run = open(line, comm);
+      judge_energy(run, train_stage(run));  // the parts of a sampling array find it
+      return;
+    }
+    case Command::sample:
+      return sample(line, comm);
+    case Command::evaluate:
+      return evaluate(line, comm);
+  }
 }
 
 }  // namespace
@@ -60,64 +195,7 @@ int run_command(int argc, char** argv, Environment& environment) {
     return find_topology(MPI_COMM_WORLD, line.device);
   }();
   Communicator comm(MPI_COMM_WORLD, topology, line.watchdog_s);
-  switch (line.command) {
-    case Command::config:
-      comm.on_root([&] { return print_result(to_yaml(read_config(line.config_file, line.overrides))), std::string(); });
-      break;
-    case Command::info:
-      comm.on_root(
-          [&] { return print_result(info_text(topology, environment.launcher_mismatch(), line.json)), std::string(); });
-      break;
-    case Command::compare:
-      comm.on_root([&] {
-        const fs::path page = line.out.empty() ? fs::path("comparison.html") : fs::path(line.out);
-        write_comparison({line.runs.begin(), line.runs.end()}, page);
-        return print_result(fmt::format("{}\n", page.string())), std::string();
-      });
-      break;
-    case Command::energy: {
-      const std::string text = tell_energy(line, comm);
-      comm.on_root([&] { return print_result(text), std::string(); });
-      break;
-    }
-    case Command::inspect: {
-      const std::string text = inspect_set(line, comm);
-      comm.on_root([&] { return print_result(text), std::string(); });
-      break;
-    }
-    case Command::pipeline:
-      run_pipeline(line, comm);
-      break;
-    case Command::bench:
-      run_bench(line, comm);
-      break;
-    case Command::train: {
-      Run run = open_run(line, comm);
-      judge_energy(run, train_stage(run));  // the parts of a sampling array find it
-      break;
-    }
-    case Command::sample: {
-      if (!line.generator.empty()) {
-        sample_scripted(line, comm);
-        break;
-      }
-      Run run = open_run(line, comm);
-      sample_stage(run, load_target(run, line.checkpoint));
-      picture_stage(run);
-      break;
-    }
-    case Command::evaluate: {
-      if (!line.fake.empty()) {
-        const std::string result = evaluate_sets(line, comm);
-        comm.on_root([&] { return print_result(result), std::string(); });
-        break;
-      }
-      Run run = open_run(line, comm);
-      evaluate_stage(run);
-      report_stage(run);
-      break;
-    }
-  }
+  run_line(line, environment, comm);
   return 0;
 }
 

@@ -6,12 +6,9 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "base/json_text.hpp"
-#include "base/output.hpp"
 #include "base/stopwatch.hpp"
 #include "device/cuda_bridge.hpp"
 #include "dist/failure.hpp"
-#include "pipeline/read_config.hpp"
 #include "tensor/noise.hpp"
 #include "train/shards.hpp"
 
@@ -103,27 +100,22 @@ double peak_resident_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-void run_bench(const CommandLine& line, Communicator& comm) {
-  Config config;
-  comm.together([&] {
-    for (const std::string& file : {line.json, line.bench_options.trace})
-      if (!file.empty() && comm.root()) check_named_file(file);
-    config = read_config(line.config_file, line.overrides);
-  });
+Json run_bench(const std::string& kind, Config config, const BenchOptions& options, Communicator& comm) {
   resolve_shards(config, comm.ranks());
   Json result;
-  if (line.bench == "training") result = bench_training(config, line.bench_options, comm);
-  if (line.bench == "sampler") result = bench_sampler(config, line.bench_options, comm);
-  if (line.bench == "evaluation") result = bench_evaluation(config, line.bench_options, comm);
-  if (line.bench == "data") result = bench_data(config, line.bench_options, comm);
-  if (line.bench == "collectives") result = bench_collectives(line.bench_options, comm);
-  ensure(!result.is_null(), "bench {} is not there", line.bench);
-  comm.on_root([&] {
-    if (!line.json.empty()) write_named_file(line.json, json_text(result, 2) + "\n");
-    std::string text;
-    add_lines(result, "", text);
-    return print_result(text), std::string();
-  });
+  if (kind == "training") result = bench_training(config, options, comm);
+  if (kind == "sampler") result = bench_sampler(config, options, comm);
+  if (kind == "evaluation") result = bench_evaluation(config, options, comm);
+  if (kind == "data") result = bench_data(config, options, comm);
+  if (kind == "collectives") result = bench_collectives(options, comm);
+  ensure(!result.is_null(), "bench {} is not there", kind);
+  return result;
+}
+
+std::string bench_text(const Json& result) {
+  std::string text;
+  add_lines(result, "", text);
+  return text;
 }
 
 }  // namespace ddls

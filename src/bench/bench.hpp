@@ -1,12 +1,11 @@
 #pragma once
 // `ddls_dist bench KIND`: how fast a part of the program is on this machine, with synthetic data and initial weights,
-// so that only the configuration is needed (`data` reads the training set that it names). Every bench prints a table
-// and, with --json, writes the same as JSON (docs/formats.md, section 7).
+// so that only the configuration is needed (`data` reads the training set that it names). Results: docs/formats.md, section 7.
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "app/command_line.hpp"
+#include "bench/bench_options.hpp"
 #include "config/config.hpp"
 #include "data/dataset.hpp"
 #include "dist/communicator.hpp"
@@ -15,8 +14,10 @@ namespace ddls {
 
 using Json = nlohmann::ordered_json;
 
-// **Collective.** Throws Error(usage) for a kind that there is not.
-void run_bench(const CommandLine& line, Communicator& comm);
+// **Collective.** `kind`: training, sampler, evaluation, data or collectives.
+Json run_bench(const std::string& kind, Config config, const BenchOptions& options, Communicator& comm);
+// A result for a person: one line per number or word, lists of objects as tables.
+std::string bench_text(const Json& result);
 
 // One file per kind. **Collective**; the result is the same on every rank, but for a profile, which is the rank's own.
 Json bench_training(const Config& config, const BenchOptions& options, Communicator& comm);

@@ -87,24 +87,52 @@ void add_block_sizes(Json& result, std::vector<int64_t> sizes, const Method& met
   result["block_sizes"] = rows;
 }
 
+struct Networks {
+  NetworkPtr generator, discriminator;
+  LatentSource source;
+};
+
+// At initial weights, on the device.
+Networks initial_networks(const Config& config, c10::Device device) {
+  const SampleShape shape = sample_shape(synthetic_data(config, 2));
+  const Networks made{make_network(config.model, Role::generator, shape, config.seed),
+                      make_network(config.model, Role::discriminator, shape, config.seed),
+                      latent_source(config, config.model.classes, device)};
+  made.generator->to(device);
+  made.discriminator->to(device);
+  measure_statistics(*made.generator, 4, [&](int64_t i) {
+    const IdRange ids{i * 64, (i + 1) * 64};
+    made.generator->forward(made.source.latents(ids, 0, Stream::statistics),
+                            made.source.labels(ids, 0, Stream::statistics));
+  });
+  return made;
+}
+
+// Some more steps, watched; their trace goes into options.trace. **Collective.**
+Json profiled(RunningBlock& block, const Method& method, const BenchOptions& options, StepProfile& profile,
+              double peak_flops, Communicator& comm) {
+  comm.barrier();
+  for (int64_t i = 0; i < options.steps; ++i) {
+    profile.begin_step();
+    method.advance(block.chains, block.step++);
+    profile.end_step();
+  }
+  if (!options.trace.empty())
+    comm.on_root([&] {
+      write_named_file(options.trace, trace_of(profile).dump() + "\n");
+      return std::string();
+    });
+  return profile_as_json(profile, peak_flops);
+}
+
 }  // namespace
 
 Json bench_sampler(const Config& config, const BenchOptions& options, Communicator& comm) {
   at::NoGradGuard no_grad;
   const Tf32 tf32(config.sample.precision == "tf32");
   const c10::Device device = comm.topology().device;
-  const SampleShape shape = sample_shape(synthetic_data(config, 2));
-  const NetworkPtr generator = make_network(config.model, Role::generator, shape, config.seed);
-  const NetworkPtr discriminator = make_network(config.model, Role::discriminator, shape, config.seed);
-  generator->to(device);
-  discriminator->to(device);
+  const auto [generator, discriminator, source] = initial_networks(config, device);
   const Noise noise{config.seed};
-  const LatentSource source = latent_source(config, config.model.classes, device);
-  measure_statistics(*generator, 4, [&](int64_t i) {
-    const IdRange ids{i * 64, (i + 1) * 64};
-    generator->forward(source.latents(ids, 0, Stream::statistics), source.labels(ids, 0, Stream::statistics));
-  });
-
   std::optional<StepProfile> profile;
   if (options.profile) profile.emplace(clock_of(device));
   const at::Tensor one = source.latents({0, 1}, 0, Stream::prior), label = source.labels({0, 1}, 0, Stream::prior);
@@ -147,18 +175,7 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
   result.update(sizes);
   if (!profile) return result;
 
-  comm.barrier();
-  for (int64_t i = 0; i < options.steps; ++i) {
-    profile->begin_step();
-    method.advance(block.chains, block.step++);
-    profile->end_step();
-  }
-  result["profile"] = profile_as_json(*profile, peak["median"].get<double>() / comm.ranks());
-  if (!options.trace.empty())
-    comm.on_root([&] {
-      write_named_file(options.trace, trace_of(*profile).dump() + "\n");
-      return std::string();
-    });
+  result["profile"] = profiled(block, method, options, *profile, peak["median"].get<double>() / comm.ranks(), comm);
   return result;
 }
 

@@ -3,7 +3,7 @@
 #include "base/json_text.hpp"
 #include "ddls/calibration/sample_features.hpp"
 #include "models/state.hpp"
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "train/tilt_calibration.hpp"
 
 namespace ddls {

@@ -3,7 +3,7 @@
 // log-ratios beside it in NAME.npz, and taken from there by later starts.
 #include <optional>
 
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "tensor/npz.hpp"
 #include "train/energy_ratios.hpp"
 

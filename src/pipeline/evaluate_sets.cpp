@@ -6,12 +6,10 @@
 
 #include "base/error.hpp"
 #include "base/json_text.hpp"
-#include "base/output.hpp"
 #include "metrics/evaluation_set.hpp"
 #include "metrics/set_metrics.hpp"
 #include "metrics/set_notes.hpp"
 #include "metrics/statistics_file.hpp"
-#include "pipeline/read_config.hpp"
 #include "pipeline/set_record.hpp"
 #include "version.hpp"
 
@@ -19,13 +17,6 @@ namespace ddls {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// --metrics of the command line, else evaluate.metrics.
-Config configuration(const CommandLine& line) {
-  std::vector<std::string> overrides = line.overrides;
-  if (!line.metrics.empty()) overrides.push_back("evaluate.metrics=[" + line.metrics + "]");
-  return read_config(line.config_file, overrides);
-}
 
 // The network both sets go through; none for points and where both are statistics.
 std::optional<Extractor> extractor_for(const std::string& file, const EvaluationSet& fake, const EvaluationSet& real,
@@ -55,17 +46,14 @@ Json record_of(const MetricContext& context, const EvaluationSet& set) {
 
 }  // namespace
 
-std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
-  Config config;
+std::string evaluate_sets(const Config& config, const SetPair& sets, Communicator& comm) {
   EvaluationSet fake, real;
   std::optional<Extractor> extractor;
   comm.together([&] {
-    if (!line.json.empty() && comm.root()) check_named_file(line.json);
-    config = configuration(line);
     const DecodeOptions options = as_stored(config.data);
-    fake = open_evaluation_set(line.fake, options);
-    real = open_evaluation_set(line.real, options);
-    const std::string& file = line.extractor.empty() ? config.evaluate.extractor : line.extractor;
+    fake = open_evaluation_set(sets.fake, options);
+    real = open_evaluation_set(sets.real, options);
+    const std::string& file = sets.extractor.empty() ? config.evaluate.extractor : sets.extractor;
     extractor = extractor_for(file, fake, real, comm.topology().device);
     if (MetricContext{comm, config.evaluate}.needs().labels) match_labels(fake, real);  // refused before the work
   });
@@ -84,12 +72,7 @@ std::string evaluate_sets(const CommandLine& line, Communicator& comm) {
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
   result["protocol"] = protocol_of(context, metrics, fake.count, reference);
   result["metrics"] = metrics;
-  const std::string text = json_text(result, 2) + "\n";
-  comm.on_root([&] {
-    if (!line.json.empty()) write_named_file(line.json, text);
-    return std::string();
-  });
-  return text;
+  return json_text(result, 2) + "\n";
 }
 
 }  // namespace ddls

@@ -1,13 +1,19 @@
 #pragma once
-// evaluate --fake SET --real SET --extractor E.pt: one pair of sets.
+// One pair of sets, without a run (`ddls_dist evaluate --fake SET --real SET --extractor E.pt`).
 #include <string>
 
-#include "app/command_line.hpp"
+#include "config/config.hpp"
 #include "dist/communicator.hpp"
 
 namespace ddls {
 
-// **Collective.** Returns the JSON text (one "metrics" object and the provenance), on rank 0; writes it to --json if given.
-std::string evaluate_sets(const CommandLine& line, Communicator& comm);
+struct SetPair {
+  std::string fake, real;      // folders of images, .npz, samples folders, or statistics
+  std::string extractor = {};  // TorchScript; empty: evaluate.extractor. Points need none
+};
+
+// **Collective.** Returns the result as JSON text: one "metrics" object and the provenance. Throws CollectiveError: usage, missing,
+// data, config.
+std::string evaluate_sets(const Config& config, const SetPair& sets, Communicator& comm);
 
 }  // namespace ddls

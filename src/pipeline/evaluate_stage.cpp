@@ -14,7 +14,7 @@
 #include "metrics/set_notes.hpp"
 #include "models/classifier.hpp"
 #include "pipeline/energy_metrics.hpp"
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "pipeline/set_record.hpp"
 #include "report/run_data.hpp"
 #include "tensor/npz.hpp"
@@ -82,6 +82,53 @@ Extractor evaluation_extractor(const Run& run, const fs::path& file) {
   return extractor;
 }
 
+// **Collective.** `methods` of report.json.
+Json judged_methods(Run& run, const MetricContext& context, const Reference& reference, const Json& energies) {
+  Json methods = Json::object();
+  for (const std::string& name : run.config.sample.methods) {
+    Json record = method_record(run.samples_of(name));
+    record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
+    if (!energies.empty() && is_short_run(name, run.config, record, energies.front())) record["short_run"] = true;
+    Json curve = curve_of(run, context, reference, run.samples_of(name));
+    if (!curve.empty()) {
+      run.comm.on_root([&] { return keep_curve(run, name, curve), std::string(); });
+      record["curve"] = std::move(curve);
+    }
+    methods[name] = std::move(record);
+  }
+  return methods;
+}
+
+// What is the same for all methods, on rank 0.
+Json report_head(const Run& run, const Extractor* extractor, const Json& reference) {
+  Json report{{"schema", 1},
+              {"name", run.config.name},
+              {"seed", run.config.seed},
+              {"ranks", run.comm.ranks()},
+              {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"},
+              {"version", version::project},
+              {"git_commit", version::git_commit}};
+  report["seconds"] = read_json_object(run.folder / "seconds.json");
+  if (extractor)
+    report["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
+  report["reference"] = reference;
+  if (!run.classes.all())
+    report["classes"] = {{"model", run.classes.of_model()}, {"without_samples", run.classes.left_out()}};
+  if (run.config.train.calibration.method != "none")
+    report["calibration"] = read_json_object(run.folder / "calibration.json");
+  report["data"] = {{"train", summary_of(run.train)}, {"test", summary_of(run.test)}};
+  return report;
+}
+
+// Real samples beside the generated ones, for the pictures.
+void keep_reals(const Run& run) {
+  const Dataset& data = run.reference();
+  const int64_t shown = data.images() ? kept_images : kept_points;
+  const at::Tensor real = first_rows(data, std::min(run.config.sample.count, shown));
+  write_npz(run.folder / "samples" / "real.npz",
+            {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
+}
+
 }  // namespace
 
 Extractor extractor_of(Run& run) {
@@ -140,49 +187,18 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
   }
 
   const Json energies = judged_energies(run, trained, context, reference);
-  Json methods = Json::object();
-  for (const std::string& name : run.config.sample.methods) {
-    Json record = method_record(run.samples_of(name));
-    record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
-    if (!energies.empty() && is_short_run(name, run.config, record, energies.front())) record["short_run"] = true;
-    Json curve = curve_of(run, context, reference, run.samples_of(name));
-    if (!curve.empty()) {
-      run.comm.on_root([&] { return keep_curve(run, name, curve), std::string(); });
-      record["curve"] = std::move(curve);
-    }
-    methods[name] = std::move(record);
-  }
+  const Json methods = judged_methods(run, context, reference, energies);
   if (extractor) search_neighbours(run, *extractor);
   note_seconds(run, "evaluate", watch.seconds());
 
   run.comm.on_root([&] {
-    Json report{{"schema", 1},
-                {"name", run.config.name},
-                {"seed", run.config.seed},
-                {"ranks", run.comm.ranks()},
-                {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"},
-                {"version", version::project},
-                {"git_commit", version::git_commit}};
-    report["seconds"] = read_json_object(run.folder / "seconds.json");
-    if (extractor)
-      report["extractor"] = {
-          {"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
-    report["reference"] = reference_record;
-    if (!run.classes.all())
-      report["classes"] = {{"model", run.classes.of_model()}, {"without_samples", run.classes.left_out()}};
-    if (run.config.train.calibration.method != "none")
-      report["calibration"] = read_json_object(run.folder / "calibration.json");
-    report["data"] = {{"train", summary_of(run.train)}, {"test", summary_of(run.test)}};
+    Json report = report_head(run, context.extractor, reference_record);
     const Json& first = methods.front();  // all methods have as many samples
     report["protocol"] = protocol_of(context, first["metrics"], first["count"].get<int64_t>(), reference);
     if (!energies.empty()) report["energies"] = energies;
     report["methods"] = methods;
     write_file(run.folder / "report.json", json_text(report, 2) + "\n");
-    // Real samples beside the generated ones, for the pictures.
-    const int64_t shown = reference_data.images() ? kept_images : kept_points;
-    const at::Tensor real = first_rows(reference_data, std::min(run.config.sample.count, shown));
-    write_npz(run.folder / "samples" / "real.npz",
-              {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
+    keep_reals(run);
     return std::string();
   });
 }

@@ -7,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "base/json_text.hpp"
-#include "base/output.hpp"
 #include "pipeline/inspected_set.hpp"
 #include "pipeline/set_record.hpp"
 #include "version.hpp"
@@ -68,8 +67,8 @@ Json duplicates_record(const InspectedSet& set, const SetTally& tally) {
   return {{"surplus", surplus}, {"groups", groups.size()}, {"examples", examples}};
 }
 
-Json record_of(const CommandLine& line, const InspectedSet& set, SetTally tally) {
-  Json record{{"schema", 1},      {"version", version::project}, {"set", line.set}, {"name", set.name},
+Json record_of(const std::string& path, const InspectedSet& set, SetTally tally) {
+  Json record{{"schema", 1},      {"version", version::project}, {"set", path}, {"name", set.name},
               {"kind", set.kind}, {"count", set.count}};
   if (set.more.is_object()) record.update(set.more);
   if (set.count == 0) return record;
@@ -136,13 +135,10 @@ std::string text_of(const Json& record, const InspectedSet& set) {
 
 }  // namespace
 
-std::string inspect_set(const CommandLine& line, Communicator& comm) {
+Inspection inspect_set(const std::string& path, Communicator& comm) {
   InspectedSet set;
   SetTally mine;
-  comm.together([&] {
-    if (!line.json.empty() && comm.root()) check_named_file(line.json);
-    set = open_inspected_set(line.set);
-  });
+  comm.together([&] { set = open_inspected_set(path); });
   comm.together([&] {
     for (const Block& block : BlockPlan{set.count, block_size}.blocks_of(comm.rank(), comm.ranks())) {
       const std::vector<Seen> seen = set.look(block.ids);
@@ -150,14 +146,13 @@ std::string inspect_set(const CommandLine& line, Communicator& comm) {
     }
   });
   SetTally all = gathered(mine, comm);
-  std::string text;
+  Inspection found;
   comm.on_root([&] {
-    const Json record = record_of(line, set, std::move(all));
-    if (!line.json.empty()) write_named_file(line.json, json_text(record, 2) + "\n");
-    text = text_of(record, set);
+    found.record = record_of(path, set, std::move(all));
+    found.text = text_of(found.record, set);
     return std::string();
   });
-  return text;
+  return found;
 }
 
 }  // namespace ddls

@@ -1,13 +1,19 @@
 #pragma once
-// inspect SET: what a set holds, what is converted on the way to pixels, what is left out and why.
+// What a set holds, what is converted on the way to pixels, what is left out and why.
+#include <nlohmann/json.hpp>
 #include <string>
 
-#include "app/command_line.hpp"
 #include "dist/communicator.hpp"
 
 namespace ddls {
 
-// **Collective**: every sample is decoded once, by one of the ranks. Returns the text, on rank 0; writes --json if given.
-std::string inspect_set(const CommandLine& line, Communicator& comm);
+struct Inspection {
+  nlohmann::ordered_json record;  // docs/formats.md
+  std::string text;               // the same for a person
+};
+
+// **Collective**: every sample is decoded once, by one of the ranks. The result is on rank 0, empty elsewhere. `path` is anything that
+// open_inspected_set opens. Throws CollectiveError: missing, data.
+Inspection inspect_set(const std::string& path, Communicator& comm);
 
 }  // namespace ddls

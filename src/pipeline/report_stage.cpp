@@ -1,5 +1,4 @@
-#include "base/output.hpp"
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "report/report.hpp"
 
 namespace ddls {
@@ -9,10 +8,10 @@ void picture_stage(Run& run) {
   run.comm.on_root([&] { return write_pictures(run.folder, run.config.sample.methods), std::string(); });
 }
 
-void report_stage(Run& run) {
-  run.comm.on_root([&] {
+std::string report_stage(Run& run) {
+  return run.comm.on_root([&] {
     write_report(run.folder);
-    return print_result(summary_text(run.folder)), std::string();
+    return summary_text(run.folder);
   });
 }
 

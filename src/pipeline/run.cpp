@@ -11,8 +11,8 @@
 #include "data/hold_out.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
-#include "pipeline/read_config.hpp"
 #include "pipeline/set_record.hpp"
+#include "pipeline/stages.hpp"
 #include "train/gan_training.hpp"
 #include "train/latents.hpp"
 #include "train/shards.hpp"
@@ -21,23 +21,8 @@
 namespace ddls {
 namespace {
 
-const char* name_of(Command command) {
-  switch (command) {
-    case Command::train:
-      return "train";
-    case Command::sample:
-      return "sample";
-    case Command::evaluate:
-      return "evaluate";
-    case Command::energy:
-      return "energy";
-    default:
-      return "pipeline";
-  }
-}
-
 // What run.json says of this start.
-Json provenance(const CommandLine& line, const Config& config, const Topology& topology, const Json& about) {
+Json provenance(const RunOptions& options, const Config& config, const Topology& topology, const Json& about) {
   Json places = Json::array();
   for (const RankPlace& p : topology.places)
     places.push_back({{"rank", p.rank}, {"host", p.host}, {"device", p.device}, {"threads", p.threads}});
@@ -46,7 +31,7 @@ Json provenance(const CommandLine& line, const Config& config, const Topology& t
   std::strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&t));
   Json record{{"schema", 1},
               {"started", now},
-              {"command", name_of(line.command)},
+              {"command", options.command},
               {"version", version::project},
               {"git_commit", version::git_commit},
               {"build", version::build_type},
@@ -133,19 +118,20 @@ void find_classes(Run& run) {
 
 }  // namespace
 
-fs::path folder_of(const CommandLine& line, const Config& config) {
-  if (!line.out.empty()) return line.out;
+fs::path folder_of(const RunOptions& options, const Config& config) {
+  if (!options.out.empty()) return options.out;
   return config.output.directory.empty() ? fs::path("runs") / config.name : fs::path(config.output.directory);
 }
 
-RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& comm, const CommandLine& line,
+RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& comm, const RunOptions& options,
                     const Json& about) {
-  const auto begin = [folder, text = to_yaml(config), now = provenance(line, config, comm.topology(), about)] {
+  const auto begin = [folder, text = to_yaml(config), now = provenance(options, config, comm.topology(), about)] {
     write_file(folder / "config.yaml", text);
     write_provenance(folder / "run.json", now);
   };
   std::optional<RunLog> made;
-  comm.together([&] { made.emplace(folder, comm.root() && !line.shard.partial(), config.output.tensorboard, begin); });
+  comm.together(
+      [&] { made.emplace(folder, comm.root() && !options.shard.partial(), config.output.tensorboard, begin); });
   return std::move(*made);
 }
 
@@ -165,19 +151,17 @@ const Dataset& Run::reference() const {
   return chosen;
 }
 
-Run open_run(const CommandLine& line, Communicator& comm) {
-  Config config;
+Run open_run(Config config, const RunOptions& options, Communicator& comm) {
   Dataset train, test;
   comm.together([&] {  // every rank reads; one speaks
-    config = read_config(line.config_file, line.overrides);
     train = open_dataset(config.data, Split::train, config.seed);
     test = open_dataset(config.data, Split::test, config.seed);
   });
   if (comm.root())
     for (const Dataset* set : {&train, &test}) tell_of_set(set->name, set->size(), set->left_out, set->unlabelled);
-  const fs::path folder = folder_of(line, config);
+  const fs::path folder = folder_of(options, config);
   const std::string begun = comm.on_root([&] {
-    const auto shards = line.resume == Resume::never ? std::nullopt : shards_of_checkpoints(folder / "checkpoints");
+    const auto shards = options.resume == Resume::never ? std::nullopt : shards_of_checkpoints(folder / "checkpoints");
     return shards ? std::to_string(*shards) : std::string();
   });
   resolve_shards(config, comm.ranks(), begun.empty() ? std::nullopt : std::optional<int64_t>(std::stoll(begun)));
@@ -189,9 +173,9 @@ Run open_run(const CommandLine& line, Communicator& comm) {
     return std::string();
   });
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
-  RunLog run_log = open_run_log(folder, config, comm, line, about_data(train, test));
-  Run run{std::move(config),  folder,           line.resume,     comm,
-          std::move(run_log), std::move(train), std::move(test), line.shard};
+  RunLog run_log = open_run_log(folder, config, comm, options, about_data(train, test));
+  Run run{std::move(config),  folder,           options.resume,  comm,
+          std::move(run_log), std::move(train), std::move(test), options.shard};
   comm.together([&] {  // what would fail later fails now
     hold_out_reals(run);
     run.reference();

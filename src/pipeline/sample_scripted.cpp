@@ -9,8 +9,7 @@
 #include "ddls/labels.hpp"
 #include "ddls/scripted_gan.hpp"
 #include "ddls/weights_gan.hpp"
-#include "pipeline/read_config.hpp"
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "train/calibrate.hpp"
 
 namespace ddls {
@@ -30,10 +29,10 @@ std::string as_name(const std::string& text) {
   return name.empty() ? "samples" : name;
 }
 
-Json about_networks(const CommandLine& line, const ForeignGan& gan) {
+Json about_networks(const GanFiles& files, const ForeignGan& gan) {
   const auto file = [](const std::string& path) { return Json{{"file", path}, {"sha256", sha256_of_file(path)}}; };
-  return {{"generator", file(line.generator)},
-          {"discriminator", file(line.discriminator)},
+  return {{"generator", file(files.generator)},
+          {"discriminator", file(files.discriminator)},
           {"sample_shape", gan.sample_shape}};
 }
 
@@ -83,19 +82,13 @@ bool can_be_drawn(const std::vector<int64_t>& shape) {
 
 }  // namespace
 
-// The samples are named after the generator's file unless the configuration names them.
-Config foreign_config(const CommandLine& line) {
-  std::vector<std::string> overrides = line.overrides;
-  if (line.config_file.empty())
-    overrides.insert(overrides.begin(), "name=" + as_name(fs::path(line.generator).stem().string()));
-  return read_config(line.config_file, overrides);
-}
+std::string name_after(const std::string& generator) { return as_name(fs::path(generator).stem().string()); }
 
-ForeignGan load_foreign_gan(const CommandLine& line, const Config& config, c10::Device device) {
+ForeignGan load_foreign_gan(const GanFiles& files, const Config& config, c10::Device device) {
   const auto is_weights = [](const std::string& file) { return fs::path(file).extension() == ".safetensors"; };
-  if (is_weights(line.generator) != is_weights(line.discriminator))
+  if (is_weights(files.generator) != is_weights(files.discriminator))
     fail(Exit::usage, "sample: --generator and --discriminator are both TorchScript files, or both .safetensors");
-  if (is_weights(line.generator)) return load_weights_gan(line.generator, line.discriminator, config, device);
+  if (is_weights(files.generator)) return load_weights_gan(files.generator, files.discriminator, config, device);
   if (!config.model.weight_map.empty())
     fail(Exit::config, "model.weight_map: only for weights in .safetensors; TorchScript files bring their networks");
   if (config.sample.precision == "bfloat16")
@@ -106,32 +99,28 @@ ForeignGan load_foreign_gan(const CommandLine& line, const Config& config, c10::
         Exit::config,
         "sample.cuda_graph: TorchScript files may take memory or wait for the device as they run, which a graph cannot "
         "record; set it to false");
-  return load_scripted_gan(line.generator, line.discriminator, config.model, device);
+  return load_scripted_gan(files.generator, files.discriminator, config.model, device);
 }
 
-void sample_scripted(const CommandLine& line, Communicator& comm) {
-  Config config;
+void sample_scripted(Config config, const GanFiles& files, const RunOptions& options, Communicator& comm) {
   ForeignGan gan;
-  comm.together([&] {
-    config = foreign_config(line);
-    gan = load_foreign_gan(line, config, comm.topology().device);
-  });
+  comm.together([&] { gan = load_foreign_gan(files, config, comm.topology().device); });
   comm.require_same(hash64(to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
   label_chains(gan.target, config.sample.labels, config.model.classes, Noise{config.seed});
   config.sample.sweep.clear();  // a figure of the pipeline
 
-  const fs::path folder = folder_of(line, config);
+  const fs::path folder = folder_of(options, config);
   comm.on_root([&] {
     make_folder(folder / "samples");
     return std::string();
   });
-  log::info("sampling from {} and {}: samples [{}]", line.generator, line.discriminator,
+  log::info("sampling from {} and {}: samples [{}]", files.generator, files.discriminator,
             fmt::join(gan.sample_shape, ", "));
   std::optional<Json> about;
-  comm.together([&] { about = about_networks(line, gan); });
-  RunLog run_log = open_run_log(folder, config, comm, line, *about);
-  Run run{std::move(config), folder, line.resume, comm, std::move(run_log), {}, {}, line.shard};
+  comm.together([&] { about = about_networks(files, gan); });
+  RunLog run_log = open_run_log(folder, config, comm, options, *about);
+  Run run{std::move(config), folder, options.resume, comm, std::move(run_log), {}, {}, options.shard};
   TrainedTarget trained{.target = gan.target, .digest = gan.digest};
   apply_calibration(run, trained, fitted_calibration(run, trained, gan.sample_shape));
   sample_stage(run, trained);

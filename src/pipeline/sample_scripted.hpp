@@ -1,18 +1,26 @@
 #pragma once
-// `ddls_dist sample --generator G.pt --discriminator D.pt`: the samplers on a GAN from elsewhere, without its data.
-// **Collective.** The run folder gets config.yaml, run.json and samples/.
-#include "app/command_line.hpp"
+// The samplers on a GAN from elsewhere, without its data (`ddls_dist sample --generator G.pt --discriminator D.pt`).
+#include <string>
+
 #include "config/config.hpp"
 #include "ddls/foreign_gan.hpp"
 #include "dist/communicator.hpp"
+#include "pipeline/run.hpp"
 
 namespace ddls {
 
-// What --generator and --discriminator name: the configuration, whose name is that of the generator's file unless it has one, and
-// the networks. Not collective. Throw Error: usage, config, missing, data.
-Config foreign_config(const CommandLine& line);
-ForeignGan load_foreign_gan(const CommandLine& line, const Config& config, c10::Device device);
+// Its files: both TorchScript, or both weights in .safetensors (docs/export.md).
+struct GanFiles {
+  std::string generator, discriminator;
+};
 
-void sample_scripted(const CommandLine& line, Communicator& comm);
+// The name of a run that samples this generator, where nothing else names it: that of its file, fit for a folder.
+std::string name_after(const std::string& generator);
+
+// Not collective. Throws Error: usage, config, missing, data.
+ForeignGan load_foreign_gan(const GanFiles& files, const Config& config, c10::Device device);
+
+// **Collective.** The run folder gets config.yaml, run.json and samples/. Throws CollectiveError as load_foreign_gan and sample_stage do.
+void sample_scripted(Config config, const GanFiles& files, const RunOptions& options, Communicator& comm);
 
 }  // namespace ddls

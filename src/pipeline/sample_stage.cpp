@@ -18,7 +18,7 @@
 #include "ddls/sampler.hpp"
 #include "dist/failure.hpp"
 #include "pipeline/energy_stage.hpp"
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "tensor/npz.hpp"
 #include "tensor/tf32.hpp"
 
@@ -114,6 +114,39 @@ Method prepared(Run& run, const std::string& name, const Target& target, const N
                       .with_gradient = &with_gradient});
 }
 
+// What is recorded of the rank's blocks. Collective.
+RecordPlan records_of(Run& run, const Method& method, const Target& target, const std::vector<Block>& mine,
+                      const SampleStore& store) {
+  RecordPlan records = plan_records(run.config.sample, method.steps);
+  if (method.population) records.diagnosed = 0;  // its particles are no independent chains
+  run.comm.together([&] {
+    const auto traced = [&](const Block& b) { return b.ids.begin < records.diagnosed && !store.has(b); };
+    if (method.steps > 0 && std::any_of(mine.begin(), mine.end(), traced))
+      records.components = feature_components(target, Noise{run.config.seed});
+  });
+  return records;
+}
+
+// Runs the rank's blocks; false where one of the ranks was stopped by a signal. Collective.
+bool run_mine(Run& run, const std::string& name, const Method& method, const Target& target,
+              const std::vector<Block>& mine, const RecordPlan& records, SampleStore& store) {
+  const int64_t per_block = std::max<int64_t>(method.steps, 1);
+  Progress progress(name, static_cast<int64_t>(mine.size()) * per_block, 0, run.comm.root());
+  bool completed = true;
+  run.comm.together([&] {
+    completed = run_blocks(
+        method, target, Noise{run.config.seed}, mine, records, store,
+        [&](int64_t blocks, int64_t step) {
+          progress.update(blocks * per_block + step,
+                          fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
+        },
+        [] { return stop_signal::requested(); }, run.config.sample.checkpoint_every);
+  });
+  const bool stopped = run.comm.any(!completed);
+  if (!stopped) progress.finish();
+  return !stopped;
+}
+
 // Returns the seconds that earlier jobs spent on these samples.
 double sample_method(Run& run, const std::string& name, const TrainedTarget& trained) {
   Communicator& comm = run.comm;
@@ -146,35 +179,17 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
     log::info("{}: {} chains, {} steps of size {:.4g}, temperature {:.4g}", name, plan.count, method.steps,
               method.step_size(0), method.temperature);
   const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks(), run.shard);
-  RecordPlan records = plan_records(run.config.sample, method.steps);
-  if (method.population) records.diagnosed = 0;  // its particles are no independent chains
-  comm.together([&] {
-    const auto traced = [&](const Block& b) { return b.ids.begin < records.diagnosed && !store.has(b); };
-    if (method.steps > 0 && std::any_of(mine.begin(), mine.end(), traced))
-      records.components = feature_components(target, noise);
-  });
+  const RecordPlan records = records_of(run, method, target, mine, store);
   if (comm.root() && plan.blocks() < comm.ranks() * run.shard.count)
     log::warning("{} blocks for {} ranks: some have no chains (sample.block_size {})", plan.blocks(),
                  comm.ranks() * run.shard.count, plan.block_size);
 
-  const int64_t per_block = std::max<int64_t>(method.steps, 1);
-  Progress progress(name, static_cast<int64_t>(mine.size()) * per_block, 0, comm.root());
-  bool completed = true;
-  comm.together([&] {
-    completed = run_blocks(
-        method, target, noise, mine, records, store,
-        [&](int64_t blocks, int64_t step) {
-          progress.update(blocks * per_block + step,
-                          fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
-        },
-        [] { return stop_signal::requested(); }, run.config.sample.checkpoint_every);
-  });
-  const bool stopped = comm.any(!completed);
+  const bool completed = run_mine(run, name, method, target, mine, records, store);
   SamplingTime time{watch.seconds(), warmup_seconds};
-  if (stopped || run.shard.partial())
+  if (!completed || run.shard.partial())
     comm.on_root([&] { return keep_time(store, key, run.shard, time), std::string(); });
-  if (stopped) all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
-  progress.finish();
+  if (!completed)
+    all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
   if (run.shard.partial()) {
     log::info("{}: part {} of {} is complete; `ddls_dist sample` puts the parts together", name, run.shard.index,
               run.shard.count);

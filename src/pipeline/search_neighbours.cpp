@@ -4,7 +4,7 @@
 #include "base/log.hpp"
 #include "base/stopwatch.hpp"
 #include "metrics/neighbours.hpp"
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls {

@@ -11,7 +11,7 @@
 #include "models/network.hpp"
 #include "models/refitted_head.hpp"
 #include "models/state.hpp"
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "train/calibrate.hpp"
 #include "train/classifier_fit.hpp"
 #include "train/gan_training.hpp"

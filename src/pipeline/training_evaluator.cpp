@@ -3,7 +3,7 @@
 #include "metrics/set_metrics.hpp"
 #include "metrics/set_notes.hpp"
 #include "models/network.hpp"
-#include "pipeline/run.hpp"
+#include "pipeline/stages.hpp"
 #include "tensor/image_io.hpp"
 #include "train/gan_training.hpp"
 #include "train/latents.hpp"

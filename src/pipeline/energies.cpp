@@ -1,27 +1,35 @@
-#include "pipeline/energy_command.hpp"
+#include "pipeline/energies.hpp"
 
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
 #include "base/json_fields.hpp"
 #include "base/json_text.hpp"
-#include "base/output.hpp"
 #include "config/load.hpp"
 #include "ddls/foreign_gan.hpp"
 #include "dist/failure.hpp"
 #include "metrics/set_notes.hpp"
 #include "pipeline/energy_metrics.hpp"
-#include "pipeline/sample_scripted.hpp"
 #include "version.hpp"
 
 namespace ddls {
 namespace {
 
-Json result_of(const Json& energies) {
-  return {{"schema", 1}, {"version", version::project}, {"git_commit", version::git_commit}, {"energies", energies}};
+// --real as the discriminator takes it.
+Dataset reals_for(const std::string& set, const Config& config, const std::vector<int64_t>& shape) {
+  if (set.empty()) return {};
+  Dataset reals = open_set(set, as_stored(config.data));
+  if (reals.size() < 2) fail(Exit::data, "--real: '{}' has {} samples; at least 2 are needed", set, reals.size());
+  if (reals.shape() != shape)
+    fail(Exit::data, "--real: the samples of '{}' are [{}], the generator's [{}]", set, fmt::join(reals.shape(), ", "),
+         fmt::join(shape, ", "));
+  if (config.model.classes > 0 && reals.classes() == 0)
+    fail(Exit::data, "--real: model.classes is {}, but {}", config.model.classes, reals.why_no_labels());
+  return reals;
 }
 
-// The report's word, which has the metrics, or else what sampling kept.
+}  // namespace
+
 Json energies_in(const fs::path& folder) {
   if (!fs::is_directory(folder)) fail(Exit::missing, "'{}' is not a run's folder", folder.string());
   if (fs::exists(folder / "report.json")) {
@@ -40,9 +48,9 @@ Json energies_in(const fs::path& folder) {
   return energies;
 }
 
-Json energies_of_run(const CommandLine& line, Communicator& comm) {
-  Run run = open_run(line, comm);
-  const TrainedTarget trained = load_target(run, line.checkpoint);
+Json energies_of_run(Run& run, const std::string& checkpoint) {
+  Communicator& comm = run.comm;
+  const TrainedTarget trained = load_target(run, checkpoint);
   if (!judge_energy(run, trained))
     all_fail(Exit::config,
              "energy: evaluate.energy_draws is 0, or no method of sample.methods uses the ratio; there is no energy to "
@@ -55,30 +63,15 @@ Json energies_of_run(const CommandLine& line, Communicator& comm) {
   return judged_energies(run, &trained, context, prepare_reference(context, reference));
 }
 
-// --real as the discriminator takes it.
-Dataset reals_for(const CommandLine& line, const Config& config, const std::vector<int64_t>& shape) {
-  if (line.real.empty()) return {};
-  Dataset reals = open_set(line.real, as_stored(config.data));
-  if (reals.size() < 2) fail(Exit::data, "--real: '{}' has {} samples; at least 2 are needed", line.real, reals.size());
-  if (reals.shape() != shape)
-    fail(Exit::data, "--real: the samples of '{}' are [{}], the generator's [{}]", line.real,
-         fmt::join(reals.shape(), ", "), fmt::join(shape, ", "));
-  if (config.model.classes > 0 && reals.classes() == 0)
-    fail(Exit::data, "--real: model.classes is {}, but {}", config.model.classes, reals.why_no_labels());
-  return reals;
-}
-
-Json energies_of_files(const CommandLine& line, Communicator& comm) {
-  Config config;
+Json energies_of_gan(const Config& config, const GanFiles& files, const OutsideReals& outside, Communicator& comm) {
   ForeignGan gan;
   Dataset real;
   std::optional<Extractor> extractor;
   comm.together([&] {
-    config = foreign_config(line);
-    gan = load_foreign_gan(line, config, comm.topology().device);
-    real = reals_for(line, config, gan.sample_shape);
-    if (!line.extractor.empty() && gan.sample_shape.size() == 3)
-      extractor = load_extractor(line.extractor, gan.sample_shape, comm.topology().device);
+    gan = load_foreign_gan(files, config, comm.topology().device);
+    real = reals_for(outside.set, config, gan.sample_shape);
+    if (!outside.extractor.empty() && gan.sample_shape.size() == 3)
+      extractor = load_extractor(outside.extractor, gan.sample_shape, comm.topology().device);
   });
   comm.require_same(hash64(to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
@@ -101,21 +94,10 @@ Json energies_of_files(const CommandLine& line, Communicator& comm) {
   return {{energy.judged.name, record}};
 }
 
-}  // namespace
-
-std::string tell_energy(const CommandLine& line, Communicator& comm) {
-  if (!line.json.empty()) comm.on_root([&] { return check_named_file(line.json), std::string(); });
-  Json energies;
-  if (!line.runs.empty())
-    energies = Json::parse(comm.on_root([&] { return json_text(energies_in(line.runs.front())); }));
-  else
-    energies = line.generator.empty() ? energies_of_run(line, comm) : energies_of_files(line, comm);
-  const std::string text = json_text(result_of(energies), 2) + "\n";
-  comm.on_root([&] {
-    if (!line.json.empty()) write_named_file(line.json, text);
-    return std::string();
-  });
-  return text;
+std::string energies_text(const Json& energies) {
+  const Json result{
+      {"schema", 1}, {"version", version::project}, {"git_commit", version::git_commit}, {"energies", energies}};
+  return json_text(result, 2) + "\n";
 }
 
 }  // namespace ddls
