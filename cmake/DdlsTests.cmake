@@ -2,14 +2,23 @@
 set(DDLS_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1)
 
-# ddls_unit_test(FOLDER): tests/unit/FOLDER/*_test.cpp against the library of that folder, one process.
+# ddls_unit_test(FOLDER [MPI]): tests/unit/FOLDER/*_test.cpp against the library of that folder, one process. MPI: a job of one
+# rank, whose communicator is world() of tests/mpi/world.hpp.
 function(ddls_unit_test folder)
+  cmake_parse_arguments(arg "MPI" "" "" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*_test.cpp)
   if(NOT sources)
     return()
   endif()
+  set(main GTest::gtest_main)
+  set(environment OMP_NUM_THREADS=1)
+  if(arg_MPI)
+    list(APPEND sources ${CMAKE_SOURCE_DIR}/tests/mpi/mpi_main.cpp)
+    set(main GTest::gtest)
+    set(environment ${DDLS_MPI_ENVIRONMENT})
+  endif()
   add_executable(unit_${folder} ${sources})
-  target_link_libraries(unit_${folder} PRIVATE ddls_${folder} ddls_warnings GTest::gtest_main)
+  target_link_libraries(unit_${folder} PRIVATE ddls_${folder} ddls_warnings ${main})
   target_include_directories(unit_${folder} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   get_target_property(links ddls_${folder} LINK_LIBRARIES)
   if("torch_wheel" IN_LIST links)
@@ -18,7 +27,7 @@ function(ddls_unit_test folder)
   endif()
   target_compile_definitions(unit_${folder} PRIVATE DDLS_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
   add_test(NAME unit_${folder} COMMAND unit_${folder})
-  set_tests_properties(unit_${folder} PROPERTIES TIMEOUT 300 LABELS unit ENVIRONMENT "OMP_NUM_THREADS=1")
+  set_tests_properties(unit_${folder} PROPERTIES TIMEOUT 300 LABELS unit ENVIRONMENT "${environment}")
 endfunction()
 
 # ddls_mpi_test(NAME FILES ... LINK ddls_dist RANKS 1 2 3 4): one executable, one test per rank count.
