@@ -109,7 +109,7 @@ class Tool(unittest.TestCase):
     def test_variants_begin_at_the_networks_of_another_run(self):
         said = self.reproduce("--only", "mode_dropping", "--seeds", "mode_dropping=1")
         self.assertNotIn("left out", said)
-        kept = os.listdir(os.path.join(self.out, "whole", "mode_dropping", "noise-0.3", "1", "checkpoints"))
+        kept = os.listdir(os.path.join(self.out, "whole", "mode_dropping", "line-noise-0.3", "1", "checkpoints"))
         self.assertIn("step-00004000", kept)
         said = self.reproduce("--only", "step_sizes", "--seeds", "step_sizes=9")
         self.assertIn("step_sizes/1e-6/9: left out: begins at the networks of gaussians25/9, which is not done", said)
