@@ -14,8 +14,13 @@ from runs import ROOT, STOPPED, Study, read_json    # noqa: E402
 BENCHES = ("cifar10-biggan", "cifar10-sngan", "cifar10-sndcgan")
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(64, f"{self.prog}: {message}; see --help\n")
+
+
 def arguments(argv):
-    parser = argparse.ArgumentParser(prog="launch/reproduce.sh", description="Runs the parts of the reproduction that are not done, each run in a folder of its own, and writes a Markdown page of what is. "
+    parser = Parser(prog="launch/reproduce.sh", description="Runs the parts of the reproduction that are not done, each run in a folder of its own, and writes a Markdown page of what is. "
                                      "Interrupted (Ctrl-C, SIGTERM) it ends with 75 and goes on from there the next time.")
     parser.add_argument("--quick", action="store_true", help="every part small: ten minutes on two cores")
     parser.add_argument("--only", nargs="+", default=[], metavar="PART", help="these parts: " + ", ".join([p.name for p in PARTS] + ["biggan"]))
@@ -33,10 +38,10 @@ def arguments(argv):
     names = [p.name for p in PARTS] + ["biggan"]
     for name in found.only:
         if name not in names:
-            parser.exit(64, f"launch/reproduce.sh: there is no part '{name}'; there are {', '.join(names)}\n")
+            parser.error(f"there is no part '{name}'; there are {', '.join(names)}")
     for option in found.use + found.seeds:
         if "=" not in option:
-            parser.exit(64, f"launch/reproduce.sh: '{option}' is not NAME=VALUE\n")
+            parser.error(f"'{option}' is not NAME=VALUE")
     for option in found.use:
         folder = option.split("=", 1)[1]
         if not os.path.isdir(os.path.join(folder, "checkpoints")):
@@ -44,7 +49,7 @@ def arguments(argv):
     try:
         found.seeds = {k: tuple(int(s) for s in v.split(",")) for k, v in (o.split("=", 1) for o in found.seeds)}
     except ValueError:
-        parser.exit(64, "launch/reproduce.sh: --seeds takes PART=N,N,...\n")
+        parser.error("--seeds takes PART=N,N,...")
     found.use = {k: os.path.realpath(v) for k, v in (o.split("=", 1) for o in found.use)}
     return found
 

@@ -159,6 +159,7 @@ class Tool(unittest.TestCase):
 
     def test_usage(self):
         self.reproduce("--only", "nothing", code=64)
+        self.reproduce("--nothing", code=64)
         self.reproduce("--seeds", "gaussians25=a", code=64)
         self.reproduce("--use", "mnist-off=" + self.folder, code=66)
 
