@@ -1,4 +1,5 @@
 """The runs of the parts: folders, settings, what is done and what is not, and starting the program."""
+import fcntl
 import json
 import os
 import shutil
@@ -201,6 +202,16 @@ class Study:
         """Runs what is not done; True: there is a result. A run that fails is kept with its message, and the others go on."""
         if run.done:
             return True
+        os.makedirs(run.folder, exist_ok=True)
+        with open(os.path.join(run.folder, "reproduction.lock"), "w", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                say("  another reproduction is at it: left out")
+                return False
+            return self.start(run, ranks, say)
+
+    def start(self, run, ranks, say):
         run.prepare()
         settings, begun = run.settings(), time.time()
         log = os.path.join(run.folder, "reproduction.log")

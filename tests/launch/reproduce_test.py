@@ -129,6 +129,7 @@ class Tool(unittest.TestCase):
             if os.path.exists(waits):
                 break
             time.sleep(0.1)
+        self.assertIn("another reproduction is at it", self.reproduce("--only", "gaussians25", "--seeds", "gaussians25=14"))
         job.send_signal(signal.SIGINT)
         self.assertEqual(job.wait(30), 75)
         self.assertEqual(self.starts("gaussians25/15"), 0)
