@@ -29,6 +29,7 @@ def arguments(argv):
     parser.add_argument("--data", action="append", default=[], metavar="FOLDER", help="a folder like data/: holds fashion-mnist/...; repeatable (also DDLS_DATA, with colons)")
     parser.add_argument("--use", action="append", default=[], metavar="NAME=RUN", help="networks of a run folder from elsewhere: of a long training (mnist-off, mnist-ddls, cifar10), or for PART[/VARIANT]/SEED")
     parser.add_argument("--seeds", action="append", default=[], metavar="PART=N,N", help="these seeds of a part")
+    parser.add_argument("--methods", action="append", default=[], metavar="PART=A,B", help="these of a part's methods")
     parser.add_argument("--count", type=int, default=0, metavar="N", help="so many samples per method in place of each recipe's")
     parser.add_argument("--extractor", default="", metavar="FILE", help="feature network of CIFAR-10")
     parser.add_argument("-np", dest="ranks", type=int, default=1, metavar="N", help="ranks of each run")
@@ -39,7 +40,7 @@ def arguments(argv):
     for name in found.only:
         if name not in names:
             parser.error(f"there is no part '{name}'; there are {', '.join(names)}")
-    for option in found.use + found.seeds:
+    for option in found.use + found.seeds + found.methods:
         if "=" not in option:
             parser.error(f"'{option}' is not NAME=VALUE")
     for option in found.use:
@@ -50,6 +51,7 @@ def arguments(argv):
         found.seeds = {k: tuple(int(s) for s in v.split(",")) for k, v in (o.split("=", 1) for o in found.seeds)}
     except ValueError:
         parser.error("--seeds takes PART=N,N,...")
+    found.methods = {k: v.split(",") for k, v in (o.split("=", 1) for o in found.methods)}
     found.use = {k: os.path.realpath(v) for k, v in (o.split("=", 1) for o in found.use)}
     return found
 
@@ -83,7 +85,7 @@ def shown_command(argv):
 def main(argv):
     options = arguments(argv)
     data = options.data + [d for d in os.environ.get("DDLS_DATA", "").split(":") if d]
-    study = Study(options.out, options.quick, options.use, data, options.extractor, options.count, options.seeds, options.program)
+    study = Study(options.out, options.quick, options.use, data, options.extractor, options.count, options.seeds, options.methods, options.program)
     page = options.document or os.path.join(options.out, "reproduction" + ".md")
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(name, study.stop)

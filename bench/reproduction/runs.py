@@ -85,6 +85,9 @@ class Run:
         if self.study.quick:
             chosen |= self.part.quick
         chosen |= self.spec.settings
+        if self.part.name in self.study.methods:
+            kept = [m for m in chosen["sample.methods"][1:-1].split(",") if m in self.study.methods[self.part.name]]
+            chosen["sample.methods"] = "[" + ",".join(kept) + "]"
         if self.variant not in self.part.uses:
             chosen["seed"] = self.seed
             if self.part.data:
@@ -166,8 +169,9 @@ def link_or_copy(source, target):
 class Study:
     """All runs of one --out folder."""
 
-    def __init__(self, out, quick=False, use=None, data=(), extractor="", count=0, seeds=None, binary="ddls_dist", mpirun="mpirun"):
+    def __init__(self, out, quick=False, use=None, data=(), extractor="", count=0, seeds=None, methods=None, binary="ddls_dist", mpirun="mpirun"):
         self.quick, self.use, self.data, self.count, self.seeds = quick, use or {}, list(data), count, seeds or {}
+        self.methods = methods or {}
         self.extractor = os.path.realpath(extractor) if extractor else ""
         self.folder = os.path.join(os.path.realpath(out), "quick" if quick else "whole")
         self.binary, self.mpirun = binary, mpirun
