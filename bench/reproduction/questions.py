@@ -201,6 +201,16 @@ def biggan(results):
                     "`ddls_dist evaluate`."]
 
 
+def own_law(group, metric):
+    """(value, standard error) of p0 e^r itself as the weights have it, at the methods' number of samples where that is known; (None, 0) without."""
+    metrics = [e.get("metrics") or {} for of in group.energies.values() for e in of.values()]
+    values = [m.get(f"{metric}_at_count", m.get(metric)) for m in metrics if metric in m]
+    if not values:
+        return None, 0
+    errors = [m[f"{metric}_at_count_std"] for m in metrics if m.get(f"{metric}_at_count_std")]
+    return mean(values), mean(errors) if errors else statistics.stdev(values) if len(values) > 1 else 0.1 * mean(values)
+
+
 def which_kernel(results):
     lines = []
     for name, metric in (("gaussians25", "mass_total_variation_all"), ("fashion_mnist", "frechet_distance")):
@@ -212,15 +222,17 @@ def which_kernel(results):
         lower = sorted(means, key=means.get)
         cost = lambda m, of=group: mean(of.rows[m].costs["evaluations"].values())
         exact = [m for m in lower if group.rows[m].exact]
-        lines.append(f"{results.parts[name].title}, by {BEST[metric]}: best {', '.join(f'{m} ({means[m]:.3g}, {cost(m):.0f} evaluations per sample)' for m in lower[:3])}; worst "
+        lines.append(f"{results.parts[name].title.split(':')[0]}, by {BEST[metric]}: best {', '.join(f'{m} ({means[m]:.3g}, {cost(m):.0f} evaluations per sample)' for m in lower[:3])}; worst "
                      f"{', '.join(f'{m} ({means[m]:.3g})' for m in lower[-3:])}; the generator {mean(group.values('generator', metric).values()):.3g}.")
-        law = [e["metrics"][metric] for of in group.energies.values() for e in of.values() if metric in (e.get("metrics") or {})]
+        law, spread = own_law(group, metric)
         if law:
-            lines.append(f"- The energy's own law, by weighted prior draws and no chain: {number(law, 1, 3)}.")
-        if exact:
-            near = [m for m in exact if means[m] <= 1.25 * means[exact[0]]]
-            lines.append(f"- Of {len(exact)} exact kernels {len(near)} are within a quarter of the best of them: they sample one law, and differ by what is left of their starts and by chance. The cheapest of these is "
-                         f"{min(near, key=cost)} ({cost(min(near, key=cost)):.0f} evaluations per sample).")
+            lines.append(f"- The energy's own law at that number of samples, by weighted prior draws and no chain: {law:.3g}, standard error {spread:.2g}.")
+        if law and exact:
+            near = [m for m in exact if means[m] <= law + 2 * spread]
+            lines.append(f"- Of {len(exact)} exact kernels {len(near)} are there within two standard errors" + (f", {min(near, key=cost)} at least cost ({cost(min(near, key=cost)):.0f} evaluations per sample)" if near else "") +
+                         (f"; not yet: {', '.join(f'{m} ({means[m]:.3g})' for m in exact if m not in near)}." if len(near) < len(exact) else "."))
+            other = [m for m in lower if m not in exact and means[m] <= law + 2 * spread]
+            lines.append(f"- Methods of another law that are as good by this number: {', '.join(other) if other else 'none'}.")
         worse = [m for m in lower if all(d > 0 for d in change(group, m, "generator", metric).values())]
         lines.append(f"- Worse than the generator in every seed: {', '.join(worse) if worse else 'none'}.")
     return lines
