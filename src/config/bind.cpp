@@ -126,7 +126,15 @@ void bind_calibration(Section& s, CalibrationConfig& c) {
           one_of_or_path({"pixels", "convolutions", "classifier", "waves", "classes"}))
       .later = true;
   s.value("components", &c.components, "tilt: principal components of each kind of features", at_least(1)).later = true;
+  s.value("products", &c.products,
+          "tilt: pairs of so many first components are multiplied, of features of networks; 0: none", at_least(0))
+      .later = true;
   s.value("ridge", &c.ridge, "tilt: weight of |w|^2; 0: chosen on held-out reals", at_least(0)).later = true;
+  s.value(
+       "score_ridge", &c.score_ridge,
+       "tilt: how many times more the ridge weighs on the score than on features; more of it: lower nats, closer means",
+       above(0))
+      .later = true;
 }
 
 void bind_classifier(Section& s, ClassifierConfig& c) {

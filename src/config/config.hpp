@@ -97,7 +97,9 @@ struct CalibrationConfig {
   // tilt: kinds (ddls/calibration/sample_features.hpp), "classes", or TorchScript files. Empty: by the data
   std::vector<std::string> features;
   int64_t components = 64;  // tilt: of each kind of features
+  int64_t products = 12;    // tilt: pairs of so many first components, of features of networks
   double ridge = 0;         // tilt; 0: chosen
+  double score_ridge = 4;   // tilt: how much more the ridge weighs on the score
 
   bool fitted() const { return method != "none" && method != "scale"; }
   bool by_likelihood() const { return method == "temperature" || method == "tilt"; }

@@ -110,8 +110,9 @@ std::string key_of(const CalibrationTask& task) {
                                 task.held_out.digest(), config.method, task.config.seed);
   if (config.by_likelihood()) key += fmt::format("pool: {}\ness_floor: {}\n", config.pool, config.ess_floor);
   if (config.method == "tilt") {
-    key += fmt::format("features: {}\ncomponents: {}\nridge: {}\n", fmt::join(config.features, " "), config.components,
-                       config.ridge);
+    key += fmt::format("features: {}\ncomponents: {}\nproducts: {}\nridge: {}\nscore_ridge: {}\n",
+                       fmt::join(config.features, " "), config.components, config.products, config.ridge,
+                       config.score_ridge);
     for (const std::string& name : config.features)
       if (fs::exists(name)) key += sha256_of_file(name) + "\n";
   }

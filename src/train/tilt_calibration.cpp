@@ -53,19 +53,28 @@ NamedFeatures features_for(const CalibrationTask& task, Communicator& comm) {
   return wanted;
 }
 
-// Principal components among the reals that fit, the same on every rank.
-std::vector<FeatureComponents> components_of(const CalibrationTask& task, const HeldOutTask& measured,
-                                             const NamedFeatures& named, Communicator& comm) {
-  std::vector<FeatureComponents> all;
-  for (const SampleFeatures& features : named.features) {
+// Principal components of one kind among the reals that fit, in units of their deviation.
+FeatureComponents standard_components(const at::Tensor& rows, int64_t most) {
+  if (!at::isfinite(rows).all().item<bool>())
+    fail(Exit::data, "calibration: features of reals that are not finite numbers");
+  FeatureComponents components = principal_components_of_many(rows, most);
+  components.directions = components.directions / components.of(rows).to(at::kDouble).std(0).to(at::kFloat);
+  return components;
+}
+
+// The same on every rank.
+std::vector<TiltTerms> terms_of(const CalibrationTask& task, const HeldOutTask& measured, const NamedFeatures& named,
+                                Communicator& comm) {
+  const CalibrationConfig& config = task.config.train.calibration;
+  std::vector<TiltTerms> all;
+  for (size_t i = 0; i < named.features.size(); ++i) {
+    const SampleFeatures& features = named.features[i];
     const Measure raw = [&](const at::Tensor& samples, const at::Tensor&) { return features.of(samples); };
     const at::Tensor rows = measure_reals(measured, raw, {0, quarters_of(task.held_out.size()).fit}, comm);
     FeatureComponents components;
     at::Tensor sizes = at::zeros({2}, at::kLong);
     comm.on_root([&] {
-      if (!at::isfinite(rows).all().item<bool>())
-        fail(Exit::data, "calibration: features of reals that are not finite numbers");
-      components = principal_components_of_many(rows, task.config.train.calibration.components);
+      components = standard_components(rows, config.components);
       sizes[0] = components.directions.size(0);
       sizes[1] = components.directions.size(1);
       return std::string();
@@ -76,18 +85,18 @@ std::vector<FeatureComponents> components_of(const CalibrationTask& task, const 
     comm.broadcast(components.mean);
     comm.broadcast(components.directions);
     const c10::Device device = task.target.device;
-    all.push_back({components.mean.to(device), components.directions.to(device)});
+    const FeatureKind* kind = feature_kind(named.names[i]);
+    const bool correlated = kind == nullptr || kind->correlated;  // a file is a network
+    all.push_back({{components.mean.to(device), components.directions.to(device)}, correlated ? config.products : 0});
   }
   return all;
 }
 
 // Score and columns of every part, and the class last where there are classes.
-Measure measure_of(const CalibrationTask& task, const NamedFeatures& named,
-                   const std::vector<FeatureComponents>& components) {
-  return [&task, &named, &components](const at::Tensor& samples, const at::Tensor& labels) {
+Measure measure_of(const CalibrationTask& task, const NamedFeatures& named, const std::vector<TiltTerms>& terms) {
+  return [&task, &named, &terms](const at::Tensor& samples, const at::Tensor& labels) {
     std::vector<at::Tensor> columns{task.target.score_by(samples, labels).to(at::kFloat).unsqueeze(1)};
-    for (size_t i = 0; i < components.size(); ++i)
-      columns.push_back(tilt_columns(components[i], named.features[i].of(samples)));
+    for (size_t i = 0; i < terms.size(); ++i) columns.push_back(terms[i].of(named.features[i].of(samples)));
     if (labels.defined()) columns.push_back(labels.to(at::kFloat).unsqueeze(1));
     return at::cat(columns, 1);
   };
@@ -101,9 +110,9 @@ LabelledRows labelled(const at::Tensor& rows, bool classes) {
   return {wide.narrow(1, 0, wide.size(1) - 1).contiguous(), wide.select(1, -1).to(at::kLong)};
 }
 
-TiltColumns columns_of(const CalibrationTask& task, const std::vector<FeatureComponents>& components) {
+TiltColumns columns_of(const CalibrationTask& task, const std::vector<TiltTerms>& terms) {
   TiltColumns columns;
-  for (const FeatureComponents& part : components) columns.parts.push_back(2 * part.count());
+  for (const TiltTerms& part : terms) columns.parts.push_back(part.columns());
   const auto& wanted = task.config.train.calibration.features;
   columns.class_slopes =
       task.config.model.classes > 0 && std::find(wanted.begin(), wanted.end(), class_slopes) != wanted.end();
@@ -127,24 +136,25 @@ Json reported(const Reported& r, uint64_t seed) {
   return json;
 }
 
-Tilt tilt_from(const TiltChoice& choice, const NamedFeatures& named, const std::vector<FeatureComponents>& components,
+Tilt tilt_from(const TiltChoice& choice, const NamedFeatures& named, const std::vector<TiltTerms>& terms,
                std::vector<SampleFeatures>& kept) {
   Tilt tilt{choice.slopes, choice.offsets, {}};
   for (size_t i = 0; i < named.names.size(); ++i) {
     if (!choice.parts[i].defined()) continue;
-    const int64_t count = components[i].count();
-    tilt.parts.push_back({named.names[i], components[i], choice.parts[i].narrow(0, 0, count).clone(),
-                          choice.parts[i].narrow(0, count, count).clone()});
+    const at::Tensor& w = choice.parts[i];
+    tilt.parts.push_back({named.names[i], terms[i].components, tilt_bound, terms[i].linear(w), terms[i].quadratic(w)});
     kept.push_back(named.features[i]);
   }
   return tilt;
 }
 
-Json features_record(const NamedFeatures& named, const std::vector<FeatureComponents>& components,
-                     const TiltChoice& choice) {
+Json features_record(const NamedFeatures& named, const std::vector<TiltTerms>& terms, const TiltChoice& choice) {
   Json list = Json::array();
   for (size_t i = 0; i < named.names.size(); ++i) {
-    Json one{{"name", named.names[i]}, {"components", components[i].count()}, {"used", choice.parts[i].defined()}};
+    Json one{{"name", named.names[i]},
+             {"components", terms[i].components.count()},
+             {"columns", terms[i].columns()},
+             {"used", choice.parts[i].defined()}};
     if (i < choice.nats_without.size()) one["nats_without"] = choice.nats_without[i];
     if (!named.features[i].fingerprint.empty()) one["sha256"] = named.features[i].fingerprint;
     list.push_back(one);
@@ -153,7 +163,7 @@ Json features_record(const NamedFeatures& named, const std::vector<FeatureCompon
 }
 
 Calibration calibration_from(const CalibrationTask& task, const TiltChoice& choice, const NamedFeatures& named,
-                             const std::vector<FeatureComponents>& components) {
+                             const std::vector<TiltTerms>& terms) {
   const CalibrationConfig& config = task.config.train.calibration;
   Calibration calibration{{{"method", config.method}}, {}};
   Json& record = calibration.record;
@@ -163,11 +173,11 @@ Calibration calibration_from(const CalibrationTask& task, const TiltChoice& choi
     calibration.tensors = {{"alpha", at::full({1}, alpha, at::kDouble)}, {"beta", at::full({1}, beta, at::kDouble)}};
   } else {
     std::vector<SampleFeatures> kept;
-    const Tilt tilt = tilt_from(choice, named, components, kept);
+    const Tilt tilt = tilt_from(choice, named, terms, kept);
     calibration.tensors = tensors_of(tilt, kept);
     record["alpha"] = choice.slopes.mean().item<double>();
     record["ridge"] = choice.ridge;
-    record["feature_kinds"] = features_record(named, components, choice);
+    record["feature_kinds"] = features_record(named, terms, choice);
     Json tried = Json::array();
     for (const TiltCandidate& c : choice.tried) tried.push_back({{"ridge", c.ridge}, {"nats", c.nats}, {"ess", c.ess}});
     record["tried"] = tried;
@@ -200,8 +210,8 @@ Calibration fit_by_likelihood(const CalibrationTask& task, Communicator& comm) {
   const HeldOutTask measured{task.target, task.held_out, task.config, task.as_trained};
   NamedFeatures named;
   if (config.method == "tilt") named = features_for(task, comm);
-  const std::vector<FeatureComponents> components = components_of(task, measured, named, comm);
-  const Measure measure = measure_of(task, named, components);
+  const std::vector<TiltTerms> terms = terms_of(task, measured, named, comm);
+  const Measure measure = measure_of(task, named, terms);
   const at::Tensor real = measure_reals(measured, measure, {0, task.held_out.size()}, comm),
                    pool = measure_draws(measured, measure, config.pool, comm);
   Calibration calibration;
@@ -210,8 +220,8 @@ Calibration fit_by_likelihood(const CalibrationTask& task, Communicator& comm) {
     const TiltChoice choice =
         config.method == "temperature"
             ? choose_temperature(labelled(real, classes), labelled(pool, classes), config)
-            : choose_tilt(labelled(real, classes), labelled(pool, classes), columns_of(task, components), config);
-    calibration = calibration_from(task, choice, named, components);
+            : choose_tilt(labelled(real, classes), labelled(pool, classes), columns_of(task, terms), config);
+    calibration = calibration_from(task, choice, named, terms);
     tell(calibration.record);
     return std::string();
   });

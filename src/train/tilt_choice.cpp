@@ -13,15 +13,16 @@
 namespace ddls {
 namespace {
 
-// From columns as measured to phi: mean 0 and deviation 1 over the reals that fit, and the score once more for each class where
-// slopes depend on it. A column that does not vary is 0.
+// From columns as measured to phi: mean 0 and deviation 1 over the reals that fit (the score's smaller, where the ridge is to weigh more
+// on it), and the score once more for each class where slopes depend on it. A column that does not vary is 0.
 struct Design {
   at::Tensor mean, per_deviation;  // [k]
   int64_t classes = 0;             // of slopes; 0: one for all
 
-  Design(const at::Tensor& real, int64_t slopes) : mean(real.mean(0)), classes(slopes) {
+  Design(const at::Tensor& real, int64_t slopes, double score_ridge = 1) : mean(real.mean(0)), classes(slopes) {
     const at::Tensor deviation = real.std(0);
     per_deviation = at::where(deviation > 1e-12, deviation.reciprocal(), at::zeros_like(deviation));
+    per_deviation[0] /= std::sqrt(score_ridge);  // a column s times smaller has a weight s times larger
   }
   LabelledRows of(const LabelledRows& raw) const {
     at::Tensor phi = (raw.phi - mean) * per_deviation;
@@ -187,7 +188,7 @@ TiltChoice choose_tilt(const LabelledRows& real, const LabelledRows& pool, const
   const SingleThread single;
   const int64_t classes =
       columns.class_slopes ? 1 + std::max(real.classes.max().item<int64_t>(), pool.classes.max().item<int64_t>()) : 0;
-  const Design design(real.phi.narrow(0, 0, quarters_of(real.phi.size(0)).fit), classes);
+  const Design design(real.phi.narrow(0, 0, quarters_of(real.phi.size(0)).fit), classes, config.score_ridge);
   const LabelledRows phi_real = design.of(real), phi_pool = design.of(pool);
   const int64_t all = phi_real.phi.size(1);
   const auto search_with = [&](const std::vector<bool>& used) {

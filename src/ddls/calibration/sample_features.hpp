@@ -34,6 +34,7 @@ struct FeatureKind {
   const char* name;  // in train.calibration.features, of which config/bind.cpp has the words
   bool needs_images = true;
   bool needs_classifier = false;  // of the run's own labels, and not the one that evaluates
+  bool correlated = false;        // their correlations say more than their means: a tilt takes products, too
   SampleFeatures (*make)(const FeatureSource& source);
 };
 

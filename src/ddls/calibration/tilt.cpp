@@ -9,24 +9,50 @@ namespace {
 
 std::string prefix_of(size_t part) { return std::to_string(part) + "."; }
 
+// i < j of the first `products` of c components: [2, pairs]
+at::Tensor pairs_of(int64_t products, int64_t c) {
+  const int64_t q = std::min(products, c);
+  return at::triu_indices(q, q, 1, at::kLong);
+}
+
+at::Tensor bounded(const at::Tensor& c, double bound) { return bound > 0 ? (c / bound).tanh() * bound : c; }
+
 // One part on the device, its components' map folded into one product: c = x V - m V.
 struct Term {
   std::function<at::Tensor(const at::Tensor&)> features;
   at::Tensor directions, shift, linear, quadratic;
+  double bound;
 
   at::Tensor operator()(const at::Tensor& samples) const {
     const at::Tensor x = features(samples);
     const at::ScalarType type = x.scalar_type();
-    const at::Tensor c = at::mm(x, directions.to(type)) - shift.to(type);
-    return (c * (linear.to(type) + c * quadratic.to(type))).sum(1);
+    const at::Tensor t = bounded(at::mm(x, directions.to(type)) - shift.to(type), bound);
+    const at::Tensor b = quadratic.to(type), slopes = b.dim() == 2 ? at::mm(t, b) : t * b;
+    return (t * (linear.to(type) + slopes)).sum(1);
   }
 };
 
 }  // namespace
 
-at::Tensor tilt_columns(const FeatureComponents& components, const at::Tensor& features) {
-  const at::Tensor c = components.of(features);
-  return at::cat({c, c.square()}, 1);
+int64_t TiltTerms::columns() const {
+  const int64_t q = std::min(products, components.count());
+  return 2 * components.count() + q * (q - 1) / 2;
+}
+
+at::Tensor TiltTerms::of(const at::Tensor& features) const {
+  const at::Tensor t = bounded(components.of(features), tilt_bound);
+  const at::Tensor pairs = pairs_of(products, components.count()).to(t.device());
+  return at::cat({t, t.square(), t.index_select(1, pairs[0]) * t.index_select(1, pairs[1])}, 1);
+}
+
+at::Tensor TiltTerms::linear(const at::Tensor& w) const { return w.narrow(0, 0, components.count()).clone(); }
+
+at::Tensor TiltTerms::quadratic(const at::Tensor& w) const {
+  const int64_t c = components.count();
+  const at::Tensor pairs = pairs_of(products, c);
+  const at::Tensor b = at::diag(w.narrow(0, c, c)),
+                   halves = at::zeros_like(b).index_put({pairs[0], pairs[1]}, w.narrow(0, 2 * c, pairs.size(1)) / 2);
+  return b + halves + halves.t();
 }
 
 NamedTensors tensors_of(const Tilt& tilt, const std::vector<SampleFeatures>& features) {
@@ -39,6 +65,7 @@ NamedTensors tensors_of(const Tilt& tilt, const std::vector<SampleFeatures>& fea
     tensors[prefix + "directions"] = part.components.directions.cpu().contiguous();
     tensors[prefix + "linear"] = part.linear.contiguous();
     tensors[prefix + "quadratic"] = part.quadratic.contiguous();
+    tensors[prefix + "bound"] = at::full({1}, part.bound, at::kDouble);
     for (const auto& [name, weight] : features[i].weights) tensors[prefix + "features." + name] = weight;
   }
   return tensors;
@@ -48,7 +75,12 @@ Tilt tilt_of(const NamedTensors& tensors, const std::vector<std::string>& names)
   Tilt tilt{tensors.at("slopes"), tensors.at("offsets"), {}};
   for (size_t i = 0; i < names.size(); ++i) {
     const auto tensor = [&](const char* name) { return tensors.at(prefix_of(i) + name); };
-    tilt.parts.push_back({names[i], {tensor("mean"), tensor("directions")}, tensor("linear"), tensor("quadratic")});
+    const auto bound = tensors.find(prefix_of(i) + "bound");  // the first tilts had none
+    tilt.parts.push_back({names[i],
+                          {tensor("mean"), tensor("directions")},
+                          bound == tensors.end() ? 0 : bound->second.item<double>(),
+                          tensor("linear"),
+                          tensor("quadratic")});
   }
   return tilt;
 }
@@ -68,8 +100,8 @@ RatioCorrection correction_of(const Tilt& tilt, const std::vector<SampleFeatures
     const at::Tensor directions = part.components.directions.to(device, at::kDouble),
                      shift = at::mv(directions.t(), part.components.mean.to(device, at::kDouble));
     const auto in_float = [&](const at::Tensor& t) { return t.to(device, at::kFloat); };
-    terms.push_back(
-        {features.at(i).of, in_float(directions), in_float(shift), in_float(part.linear), in_float(part.quadratic)});
+    terms.push_back({features.at(i).of, in_float(directions), in_float(shift), in_float(part.linear),
+                     in_float(part.quadratic), part.bound});
   }
   const at::Tensor offsets = tilt.offsets.to(device);
   RatioCorrection correction;

@@ -1,7 +1,8 @@
 #pragma once
-// The tilt: r(x, y) = slope_y d(x, y) + sum_j (a_j c_j(x) + b_j c_j(x)^2) + offset_y, with c the principal components of features of the
-// samples. An exponential family over p_g: fitted by maximum likelihood (tilt_fit.hpp), p_g e^r has the data's means of
-// everything in the sum (docs/algorithm.md, equations 70 and 71).
+// The tilt: r(x, y) = slope_y d(x, y) + sum (a . t(x) + t(x) . B t(x)) + offset_y, a sum over kinds of features, with t the principal
+// components of a kind in units of their deviation, each bounded by b tanh(c / b): samples far out, of which the data say nothing, get
+// no weight beyond measure. An exponential family over p_g: fitted by maximum likelihood (tilt_fit.hpp), p_g e^r has the data's means
+// of everything in the sum (docs/algorithm.md, equations 70 and 71).
 #include <string>
 #include <vector>
 
@@ -12,14 +13,25 @@
 
 namespace ddls {
 
+inline constexpr double tilt_bound = 2;
+
+// What one kind of features gives to the sum.
+struct TiltTerms {
+  FeatureComponents components;  // scaled to deviation 1 among the reals
+  int64_t products = 0;          // of pairs of the first of them
+
+  int64_t columns() const;                          // k = 2 c + products (products - 1) / 2
+  at::Tensor of(const at::Tensor& features) const;  // t, t^2, t_i t_j for i < j. float32 or float64 [n, f] -> [n, k]
+  at::Tensor linear(const at::Tensor& w) const;     // of weights of these columns [k]: a [c]
+  at::Tensor quadratic(const at::Tensor& w) const;  // and B [c, c], symmetric
+};
+
 struct TiltPart {
   std::string name;  // of its features
   FeatureComponents components;
-  at::Tensor linear, quadratic;  // [c] each, float64, CPU
+  double bound;                  // 0: none
+  at::Tensor linear, quadratic;  // [c]; [c, c], or [c] of a diagonal; float64, CPU
 };
-
-// The columns of one part: c and c^2. float32 or float64 [n, f] -> [n, 2 c]
-at::Tensor tilt_columns(const FeatureComponents& components, const at::Tensor& features);
 
 struct Tilt {
   at::Tensor slopes, offsets;  // [1] or [classes], float64, CPU

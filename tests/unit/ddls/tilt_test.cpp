@@ -77,9 +77,10 @@ Tilt some_tilt(const std::vector<std::string>& names, const std::vector<SampleFe
   Tilt tilt{draws(classes, 1, 20).flatten() + 1, draws(classes, 1, 21).flatten(), {}};
   for (size_t i = 0; i < names.size(); ++i) {
     const FeatureComponents components = principal_components_of_many(features[i].of(samples), 4);
-    const int64_t count = components.count();
-    tilt.parts.push_back(
-        {names[i], components, draws(count, 1, 30 + i).flatten() * 0.1, draws(count, 1, 40 + i).flatten() * 0.01});
+    const TiltTerms terms{components, 3};
+    const at::Tensor w = draws(terms.columns(), 1, 30 + i).flatten() * 0.05;
+    tilt.parts.push_back({names[i], components, i == 1 ? 0 : tilt_bound, terms.linear(w), terms.quadratic(w)});
+    if (i == 1) tilt.parts.back().quadratic = at::diag(tilt.parts.back().quadratic);  // as the first tilts had them
   }
   return tilt;
 }
@@ -134,6 +135,23 @@ TEST(Tilt, InferenceGraphsAgreeWithAutograd) {
     EXPECT_TRUE(at::equal(by_graph.decode(z, c.labels), c.target.decode(z, c.labels)));
     EXPECT_FALSE(at::allclose(a.log_ratio, c.target.log_ratio(z, c.labels), 1e-2, 1e-2));
   }
+}
+
+// What is fitted to columns is what the form of a target computes.
+TEST(Tilt, ColumnsTimesWeightsIsTheForm) {
+  const TiltTerms terms{principal_components_of_many(draws(300, 5, 50), 5), 3};
+  const at::Tensor x = draws(20, 5, 51).to(at::kFloat), columns = terms.of(x);
+  ASSERT_EQ(columns.size(1), 5 + 5 + 3);
+  ASSERT_EQ(terms.columns(), columns.size(1));
+  const at::Tensor w = draws(columns.size(1), 1, 52).flatten();
+  const SampleFeatures as_it_is{[](const at::Tensor& samples) { return samples; }};
+  const Tilt tilt{at::ones({1}, at::kDouble),
+                  at::zeros({1}, at::kDouble),
+                  {{"x", terms.components, tilt_bound, terms.linear(w), terms.quadratic(w)}}};
+  const at::Tensor by_form = correction_of(tilt, {as_it_is}, at::kCPU).term(x, {});
+  EXPECT_TRUE(at::allclose(by_form.to(at::kDouble), at::mv(columns.to(at::kDouble), w), 1e-5, 1e-5));
+  const at::Tensor far = terms.of(at::cat({x, x * 1e4}));
+  EXPECT_LE(far.narrow(1, 0, 5).abs().max().item<double>(), tilt_bound);
 }
 
 TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {

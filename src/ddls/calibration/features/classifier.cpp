@@ -33,6 +33,6 @@ SampleFeatures make_classifier_features(const FeatureSource& source) {
 
 }  // namespace
 
-const FeatureKind classifier_features{"classifier", true, true, make_classifier_features};
+const FeatureKind classifier_features{"classifier", true, true, true, make_classifier_features};
 
 }  // namespace ddls
