@@ -14,13 +14,10 @@ for ((i = 1; i <= $#; ++i)); do
 done
 options=("$@")
 if ! $needs_nothing; then
-  arguments=()
-  if [[ -z $program ]]; then arguments+=(--program-only); fi
+  if [[ -z $program ]]; then "$ddls_root/launch/setup.sh" --program-only; fi
   if [[ -z $parts_data && -z ${DDLS_DATA:-} && ! -e $ddls_root/data/fashion-mnist/train-images-idx3-ubyte.gz ]]; then
-    arguments+=(--data fashion-mnist)
-    if [[ -n $program ]]; then arguments+=(--no-build); fi
+    "$ddls_root/launch/setup.sh" --no-build --data fashion-mnist || say "without Fashion-MNIST its parts are left out" >&2
   fi
-  if ((${#arguments[@]} > 0)); then "$ddls_root/launch/setup.sh" "${arguments[@]}"; fi
   if [[ -z $ranks ]]; then options+=(-np "$(usable_by_memory "$(usable_physical_cores)" 1500)"); fi
 fi
 exec python3 "$ddls_root/bench/reproduction" "${options[@]}"

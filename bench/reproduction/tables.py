@@ -15,7 +15,7 @@ HEADINGS = [
 # Che et al. 2020, Table 1: modes, % of high quality (the paper does not define its standard deviation).
 PAPER = {"generator": "24.8 ± 0.2, 70 ± 9 %", "drs": "24.8 ± 0.2, 90 ± 2 %", "ddls": "24.8 ± 0.2, 98 ± 2 %"}
 # Numbers that describe a metric rather than being one.
-QUIET = ("modes", "mass_chi2", "mass_min", "mass_max", "high_quality_radial", "resampled", "frechet_distance_std", "frechet_distance_at_count_std",
+QUIET = ("modes", "intra_fid.classes", "mass_chi2", "mass_min", "mass_max", "high_quality_radial", "resampled", "frechet_distance_std", "frechet_distance_at_count_std",
          "inception_score.std", "kid.subsets", "kid.subset_size", "kid.subsets_mean", "kid.subsets_std", "fid_infinity.slope", "is_infinity.slope")
 
 
