@@ -48,10 +48,22 @@ def frame(x, y, x_label, y_label):
     return out
 
 
+def free_place(left, height, width, taken):
+    """The nearest line of text inside the frame that no label of `taken` (left, height, width) covers; it is added to them."""
+    for step in range(60):
+        place = height + (step + 1) // 2 * 11 * (-1 if step % 2 else 1)
+        inside = TOP + 8 <= place <= TOP + HEIGHT - 2
+        if inside and not any(left < l + w and l < left + width and abs(place - h) < 11 for l, h, w in taken):
+            break
+    taken.append((left, place, width))
+    return place
+
+
 def scatter(points, x_label, y_label, line=None):
     """points: {name: (x, y, sd)}, x > 0 on a logarithmic axis; `line`: (name, y) across it all, the best that can be had."""
-    heights = [y for _, y, _ in points.values()] + ([line[1]] if line else [])
-    x, y = Axis([p[0] for p in points.values()], LEFT, LEFT + WIDTH, log=True), Axis(heights, TOP + HEIGHT, TOP, log=max(heights) > 20 * max(min(heights), 1e-9))
+    ends = [y + sign * sd for _, y, sd in points.values() for sign in (-1, 1)] + ([line[1]] if line else [])
+    log = max(ends) > 8 * max(min(ends), 1e-9) and min(ends) > 0
+    x, y = Axis([p[0] for p in points.values()], LEFT, LEFT + WIDTH, log=True), Axis(ends, TOP + HEIGHT, TOP, log=log)
     out = frame(x, y, x_label, y_label)
     if line:
         out.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y(line[1]):.1f}" y2="{y(line[1]):.1f}" stroke="#888" stroke-dasharray="4 3"/>'
@@ -59,13 +71,12 @@ def scatter(points, x_label, y_label, line=None):
     taken = []
     for number, (name, (px, py, sd)) in enumerate(sorted(points.items(), key=lambda p: p[1][1])):
         colour, cx, cy = COLOURS[number % len(COLOURS)], x(px), y(py)
-        if sd and (not y.log or py > sd):
+        if sd:
             out.append(f'<line x1="{cx:.1f}" x2="{cx:.1f}" y1="{y(py - sd):.1f}" y2="{y(py + sd):.1f}" stroke="{colour}"/>')
-        ly = cy + 4
-        while any(abs(cx - tx) < 90 and abs(ly - ty) < 11 for tx, ty in taken) and ly > TOP:
-            ly -= 11
-        taken.append((cx, ly))
-        out.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="3" fill="{colour}"/><text x="{cx + 6:.1f}" y="{ly:.1f}" fill="{colour}">{escape(name)}</text>')
+        ly = free_place(cx, cy + 4, 6 * len(name) + 10, taken)
+        if abs(ly - cy - 4) > 6:
+            out.append(f'<line x1="{cx:.1f}" x2="{cx + 6:.1f}" y1="{cy:.1f}" y2="{ly - 4:.1f}" stroke="{colour}" stroke-width="0.5"/>')
+        out.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="3" fill="{colour}"/><text x="{cx + 7:.1f}" y="{ly:.1f}" fill="{colour}">{escape(name)}</text>')
     return "\n".join(out + ["</svg>\n"])
 
 

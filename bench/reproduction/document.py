@@ -157,7 +157,7 @@ def curves_of(part, found, images):
     if not curves:
         return []
     heading = next((c[1] for c in HEADINGS if c[0] == part.curve), part.curve)
-    return images.add(f"{part.name}-steps.svg", charts.lines(curves, "steps", heading), f"{heading} against steps, mean over the seeds (the paper's figure 4 has the Inception Score)")
+    return images.add(f"{part.name}-steps.svg", charts.lines(curves, "steps", heading), f"{heading} against steps, mean over the seeds (the paper has such a curve of the Inception Score)")
 
 
 def figures_of(part, found, images):

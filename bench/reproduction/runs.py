@@ -225,6 +225,8 @@ class Study:
         with open(log, "ab") as file:   # a session of its own: a terminal's Ctrl-C must not reach the ranks before they can save
             self.job = subprocess.Popen(run.command(ranks), stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True)
             code = self.job.wait()
+        if code < 0 and self.stopping:   # before it could catch the signal
+            code = STOPPED
         before = run.state.get("seconds", 0) if run.state.get("settings") == settings else 0
         write_json(os.path.join(run.folder, "reproduction.json"),
                    {"settings": settings, "exit": code, "seconds": before + time.time() - begun, "ranks": ranks, "message": last_error(log) if code else ""})
