@@ -101,7 +101,7 @@ class Run:
 
     def command(self, ranks):
         program = [self.study.binary, "--config", self.configuration(), "--out", self.folder]
-        for key, value in self.settings().items():
+        for key, value in {**self.settings(), "sample.checkpoint_every": 200}.items():   # or a stop would wait for the end of a block
             program += ["--set", f"{key}={value}"]
         return self.study.launcher(ranks) + program
 
