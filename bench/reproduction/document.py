@@ -113,10 +113,12 @@ def head(results, command):
         f"- {datetime.date.today()}, {machine()}; {' or '.join(map(str, ranks)) or 1} rank(s) of one thread. Seconds are those of a machine that may have had other work.",
         f"- Written at commit {commit()}; the runs were evaluated by program version {', '.join(programs) or '-'}.",
         f"- {len(done)} of {len(runs)} runs are done, {seconds / 3600:.1f} h in all (networks that were trained elsewhere not counted)" + (f"; {len(failed)} failed" if failed else "") + "."]
-    if study.use:
-        lines.append("- Networks trained before, whose training was not repeated: " + ", ".join(sorted(study.use)) + ".")
-    if study.seeds:
-        lines.append("- Other seeds than a part's own: " + "; ".join(f"{part} {', '.join(map(str, seeds))}" for part, seeds in study.seeds.items()) + ".")
+    used = sorted({name for run in done for name in study.use if study.use[name] == run.external()})
+    if used:
+        lines.append("- Networks trained before, whose training was not repeated: " + ", ".join(used) + ".")
+    seeds = {part: numbers for part, numbers in study.seeds.items() if any(run.part.name == part for run in done)}
+    if seeds:
+        lines.append("- Other seeds than a part's own: " + "; ".join(f"{part} {', '.join(map(str, numbers))}" for part, numbers in seeds.items()) + ".")
     if study.methods:
         lines.append("- Fewer methods than a part has: " + "; ".join(f"{part} {', '.join(names)}" for part, names in study.methods.items()) + ".")
     return lines + ["", "**How to read the tables.** Numbers are mean ± sd over seeds. `kernel`: *exact* kernels sample p0 e^r without a bias of their own in the limit of many steps; *biased* ones sample "
