@@ -16,7 +16,7 @@ using namespace ddls;
 struct Perceptron : torch::nn::Module {
   at::Tensor w1, b1, w2;
   Perceptron() {
-    const Noise noise{1};  // a function of seed and id: the same on every rank without communication
+    const tensor::Noise noise{1};  // a function of seed and id: the same on every rank without communication
     w1 = register_parameter("w1", noise.normal({0, 64}, 8, 0, Stream::init) / 3);
     b1 = register_parameter("b1", at::zeros({64}));
     w2 = register_parameter("w2", noise.normal({64, 65}, 64, 0, Stream::init).flatten() / 8);
@@ -24,22 +24,22 @@ struct Perceptron : torch::nn::Module {
   at::Tensor forward(const at::Tensor& x) { return (at::matmul(x, w1.t()) + b1).relu().matmul(w2); }
 };
 
-int train(Environment&) {
-  Communicator comm(MPI_COMM_WORLD, find_topology(MPI_COMM_WORLD, "auto"));
+int train(dist::Environment&) {
+  dist::Communicator comm(MPI_COMM_WORLD, dist::find_topology(MPI_COMM_WORLD, "auto"));
   const c10::Device device = comm.topology().device;
   Perceptron model;
   model.to(device);
-  FlatParameters flat(model);           // one buffer of values, one of gradients; the parameters are views into them
-  GradientReducer reducer(flat, comm);  // exact: the same bits at any rank count. Overlapped: {.exact = false}
-  AdamConfig options;
+  tensor::FlatParameters flat(model);  // one buffer of values, one of gradients; the parameters are views into them
+  dist::GradientReducer reducer(flat, comm);  // exact: the same bits at any rank count. Overlapped: {.exact = false}
+  config::AdamConfig options;
   options.lr = 0.01;
-  Adam adam(options, flat.values());
+  tensor::Adam adam(options, flat.values());
 
   constexpr int64_t shards = 12, rows = 16;  // a step's batch: whole shards are dealt to the ranks
   for (int64_t step = 0; step < 200; ++step) {
     reducer.begin();  // zeroes the gradient
     for (const Block& shard : BlockPlan{shards * rows, rows}.blocks_of(comm.rank(), comm.ranks())) {
-      const at::Tensor x = Noise{2}.normal(shard.ids, 8, step, Stream::data_toy).to(device);
+      const at::Tensor x = tensor::Noise{2}.normal(shard.ids, 8, step, Stream::data_toy).to(device);
       const at::Tensor loss = (model.forward(x) - x.square().sum(1)).square().mean();
       loss.backward();
       reducer.add_shard();
@@ -55,4 +55,4 @@ int train(Environment&) {
   return 0;
 }
 
-int main(int argc, char** argv) { return run_job(argc, argv, train); }
+int main(int argc, char** argv) { return dist::run_job(argc, argv, train); }

@@ -1,7 +1,7 @@
 # The architecture as a test: cmake -DSOURCE_DIR=... -P tests/layers.cmake
 #   - a folder of src/ includes only from itself and from the folders listed for it here;
 #   - heavy Torch headers stay out of our headers, except where modules are declared (models);
-#   - no two headers declare a type of the same name (the linker would mix their inline functions up without a word);
+#   - a file defines only in the namespace of its folder (base: ddls, ddls: ddls::sampling, others ddls::FOLDER) and opens no other with using;
 #   - no file names a folder of somebody's machine.
 cmake_minimum_required(VERSION 3.22)
 set(may_use_base "")
@@ -52,15 +52,33 @@ foreach(folder IN LISTS folders)
   endforeach()
 endforeach()
 
-file(GLOB_RECURSE headers RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/src/*.hpp)
-foreach(file IN LISTS headers)
-  file(STRINGS ${SOURCE_DIR}/${file} lines REGEX "^(struct|class) [A-Za-z0-9_]+[^;<]*{")
-  foreach(line IN LISTS lines)
-    string(REGEX REPLACE "^(struct|class) ([A-Za-z0-9_]+).*" "\\2" type "${line}")
-    if(DEFINED declared_${type})
-      list(APPEND problems "${file}: type ${type} is declared in ${declared_${type}}, too")
+# Of other namespaces a file may only declare types, in a block that holds nothing else.
+set(forward_block "namespace [a-z0-9_:]+ {\n((struct|class|enum class) [^\n{]+\n)+}")
+file(GLOB_RECURSE sources RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/src/*.?pp ${SOURCE_DIR}/src/*.cu)
+foreach(file IN LISTS sources)
+  string(REGEX REPLACE "^src/([a-z_]+)/.*" "\\1" folder ${file})
+  set(own ddls::${folder})
+  if(folder STREQUAL "base")
+    set(own ddls)
+  elseif(folder STREQUAL "ddls")
+    set(own ddls::sampling)
+  endif()
+  file(READ ${SOURCE_DIR}/${file} text)
+  string(REPLACE ";" "," text "${text}")
+  string(REGEX REPLACE "${forward_block}" "" text "${text}")
+  string(REGEX MATCHALL "(^|\n)[a-z ]*namespace [a-z0-9_:]+( {|,)" openings "${text}")
+  foreach(opening IN LISTS openings)
+    string(STRIP "${opening}" opening)
+    string(REGEX REPLACE "^.*namespace ([a-z0-9_:]+).*" "\\1" opened "${opening}")
+    set(inner "")
+    if(opened MATCHES "^ddls::([a-z0-9_]+)")
+      set(inner ${CMAKE_MATCH_1})
     endif()
-    set(declared_${type} ${file})
+    if(opening MATCHES "using" AND NOT opened MATCHES "^(std::.*|ddls)$")
+      list(APPEND problems "${file}: ${opening}: write the names out, or name single ones")
+    elseif(opening MATCHES "{$" AND (NOT opened MATCHES "^${own}(::|$)" OR (folder STREQUAL "base" AND DEFINED may_use_${inner})))
+      list(APPEND problems "${file}: opens namespace ${opened}: what src/${folder} defines is in ${own}")
+    endif()
   endforeach()
 endforeach()
 

@@ -10,7 +10,7 @@
 #include "metrics/registry.hpp"
 #include "version.hpp"
 
-namespace ddls {
+namespace ddls::app {
 namespace {
 
 struct Names {
@@ -50,13 +50,14 @@ void add_common(CLI::App& app, CommandLine& line, Names& names) {
 
 std::string sampler_help() {
   std::string text = "Samplers (sample.methods):\n";
-  for (const Sampler& sampler : samplers()) text += fmt::format("  {:<16}{}\n", sampler.name, sampler.summary);
+  for (const sampling::Sampler& sampler : sampling::samplers())
+    text += fmt::format("  {:<16}{}\n", sampler.name, sampler.summary);
   return text + "`ddls_dist config` shows their options.";
 }
 
 std::string metric_help() {
   std::string asked = "Metrics (--metrics, evaluate.metrics):\n", unasked = "Where there is what they need, unasked:\n";
-  for (const Metric& metric : known_metrics())
+  for (const metrics::Metric& metric : metrics::known_metrics())
     (metric.unasked ? unasked : asked) += fmt::format("  {:<16}{}\n", metric.name, metric.summary);
   return asked + unasked + "`ddls_dist config` shows their options.";
 }
@@ -144,7 +145,7 @@ void check_line(const CommandLine& line) {
          line.bench);
   if (line.bench_options.profile && line.bench != "sampler")
     fail(Exit::usage, "bench {}: --profile is of the sampler: ddls_dist bench sampler --profile", line.bench);
-  if (line.shard.partial() && line.resume == Resume::never)
+  if (line.shard.partial() && line.resume == train::Resume::never)
     fail(Exit::usage, "--shard and --resume never: parts share a folder, and none may empty it; delete it first");
   const bool of_folder = line.command == Command::energy && !line.runs.empty();
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
@@ -212,9 +213,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     fail(Exit::usage, "{} (ddls_dist --help lists commands and options)", error.what());
   }
 
-  line.resume = names.resume == "never"     ? Resume::never
-                : names.resume == "require" ? Resume::require
-                                            : Resume::automatic;
+  line.resume = names.resume == "never"     ? train::Resume::never
+                : names.resume == "require" ? train::Resume::require
+                                            : train::Resume::automatic;
   line.level = log::level_from_name(names.level);
   if (!names.shard.empty()) line.shard = shard_from(names.shard);
   if (!names.seed.empty()) line.overrides.push_back("seed=" + names.seed);
@@ -227,7 +228,7 @@ bool is_work(Command command) {
          command == Command::evaluate || command == Command::energy || command == Command::bench;
 }
 
-JobLimits job_limits(int argc, char** argv) {
+dist::JobLimits job_limits(int argc, char** argv) {
   CommandLine line;  // its default
   bool one_job = false;
   try {
@@ -244,4 +245,4 @@ JobLimits job_limits(int argc, char** argv) {
           .one_job = one_job};
 }
 
-}  // namespace ddls
+}  // namespace ddls::app

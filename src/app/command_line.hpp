@@ -10,7 +10,7 @@
 #include "dist/environment.hpp"
 #include "train/phase.hpp"
 
-namespace ddls {
+namespace ddls::app {
 
 enum class Command { pipeline, train, sample, evaluate, compare, inspect, energy, bench, config, info };
 
@@ -19,7 +19,7 @@ struct CommandLine {
   std::string config_file;
   std::vector<std::string> overrides;
   std::string out;  // empty: output.directory, or runs/<name>
-  Resume resume = Resume::automatic;
+  train::Resume resume = train::Resume::automatic;
   std::string device = "auto";
   log::Level level = log::Level::info;
   double watchdog_s = 600;               // how long a rank waits for the others; 0: for ever
@@ -31,7 +31,7 @@ struct CommandLine {
   std::vector<std::string> runs;  // compare; energy: at most one
   std::string set;                // inspect
   std::string bench;              // training, sampler, evaluation, data or collectives
-  BenchOptions bench_options;
+  bench::BenchOptions bench_options;
   std::string json;  // evaluate, energy, inspect, bench, info
 };
 
@@ -48,6 +48,6 @@ bool is_work(Command command);
 
 // --watchdog, but at least a minute for the start and ten seconds for the end; separate tasks are refused where the command
 // is work. Never throws.
-JobLimits job_limits(int argc, char** argv);
+dist::JobLimits job_limits(int argc, char** argv);
 
-}  // namespace ddls
+}  // namespace ddls::app

@@ -18,7 +18,7 @@
 #include "pipeline/stages.hpp"
 #include "report/comparison.hpp"
 
-namespace ddls {
+namespace ddls::app {
 namespace {
 
 const char* name_of(Command command) {
@@ -36,11 +36,11 @@ const char* name_of(Command command) {
   }
 }
 
-RunOptions run_options(const CommandLine& line) {
+pipeline::RunOptions run_options(const CommandLine& line) {
   return {.command = name_of(line.command), .out = line.out, .resume = line.resume, .shard = line.shard};
 }
 
-GanFiles gan_files(const CommandLine& line) { return {line.generator, line.discriminator}; }
+pipeline::GanFiles gan_files(const CommandLine& line) { return {line.generator, line.discriminator}; }
 
 void check_outputs(const CommandLine& line) {
   for (const std::string& file : {line.json, line.bench_options.trace})
@@ -51,89 +51,94 @@ void check_outputs(const CommandLine& line) {
 std::vector<std::string> overrides_of(const CommandLine& line) {
   std::vector<std::string> overrides = line.overrides;
   if (!line.generator.empty() && line.config_file.empty())
-    overrides.insert(overrides.begin(), "name=" + name_after(line.generator));
+    overrides.insert(overrides.begin(), "name=" + pipeline::name_after(line.generator));
   if (!line.metrics.empty()) overrides.push_back("evaluate.metrics=[" + line.metrics + "]");
   return overrides;
 }
 
 // **Collective.** Every rank reads; one speaks. Outputs that could not be written are refused here, too, before any work.
-Config config_of(const CommandLine& line, Communicator& comm) {
-  Config config;
+config::Config config_of(const CommandLine& line, dist::Communicator& comm) {
+  config::Config config;
   comm.together([&] {
     if (comm.root()) check_outputs(line);
-    config = read_config(line.config_file, overrides_of(line));
+    config = pipeline::read_config(line.config_file, overrides_of(line));
   });
   return config;
 }
 
-Run open(const CommandLine& line, Communicator& comm) {
-  return open_run(config_of(line, comm), run_options(line), comm);
+pipeline::Run open(const CommandLine& line, dist::Communicator& comm) {
+  return pipeline::open_run(config_of(line, comm), run_options(line), comm);
 }
 
 // **Collective.** Rank 0's text on standard output, and its JSON text into --json, where that is given.
-void answer(const CommandLine& line, Communicator& comm, const std::string& text, const std::string& json = {}) {
+void answer(const CommandLine& line, dist::Communicator& comm, const std::string& text, const std::string& json = {}) {
   comm.on_root([&] {
     if (!line.json.empty() && !json.empty()) write_named_file(line.json, json);
     return print_result(text), std::string();
   });
 }
 
-void compare(const CommandLine& line, Communicator& comm) {
+void compare(const CommandLine& line, dist::Communicator& comm) {
   comm.on_root([&] {
     const fs::path page = line.out.empty() ? fs::path("comparison.html") : fs::path(line.out);
-    write_comparison({line.runs.begin(), line.runs.end()}, page);
+    report::write_comparison({line.runs.begin(), line.runs.end()}, page);
     return print_result(fmt::format("{}\n", page.string())), std::string();
   });
 }
 
-void sample(const CommandLine& line, Communicator& comm) {
-  if (!line.generator.empty()) return sample_scripted(config_of(line, comm), gan_files(line), run_options(line), comm);
-  Run run = open(line, comm);
-  sample_stage(run, load_target(run, line.checkpoint));
-  picture_stage(run);
+void sample(const CommandLine& line, dist::Communicator& comm) {
+  if (!line.generator.empty())
+    return pipeline::sample_scripted(config_of(line, comm), gan_files(line), run_options(line), comm);
+  pipeline::Run run = open(line, comm);
+  pipeline::sample_stage(run, pipeline::load_target(run, line.checkpoint));
+  pipeline::picture_stage(run);
 }
 
-void evaluate(const CommandLine& line, Communicator& comm) {
+void evaluate(const CommandLine& line, dist::Communicator& comm) {
   if (!line.fake.empty()) {
-    const std::string result = evaluate_sets(config_of(line, comm), {line.fake, line.real, line.extractor}, comm);
+    const std::string result =
+        pipeline::evaluate_sets(config_of(line, comm), {line.fake, line.real, line.extractor}, comm);
     return answer(line, comm, result, result);
   }
-  Run run = open(line, comm);
-  evaluate_stage(run);
-  answer(line, comm, report_stage(run));
+  pipeline::Run run = open(line, comm);
+  pipeline::evaluate_stage(run);
+  answer(line, comm, pipeline::report_stage(run));
 }
 
-void energy(const CommandLine& line, Communicator& comm) {
+void energy(const CommandLine& line, dist::Communicator& comm) {
   std::string result;
   if (!line.runs.empty()) {
     result = comm.on_root([&] {
       check_outputs(line);
-      return energies_text(energies_in(line.runs.front()));
+      return pipeline::energies_text(pipeline::energies_in(line.runs.front()));
     });
   } else if (!line.generator.empty()) {
-    result = energies_text(energies_of_gan(config_of(line, comm), gan_files(line), {line.real, line.extractor}, comm));
+    result = pipeline::energies_text(
+        pipeline::energies_of_gan(config_of(line, comm), gan_files(line), {line.real, line.extractor}, comm));
   } else {
-    Run run = open(line, comm);
-    result = energies_text(energies_of_run(run, line.checkpoint));
+    pipeline::Run run = open(line, comm);
+    result = pipeline::energies_text(pipeline::energies_of_run(run, line.checkpoint));
   }
   answer(line, comm, result, result);
 }
 
-void inspect(const CommandLine& line, Communicator& comm) {
+void inspect(const CommandLine& line, dist::Communicator& comm) {
   comm.on_root([&] { return check_outputs(line), std::string(); });
-  const Inspection found = inspect_set(line.set, comm);
+  const pipeline::Inspection found = pipeline::inspect_set(line.set, comm);
   answer(line, comm, found.text, json_text(found.record, 2) + "\n");
 }
 
-void bench(const CommandLine& line, Communicator& comm) {
-  const Json result = run_bench(line.bench, config_of(line, comm), line.bench_options, comm);
-  answer(line, comm, bench_text(result), json_text(result, 2) + "\n");
+void bench(const CommandLine& line, dist::Communicator& comm) {
+  const pipeline::Json result = bench::run_bench(line.bench, config_of(line, comm), line.bench_options, comm);
+  answer(line, comm, bench::bench_text(result), json_text(result, 2) + "\n");
 }
 
-void run_line(const CommandLine& line, const Environment& environment, Communicator& comm) {
+void run_line(const CommandLine& line, const dist::Environment& environment, dist::Communicator& comm) {
   switch (line.command) {
     case Command::config:
-      comm.on_root([&] { return print_result(to_yaml(read_config(line.config_file, line.overrides))), std::string(); });
+      comm.on_root([&] {
+        return print_result(config::to_yaml(pipeline::read_config(line.config_file, line.overrides))), std::string();
+      });
       return;
     case Command::info:
       comm.on_root([&] {
@@ -147,14 +152,14 @@ void run_line(const CommandLine& line, const Environment& environment, Communica
     case Command::inspect:
       return inspect(line, comm);
     case Command::pipeline: {
-      Run run = open(line, comm);
-      return answer(line, comm, run_pipeline(run));
+      pipeline::Run run = open(line, comm);
+      return answer(line, comm, pipeline::run_pipeline(run));
     }
     case Command::bench:
       return bench(line, comm);
     case Command::train: {
-      Run run = open(line, comm);
-      judge_energy(run, train_stage(run));  // the parts of a sampling array find it
+      pipeline::Run run = open(line, comm);
+      pipeline::judge_energy(run, pipeline::train_stage(run));  // the parts of a sampling array find it
       return;
     }
     case Command::sample:
@@ -170,7 +175,7 @@ std::optional<int> answer_without_job(int argc, char** argv) {
   std::optional<std::string> text;
   try {
     text = parse_command_line(argc, argv).text_only;
-    if (text && rank_by_launcher() == 0) print_result(*text);
+    if (text && dist::rank_by_launcher() == 0) print_result(*text);
   } catch (const Error& error) {
     if (!text) return std::nullopt;  // run_command tells
     log::init(log::Level::info, 0, 1);
@@ -180,23 +185,23 @@ std::optional<int> answer_without_job(int argc, char** argv) {
   return text ? std::optional(static_cast<int>(Exit::success)) : std::nullopt;
 }
 
-int run_command(int argc, char** argv, Environment& environment) {
+int run_command(int argc, char** argv, dist::Environment& environment) {
   const ParsedCommandLine parsed = [&] {
     try {
       return parse_command_line(argc, argv);  // the same words on every rank, so the same error
     } catch (const Error& error) {
-      throw CollectiveError(error.code(), error.what());
+      throw dist::CollectiveError(error.code(), error.what());
     }
   }();
   const CommandLine& line = parsed.line;
   log::init(line.level, environment.rank(), environment.ranks());
-  const Topology topology = [&] {
-    const Watchdog::Guard guard(environment.watchdog(), "find_topology", 0);
-    return find_topology(MPI_COMM_WORLD, line.device);
+  const dist::Topology topology = [&] {
+    const dist::Watchdog::Guard guard(environment.watchdog(), "find_topology", 0);
+    return dist::find_topology(MPI_COMM_WORLD, line.device);
   }();
-  Communicator comm(MPI_COMM_WORLD, topology, line.watchdog_s);
+  dist::Communicator comm(MPI_COMM_WORLD, topology, line.watchdog_s);
   run_line(line, environment, comm);
   return 0;
 }
 
-}  // namespace ddls
+}  // namespace ddls::app

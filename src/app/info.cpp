@@ -13,7 +13,7 @@
 #include "dist/nccl_channel.hpp"
 #include "version.hpp"
 
-namespace ddls {
+namespace ddls::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -27,31 +27,33 @@ std::string mpi_library() {
 }
 
 Json devices() {
-  const cuda::Devices found = cuda::devices();
+  const device::Devices found = device::devices();
   Json all = Json::array();
-  for (int i = 0; i < found.count; ++i) all.push_back(cuda::device_name(i) + " " + cuda::device_pci_bus_id(i));
+  for (int i = 0; i < found.count; ++i) all.push_back(device::device_name(i) + " " + device::device_pci_bus_id(i));
   return all;
 }
 
 }  // namespace
 
-std::string info_text(const Topology& topology, const std::string& launcher_mismatch, const std::string& json_file) {
-  const cuda::Devices found = cuda::devices();
+std::string info_text(const dist::Topology& topology, const std::string& launcher_mismatch,
+                      const std::string& json_file) {
+  const device::Devices found = device::devices();
   const std::string built_with_cuda = version::cuda;
-  const std::string nccl = nccl_version();
-  Json info{{"version", version::project},
-            {"git_commit", version::git_commit},
-            {"build", version::build_type},
-            {"compiler", version::compiler},
-            {"torch", version::torch},
-            {"cuda_toolkit", built_with_cuda.empty() ? Json(nullptr) : Json(built_with_cuda)},
-            {"nccl", nccl.empty() ? Json(nullptr) : Json(nccl)},
-            {"mpi", mpi_library()},
-            {"cpu_capability", at::get_cpu_capability()},
-            {"cpu_cores", std::thread::hardware_concurrency()},
-            {"devices", devices()},
-            {"ranks", topology.ranks},
-            {"transport", name_of(topology.transport)}};
+  const std::string nccl = dist::nccl_version();
+  pipeline::Json info{
+      {"version", version::project},
+      {"git_commit", version::git_commit},
+      {"build", version::build_type},
+      {"compiler", version::compiler},
+      {"torch", version::torch},
+      {"cuda_toolkit", built_with_cuda.empty() ? pipeline::Json(nullptr) : pipeline::Json(built_with_cuda)},
+      {"nccl", nccl.empty() ? pipeline::Json(nullptr) : pipeline::Json(nccl)},
+      {"mpi", mpi_library()},
+      {"cpu_capability", at::get_cpu_capability()},
+      {"cpu_cores", std::thread::hardware_concurrency()},
+      {"devices", devices()},
+      {"ranks", topology.ranks},
+      {"transport", dist::name_of(topology.transport)}};
   if (!launcher_mismatch.empty()) info["launcher_mismatch"] = launcher_mismatch;
   if (!json_file.empty()) write_named_file(json_file, json_text(info, 2) + "\n");
 
@@ -65,4 +67,4 @@ std::string info_text(const Topology& topology, const std::string& launcher_mism
   return text + "\n" + topology.table();
 }
 
-}  // namespace ddls
+}  // namespace ddls::app

@@ -12,7 +12,7 @@
 #include "tensor/noise.hpp"
 #include "train/shards.hpp"
 
-namespace ddls {
+namespace ddls::bench {
 namespace {
 
 std::string cell(const Json& value) {
@@ -62,18 +62,18 @@ Json spread_of(std::vector<double> values) {
           {"max", values.back()}};
 }
 
-double seconds_together(Communicator& comm, const std::function<void()>& work) {
+double seconds_together(dist::Communicator& comm, const std::function<void()>& work) {
   comm.barrier();
   const c10::Device device = comm.topology().device;
   const Stopwatch watch;
   work();
-  if (!device.is_cpu()) cuda::synchronize(device.index());  // what was launched counts when it has run
+  if (!device.is_cpu()) device::synchronize(device.index());  // what was launched counts when it has run
   comm.barrier();
   return watch.seconds();
 }
 
-Dataset synthetic_data(const Config& config, int64_t count) {
-  Dataset data;
+data::Dataset synthetic_data(const config::Config& config, int64_t count) {
+  data::Dataset data;
   data.name = "synthetic";
   const std::string& kind = config.data.kind;
   const int64_t size = config.data.image_size > 0 ? config.data.image_size
@@ -81,10 +81,10 @@ Dataset synthetic_data(const Config& config, int64_t count) {
                        : kind == "idx"            ? 28
                                                   : 0;
   const int64_t channels = config.data.channels > 0 ? config.data.channels : kind == "idx" ? 1 : 3;
-  const Noise noise{config.seed};
+  const tensor::Noise noise{config.seed};
   if (size == 0) {
     if (config.model.architecture != "mlp")
-      all_fail(Exit::config, "bench: give the side of the images: --set data.image_size=32");
+      dist::all_fail(Exit::config, "bench: give the side of the images: --set data.image_size=32");
     data.samples = noise.normal({0, count}, 2, 0, Stream::data_toy);
     return data;
   }
@@ -100,8 +100,8 @@ double peak_resident_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-Json run_bench(const std::string& kind, Config config, const BenchOptions& options, Communicator& comm) {
-  resolve_shards(config, comm.ranks());
+Json run_bench(const std::string& kind, config::Config config, const BenchOptions& options, dist::Communicator& comm) {
+  train::resolve_shards(config, comm.ranks());
   Json result;
   if (kind == "training") result = bench_training(config, options, comm);
   if (kind == "sampler") result = bench_sampler(config, options, comm);
@@ -118,4 +118,4 @@ std::string bench_text(const Json& result) {
   return text;
 }
 
-}  // namespace ddls
+}  // namespace ddls::bench

@@ -10,29 +10,29 @@
 #include "data/dataset.hpp"
 #include "dist/communicator.hpp"
 
-namespace ddls {
+namespace ddls::bench {
 
 using Json = nlohmann::ordered_json;
 
 // **Collective.** `kind`: training, sampler, evaluation, data or collectives.
-Json run_bench(const std::string& kind, Config config, const BenchOptions& options, Communicator& comm);
+Json run_bench(const std::string& kind, config::Config config, const BenchOptions& options, dist::Communicator& comm);
 // A result for a person: one line per number or word, lists of objects as tables.
 std::string bench_text(const Json& result);
 
 // One file per kind. **Collective**; the result is the same on every rank, but for a profile, which is the rank's own.
-Json bench_training(const Config& config, const BenchOptions& options, Communicator& comm);
-Json bench_sampler(const Config& config, const BenchOptions& options, Communicator& comm);
-Json bench_evaluation(const Config& config, const BenchOptions& options, Communicator& comm);
-Json bench_data(const Config& config, const BenchOptions& options, Communicator& comm);
-Json bench_collectives(const BenchOptions& options, Communicator& comm);
+Json bench_training(const config::Config& config, const BenchOptions& options, dist::Communicator& comm);
+Json bench_sampler(const config::Config& config, const BenchOptions& options, dist::Communicator& comm);
+Json bench_evaluation(const config::Config& config, const BenchOptions& options, dist::Communicator& comm);
+Json bench_data(const config::Config& config, const BenchOptions& options, dist::Communicator& comm);
+Json bench_collectives(const BenchOptions& options, dist::Communicator& comm);
 
 // Median, least and greatest of a figure over the rounds.
 Json spread_of(std::vector<double> values);
 // Seconds that `work` takes from the moment all ranks are ready until all are done, their devices too. **Collective.**
-double seconds_together(Communicator& comm, const std::function<void()>& work);
+double seconds_together(dist::Communicator& comm, const std::function<void()>& work);
 // Random samples of the shape that the configuration's networks make.
-Dataset synthetic_data(const Config& config, int64_t count);
+data::Dataset synthetic_data(const config::Config& config, int64_t count);
 // Of this process, the most so far.
 double peak_resident_mib();
 
-}  // namespace ddls
+}  // namespace ddls::bench

@@ -5,9 +5,9 @@
 
 #include "bench/bench.hpp"
 
-namespace ddls {
+namespace ddls::bench {
 
-Json bench_collectives(const BenchOptions& options, Communicator& comm) {
+Json bench_collectives(const BenchOptions& options, dist::Communicator& comm) {
   Json rows = Json::array();
   const bool cpu = comm.topology().device.is_cpu();
   for (int64_t bytes = 1 << 10; bytes <= 64 << 20; bytes *= 8) {
@@ -23,7 +23,7 @@ Json bench_collectives(const BenchOptions& options, Communicator& comm) {
                         static_cast<double>(repeats));
     };
     for (int64_t round = 0; round <= options.rounds; ++round) {  // interleaved; the first round warms up
-      time(ours, [&] { comm.all_reduce(tensor, Reduce::max); });
+      time(ours, [&] { comm.all_reduce(tensor, dist::Reduce::max); });
       if (cpu)
         time(raw, [&] {
           MPI_Allreduce(MPI_IN_PLACE, tensor.data_ptr(), static_cast<int>(tensor.numel()), MPI_FLOAT, MPI_MAX,
@@ -45,8 +45,8 @@ Json bench_collectives(const BenchOptions& options, Communicator& comm) {
   }
   return {{"bench", "collectives"},
           {"ranks", comm.ranks()},
-          {"transport", name_of(comm.topology().transport)},
+          {"transport", dist::name_of(comm.topology().transport)},
           {"all_reduce", rows}};
 }
 
-}  // namespace ddls
+}  // namespace ddls::bench

@@ -7,7 +7,7 @@
 #include "data/loader.hpp"
 #include "train/learner.hpp"
 
-namespace ddls {
+namespace ddls::bench {
 namespace {
 
 // Of all threads of this process.
@@ -19,12 +19,12 @@ double cpu_seconds() {
 
 }  // namespace
 
-Json bench_data(const Config& config, const BenchOptions& options, Communicator& comm) {
-  Dataset data;
+Json bench_data(const config::Config& config, const BenchOptions& options, dist::Communicator& comm) {
+  data::Dataset data;
   const double opening = seconds_together(
-      comm, [&] { comm.together([&] { data = open_dataset(config.data, Split::train, config.seed); }); });
-  const ShardPlan plan = plan_shards(config.train.batch, 0, comm, "train.batch");
-  Loader loader(data, config.seed, plan.batch, plan.mine, loader_options(config.data, config.seed));
+      comm, [&] { comm.together([&] { data = data::open_dataset(config.data, data::Split::train, config.seed); }); });
+  const train::ShardPlan plan = train::plan_shards(config.train.batch, 0, comm, "train.batch");
+  data::Loader loader(data, config.seed, plan.batch, plan.mine, data::loader_options(config.data, config.seed));
   int64_t step = 0;
   const auto run = [&](int64_t steps) {
     comm.together([&] {
@@ -57,4 +57,4 @@ Json bench_data(const Config& config, const BenchOptions& options, Communicator&
           {"peak_resident_mib", peak_resident_mib()}};
 }
 
-}  // namespace ddls
+}  // namespace ddls::bench

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::bench {
 
 struct BenchOptions {
   int64_t warmup = 3, rounds = 5, steps = 10;  // steps per round
@@ -12,4 +12,4 @@ struct BenchOptions {
   std::vector<int64_t> block_sizes;            // of the sampler: sizes to try; empty: sample.block_size alone
 };
 
-}  // namespace ddls
+}  // namespace ddls::bench

@@ -17,12 +17,12 @@
 #include "train/gan_training.hpp"
 #include "train/latents.hpp"
 
-namespace ddls {
+namespace ddls::bench {
 namespace {
 
 // Square products per rank, in FLOP/s. On a CPU of 1024 rows as a 1x1 convolution, because that goes through oneDNN:
 // the wheel's own matrix product is slow on some CPUs (docs/results.md). A GPU needs more rows to be busy.
-double gemm_rate(Communicator& comm, c10::Device device, at::ScalarType type) {
+double gemm_rate(dist::Communicator& comm, c10::Device device, at::ScalarType type) {
   const int64_t n = device.is_cuda() ? 8192 : 1024;
   const at::Tensor x = at::ones({n, n}, at::TensorOptions().device(device).dtype(type));
   const at::Tensor image = x.view({1, 32, -1, n}).permute({0, 3, 1, 2});  // channels last: a pixel per row
@@ -40,30 +40,32 @@ double gemm_rate(Communicator& comm, c10::Device device, at::ScalarType type) {
 
 // One block per rank on its way.
 struct RunningBlock {
-  Chains chains;
+  sampling::Chains chains;
   int64_t step = 0;
 
-  void run(const Method& method, int64_t steps) {
+  void run(const sampling::Method& method, int64_t steps) {
     for (int64_t i = 0; i < steps; ++i) method.advance(chains, step++);
     chains.z.sum().item<float>();  // waits for the device
   }
 };
 
-RunningBlock start_block(int64_t chains, const Target& target, const Noise& noise, const Communicator& comm) {
+RunningBlock start_block(int64_t chains, const sampling::Target& target, const tensor::Noise& noise,
+                         const dist::Communicator& comm) {
   const int64_t first = comm.rank() * chains;
-  return {start_chains({first, first + chains}, target, noise)};
+  return {sampling::start_chains({first, first + chains}, target, noise)};
 }
 
 // Chain steps per second of all ranks. **Collective.**
-double rate_of(RunningBlock& block, const Method& method, int64_t steps, Communicator& comm) {
+double rate_of(RunningBlock& block, const sampling::Method& method, int64_t steps, dist::Communicator& comm) {
   const double seconds = seconds_together(comm, [&] { block.run(method, steps); });
   return static_cast<double>(steps * block.chains.ids.size() * comm.ranks()) / seconds;
 }
 
 // The rate at every size, smallest first so that the memory of one does not hide that of the next; and the smallest
 // size that is within 2 % of the fastest: small blocks share out evenly, and a kill loses less. **Collective.**
-void add_block_sizes(Json& result, std::vector<int64_t> sizes, const Method& method, const Target& target,
-                     const Noise& noise, const BenchOptions& options, Communicator& comm) {
+void add_block_sizes(Json& result, std::vector<int64_t> sizes, const sampling::Method& method,
+                     const sampling::Target& target, const tensor::Noise& noise, const BenchOptions& options,
+                     dist::Communicator& comm) {
   constexpr double as_good = 0.98;
   std::sort(sizes.begin(), sizes.end());
   Json rows = Json::array();
@@ -88,19 +90,19 @@ void add_block_sizes(Json& result, std::vector<int64_t> sizes, const Method& met
 }
 
 struct Networks {
-  NetworkPtr generator, discriminator;
-  LatentSource source;
+  models::NetworkPtr generator, discriminator;
+  train::LatentSource source;
 };
 
 // At initial weights, on the device.
-Networks initial_networks(const Config& config, c10::Device device) {
-  const SampleShape shape = sample_shape(synthetic_data(config, 2));
-  const Networks made{make_network(config.model, Role::generator, shape, config.seed),
-                      make_network(config.model, Role::discriminator, shape, config.seed),
-                      latent_source(config, config.model.classes, device)};
+Networks initial_networks(const config::Config& config, c10::Device device) {
+  const models::SampleShape shape = train::sample_shape(synthetic_data(config, 2));
+  const Networks made{models::make_network(config.model, models::Role::generator, shape, config.seed),
+                      models::make_network(config.model, models::Role::discriminator, shape, config.seed),
+                      train::latent_source(config, config.model.classes, device)};
   made.generator->to(device);
   made.discriminator->to(device);
-  measure_statistics(*made.generator, 4, [&](int64_t i) {
+  models::measure_statistics(*made.generator, 4, [&](int64_t i) {
     const IdRange ids{i * 64, (i + 1) * 64};
     made.generator->forward(made.source.latents(ids, 0, Stream::statistics),
                             made.source.labels(ids, 0, Stream::statistics));
@@ -109,8 +111,8 @@ Networks initial_networks(const Config& config, c10::Device device) {
 }
 
 // Some more steps, watched; their trace goes into options.trace. **Collective.**
-Json profiled(RunningBlock& block, const Method& method, const BenchOptions& options, StepProfile& profile,
-              double peak_flops, Communicator& comm) {
+Json profiled(RunningBlock& block, const sampling::Method& method, const BenchOptions& options,
+              sampling::StepProfile& profile, double peak_flops, dist::Communicator& comm) {
   comm.barrier();
   for (int64_t i = 0; i < options.steps; ++i) {
     profile.begin_step();
@@ -127,27 +129,28 @@ Json profiled(RunningBlock& block, const Method& method, const BenchOptions& opt
 
 }  // namespace
 
-Json bench_sampler(const Config& config, const BenchOptions& options, Communicator& comm) {
+Json bench_sampler(const config::Config& config, const BenchOptions& options, dist::Communicator& comm) {
   at::NoGradGuard no_grad;
-  const Tf32 tf32(config.sample.precision == "tf32");
+  const tensor::Tf32 tf32(config.sample.precision == "tf32");
   const c10::Device device = comm.topology().device;
   const auto [generator, discriminator, source] = initial_networks(config, device);
-  const Noise noise{config.seed};
-  std::optional<StepProfile> profile;
+  const tensor::Noise noise{config.seed};
+  std::optional<sampling::StepProfile> profile;
   if (options.profile) profile.emplace(clock_of(device));
   const at::Tensor one = source.latents({0, 1}, 0, Stream::prior), label = source.labels({0, 1}, 0, Stream::prior);
-  const Prior prior = prior_from_name(config.model.prior);
-  const at::ScalarType drift = drift_type(config.sample.precision);
-  Target target = make_target(generator, discriminator, config.model.latent_dim, device, prior,
-                              profile ? &*profile : nullptr, drift);
+  const sampling::Prior prior = sampling::prior_from_name(config.model.prior);
+  const at::ScalarType drift = sampling::drift_type(config.sample.precision);
+  sampling::Target target = sampling::make_target(generator, discriminator, config.model.latent_dim, device, prior,
+                                                  profile ? &*profile : nullptr, drift);
   if (profile) {
     if (!profile->watches_operations())
       target = autograd_target(generator, discriminator, device, prior, one, label, *profile);
     target = with_update_timed(std::move(target), *profile);
   }
-  if (config.sample.cuda_graph && !profile) target = graphed(std::move(target));  // a graph tells nothing of its parts
-  label_chains(target, config.sample.labels, config.model.classes, noise);
-  const Method method = make_method("ddls", config.sample, target, noise);
+  if (config.sample.cuda_graph && !profile)
+    target = sampling::graphed(std::move(target));  // a graph tells nothing of its parts
+  sampling::label_chains(target, config.sample.labels, config.model.classes, noise);
+  const sampling::Method method = sampling::make_method("ddls", config.sample, target, noise);
   const int64_t batch = config.sample.block_size;
   at::AutoGradMode with_grad(true);
   Json sizes = Json::object();
@@ -159,12 +162,12 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
     peaks.push_back(gemm_rate(comm, device, drift));
     rates.push_back(rate_of(block, method, options.steps, comm));
   }
-  const auto flops = static_cast<double>(chain_step_flops(*generator, *discriminator, one, label));
+  const auto flops = static_cast<double>(models::chain_step_flops(*generator, *discriminator, one, label));
   const Json rate = spread_of(rates), peak = spread_of(peaks);
   Json result{{"bench", "sampler"},
               {"model", config.model.architecture},
               {"batch", batch},
-              {"dtype", precision_on(device, config.sample.precision)},
+              {"dtype", tensor::precision_on(device, config.sample.precision)},
               {"threads", comm.topology().threads},
               {"ranks", comm.ranks()},
               {"chain_steps_per_second", rate},
@@ -179,4 +182,4 @@ Json bench_sampler(const Config& config, const BenchOptions& options, Communicat
   return result;
 }
 
-}  // namespace ddls
+}  // namespace ddls::bench

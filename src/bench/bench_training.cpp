@@ -6,14 +6,14 @@
 #include "tensor/tf32.hpp"
 #include "train/gan_trainer.hpp"
 
-namespace ddls {
+namespace ddls::bench {
 
-Json bench_training(const Config& config, const BenchOptions& options, Communicator& comm) {
-  const Dataset data = synthetic_data(config, 2 * config.train.batch);
+Json bench_training(const config::Config& config, const BenchOptions& options, dist::Communicator& comm) {
+  const data::Dataset data = synthetic_data(config, 2 * config.train.batch);
   const fs::path nowhere = fs::temp_directory_path();
-  RunLog log(nowhere, /*root=*/false, /*tensorboard=*/false);
-  const TrainContext context{config, data, nowhere, Resume::never, log, comm};
-  GanTrainer trainer(context);
+  train::RunLog log(nowhere, /*root=*/false, /*tensorboard=*/false);
+  const train::TrainContext context{config, data, nowhere, train::Resume::never, log, comm};
+  train::GanTrainer trainer(context);
 
   int64_t step = 0;
   for (; step < options.warmup; ++step) trainer.step(step);
@@ -27,11 +27,11 @@ Json bench_training(const Config& config, const BenchOptions& options, Communica
   }
   return {{"bench", "training"},
           {"model", config.model.architecture},
-          {"generator_parameters", parameter_count(trainer.generator())},
-          {"discriminator_parameters", parameter_count(trainer.discriminator())},
+          {"generator_parameters", models::parameter_count(trainer.generator())},
+          {"discriminator_parameters", models::parameter_count(trainer.discriminator())},
           {"batch", config.train.batch},
           {"discriminator_steps", config.train.discriminator_steps},
-          {"precision", precision_on(comm.topology().device, config.train.precision)},
+          {"precision", tensor::precision_on(comm.topology().device, config.train.precision)},
           {"shards", config.train.shards},
           {"ranks", comm.ranks()},
           {"threads", comm.topology().threads},
@@ -39,4 +39,4 @@ Json bench_training(const Config& config, const BenchOptions& options, Communica
           {"peak_resident_mib", peak_resident_mib()}};
 }
 
-}  // namespace ddls
+}  // namespace ddls::bench

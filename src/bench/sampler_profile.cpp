@@ -9,13 +9,13 @@
 #include "models/counts.hpp"
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::bench {
 namespace {
 
 Json or_nothing(double value) { return value > 0 ? Json(value) : Json(); }
 
 // What rows of operations and rows of kinds have in common.
-void add_figures(Json& json, const StepRow& row, double peak_flops) {
+void add_figures(Json& json, const sampling::StepRow& row, double peak_flops) {
   const double rate = row.seconds > 0 ? row.flops / row.seconds : 0;
   json["ms"] = row.seconds * 1e3;
   json["share"] = row.share;
@@ -27,10 +27,10 @@ void add_figures(Json& json, const StepRow& row, double peak_flops) {
 }
 
 // Rows of one kind, pass and algorithm as one, those that take most first.
-std::vector<StepRow> by_kind(const std::vector<StepRow>& rows) {
-  std::vector<StepRow> kinds;
-  for (const StepRow& row : rows) {
-    const auto same = [&](const StepRow& k) {
+std::vector<sampling::StepRow> by_kind(const std::vector<sampling::StepRow>& rows) {
+  std::vector<sampling::StepRow> kinds;
+  for (const sampling::StepRow& row : rows) {
+    const auto same = [&](const sampling::StepRow& k) {
       return k.kind == row.kind && k.pass == row.pass && k.algorithm == row.algorithm;
     };
     auto kind = std::find_if(kinds.begin(), kinds.end(), same);
@@ -57,7 +57,7 @@ std::function<double()> clock_of(c10::Device device) {
   };
 }
 
-Target with_update_timed(Target target, StepProfile& profile) {
+sampling::Target with_update_timed(sampling::Target target, sampling::StepProfile& profile) {
   target.evaluate_by = [inner = target.evaluate_by, &profile](const at::Tensor& w, const at::Tensor& labels) {
     profile.begin_evaluation();
     return inner(w, labels);
@@ -65,14 +65,15 @@ Target with_update_timed(Target target, StepProfile& profile) {
   return target;
 }
 
-Target autograd_target(const NetworkPtr& generator, const NetworkPtr& ratio, c10::Device device, Prior prior,
-                       const at::Tensor& one, const at::Tensor& label, StepProfile& profile) {
-  freeze(*generator);
-  freeze(*ratio);
+sampling::Target autograd_target(const models::NetworkPtr& generator, const models::NetworkPtr& ratio,
+                                 c10::Device device, sampling::Prior prior, const at::Tensor& one,
+                                 const at::Tensor& label, sampling::StepProfile& profile) {
+  sampling::freeze(*generator);
+  sampling::freeze(*ratio);
   const auto part = [&](const char* name, const char* pass) {
     return profile.add_part({.operation = name, .pass = pass, .kind = "network", .algorithm = "autograd", .input = ""});
   };
-  const auto timed = [&](const char* name, const NetworkPtr& network, double flops) {
+  const auto timed = [&](const char* name, const models::NetworkPtr& network, double flops) {
     return [&profile, network, flops, row = part(name, "forward")](const at::Tensor& x, const at::Tensor& labels) {
       profile.begin_part(row, flops * static_cast<double>(x.size(0)));
       at::Tensor y = network->forward(x, labels);
@@ -81,33 +82,33 @@ Target autograd_target(const NetworkPtr& generator, const NetworkPtr& ratio, c10
     };
   };
   at::NoGradGuard no_grad;
-  const auto of_generator = static_cast<double>(forward_flops(*generator, one, label)),
-             of_ratio = static_cast<double>(forward_flops(*ratio, generator->forward(one, label), label));
-  Target target = make_target(timed("generator", generator, of_generator), timed("ratio", ratio, of_ratio), one.size(1),
-                              device, prior);
+  const auto of_generator = static_cast<double>(models::forward_flops(*generator, one, label)),
+             of_ratio = static_cast<double>(models::forward_flops(*ratio, generator->forward(one, label), label));
+  sampling::Target target = sampling::make_target(timed("generator", generator, of_generator),
+                                                  timed("ratio", ratio, of_ratio), one.size(1), device, prior);
   // Around the two forwards, so that its own time is the backward.
   target.evaluate_by = [inner = target.evaluate_by, &profile, flops = of_generator + of_ratio,
                         row = part("both", "backward")](const at::Tensor& w, const at::Tensor& labels) {
     profile.begin_part(row, flops * static_cast<double>(w.size(0)));
-    Evaluation e = inner(w, labels);
+    sampling::Evaluation e = inner(w, labels);
     profile.end_part();
     return e;
   };
   return target;
 }
 
-Json profile_as_json(const StepProfile& profile, double peak_flops) {
-  std::vector<StepRow> rows = profile.rows();
+Json profile_as_json(const sampling::StepProfile& profile, double peak_flops) {
+  std::vector<sampling::StepRow> rows = profile.rows();
   std::rotate(rows.begin(), rows.begin() + 1, rows.end());  // the rest comes last
   Json operations = Json::array();
-  for (const StepRow& row : rows) {
+  for (const sampling::StepRow& row : rows) {
     Json line{{"operation", row.operation}, {"pass", row.pass},   {"kind", row.kind},
               {"algorithm", row.algorithm}, {"input", row.input}, {"calls", row.calls}};
     add_figures(line, row, peak_flops);
     operations.push_back(std::move(line));
   }
   Json kinds = Json::array();
-  for (const StepRow& kind : by_kind(rows)) {
+  for (const sampling::StepRow& kind : by_kind(rows)) {
     Json line{{"kind", kind.kind}, {"pass", kind.pass}, {"algorithm", kind.algorithm}};
     add_figures(line, kind, peak_flops);
     kinds.push_back(std::move(line));
@@ -118,9 +119,9 @@ Json profile_as_json(const StepProfile& profile, double peak_flops) {
           {"kinds", std::move(kinds)}};
 }
 
-Json trace_of(const StepProfile& profile) {
+Json trace_of(const sampling::StepProfile& profile) {
   std::vector<TraceLabel> labels;
-  for (const StepRow& row : profile.rows()) {
+  for (const sampling::StepRow& row : profile.rows()) {
     TraceLabel label{.name = row.operation, .category = row.pass};
     if (!row.pass.empty()) {
       label.name += " " + row.pass;
@@ -132,4 +133,4 @@ Json trace_of(const StepProfile& profile) {
   return chrome_trace(profile.timeline().spans(), labels, "Langevin steps");
 }
 
-}  // namespace ddls
+}  // namespace ddls::bench

@@ -7,7 +7,7 @@
 
 #include "config/parse_value.hpp"
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 // Would this text, as it stands, be an element of the field?
@@ -140,4 +140,4 @@ std::string advice_for(const Section& section, const std::string& path) {
                       : fmt::format("; write {}: {{{}, ...}}", section.name(), first);
 }
 
-}  // namespace ddls
+}  // namespace ddls::config

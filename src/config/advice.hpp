@@ -7,11 +7,11 @@
 
 #include "config/schema.hpp"
 
-namespace ddls {
+namespace ddls::config {
 
 // `element`: `node` stands in a list.
 std::string advice_for(const Field& field, const YAML::Node& node, bool element);
 // `path`: of the section, "train.adam"; empty: the whole file.
 std::string advice_for(const Section& section, const std::string& path);
 
-}  // namespace ddls
+}  // namespace ddls::config

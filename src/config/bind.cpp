@@ -2,7 +2,7 @@
 // config.hpp; a sampler's stand with the sampler.
 #include "config/load.hpp"
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 void bind_data(Section& s, DataConfig& c) {
@@ -271,4 +271,4 @@ void bind(Section& root, Config& c) {
   bind_output(root.section("output", "where results go"), c.output);
 }
 
-}  // namespace ddls
+}  // namespace ddls::config

@@ -7,7 +7,7 @@
 
 #include "config/load.hpp"
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 bool is_folder_name(const std::string& name) {
@@ -234,4 +234,4 @@ std::vector<Conflict> check(const Config& c) {
   return out;
 }
 
-}  // namespace ddls
+}  // namespace ddls::config

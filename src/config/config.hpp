@@ -9,7 +9,7 @@
 
 #include "config/options.hpp"
 
-namespace ddls {
+namespace ddls::config {
 
 struct DataConfig {
   std::string kind = "gaussians25";
@@ -223,4 +223,4 @@ struct Config {
   OutputConfig output;
 };
 
-}  // namespace ddls
+}  // namespace ddls::config

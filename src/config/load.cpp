@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 struct Source {
@@ -129,4 +129,4 @@ std::string key_text(const Config& config) {
   return print_key(root, defaults);
 }
 
-}  // namespace ddls
+}  // namespace ddls::config

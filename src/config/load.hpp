@@ -8,7 +8,7 @@
 #include "config/config.hpp"
 #include "config/schema.hpp"
 
-namespace ddls {
+namespace ddls::config {
 
 void bind(Section& root, Config& config);  // bind.cpp: every key of the program
 
@@ -26,4 +26,4 @@ std::string to_yaml(const Config& config, bool comments = true);
 // been stored (Field::later) where they have their default.
 std::string key_text(const Config& config);
 
-}  // namespace ddls
+}  // namespace ddls::config

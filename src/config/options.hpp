@@ -12,7 +12,7 @@
 #include "base/error.hpp"
 #include "config/schema.hpp"
 
-namespace ddls {
+namespace ddls::config {
 
 class Options {
  public:
@@ -93,4 +93,4 @@ class ByOptions {
   std::function<Value(const T&)> value_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::config

@@ -9,7 +9,7 @@
 
 #include "config/schema.hpp"
 
-namespace ddls {
+namespace ddls::config {
 
 template <typename T>
 std::optional<T> parse_all(std::string_view text) {
@@ -69,4 +69,4 @@ struct ElementOf<std::vector<T>> {
   static constexpr bool list = true;
 };
 
-}  // namespace ddls
+}  // namespace ddls::config

@@ -5,7 +5,7 @@
 
 #include "config/schema.hpp"
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 // Plain words and paths stay bare; whatever YAML could take for something else is quoted.
@@ -97,4 +97,4 @@ std::string print_key(const Section& root, const Section& defaults) {
   return out;
 }
 
-}  // namespace ddls
+}  // namespace ddls::config

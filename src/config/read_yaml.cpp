@@ -11,7 +11,7 @@
 #include "config/parse_value.hpp"
 #include "config/schema.hpp"
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 namespace fs = std::filesystem;
@@ -259,4 +259,4 @@ void read_override(Section& root, const std::string& assignment, std::vector<Con
     Reader(root, place, fs::current_path(), problems).read_key(*section, key, *node, {}, prefix);
 }
 
-}  // namespace ddls
+}  // namespace ddls::config

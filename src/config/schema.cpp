@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 // What a field holds, in words for one element and for a list of them.
@@ -104,4 +104,4 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
   return best;
 }
 
-}  // namespace ddls
+}  // namespace ddls::config

@@ -16,7 +16,7 @@
 #include <variant>
 #include <vector>
 
-namespace ddls {
+namespace ddls::config {
 
 // What a value may be. Words are for texts (and elements of text lists); bounds for numbers (and their lists). Numbers
 // are always finite.
@@ -103,4 +103,4 @@ std::string print_yaml(const Section& root, bool comments = true);
 // another configuration.
 std::string print_key(const Section& root, const Section& defaults);
 
-}  // namespace ddls
+}  // namespace ddls::config

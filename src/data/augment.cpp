@@ -5,7 +5,7 @@
 #include "base/files.hpp"
 #include "base/philox.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 // Philox keyed by (seed, kind of draw) with counter (word, position).
@@ -60,4 +60,4 @@ void Augment::apply(const uint8_t* in, const std::vector<int64_t>& shape, int64_
   if (flip && Draws(seed, "image", position).words(0)[word_flip] >> 31 != 0) mirror(shape, out);
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

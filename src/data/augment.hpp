@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-namespace ddls {
+namespace ddls::data {
 
 struct Augment {
   uint64_t seed = 0;
@@ -19,4 +19,4 @@ struct Augment {
   void apply(const uint8_t* in, const std::vector<int64_t>& shape, int64_t position, float* out) const;
 };
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 constexpr int64_t image_bytes = 3 * 32 * 32, record_bytes = 1 + image_bytes, classes = 10;
@@ -51,4 +51,4 @@ Cifar10 read_cifar10(const fs::path& path, bool test) {
   return {all.narrow(1, 1, image_bytes).contiguous().view({-1, 3, 32, 32}), all.select(1, 0).to(at::kLong)};
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

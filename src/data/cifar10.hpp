@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-namespace ddls {
+namespace ddls::data {
 
 struct Cifar10 {
   at::Tensor images;  // uint8 [N, 3, 32, 32]
@@ -15,4 +15,4 @@ struct Cifar10 {
 // test_batch.bin (`test`). Throws Error: missing, data (names the file: truncated, label out of range).
 Cifar10 read_cifar10(const std::filesystem::path& path, bool test);
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -13,7 +13,7 @@
 #include "base/files.hpp"
 #include "base/json_text.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 std::optional<int64_t> whole_number(const std::string& text) {
@@ -176,4 +176,4 @@ MatchedClasses match_classes(const LabelledSet& first, const LabelledSet& second
   return matched;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::data {
 
 using ClassNames = std::vector<std::string>;  // of class i; empty: the classes are the numbers themselves
 
@@ -40,4 +40,4 @@ struct MatchedClasses {
 // in the remark. Throws Error(data): no class in common, numbers beyond the folders, numbers from 0 against numbers from 1.
 MatchedClasses match_classes(const LabelledSet& first, const LabelledSet& second);
 
-}  // namespace ddls
+}  // namespace ddls::data

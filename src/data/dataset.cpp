@@ -17,7 +17,7 @@
 #include "data/toy.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 // What the configuration says about one split, with the names of its keys for messages.
@@ -27,7 +27,7 @@ struct Source {
   const char* labels_key;
 };
 
-Source source_of(const DataConfig& config, Split split) {
+Source source_of(const config::DataConfig& config, Split split) {
   if (split == Split::train) return {config.train, config.train_labels, "data.train", "data.train_labels"};
   return {config.test, config.test_labels, "data.test", "data.test_labels"};
 }
@@ -104,10 +104,10 @@ bool skip_damaged(const std::string& word) {
   return word == "skip";
 }
 
-Alpha alpha_of(const std::string& word) {
-  if (word == "drop") return Alpha::drop;
-  if (word == "black") return Alpha::black;
-  if (word == "white") return Alpha::white;
+tensor::Alpha alpha_of(const std::string& word) {
+  if (word == "drop") return tensor::Alpha::drop;
+  if (word == "black") return tensor::Alpha::black;
+  if (word == "white") return tensor::Alpha::white;
   fail(Exit::config, "data.alpha is 'drop', 'black' or 'white', not '{}'", word);
 }
 
@@ -117,9 +117,9 @@ bool apply_exif(const std::string& word) {
 }
 
 // data.image_size and data.channels for sets that come as one array.
-void conform(Dataset& set, const DataConfig& config) {
+void conform(Dataset& set, const config::DataConfig& config) {
   if (!set.images()) return;
-  if (config.channels != 0) set.samples = with_channels(set.samples, config.channels).contiguous();
+  if (config.channels != 0) set.samples = tensor::with_channels(set.samples, config.channels).contiguous();
   const int64_t size = config.image_size;
   if (size == 0 || (set.samples.size(2) == size && set.samples.size(3) == size)) return;
   at::Tensor fitted = at::empty({set.size(), set.samples.size(1), size, size}, at::kByte);
@@ -185,11 +185,11 @@ Dataset Dataset::part(const at::Tensor& ids, const std::string& part_name) const
   return chosen;
 }
 
-DecodeOptions as_stored(const DataConfig& config) {
+DecodeOptions as_stored(const config::DataConfig& config) {
   return {0, 0, skip_damaged(config.damaged), {alpha_of(config.alpha), apply_exif(config.exif)}};
 }
 
-Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed) {
+Dataset open_dataset(const config::DataConfig& config, Split split, uint64_t seed) {
   const bool toy = config.kind == "gaussians25" || config.kind == "swiss_roll";
   if (toy) {
     if (config.kind == "swiss_roll") return {"swiss roll", swiss_roll(config.points, toy_seed(split, seed)), {}};
@@ -239,7 +239,7 @@ Dataset open_set(const std::string& path, const DecodeOptions& options) {
 
 at::Tensor network_input(const Dataset& data, const at::Tensor& ids) {
   const at::Tensor rows = data.rows(ids);
-  return data.images() ? dequantise(rows) : rows;
+  return data.images() ? tensor::dequantise(rows) : rows;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -14,7 +14,7 @@
 #include "data/file_kind.hpp"
 #include "data/lazy_images.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 struct Dataset {
   std::string name;     // for reports: "fashion-mnist train", "25 Gaussians"
@@ -54,10 +54,10 @@ enum class Split { train, test };
 // every kind of images. `test` of toy data is a second draw with another seed; for the other kinds, without data.test
 // there is no test set (size 0, undefined tensors). Throws Error: missing (names the key), data (names the file),
 // config.
-Dataset open_dataset(const DataConfig& config, Split split, uint64_t seed);
+Dataset open_dataset(const config::DataConfig& config, Split split, uint64_t seed);
 
 // data.damaged, data.alpha and data.exif for images that keep their size and channels. Throws Error(config).
-DecodeOptions as_stored(const DataConfig& config);
+DecodeOptions as_stored(const config::DataConfig& config);
 
 // A SET of docs/formats.md: folder of images, .npz (arr_0, arr_1), or samples folder of a run; or a tar archive
 // (tar_set.hpp).
@@ -80,4 +80,4 @@ class EpochOrder {
   at::Tensor cached_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::data

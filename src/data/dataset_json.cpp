@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 bool is_pair(const nlohmann::json& entry) { return entry.is_array() && entry.size() == 2 && entry[0].is_string(); }
@@ -58,4 +58,4 @@ std::vector<int64_t> DatasetJson::labels_of(const std::vector<std::string>& imag
   return labels;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

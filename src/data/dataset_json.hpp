@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace ddls {
+namespace ddls::data {
 
 inline constexpr const char* dataset_json_name = "dataset.json";
 
@@ -28,4 +28,4 @@ class DatasetJson {
   std::unordered_map<std::string, int64_t> labels_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::data

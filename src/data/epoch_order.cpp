@@ -8,7 +8,7 @@
 #include "data/dataset.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 struct Ticket {
@@ -57,4 +57,4 @@ at::Tensor EpochOrder::ids(int64_t first_position, int64_t count) {
   return result;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -9,7 +9,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 constexpr std::array images{"png", "jpg", "jpeg"};
@@ -205,4 +205,4 @@ std::optional<SampleMates> mates_in_samples(const std::vector<std::string_view>&
   return 2 * shared >= images_of_several ? mates : std::nullopt;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ddls {
+namespace ddls::data {
 
 enum class FileKind {
   image,           // .png .jpg .jpeg: read
@@ -63,4 +63,4 @@ struct SampleMates {
 std::optional<SampleMates> mates_in_samples(const std::vector<std::string_view>& paths,
                                             const std::vector<size_t>& groups = {}, bool strict = false);
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 // Output pixel i is the sum of weights[i * most + k] times input pixel first[i] + k, for k < count[i].
@@ -98,4 +98,4 @@ at::Tensor fit_image(const at::Tensor& image, int64_t size, std::optional<double
   return result;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

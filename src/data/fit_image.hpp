@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <optional>
 
-namespace ddls {
+namespace ddls::data {
 
 // uint8 [C, H, W] -> [C, size, size]: the largest square, then scaled; smaller by averaging over areas, larger by
 // linear interpolation between pixel centres. Rounded once, at the end. The square lies in the centre, or where `place`
 // in [0, 1) says along the longer side (uniform `place`: every position alike).
 at::Tensor fit_image(const at::Tensor& image, int64_t size, std::optional<double> place = {});
 
-}  // namespace ddls
+}  // namespace ddls::data

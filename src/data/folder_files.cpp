@@ -8,7 +8,7 @@
 #include "base/log.hpp"
 #include "data/dataset_json.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 // The order of fs::path, part by part, without taking the paths apart.
@@ -192,4 +192,4 @@ FolderFiles list_image_folder(const fs::path& folder) {
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

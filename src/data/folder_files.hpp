@@ -6,7 +6,7 @@
 
 #include "data/file_kind.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 struct LabelledFile {
   std::filesystem::path path;
@@ -25,4 +25,4 @@ struct FolderFiles {
 // in), runtime.
 FolderFiles list_image_folder(const std::filesystem::path& folder);
 
-}  // namespace ddls
+}  // namespace ddls::data

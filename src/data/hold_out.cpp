@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 HeldOut hold_out(const Dataset& whole, int64_t count, uint64_t seed) {
   if (count == 0) return {whole, {}};
@@ -18,4 +18,4 @@ HeldOut hold_out(const Dataset& whole, int64_t count, uint64_t seed) {
   return {whole.part(ids_where(~held), whole.name), whole.part(ids_where(held), whole.name + ", held out")};
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

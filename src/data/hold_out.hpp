@@ -5,7 +5,7 @@
 
 #include "data/dataset.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 struct HeldOut {
   Dataset seen, held_out;  // both in the order of the whole; held_out empty where nothing is
@@ -15,4 +15,4 @@ struct HeldOut {
 // nothing would be left to see.
 HeldOut hold_out(const Dataset& whole, int64_t count, uint64_t seed);
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -12,7 +12,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 namespace fs = std::filesystem;
@@ -96,4 +96,4 @@ at::Tensor read_idx_images(const fs::path& path) { return read_idx(path, 3, "ima
 
 at::Tensor read_idx_labels(const fs::path& path) { return read_idx(path, 1, "labels").to(at::kLong); }
 
-}  // namespace ddls
+}  // namespace ddls::data

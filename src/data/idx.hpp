@@ -5,11 +5,11 @@
 
 #include <filesystem>
 
-namespace ddls {
+namespace ddls::data {
 
 // Throw Error: missing (no file), data (wrong magic, truncated, bytes left over, damaged gzip), naming the
 // file.
 at::Tensor read_idx_images(const std::filesystem::path& path);  // uint8 [N, 1, H, W]
 at::Tensor read_idx_labels(const std::filesystem::path& path);  // int64 [N]
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -16,7 +16,7 @@
 #include "data/folder_files.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 // Decodes all files in parallel into one tensor, whose shape the first good file decides.
@@ -66,8 +66,8 @@ class Decoder {
     const fs::path& path = files_[index].path;
     at::Tensor image;
     try {
-      PixelNotes notes;
-      image = read_image(path, options_.channels, options_.size, options_.rules, &notes);
+      tensor::PixelNotes notes;
+      image = tensor::read_image(path, options_.channels, options_.size, options_.rules, &notes);
       pixel_log_.add(notes, path.string());
     } catch (const Error& error) {
       if (error.code() != Exit::data || !options_.skip_damaged) throw;
@@ -165,4 +165,4 @@ FolderSource open_image_folder(const fs::path& folder) {
   return source;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

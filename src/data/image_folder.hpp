@@ -12,7 +12,7 @@
 #include "data/file_kind.hpp"
 #include "data/lazy_images.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 struct ImageFolder {
   at::Tensor images;  // uint8 [N, C, H, W], in the order of the sorted paths
@@ -36,4 +36,4 @@ struct FolderSource {
 };
 FolderSource open_image_folder(const std::filesystem::path& folder);
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -4,7 +4,7 @@
 
 #include "base/files.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 ImagePart::ImagePart(std::shared_ptr<const ImageSource> whole, const at::Tensor& ids) : whole_(std::move(whole)) {
   const at::Tensor dense = ids.contiguous();
@@ -14,4 +14,4 @@ ImagePart::ImagePart(std::shared_ptr<const ImageSource> whole, const at::Tensor&
 
 uint64_t ImagePart::digest() const { return hash64(std::as_bytes(std::span(ids_)), whole_->digest()); }
 
-}  // namespace ddls
+}  // namespace ddls::data

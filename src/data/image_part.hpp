@@ -7,7 +7,7 @@
 
 #include "data/image_source.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 class ImagePart : public ImageSource {
  public:
@@ -25,4 +25,4 @@ class ImagePart : public ImageSource {
   std::vector<int64_t> ids_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-namespace ddls {
+namespace ddls::data {
 
 class ImageSource {
  public:
@@ -17,4 +17,4 @@ class ImageSource {
   virtual uint64_t digest() const = 0;
 };
 
-}  // namespace ddls
+}  // namespace ddls::data

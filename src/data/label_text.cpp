@@ -8,7 +8,7 @@
 
 #include "base/json_text.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -78,4 +78,4 @@ LabelText label_of_json(std::string_view content) {
   return {};
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ddls {
+namespace ddls::data {
 
 struct LabelText {
   std::optional<int64_t> number = {};  // not negative
@@ -21,4 +21,4 @@ LabelText label_of_cls(std::string_view content);
 // them, do no harm. A file without either has no label.
 LabelText label_of_json(std::string_view content);
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -14,7 +14,7 @@
 #include "data/image_part.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 constexpr int64_t most_damaged_in_a_row = 1000;  // more is another kind of trouble
@@ -61,9 +61,9 @@ std::optional<at::Tensor> LazyImages::try_decode(int64_t id, std::optional<doubl
   }
   const std::string name = source_->name(id);
   try {
-    PixelNotes notes;
+    tensor::PixelNotes notes;
     const at::Tensor image =
-        decode_image(source_->bytes(id), options_.channels, name, options_.size, options_.rules, &notes);
+        tensor::decode_image(source_->bytes(id), options_.channels, name, options_.size, options_.rules, &notes);
     pixel_log_->add(notes, name);
     return options_.size > 0 ? fit_image(image, options_.size, place) : image;
   } catch (const Error& error) {
@@ -119,4 +119,4 @@ std::shared_ptr<const LazyImages> LazyImages::part(const at::Tensor& ids) const 
   return std::make_shared<LazyImages>(std::make_shared<ImagePart>(source_, ids), options_, pixel_log_);
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -14,13 +14,13 @@
 #include "data/pixel_log.hpp"
 #include "tensor/pixel_rules.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 struct DecodeOptions {
   int64_t size = 0;      // 0: as stored, all alike; else cropped and scaled (fit_image.hpp)
   int64_t channels = 0;  // 0: as stored, all alike
   bool skip_damaged = false;
-  PixelRules rules = {};
+  tensor::PixelRules rules = {};
 };
 
 // In place of a damaged image comes the next good one in the order of ids (after the last the first), whatever was asked
@@ -67,4 +67,4 @@ class LazyImages {
   std::shared_ptr<PixelLog> pixel_log_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::data

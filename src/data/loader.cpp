@@ -13,7 +13,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 // One batch being made. What threads share is guarded by the loader's mutex; rows are written by one thread each.
@@ -152,7 +152,7 @@ struct Loader::State {
   }
 };
 
-LoaderOptions loader_options(const DataConfig& config, uint64_t seed) {
+LoaderOptions loader_options(const config::DataConfig& config, uint64_t seed) {
   return {{seed, config.flip, config.dequantise, config.crop == "random"}, config.loader_threads, config.lookahead};
 }
 
@@ -177,4 +177,4 @@ LoadedBatch Loader::batch(int64_t first_position, int64_t count) {
   return {slot->input, labels.defined() ? labels.index_select(0, slot->used) : labels, waited()};
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -19,14 +19,14 @@
 #include "data/augment.hpp"
 #include "data/dataset.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 struct LoaderOptions {
   Augment augment;
   int64_t threads = 0;    // 0: `batch` does the work itself, as it does for sets in memory anyway
   int64_t lookahead = 1;  // batches ready or in work ahead of the one asked for: the bound on memory
 };
-LoaderOptions loader_options(const DataConfig& config, uint64_t seed);
+LoaderOptions loader_options(const config::DataConfig& config, uint64_t seed);
 
 struct LoadedBatch {
   at::Tensor input;           // float32 [n, C, H, W] in [-1, 1], or points [n, d]
@@ -51,4 +51,4 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::data

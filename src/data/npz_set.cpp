@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 namespace fs = std::filesystem;
@@ -87,13 +87,13 @@ bool labelled(const fs::path& path, const std::vector<std::string>& names) {
 
 }  // namespace
 
-NpzSetFile::NpzSetFile(const fs::path& path) : NpzSetFile(path, labelled(path, npz_names(path))) {}
+NpzSetFile::NpzSetFile(const fs::path& path) : NpzSetFile(path, labelled(path, tensor::npz_names(path))) {}
 
 NpzSetFile::NpzSetFile(const fs::path& path, bool labelled)
     : where_(place(path, samples_name)), samples_(path, samples_name) {
   check_form(samples_.dtype(), samples_.sizes(), where_);
   if (!labelled) return;
-  labels_ = labels_of(read_npz(path, {labels_name}).at(labels_name), size(), place(path, labels_name));
+  labels_ = labels_of(tensor::read_npz(path, {labels_name}).at(labels_name), size(), place(path, labels_name));
   class_names_ = class_names_beside(path);
 }
 
@@ -106,8 +106,8 @@ std::vector<int64_t> NpzSetFile::shape() const {
 at::Tensor NpzSetFile::rows(IdRange ids) const { return converted(samples_.rows(ids.begin, ids.size()), where_); }
 
 Dataset read_npz_set(const fs::path& path) {
-  const bool has_labels = labelled(path, npz_names(path));
-  const NamedTensors arrays = read_npz(path, {samples_name, labels_name});
+  const bool has_labels = labelled(path, tensor::npz_names(path));
+  const tensor::NamedTensors arrays = tensor::read_npz(path, {samples_name, labels_name});
   Dataset set{path.stem().string(), samples_of(arrays.at(samples_name), place(path, samples_name)), {}};
   if (!has_labels) return set;
   set.labels = labels_of(arrays.at(labels_name), set.size(), place(path, labels_name));
@@ -118,9 +118,10 @@ Dataset read_npz_set(const fs::path& path) {
 Dataset read_npy_set(const fs::path& path, const fs::path& labels) {
   Dataset set;
   set.name = path.stem().string();
-  set.samples = samples_of(read_npy(path), fmt::format("'{}'", path.string()));
-  if (!labels.empty()) set.labels = labels_of(read_npy(labels), set.size(), fmt::format("'{}'", labels.string()));
+  set.samples = samples_of(tensor::read_npy(path), fmt::format("'{}'", path.string()));
+  if (!labels.empty())
+    set.labels = labels_of(tensor::read_npy(labels), set.size(), fmt::format("'{}'", labels.string()));
   return set;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

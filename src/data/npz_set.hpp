@@ -8,7 +8,7 @@
 #include "data/dataset.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 // Throws Error: missing, data (names file and array).
 Dataset read_npz_set(const std::filesystem::path& path);
@@ -28,9 +28,9 @@ class NpzSetFile {
   NpzSetFile(const std::filesystem::path& path, bool labelled);
 
   std::string where_;
-  NpzArray samples_;
+  tensor::NpzArray samples_;
   at::Tensor labels_;
   ClassNames class_names_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -7,10 +7,12 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
-const char* name_of(Alpha alpha) { return alpha == Alpha::drop ? "drop" : alpha == Alpha::black ? "black" : "white"; }
+const char* name_of(tensor::Alpha alpha) {
+  return alpha == tensor::Alpha::drop ? "drop" : alpha == tensor::Alpha::black ? "black" : "white";
+}
 
 constexpr const char* others = "the other images of its set are read likewise";
 
@@ -19,7 +21,8 @@ constexpr const char* others = "the other images of its set are read likewise";
 std::string PixelLog::text(int kind) const {
   switch (kind) {
     case transparent:
-      if (rules_.alpha != Alpha::drop) return fmt::format("its transparency is laid over {}", name_of(rules_.alpha));
+      if (rules_.alpha != tensor::Alpha::drop)
+        return fmt::format("its transparency is laid over {}", name_of(rules_.alpha));
       return "its transparency is dropped, pixels have their stored colours (data.alpha: drop; or black, white)";
     case sixteen_bits:
       return "16 bits become 8 by round(v / 257)";
@@ -33,7 +36,7 @@ std::string PixelLog::text(int kind) const {
   }
 }
 
-void PixelLog::add(const PixelNotes& notes, const std::string& name) {
+void PixelLog::add(const tensor::PixelNotes& notes, const std::string& name) {
   const std::array<bool, kinds> met{notes.transparent, notes.sixteen_bits, notes.inks, notes.orientation != 1,
                                     !notes.oddity.empty()};
   for (int kind = 0; kind < kinds; ++kind) {
@@ -65,10 +68,10 @@ std::vector<std::string> PixelLog::words(uint8_t met) const {
   return words;
 }
 
-uint64_t rules_digest(const PixelRules& rules, uint64_t digest) {
-  if (rules == PixelRules{}) return digest;
+uint64_t rules_digest(const tensor::PixelRules& rules, uint64_t digest) {
+  if (rules == tensor::PixelRules{}) return digest;
   const std::array<uint8_t, 2> words{static_cast<uint8_t>(rules.alpha), static_cast<uint8_t>(rules.apply_exif)};
   return hash64(std::as_bytes(std::span(words)), digest);
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

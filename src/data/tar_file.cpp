@@ -14,7 +14,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 constexpr uint64_t most_in_memory = uint64_t{4} << 30;
@@ -137,4 +137,4 @@ std::string TarFile::read(uint64_t offset, uint64_t count) const {
   return bytes;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::data {
 
 // A plain archive stays on disk; a gzip-compressed one (told apart by content) is decompressed into memory, because
 // nothing in its middle can be reached otherwise.
@@ -46,4 +46,4 @@ struct TarIndex {
 };
 TarIndex read_tar_index(const TarFile& file);
 
-}  // namespace ddls
+}  // namespace ddls::data

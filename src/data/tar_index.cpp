@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "data/tar_file.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 constexpr uint64_t block = 512;
@@ -165,4 +165,4 @@ TarIndex read_tar_index(const TarFile& file) {
   return index;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -11,7 +11,7 @@
 #include "data/dataset_json.hpp"
 #include "data/label_text.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 // Without "./" in front; empty for what is not below `inside`.
@@ -272,4 +272,4 @@ LabelledImages label_images(const std::vector<std::unique_ptr<TarFile>>& files, 
   return result;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

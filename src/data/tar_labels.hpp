@@ -8,7 +8,7 @@
 #include "data/file_kind.hpp"
 #include "data/tar_file.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 struct TarImage {
   size_t archive = 0;  // index of its file
@@ -30,4 +30,4 @@ struct LabelledImages {
 LabelledImages label_images(const std::vector<std::unique_ptr<TarFile>>& files, const std::vector<TarIndex>& indices,
                             const std::string& inside, bool skip_damaged);
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -14,7 +14,7 @@
 #include "data/tar_file.hpp"
 #include "data/tar_labels.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 constexpr size_t most_open_files = 512;  // below the usual limit of a process
@@ -206,4 +206,4 @@ TarSet open_tar_set(const fs::path& path, bool skip_damaged) {
   return set;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -19,7 +19,7 @@
 #include "data/file_kind.hpp"
 #include "data/image_source.hpp"
 
-namespace ddls {
+namespace ddls::data {
 
 struct TarSet {
   std::shared_ptr<const ImageSource> images;
@@ -38,4 +38,4 @@ TarSet open_tar_set(const std::filesystem::path& path, bool skip_damaged);
 // Does the path lead to or into an existing archive, or to a folder that holds some? Throws Error as open_tar_set does.
 bool is_tar_set(const std::filesystem::path& path);
 
-}  // namespace ddls
+}  // namespace ddls::data

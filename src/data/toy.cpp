@@ -8,7 +8,7 @@
 
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 constexpr int64_t modes_per_axis = 5, modes = modes_per_axis * modes_per_axis;
@@ -21,7 +21,7 @@ double centre(int64_t index) { return 2.0 * static_cast<double>(index - modes_pe
 }  // namespace
 
 at::Tensor gaussians25(int64_t count, uint64_t seed) {
-  const Noise noise{seed};
+  const tensor::Noise noise{seed};
   const at::Tensor place = noise.uniform({0, count}, 1, draw_place, Stream::data_toy);
   at::Tensor points = noise.normal({0, count}, 2, draw_spread, Stream::data_toy);
   const float* u = place.const_data_ptr<float>();
@@ -48,7 +48,7 @@ at::Tensor gaussians25_centres() {
 
 at::Tensor swiss_roll(int64_t count, uint64_t seed) {
   constexpr double spread = 0.25, scale = 7.5;
-  const Noise noise{seed};
+  const tensor::Noise noise{seed};
   const at::Tensor place = noise.uniform({0, count}, 1, draw_place, Stream::data_toy);
   at::Tensor points = noise.normal({0, count}, 2, draw_spread, Stream::data_toy);
   const float* u = place.const_data_ptr<float>();
@@ -61,4 +61,4 @@ at::Tensor swiss_roll(int64_t count, uint64_t seed) {
   return points;
 }
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::data {
 
 inline constexpr double gaussians25_scale = 2.828;  // all coordinates are divided by this
 inline constexpr double gaussians25_sd = 0.05;      // before the division
@@ -13,4 +13,4 @@ at::Tensor gaussians25(int64_t count, uint64_t seed);  // float32 [count, 2]
 at::Tensor gaussians25_centres();                      // float32 [25, 2], after the division
 at::Tensor swiss_roll(int64_t count, uint64_t seed);   // float32 [count, 2]
 
-}  // namespace ddls
+}  // namespace ddls::data

@@ -7,14 +7,14 @@
 
 #include "device/host_copy.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 void BlockWriter::write(const Block& block, BlockResult result) {
   finish();
   std::vector<std::pair<at::Tensor BlockResult::*, std::function<at::Tensor()>>> copies;
   for (const auto part : {&BlockResult::latents, &BlockResult::samples, &BlockResult::labels})
     if ((result.*part).defined() && (result.*part).is_cuda())
-      copies.emplace_back(part, cuda::copy_to_host(result.*part));
+      copies.emplace_back(part, device::copy_to_host(result.*part));
   under_way_ = std::async(std::launch::async, [this, block, result = std::move(result), copies]() mutable {
     for (const auto& [part, copy] : copies) result.*part = copy();
     store_.write(block, result);
@@ -29,4 +29,4 @@ void BlockWriter::finish() {
   if (under_way_.valid()) under_way_.get();
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

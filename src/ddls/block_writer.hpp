@@ -4,7 +4,7 @@
 
 #include "ddls/sample_store.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 class BlockWriter {
  public:
@@ -19,4 +19,4 @@ class BlockWriter {
   std::future<void> under_way_;  // its destructor waits
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr const char* waiting = "waiting";    // [n] uint8: nothing is accepted yet
@@ -21,7 +21,7 @@ int64_t batch_for(int64_t count, int64_t n) {
 }
 
 Candidates offer_to(const Chains& chains, int64_t step, const at::Tensor& open, const Target& target,
-                    const Noise& noise) {
+                    const tensor::Noise& noise) {
   if (step == 0) return {chains.z, chains.now};  // the start of a chain is its first candidate
   const at::Tensor rows = open.nonzero().flatten();
   const at::Tensor padded = padded_rows(rows, batch_for(rows.numel(), open.size(0)));
@@ -37,7 +37,7 @@ void set_rates(Chains& chains, const at::Tensor& evaluated, bool reports_bound) 
 }
 
 void step_candidates(Chains& chains, int64_t step, const CandidatePlan& plan, const Target& target,
-                     const Noise& noise) {
+                     const tensor::Noise& noise) {
   const at::Tensor open = chains.extra.at(waiting) != 0;
   // The start of a chain is its first candidate, and is evaluated already.
   const at::Tensor evaluated = step == 0 ? at::zeros_like(open) : open;
@@ -73,7 +73,7 @@ void start_candidates(Chains& chains) {
 
 }  // namespace
 
-Method candidates(const CandidatePlan& plan, const Target& target, const Noise& noise) {
+Method candidates(const CandidatePlan& plan, const Target& target, const tensor::Noise& noise) {
   Method method{.steps = plan.steps,
                 .cost = {.gradients = 0, .ratios = 0, .counted = true},
                 .rates = {evaluations_rate, "proposals", "ran_out"},
@@ -89,4 +89,4 @@ Rate proposals_rate() { return {"proposals", "proposals", "per sample", "proposa
 Rate ran_out_rate() { return {"ran_out", "ran out", "share", "chains that have accepted nothing"}; }
 Rate above_bound_rate() { return {"above_bound", "above the bound", "share", "samples above the bound"}; }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

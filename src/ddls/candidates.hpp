@@ -7,7 +7,7 @@
 // with the number of candidates; how many chains end so is `ran_out`.
 #include "ddls/registry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct CandidatePlan {
   int64_t steps = 1;  // candidates of a chain at most; the first is its start
@@ -18,7 +18,7 @@ struct CandidatePlan {
 };
 
 // Steps, start, advance, cost and rates; the rest is the caller's.
-Method candidates(const CandidatePlan& plan, const Target& target, const Noise& noise);
+Method candidates(const CandidatePlan& plan, const Target& target, const tensor::Noise& noise);
 
 // Of candidates(), as readers meet them: offers per sample, share of chains that have accepted nothing, share of chains
 // whose sample's ratio is above the bound (the mass that is cut off).
@@ -26,4 +26,4 @@ Rate proposals_rate();
 Rate ran_out_rate();
 Rate above_bound_rate();
 
-}  // namespace ddls
+}  // namespace ddls::sampling

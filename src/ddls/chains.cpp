@@ -2,9 +2,9 @@
 
 #include <ATen/ATen.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
-Chains start_chains(IdRange ids, const Target& target, const Noise& noise, int64_t draw) {
+Chains start_chains(IdRange ids, const Target& target, const tensor::Noise& noise, int64_t draw) {
   Chains chains;
   chains.ids = ids;
   chains.z = noise.normal(ids, target.latent_dim, draw, Stream::prior, target.device);
@@ -37,11 +37,11 @@ Candidates evaluate_rows(const Chains& chains, const at::Tensor& rows, const at:
            placed(chains.now.grad_log_ratio, e.grad_log_ratio)}};
 }
 
-at::Tensor normal_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream) {
+at::Tensor normal_of(const Chains& chains, const tensor::Noise& noise, int64_t step, Stream stream) {
   return noise.normal(chains.ids, chains.z.size(1), step, stream, chains.z.device());
 }
 
-at::Tensor uniform_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream) {
+at::Tensor uniform_of(const Chains& chains, const tensor::Noise& noise, int64_t step, Stream stream) {
   return noise.uniform(chains.ids, 1, step, stream, chains.z.device()).squeeze(1);
 }
 
@@ -49,4 +49,4 @@ at::Tensor acceptance_of(const at::Tensor& log_a) {
   return at::where(at::isfinite(log_a), log_a.clamp_max(0).exp(), at::zeros_like(log_a));
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

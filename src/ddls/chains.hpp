@@ -9,7 +9,7 @@
 #include "ddls/target.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct Chains {
   IdRange ids;
@@ -23,7 +23,7 @@ struct Chains {
 };
 
 // z ~ p0 for the given ids, on the target's device, evaluated. `draw` counts the starts of a chain: 0 is its first.
-Chains start_chains(IdRange ids, const Target& target, const Noise& noise, int64_t draw = 0);
+Chains start_chains(IdRange ids, const Target& target, const tensor::Noise& noise, int64_t draw = 0);
 
 // Chains in `mask` ([n] bool) go to z and its evaluation; the others stay where they are, with the evaluation they had.
 void move_where(const at::Tensor& mask, const at::Tensor& z, const Evaluation& there, Chains& chains);
@@ -42,10 +42,10 @@ Candidates evaluate_rows(const Chains& chains, const at::Tensor& rows, const at:
                          const Target& target);
 
 // [n, k] noise of a step, on the device. `u`: [n] in (0, 1).
-at::Tensor normal_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream);
-at::Tensor uniform_of(const Chains& chains, const Noise& noise, int64_t step, Stream stream);
+at::Tensor normal_of(const Chains& chains, const tensor::Noise& noise, int64_t step, Stream stream);
+at::Tensor uniform_of(const Chains& chains, const tensor::Noise& noise, int64_t step, Stream stream);
 
 // min(1, e^{log_a}), and 0 where log_a is not finite: such a proposal is rejected.
 at::Tensor acceptance_of(const at::Tensor& log_a);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

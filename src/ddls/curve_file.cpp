@@ -6,7 +6,7 @@
 #include "base/json_fields.hpp"
 #include "base/json_text.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -51,4 +51,4 @@ void add_metrics(const fs::path& samples_folder, const std::vector<Json>& points
   write_file(samples_folder / curve_name, text);
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

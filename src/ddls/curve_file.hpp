@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-namespace ddls {
+namespace ddls::sampling {
 
 // The lines, in their order; every one has a whole number "step". Throws Error: missing, data (names the file).
 std::vector<nlohmann::ordered_json> read_curves(const std::filesystem::path& samples_folder);
@@ -14,4 +14,4 @@ std::vector<nlohmann::ordered_json> read_curves(const std::filesystem::path& sam
 // goes. The file stays one that its manifest vouches for, also when this is cut short.
 void add_metrics(const std::filesystem::path& samples_folder, const std::vector<nlohmann::ordered_json>& points);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 at::Tensor checked(const at::Tensor& draws) {
@@ -129,4 +129,4 @@ double autocorrelation_time(const at::Tensor& draws) {
   return pooled_time(halves) * static_cast<double>(draws.numel()) / static_cast<double>(halves.numel());
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

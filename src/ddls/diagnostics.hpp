@@ -4,7 +4,7 @@
 // Input: draws [chains, draws], any real dtype, computed in float64. NaN comes out where the draws are constant.
 #include <ATen/core/Tensor.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
 inline constexpr int64_t fewest_draws = 8;  // of a chain; below, the functions throw Error(internal)
 
@@ -20,4 +20,4 @@ double tail_ess(const at::Tensor& draws);
 // Integrated autocorrelation time in draws: draws / ESS, without rank normalisation.
 double autocorrelation_time(const at::Tensor& draws);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

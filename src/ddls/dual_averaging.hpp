@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::sampling {
 
 class DualAveraging {
  public:
@@ -28,4 +28,4 @@ class DualAveraging {
   int64_t m_ = 0;
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

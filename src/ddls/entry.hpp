@@ -18,17 +18,17 @@
 
 #include "ddls/registry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // What the fields mean: Sampler. `check` names keys as `keys` does.
 template <typename T>
 struct Entry {
   std::string name, title, summary;
   int colour = 0;
-  std::function<void(Section&, T&)> keys = {};  // empty: no options
-  std::function<std::vector<Conflict>(const T&)> check = {};
+  std::function<void(config::Section&, T&)> keys = {};  // empty: no options
+  std::function<std::vector<config::Conflict>(const T&)> check = {};
   bool uses_ratio = true;
-  ByOptions<T, bool> needs_gradient = true, has_warm_up = false, exact = false;
+  config::ByOptions<T, bool> needs_gradient = true, has_warm_up = false, exact = false;
   std::function<Method(const T&, const SamplerContext&)> make;
   std::vector<Rate> rates = {};
 };
@@ -39,12 +39,13 @@ Sampler described(Entry<T> entry) {
           .title = std::move(entry.title),
           .summary = std::move(entry.summary),
           .colour = entry.colour,
-          .defaults = entry.keys ? Options::of<T>(std::move(entry.keys), std::move(entry.check)) : Options(),
+          .defaults =
+              entry.keys ? config::Options::of<T>(std::move(entry.keys), std::move(entry.check)) : config::Options(),
           .uses_ratio = entry.uses_ratio,
-          .needs_gradient = with_options_as<T>(std::move(entry.needs_gradient)),
-          .has_warm_up = with_options_as<T>(std::move(entry.has_warm_up)),
-          .exact = with_options_as<T>(std::move(entry.exact)),
-          .make = with_options_as<T>(std::move(entry.make)),
+          .needs_gradient = config::with_options_as<T>(std::move(entry.needs_gradient)),
+          .has_warm_up = config::with_options_as<T>(std::move(entry.has_warm_up)),
+          .exact = config::with_options_as<T>(std::move(entry.exact)),
+          .make = config::with_options_as<T>(std::move(entry.make)),
           .rates = std::move(entry.rates)};
 }
 
@@ -55,10 +56,11 @@ inline Rate acceptance_rate() { return {"acceptance", "acceptance", "", "accepta
 
 // The keys of all kernels that adapt a step size.
 template <typename T>
-void bind_warm_up(Section& s, T& o) {
-  s.value("target_acceptance", &o.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
-  s.value("warmup", &o.warmup, "steps of adaptation", at_least(0));
-  s.value("pilot_chains", &o.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+void bind_warm_up(config::Section& s, T& o) {
+  s.value("target_acceptance", &o.target_acceptance, "acceptance that the adaptation aims at", config::inside(0, 1));
+  s.value("warmup", &o.warmup, "steps of adaptation", config::at_least(0));
+  s.value("pilot_chains", &o.pilot_chains, "chains of the adaptation, apart from those that are kept",
+          config::at_least(1));
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 
 #include "ddls/sample_store.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 namespace {
 
@@ -35,7 +35,7 @@ FeatureComponents principal_components_of_many(const at::Tensor& rows, int64_t m
   return chosen_of(mean, variances.flip(0).clamp_min(0).sqrt(), columns.t().flip(0), most, rows);
 }
 
-std::optional<FeatureComponents> feature_components(const Target& target, const Noise& noise) {
+std::optional<FeatureComponents> feature_components(const Target& target, const tensor::Noise& noise) {
   if (!target.features_by) return std::nullopt;
   constexpr IdRange ids{0, 64};
   const at::Tensor z = noise.normal(ids, target.latent_dim, 0, Stream::prior, target.device);
@@ -43,4 +43,4 @@ std::optional<FeatureComponents> feature_components(const Target& target, const 
   return principal_components(target.features_by(target.decode(z, labels), labels), most_components);
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

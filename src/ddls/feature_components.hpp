@@ -9,7 +9,7 @@
 #include "ddls/target.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct FeatureComponents {
   at::Tensor mean, directions;  // [f]; [f, c], orthonormal columns, the most varied first; float32
@@ -26,6 +26,6 @@ FeatureComponents principal_components(const at::Tensor& rows, int64_t most);
 FeatureComponents principal_components_of_many(const at::Tensor& rows, int64_t most);
 
 // Of 64 prior draws of the target: every process gets the same. Nothing where the target gives no features.
-std::optional<FeatureComponents> feature_components(const Target& target, const Noise& noise);
+std::optional<FeatureComponents> feature_components(const Target& target, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

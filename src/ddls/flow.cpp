@@ -6,7 +6,7 @@
 
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr double largest_log_scale = 2;
@@ -15,7 +15,7 @@ constexpr double largest_log_scale = 2;
 at::Tensor masks_of(const FlowShape& shape, uint64_t seed) {
   at::Tensor masks = at::zeros({shape.couplings, shape.dim}, at::kDouble);
   for (int64_t i = 0; i < shape.couplings; ++i) {
-    const at::Tensor u = Noise{seed}.uniform({i / 2, i / 2 + 1}, shape.dim, 0, Stream::init).squeeze(0);
+    const at::Tensor u = tensor::Noise{seed}.uniform({i / 2, i / 2 + 1}, shape.dim, 0, Stream::init).squeeze(0);
     const at::Tensor half = u.argsort().narrow(0, 0, shape.dim / 2);
     masks[i].index_fill_(0, half, 1);
     if (i % 2 == 1) masks[i] = 1 - masks[i];
@@ -38,7 +38,7 @@ at::Tensor RealNvp::initial() const {
   for (int64_t i = 0; i < shape_.couplings; ++i) {
     at::Tensor part = all.narrow(0, i * per_coupling_, per_coupling_);
     const auto fill = [&](int64_t at, int64_t inputs, int64_t layer) {
-      const at::Tensor n = Noise{seed_}.normal({i, i + 1}, inputs * w, 1 + layer, Stream::init).squeeze(0);
+      const at::Tensor n = tensor::Noise{seed_}.normal({i, i + 1}, inputs * w, 1 + layer, Stream::init).squeeze(0);
       part.narrow(0, at, inputs * w).copy_(n / std::sqrt(static_cast<double>(inputs)));
     };
     fill(0, in, 0);
@@ -94,4 +94,4 @@ at::Tensor RealNvp::log_density(const at::Tensor& parameters, const at::Tensor& 
   return -0.5 * back.to.square().sum(1) + back.log_det;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct FlowShape {
   int64_t dim = 1;
@@ -49,4 +49,4 @@ class RealNvp {
   int64_t per_coupling_, parameters_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,14 +10,14 @@
 #include "ddls/pilot_ratios.hpp"
 #include "tensor/adam.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr int64_t rows_per_block = 64;  // so that ranks have something to share
 constexpr int64_t most_checked = 4096;  // draws of q from which its weights are known
 constexpr double largest_gradient = 100;
 
-Noise fit_noise(const Noise& noise) { return {noise.seed ^ 0x666C6F77ULL}; }
+tensor::Noise fit_noise(const tensor::Noise& noise) { return {noise.seed ^ 0x666C6F77ULL}; }
 
 // Pilots as data of the forward divergence.
 struct PilotPool {
@@ -29,7 +29,7 @@ struct Fit {
   const FlowPlan& plan;
   const RealNvp& flow;
   const Target& target;
-  const Noise& noise;  // of the fit
+  const tensor::Noise& noise;  // of the fit
   const std::optional<PilotPool>& pool;
 };
 
@@ -80,9 +80,9 @@ at::Tensor fitted(const Fit& fit, const WarmUp& warm_up, const std::function<voi
   small.block_size = std::min(warm_up.block_size, rows_per_block);
   const BlockPlan blocks = pilot_blocks(fit.plan.batch, small);
   const std::vector<Block> mine = blocks.blocks_of(warm_up.rank, warm_up.ranks);
-  const AdamConfig config{.lr = fit.plan.lr, .beta1 = 0.9, .beta2 = 0.999, .schedule = "cosine"};
+  const config::AdamConfig config{.lr = fit.plan.lr, .beta1 = 0.9, .beta2 = 0.999, .schedule = "cosine"};
   at::Tensor parameters = fit.flow.initial();
-  Adam adam(config, parameters);
+  tensor::Adam adam(config, parameters);
   for (int64_t update = 0; update < fit.plan.updates; ++update) {
     at::Tensor rows = at::zeros({blocks.blocks(), fit.flow.parameters()}, at::kDouble);
     for (const Block& block : mine) rows[block.index].copy_(block_gradient(fit, parameters, block, update));
@@ -91,7 +91,7 @@ at::Tensor fitted(const Fit& fit, const WarmUp& warm_up, const std::function<voi
     const double norm = gradient.norm().item<double>();
     if (norm > largest_gradient) gradient *= largest_gradient / norm;
     if (std::isfinite(norm))
-      adam.step(parameters, gradient.to(parameters.device()), learning_rate(config, update, fit.plan.updates));
+      adam.step(parameters, gradient.to(parameters.device()), tensor::learning_rate(config, update, fit.plan.updates));
     done(update + 1);
   }
   take_from_first(parameters, warm_up);
@@ -99,8 +99,8 @@ at::Tensor fitted(const Fit& fit, const WarmUp& warm_up, const std::function<voi
 }
 
 // [count] float64 log-weights of draws of q, not finite: -inf.
-at::Tensor checked_weights(int64_t count, const FlowProposal& proposal, const Target& target, const Noise& noise,
-                           const WarmUp& warm_up) {
+at::Tensor checked_weights(int64_t count, const FlowProposal& proposal, const Target& target,
+                           const tensor::Noise& noise, const WarmUp& warm_up) {
   const BlockPlan plan = pilot_blocks(count, warm_up);
   at::Tensor all = at::zeros({count}, at::kDouble);
   constexpr int64_t draw = -1;  // no update has it
@@ -134,8 +134,8 @@ at::Tensor FlowProposal::log_prior_over_proposal(const at::Tensor& z, const at::
   return -at::logaddexp(gap + std::log1p(-defensive_), at::full_like(gap, std::log(defensive_)));
 }
 
-FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const Noise& noise, const WarmUp& warm_up) {
-  const Noise own = fit_noise(noise);
+FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
+  const tensor::Noise own = fit_noise(noise);
   const auto tell = [&](int64_t done) {
     if (warm_up.after_step) warm_up.after_step(done, plan.pilots + plan.updates);
   };
@@ -158,4 +158,4 @@ FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const Noise& noi
   return {proposal, ess_fraction(log_w), ess_fraction(checked), log_mean_exp(checked)};
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 #include "ddls/flow.hpp"
 #include "ddls/pilot.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct FlowPlan {
   int64_t couplings = 6, width = 64;
@@ -40,6 +40,6 @@ struct FittedFlow {
 
 // `target` has the gradient where `reverse` is asked for. The work is cut into blocks that ranks share; every rank returns the
 // same bits, those of the first. **Collective** with `warm_up.sum`.
-FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const Noise& noise, const WarmUp& warm_up);
+FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

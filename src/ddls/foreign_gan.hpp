@@ -5,7 +5,7 @@
 
 #include "ddls/target.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct ForeignGan {
   Target target;
@@ -13,4 +13,4 @@ struct ForeignGan {
   uint64_t digest = 0;  // of both files
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

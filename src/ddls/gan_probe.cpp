@@ -10,7 +10,7 @@
 #include "base/log.hpp"
 #include "ddls/labels.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr int64_t most_tried = 512;  // prior draws; of large images fewer, but no fewer than 8
@@ -76,7 +76,7 @@ void check_scores(const std::string& file, const Outputs& outputs, int64_t count
 }
 
 // Sizes of latents that a network may want: those of its weights, and usual ones.
-std::set<int64_t> likely_latents(const ForeignNetwork& network) {
+std::set<int64_t> likely_latents(const tensor::ForeignNetwork& network) {
   std::set<int64_t> sizes{2, 16, 32, 64, 100, 120, 128, 256, 512};
   constexpr int64_t most = 4096;
   if (network.tensors)
@@ -88,8 +88,8 @@ std::set<int64_t> likely_latents(const ForeignNetwork& network) {
 }
 
 // What labels may be wrong about.
-void add_label_remedies(std::vector<Remedy>& remedies, const at::Tensor& input, const at::Tensor& labels,
-                        const ModelConfig& model) {
+void add_label_remedies(std::vector<tensor::Remedy>& remedies, const at::Tensor& input, const at::Tensor& labels,
+                        const config::ModelConfig& model) {
   const auto same = [input] { return input; };
   if (!labels.defined()) {
     remedies.push_back({"it takes labels, too; give model.classes", same,
@@ -107,10 +107,10 @@ void add_label_remedies(std::vector<Remedy>& remedies, const at::Tensor& input, 
        same, [one_hot] { return one_hot; }});
 }
 
-std::vector<Remedy> latent_remedies(const ForeignNetwork& network, const ModelConfig& model, const at::Tensor& z,
-                                    const at::Tensor& labels) {
+std::vector<tensor::Remedy> latent_remedies(const tensor::ForeignNetwork& network, const config::ModelConfig& model,
+                                            const at::Tensor& z, const at::Tensor& labels) {
   const std::string as_image = "z is [n, d] here: begin its forward with z = z[:, :, None, None]";
-  std::vector<Remedy> remedies{{as_image, [z] { return z.unsqueeze(2).unsqueeze(3); }}};
+  std::vector<tensor::Remedy> remedies{{as_image, [z] { return z.unsqueeze(2).unsqueeze(3); }}};
   add_label_remedies(remedies, z, labels, model);
   for (const int64_t size : likely_latents(network)) {
     if (size == z.size(1)) continue;
@@ -123,8 +123,9 @@ std::vector<Remedy> latent_remedies(const ForeignNetwork& network, const ModelCo
   return remedies;
 }
 
-std::vector<Remedy> sample_remedies(const ModelConfig& model, const at::Tensor& x, const at::Tensor& labels) {
-  std::vector<Remedy> remedies;
+std::vector<tensor::Remedy> sample_remedies(const config::ModelConfig& model, const at::Tensor& x,
+                                            const at::Tensor& labels) {
+  std::vector<tensor::Remedy> remedies;
   add_label_remedies(remedies, x, labels, model);
   if (x.dim() != 4) return remedies;
   remedies.push_back({"samples are [n, C, H, W] here: begin its forward with x = x.permute(0, 2, 3, 1)", [x] {
@@ -154,7 +155,7 @@ std::vector<Remedy> sample_remedies(const ModelConfig& model, const at::Tensor& 
 
 // Images of [0, 1] are told from dark or bright ones of [-1, 1] by latents far out, where a generator that can leave
 // [0, 1] does so.
-bool stays_in_unit(const ForeignNetwork& g, const at::Tensor& z, const at::Tensor& labels) {
+bool stays_in_unit(const tensor::ForeignNetwork& g, const at::Tensor& z, const at::Tensor& labels) {
   at::NoGradGuard no_grad;
   for (const double scale : {3.0, 30.0, -30.0}) {
     const at::Tensor x = g(z * scale, labels).front();
@@ -163,7 +164,7 @@ bool stays_in_unit(const ForeignNetwork& g, const at::Tensor& z, const at::Tenso
   return true;
 }
 
-void check_range(const ForeignNetwork& g, const at::Tensor& x, const at::Tensor& z, const at::Tensor& labels) {
+void check_range(const tensor::ForeignNetwork& g, const at::Tensor& x, const at::Tensor& z, const at::Tensor& labels) {
   const double low = x.min().item<double>(), high = x.max().item<double>();
   const double slack = 0.01;
   if (low >= -1 - slack && high <= 1 + slack) {
@@ -193,7 +194,7 @@ void check_range(const ForeignNetwork& g, const at::Tensor& x, const at::Tensor&
 
 // A sigmoid keeps its outputs in [0, 1] whatever it is given; logits, which may be small on samples, leave it on
 // samples made much larger.
-void check_no_sigmoid(const ForeignNetwork& d, const at::Tensor& x, const at::Tensor& labels) {
+void check_no_sigmoid(const tensor::ForeignNetwork& d, const at::Tensor& x, const at::Tensor& labels) {
   at::NoGradGuard no_grad;
   for (const double scale : {1.0, 30.0, -30.0}) {
     const at::Tensor logits = d(x * scale, labels).front();
@@ -221,41 +222,41 @@ void warn_of_scores(const std::string& file, const at::Tensor& scores) {
 
 }  // namespace
 
-std::vector<int64_t> probe_gan(const ForeignNetwork& g, const ForeignNetwork& d, const ModelConfig& model,
-                               c10::Device device) {
-  const Noise noise{0x747279ULL};
+std::vector<int64_t> probe_gan(const tensor::ForeignNetwork& g, const tensor::ForeignNetwork& d,
+                               const config::ModelConfig& model, c10::Device device) {
+  const tensor::Noise noise{0x747279ULL};
   const Prior prior = prior_from_name(model.prior);
   const auto draws = [&](int64_t begin, int64_t count) {
     return latent_of(prior, noise.normal({begin, begin + count}, model.latent_dim, 0, Stream::prior).to(device));
   };
-  ProbeRows latents{draws(0, most_tried), {}};
+  tensor::ProbeRows latents{draws(0, most_tried), {}};
   if (model.classes > 0) latents.labels = label_rule("cycle", model.classes, noise)({0, most_tried}).to(device);
 
-  const Probe of_g{g,
-                   "latent",
-                   {"samples"},
-                   [&](const Outputs& x, int64_t n) { check_samples(g.file, x, n); },
-                   [&](const at::Tensor& z, const at::Tensor& y) { return latent_remedies(g, model, z, y); }};
-  const at::Tensor first = checked_call(of_g, latents.some(0, first_tried)).front();
+  const tensor::Probe of_g{g,
+                           "latent",
+                           {"samples"},
+                           [&](const Outputs& x, int64_t n) { check_samples(g.file, x, n); },
+                           [&](const at::Tensor& z, const at::Tensor& y) { return latent_remedies(g, model, z, y); }};
+  const at::Tensor first = tensor::checked_call(of_g, latents.some(0, first_tried)).front();
   constexpr int64_t most_values = int64_t{1} << 21;
   const int64_t tried = std::clamp<int64_t>(most_values * first_tried / first.numel(), 8, most_tried);
   const int64_t few = std::min<int64_t>(tried, 64);
-  check_function(of_g, latents.some(0, few), draws(most_tried, few) * 0.5);
+  tensor::check_function(of_g, latents.some(0, few), draws(most_tried, few) * 0.5);
   latents = latents.some(0, tried);
-  const ProbeRows samples{check_gradient(of_g, latents), latents.labels};
+  const tensor::ProbeRows samples{tensor::check_gradient(of_g, latents), latents.labels};
   if (samples.input.dim() == 4) check_range(g, samples.input, latents.input, latents.labels);
 
-  const Probe of_d{d,
-                   "sample",
-                   {"logits"},
-                   [&](const Outputs& s, int64_t n) { check_scores(d.file, s, n); },
-                   [&](const at::Tensor& x, const at::Tensor& y) { return sample_remedies(model, x, y); }};
-  checked_call(of_d, samples.some(0, first_tried));
-  check_function(of_d, samples.some(0, few), samples.input.narrow(0, 0, few).flip(0) * 0.3);
-  const at::Tensor scores = check_gradient(of_d, samples);
+  const tensor::Probe of_d{d,
+                           "sample",
+                           {"logits"},
+                           [&](const Outputs& s, int64_t n) { check_scores(d.file, s, n); },
+                           [&](const at::Tensor& x, const at::Tensor& y) { return sample_remedies(model, x, y); }};
+  tensor::checked_call(of_d, samples.some(0, first_tried));
+  tensor::check_function(of_d, samples.some(0, few), samples.input.narrow(0, 0, few).flip(0) * 0.3);
+  const at::Tensor scores = tensor::check_gradient(of_d, samples);
   check_no_sigmoid(d, samples.input, samples.labels);
   warn_of_scores(d.file, scores);
   return samples.input.sizes().slice(1).vec();
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

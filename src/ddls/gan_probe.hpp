@@ -8,13 +8,13 @@
 #include "ddls/prior.hpp"
 #include "tensor/network_probe.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // G.call(z [n, k], labels) -> one tensor: images in [-1, 1] as [n, 1 or 3, H, W] or points [n, d]; D.call(x, labels) ->
 // one tensor of scores, [n] or [n, 1]. float32, differentiable. Returns the shape of a sample. Throws Error(data)
 // naming the file, the cause and the cure (network_probe.hpp); also where images lie in [0, 1] or [0, 255], or scores
 // look like probabilities.
-std::vector<int64_t> probe_gan(const ForeignNetwork& generator, const ForeignNetwork& discriminator,
-                               const ModelConfig& model, c10::Device device);
+std::vector<int64_t> probe_gan(const tensor::ForeignNetwork& generator, const tensor::ForeignNetwork& discriminator,
+                               const config::ModelConfig& model, c10::Device device);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -8,7 +8,7 @@
 
 #include "inference/observer.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 template <typename Run>
@@ -23,8 +23,8 @@ at::Tensor joined(std::vector<at::Tensor> pieces) { return pieces.size() == 1 ? 
 
 }  // namespace
 
-GraphScore::GraphScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes,
-                       OperationObserver* observer)
+GraphScore::GraphScore(inference::Operations generator, inference::Operations ratio, const at::Tensor& like,
+                       int64_t cache_bytes, inference::OperationObserver* observer)
     : networks_(std::make_shared<Networks>(std::move(generator), std::move(ratio))),
       observer_(observer),
       type_(like.scalar_type()),
@@ -35,8 +35,8 @@ GraphScore::GraphScore(Operations generator, Operations ratio, const at::Tensor&
   }
   if (!like.is_cpu()) return;
   at::NoGradGuard no_grad;
-  Tape tape(at::zeros({1}, at::kLong), true);
-  forward_through(networks_->ratio, forward_through(networks_->generator, like, tape), tape);
+  inference::Tape tape(at::zeros({1}, at::kLong), true);
+  inference::forward_through(networks_->ratio, inference::forward_through(networks_->generator, like, tape), tape);
   const int64_t chains = cache_bytes / std::max<int64_t>(tape.largest_row_bytes(), 1);
   micro_batch_ = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(chains, 1))));
 }
@@ -45,8 +45,8 @@ at::Tensor GraphScore::decode(const at::Tensor& z, const at::Tensor& labels) con
   at::NoGradGuard no_grad;
   std::vector<at::Tensor> samples;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
-    Tape tape(y, false);
-    samples.push_back(forward_through(networks_->generator, piece.to(type_), tape).to(z.scalar_type()));
+    inference::Tape tape(y, false);
+    samples.push_back(inference::forward_through(networks_->generator, piece.to(type_), tape).to(z.scalar_type()));
   });
   return joined(std::move(samples));
 }
@@ -61,11 +61,11 @@ at::Tensor GraphScore::log_ratio(const at::Tensor& z, const at::Tensor& labels) 
   at::NoGradGuard no_grad;
   std::vector<at::Tensor> ratios;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
-    Tape tape(y, false);
-    at::Tensor samples = forward_through(networks_->generator, piece.to(type_), tape);
+    inference::Tape tape(y, false);
+    at::Tensor samples = inference::forward_through(networks_->generator, piece.to(type_), tape);
     // Before the ratio, which may write over samples that nobody else holds.
     const at::Tensor term = correction_ ? correction_.term_of(samples, y) : at::Tensor();
-    const at::Tensor logits = forward_through(networks_->ratio, std::move(samples), tape);
+    const at::Tensor logits = inference::forward_through(networks_->ratio, std::move(samples), tape);
     ratios.push_back(correction_ ? logits * correction_.slope_of(y, logits) + term : logits);
   });
   return joined(std::move(ratios));
@@ -75,18 +75,18 @@ GraphScore::Scores GraphScore::scores(const at::Tensor& z, const at::Tensor& lab
   at::NoGradGuard no_grad;
   std::vector<at::Tensor> ratios, gradients;
   for_pieces(z, labels, micro_batch_, [&](const at::Tensor& piece, const at::Tensor& y) {
-    Tape tape(y, true, observer_);
-    at::Tensor samples = forward_through(networks_->generator, piece.to(type_), tape);
+    inference::Tape tape(y, true, observer_);
+    at::Tensor samples = inference::forward_through(networks_->generator, piece.to(type_), tape);
     RatioCorrection::Differentiated term;
     if (correction_) term = correction_.differentiated(samples, y);
-    const at::Tensor logits = forward_through(networks_->ratio, std::move(samples), tape);
+    const at::Tensor logits = inference::forward_through(networks_->ratio, std::move(samples), tape);
     const at::Tensor slope = correction_ ? correction_.slope_of(y, logits) : at::ones_like(logits);
-    at::Tensor of_samples = vjp_through(networks_->ratio, slope, tape);
+    at::Tensor of_samples = inference::vjp_through(networks_->ratio, slope, tape);
     if (correction_) of_samples = of_samples + term.gradient.to(of_samples.scalar_type());
     ratios.push_back(correction_ ? logits * slope + term.value : logits);
-    gradients.push_back(vjp_through(networks_->generator, std::move(of_samples), tape).to(z.scalar_type()));
+    gradients.push_back(inference::vjp_through(networks_->generator, std::move(of_samples), tape).to(z.scalar_type()));
   });
   return {joined(std::move(ratios)), joined(std::move(gradients))};
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

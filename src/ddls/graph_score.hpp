@@ -6,12 +6,12 @@
 #include "ddls/target.hpp"
 #include "inference/operation.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 class GraphScore {
  public:
   struct Networks {
-    Operations generator, ratio;
+    inference::Operations generator, ratio;
   };
 
   // Of the largest activation of a micro-batch: 8 chains of SN-ResNet 32, 32 of SN-DCGAN 32.
@@ -20,8 +20,8 @@ class GraphScore {
   // Tries one chain to see how large activations are: `like` is [1, latent_dim] of the device and type of the graphs. On
   // a GPU blocks stay whole. `observer`: told of what `scores` runs, in networks "generator" and "ratio"; null, or lives
   // longer than this.
-  GraphScore(Operations generator, Operations ratio, const at::Tensor& like, int64_t cache_bytes = usual_cache_bytes,
-             OperationObserver* observer = nullptr);
+  GraphScore(inference::Operations generator, inference::Operations ratio, const at::Tensor& like,
+             int64_t cache_bytes = usual_cache_bytes, inference::OperationObserver* observer = nullptr);
 
   // The same networks, which are shared, with `correction` applied to their ratio.
   GraphScore corrected(RatioCorrection correction) const;
@@ -40,9 +40,9 @@ class GraphScore {
  private:
   std::shared_ptr<const Networks> networks_;
   RatioCorrection correction_;
-  OperationObserver* observer_;
+  inference::OperationObserver* observer_;
   at::ScalarType type_;
   int64_t micro_batch_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

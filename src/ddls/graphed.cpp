@@ -4,14 +4,14 @@
 #include "device/cuda_bridge.hpp"
 #include "device/cuda_graph.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 Target graphed(Target target) {
   if (!target.device.is_cuda()) return target;
-  if (!cuda::built_with_toolkit())
+  if (!device::built_with_toolkit())
     fail(Exit::config, "sample.cuda_graph: this program was built without the CUDA toolkit");
-  using Tensors = cuda::CudaGraph::Tensors;
-  const auto graph = std::make_shared<cuda::CudaGraph>([evaluate = target.evaluate_by](const Tensors& in) -> Tensors {
+  using Tensors = device::CudaGraph::Tensors;
+  const auto graph = std::make_shared<device::CudaGraph>([evaluate = target.evaluate_by](const Tensors& in) -> Tensors {
     const Evaluation e = evaluate(in[0], in.size() > 1 ? in[1] : at::Tensor());
     return {e.log_prior, e.log_ratio, e.grad_log_ratio};
   });
@@ -22,4 +22,4 @@ Target graphed(Target target) {
   return target;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

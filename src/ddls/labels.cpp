@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 DrawnClasses::DrawnClasses(int64_t of_model, std::vector<int64_t> seen) : of_model_(of_model), seen_(std::move(seen)) {
   ensure(std::ranges::all_of(seen_, [&](int64_t label) { return 0 <= label && label < of_model_; }),
@@ -41,7 +41,7 @@ at::Tensor DrawnClasses::drawn_by(const at::Tensor& u) const {
 }
 
 std::function<at::Tensor(IdRange ids)> label_rule(const std::string& rule, const DrawnClasses& classes,
-                                                  const Noise& noise) {
+                                                  const tensor::Noise& noise) {
   if (rule == "cycle") return [classes](IdRange ids) { return classes.in_turn(ids); };
   if (rule == "uniform")
     return [classes, noise](IdRange ids) {
@@ -58,8 +58,8 @@ std::function<at::Tensor(IdRange ids)> label_rule(const std::string& rule, const
   return [fixed](IdRange ids) { return at::full({ids.size()}, fixed, at::kLong); };
 }
 
-void label_chains(Target& target, const std::string& rule, const DrawnClasses& classes, const Noise& noise) {
+void label_chains(Target& target, const std::string& rule, const DrawnClasses& classes, const tensor::Noise& noise) {
   if (classes.conditional()) target.labels_of = label_rule(rule, classes, noise);
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -9,7 +9,7 @@
 #include "ddls/target.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // The classes that are drawn: all that the model has, or those that it has seen samples of. Every draw of a class, of training
 // and of sampling, is one of the two here.
@@ -41,9 +41,9 @@ class DrawnClasses {
 // `rule` is sample.labels. "cycle": in turn; "uniform": drawn; a number: that class. Gives [n] int64 on the CPU. Throws
 // Error(config): not one of these, or a class that is not among `classes`.
 std::function<at::Tensor(IdRange ids)> label_rule(const std::string& rule, const DrawnClasses& classes,
-                                                  const Noise& noise);
+                                                  const tensor::Noise& noise);
 
 // Gives the chains of a conditional target their classes; does nothing for an unconditional model.
-void label_chains(Target& target, const std::string& rule, const DrawnClasses& classes, const Noise& noise);
+void label_chains(Target& target, const std::string& rule, const DrawnClasses& classes, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

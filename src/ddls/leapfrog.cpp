@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
 Particles leapfrog(Particles s, double h, int64_t steps, double temperature, const Target& target,
                    const at::Tensor& labels) {
@@ -20,4 +20,4 @@ at::Tensor hamiltonian(const Particles& s, double temperature) {
   return energy(s.now) / temperature + 0.5 * s.p.square().sum(1);
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 // Time reversible and volume preserving; the energy error over a fixed time is O(h^2).
 #include "ddls/target.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct Particles {
   at::Tensor z, p;  // [n, k]
@@ -18,4 +18,4 @@ Particles leapfrog(Particles start, double h, int64_t steps, double temperature,
 // U(z) + |p|^2 / 2, [n].
 at::Tensor hamiltonian(const Particles& particles, double temperature);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

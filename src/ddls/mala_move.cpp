@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ddls {
+namespace ddls::sampling {
 
 at::Tensor mala_move(Chains& chains, double eps, double b, const at::Tensor& n, const at::Tensor& u,
                      const Target& target) {
@@ -19,4 +19,4 @@ at::Tensor mala_move(Chains& chains, double eps, double b, const at::Tensor& n, 
   return acceptance;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,10 +4,10 @@
 // else the state is z again. One new gradient, at z'. Shared by all methods that mix MALA with other moves.
 #include "ddls/chains.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Moves z and now of `chains`; n: [n, k] normals, u: [n] uniforms. Returns the acceptance probabilities.
 at::Tensor mala_move(Chains& chains, double eps, double inverse_temperature, const at::Tensor& n, const at::Tensor& u,
                      const Target& target);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

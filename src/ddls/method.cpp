@@ -1,8 +1,8 @@
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
-Chains start(const Method& method, IdRange ids, const Target& target, const Noise& noise, int64_t draw) {
+Chains start(const Method& method, IdRange ids, const Target& target, const tensor::Noise& noise, int64_t draw) {
   Chains chains = start_chains(ids, target, noise, draw);
   if (method.start) method.start(chains, draw);
   return chains;
@@ -12,4 +12,4 @@ at::Tensor samples_of(const Method& method, const Chains& chains, const Target& 
   return method.samples ? method.samples(chains) : target.decode(chains.z, chains.labels);
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -15,7 +15,7 @@
 #include "ddls/target.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // What a step costs a chain.
 struct StepCost {
@@ -49,6 +49,6 @@ struct Method {
 at::Tensor samples_of(const Method& method, const Chains& chains, const Target& target);
 
 // start_chains and what the method adds.
-Chains start(const Method& method, IdRange ids, const Target& target, const Noise& noise, int64_t draw = 0);
+Chains start(const Method& method, IdRange ids, const Target& target, const tensor::Noise& noise, int64_t draw = 0);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -8,7 +8,7 @@
 #include "base/json_fields.hpp"
 #include "ddls/curve_file.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -98,4 +98,4 @@ Json method_record(const fs::path& folder) {
   return record;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

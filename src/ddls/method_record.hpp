@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-namespace ddls {
+namespace ddls::sampling {
 
 // count, seconds, whether the kernel is exact, and for chains: steps, speed, temperature, R-hat and ESS, the mean of every rate (acceptance, divergent,
 // swap_acceptance, jump_probability) and of the squared jump over all steps, and what an effective draw costs:
@@ -12,4 +12,4 @@ namespace ddls {
 // Throws Error: missing (no samples), data (damaged).
 nlohmann::ordered_json method_record(const std::filesystem::path& samples_folder);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,11 +4,11 @@
 
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 Target make_noised_target(std::function<at::Tensor(const at::Tensor&, const at::Tensor&)> generate,
                           std::function<at::Tensor(const at::Tensor&, const at::Tensor&)> score, int64_t latent_dim,
-                          const SampleShape& sample, double noise_std, c10::Device device, Prior prior) {
+                          const models::SampleShape& sample, double noise_std, c10::Device device, Prior prior) {
   const int64_t noise_dim = c10::multiply_integers(sample);
   const auto noised = [=](const at::Tensor& w, const at::Tensor& labels) {
     const at::Tensor x = generate(latent_of(prior, w.narrow(1, 0, latent_dim)), labels);
@@ -21,8 +21,8 @@ Target make_noised_target(std::function<at::Tensor(const at::Tensor&, const at::
   return target;
 }
 
-Target make_noised_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, const SampleShape& sample,
-                          double noise_std, c10::Device device, Prior prior) {
+Target make_noised_target(models::NetworkPtr generator, models::NetworkPtr ratio, int64_t latent_dim,
+                          const models::SampleShape& sample, double noise_std, c10::Device device, Prior prior) {
   freeze(*generator);
   freeze(*ratio);
   Target target =
@@ -33,4 +33,4 @@ Target make_noised_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent
   return target;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ddls {
+namespace ddls::sampling {
 
 double pcn_noise(double size) { return 1 / std::sqrt(1 + 1 / (size * size)); }
 
@@ -37,4 +37,4 @@ at::Tensor pcn_move(Chains& chains, const PcnMove& move, const at::Tensor& n, co
   return acceptance;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

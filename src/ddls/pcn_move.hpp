@@ -7,7 +7,7 @@
 // sqrt(8 d) n)/(2 + d): one b serves both. The acceptance does not fall with the dimension where r does not vary more with it.
 #include "ddls/chains.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct PcnMove {
   double size = 1;  // h > 0, b = h / sqrt(1 + h^2): any h is a valid move; h -> infinity proposes prior draws
@@ -28,4 +28,4 @@ double pcn_acceptance(double asked, bool langevin);
 at::Tensor pcn_move(Chains& chains, const PcnMove& move, const at::Tensor& n, const at::Tensor& u,
                     const Target& target);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -6,11 +6,11 @@
 
 #include "ddls/dual_averaging.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 // Its own key: chains that are kept are independent of the pilots.
-Noise pilot_noise(const Noise& noise) { return {noise.seed ^ 0x70696C6F74ULL}; }
+tensor::Noise pilot_noise(const tensor::Noise& noise) { return {noise.seed ^ 0x70696C6F74ULL}; }
 
 struct Pilots {
   Block block;
@@ -31,10 +31,10 @@ BlockPlan pilot_blocks(int64_t count, const WarmUp& warm_up) {
   return {count, (count + blocks - 1) / blocks};
 }
 
-std::vector<double> adapted_steps(const PilotPlan& plan, const Target& target, const Noise& noise,
+std::vector<double> adapted_steps(const PilotPlan& plan, const Target& target, const tensor::Noise& noise,
                                   const WarmUp& warm_up, const PilotMove& move,
-                                  const std::function<void(Chains&, const Noise&)>& start) {
-  const Noise own = pilot_noise(noise);
+                                  const std::function<void(Chains&, const tensor::Noise&)>& start) {
+  const tensor::Noise own = pilot_noise(noise);
   const BlockPlan blocks = pilot_blocks(plan.chains, warm_up);
   std::vector<Pilots> mine;
   for (const Block& block : blocks.blocks_of(warm_up.rank, warm_up.ranks)) {
@@ -59,4 +59,4 @@ std::vector<double> adapted_steps(const PilotPlan& plan, const Target& target, c
   return h;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -7,7 +7,7 @@
 
 #include "ddls/chains.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Who takes part. Default: one process on its own.
 struct WarmUp {
@@ -39,12 +39,12 @@ struct PilotPlan {
 
 // One step with these step sizes; returns the acceptance probabilities that belong to each, [n].
 using PilotMove =
-    std::function<std::vector<at::Tensor>(Chains&, int64_t step, const std::vector<double>& h, const Noise&)>;
+    std::function<std::vector<at::Tensor>(Chains&, int64_t step, const std::vector<double>& h, const tensor::Noise&)>;
 
 // Returns the averaged step sizes of dual averaging (dual_averaging.hpp), to be frozen. `start`: what the method adds to
 // chains that have just started.
-std::vector<double> adapted_steps(const PilotPlan& plan, const Target& target, const Noise& noise,
+std::vector<double> adapted_steps(const PilotPlan& plan, const Target& target, const tensor::Noise& noise,
                                   const WarmUp& warm_up, const PilotMove& move,
-                                  const std::function<void(Chains&, const Noise&)>& start = {});
+                                  const std::function<void(Chains&, const tensor::Noise&)>& start = {});
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -7,9 +7,9 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
-at::Tensor pilot_ratios(int64_t pilots, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+at::Tensor pilot_ratios(int64_t pilots, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   const BlockPlan plan = pilot_blocks(pilots, warm_up);
   const std::vector<Block> mine = plan.blocks_of(warm_up.rank, warm_up.ranks);
   at::Tensor all = at::zeros({pilots}, at::kDouble);
@@ -28,7 +28,7 @@ at::Tensor pilot_ratios(int64_t pilots, const Target& target, const Noise& noise
   return all;
 }
 
-at::Tensor pilot_latents(int64_t pilots, const Target& target, const Noise& noise) {
+at::Tensor pilot_latents(int64_t pilots, const Target& target, const tensor::Noise& noise) {
   return noise.normal({0, pilots}, target.latent_dim, 0, Stream::pilot, target.device);
 }
 
@@ -51,4 +51,4 @@ std::map<std::string, double> prior_weights(const at::Tensor& log_ratio) {
   return {{"ess_fraction", ess_fraction(log_ratio)}, {"log_z", log_mean_exp(log_ratio)}};
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -5,7 +5,7 @@
 #include <limits>
 #include <map>
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 size_t place(int64_t i) { return static_cast<size_t>(i); }
@@ -118,4 +118,4 @@ std::vector<int64_t> resample(std::vector<double>& weights, const Groups& groups
   return from;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ddls {
+namespace ddls::sampling {
 
 using Groups = std::vector<std::vector<int64_t>>;  // the particles of each, in order
 
@@ -31,4 +31,4 @@ void reweight(std::vector<double>& weights, const std::vector<double>& ratios, c
 // Systematic resampling within each group (Kitagawa 1996), u in (0, 1): which particle each one becomes. Sets the weights to 1.
 std::vector<int64_t> resample(std::vector<double>& weights, const Groups& groups, double u);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 Prior prior_from_name(const std::string& name) {
   if (name == "normal") return Prior::normal;
@@ -25,4 +25,4 @@ at::Tensor latent_of(Prior prior, const at::Tensor& w) {
   return at::erfinv(at::erf(w / sqrt2) * std::erf(truncation_bound / sqrt2)) * sqrt2;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

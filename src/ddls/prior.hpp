@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace ddls {
+namespace ddls::sampling {
 
 enum class Prior {
   normal,            // z = w
@@ -20,4 +20,4 @@ Prior prior_from_name(const std::string& name);  // throws Error(config)
 // Elementwise and differentiable. For the normal prior it is `w` itself.
 at::Tensor latent_of(Prior prior, const at::Tensor& w);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "ddls/pilot_ratios.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 // Of each label's draws, float64; draws whose ratio is not finite have no weight.
@@ -43,7 +43,8 @@ void PriorPool::check(const at::Tensor& labels, const char* key) const {
     fail(Exit::config, "{}: {} draws are too few, some class has none", key, z.size(0));
 }
 
-PriorPool prior_pool(int64_t draws, const Target& target, const Noise& noise, const WarmUp& warm_up, const char* who) {
+PriorPool prior_pool(int64_t draws, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up,
+                     const char* who) {
   const at::Tensor r = pilot_ratios(draws, target, noise, warm_up);
   PriorPool pool{pilot_latents(draws, target, noise),
                  r.to(at::kFloat),
@@ -65,7 +66,7 @@ PriorPool prior_pool(int64_t draws, const Target& target, const Noise& noise, co
   return pool;
 }
 
-Method started_from(PriorPool pool, Method method, const Target& target, const Noise& noise) {
+Method started_from(PriorPool pool, Method method, const Target& target, const tensor::Noise& noise) {
   method.warm_up["start_ess_fraction"] = pool.weights.at("ess_fraction");
   method.start = [pool = std::move(pool), target, noise, then = method.start](Chains& chains, int64_t draw) {
     pool.check(chains.labels, "sample.start_pool");
@@ -77,4 +78,4 @@ Method started_from(PriorPool pool, Method method, const Target& target, const N
   return method;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -5,7 +5,7 @@
 #include "ddls/method.hpp"
 #include "ddls/pilot.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct PriorPool {
   at::Tensor z;             // [P, k] float32, by label, on the target's device, as all of these
@@ -23,10 +23,11 @@ struct PriorPool {
 };
 
 // **Collective** with `warm_up.sum`. Error(data) where no draw has a finite ratio; `who` begins the message.
-PriorPool prior_pool(int64_t draws, const Target& target, const Noise& noise, const WarmUp& warm_up, const char* who);
+PriorPool prior_pool(int64_t draws, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up,
+                     const char* who);
 
 // The method with chains that start at draws of the pool by weight: for kernels that leave p0 e^r as it is, nothing of a start is
 // left to forget but the error of an importance sample.
-Method started_from(PriorPool pool, Method method, const Target& target, const Noise& noise);
+Method started_from(PriorPool pool, Method method, const Target& target, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

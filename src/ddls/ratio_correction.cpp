@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
 at::Tensor RatioCorrection::slope_of(const at::Tensor& labels, const at::Tensor& like) const {
   const at::Tensor typed = slopes.to(like.options());
@@ -28,4 +28,4 @@ RatioCorrection::Differentiated RatioCorrection::differentiated(const at::Tensor
   return {value.detach(), torch::autograd::grad({value.sum()}, {leaf}).front()};
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct RatioCorrection {
   // [1], or [classes] where the label chooses.
@@ -26,4 +26,4 @@ struct RatioCorrection {
   Differentiated differentiated(const at::Tensor& samples, const at::Tensor& labels) const;
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

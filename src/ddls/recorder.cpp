@@ -6,7 +6,7 @@
 
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 // Steps 0, every, 2*every, ..., and the last.
@@ -28,7 +28,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 // The same directions in every run, so that runs can be compared.
 at::Tensor random_directions(int64_t dim) {
   constexpr uint64_t fixed_key = 0x70726F6A656374ULL;
-  const at::Tensor rows = Noise{fixed_key}.normal({0, trace_projections}, dim, 0, Stream::projection);
+  const at::Tensor rows = tensor::Noise{fixed_key}.normal({0, trace_projections}, dim, 0, Stream::projection);
   return (rows / rows.norm(2, 1, true)).t().contiguous();
 }
 
@@ -45,10 +45,10 @@ void load_list(std::vector<at::Tensor>& list, const at::Tensor& saved) {
 }  // namespace
 
 at::Tensor as_stored(const at::Tensor& samples) {
-  return (samples.dim() == 4 ? quantise(samples) : samples).contiguous();
+  return (samples.dim() == 4 ? tensor::quantise(samples) : samples).contiguous();
 }
 
-RecordPlan plan_records(const SampleConfig& config, int64_t steps) {
+RecordPlan plan_records(const config::SampleConfig& config, int64_t steps) {
   RecordPlan plan;
   plan.records = every_nth(steps, config.record_every);
   if (config.snapshot_every > 0 && steps > 0) plan.snapshots = every_nth(steps, config.snapshot_every);
@@ -141,18 +141,18 @@ BlockResult Recorder::result(const Chains& chains) const {
   return r;
 }
 
-NamedTensors Recorder::save() const {
-  NamedTensors saved{{"curves", joined(curves_, at::kDouble)},
-                     {"snapshots", joined(snapshots_, at::kFloat)},
-                     {"path_latents", joined(path_latents_, at::kFloat)},
-                     {"path_samples", joined(path_samples_, at::kFloat)},
-                     {"traces", joined(traces_, at::kFloat)},
-                     {"counts", at::tensor({steps_since_, restarted_since_}, at::kLong)}};
+tensor::NamedTensors Recorder::save() const {
+  tensor::NamedTensors saved{{"curves", joined(curves_, at::kDouble)},
+                             {"snapshots", joined(snapshots_, at::kFloat)},
+                             {"path_latents", joined(path_latents_, at::kFloat)},
+                             {"path_samples", joined(path_samples_, at::kFloat)},
+                             {"traces", joined(traces_, at::kFloat)},
+                             {"counts", at::tensor({steps_since_, restarted_since_}, at::kLong)}};
   if (since_.defined()) saved["since"] = since_.cpu();
   return saved;
 }
 
-void Recorder::load(const NamedTensors& saved) {
+void Recorder::load(const tensor::NamedTensors& saved) {
   load_list(curves_, saved.at("curves"));
   load_list(snapshots_, saved.at("snapshots"));
   load_list(path_latents_, saved.at("path_latents"));
@@ -163,4 +163,4 @@ void Recorder::load(const NamedTensors& saved) {
   since_ = saved.contains("since") ? saved.at("since").to(target_.device) : at::Tensor();
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

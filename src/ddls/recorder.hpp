@@ -12,7 +12,7 @@
 #include "ddls/method.hpp"
 #include "ddls/sample_store.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Which steps are recorded (curves, trajectories, traces) and stored whole (snapshots). Step 0 is the start, step N the end.
 struct RecordPlan {
@@ -22,7 +22,7 @@ struct RecordPlan {
   // Of the target, for these scalars: the same in all blocks of a run. Nothing: they are left out.
   std::optional<FeatureComponents> components = {};
 };
-RecordPlan plan_records(const SampleConfig& config, int64_t steps);
+RecordPlan plan_records(const config::SampleConfig& config, int64_t steps);
 
 // As stored: images quantised once, points as they are. Dense, on the same device.
 at::Tensor as_stored(const at::Tensor& samples);
@@ -39,8 +39,8 @@ class Recorder {
   // Its latents, samples and labels are still on the target's device.
   BlockResult result(const Chains& chains) const;
 
-  NamedTensors save() const;
-  void load(const NamedTensors& saved);
+  tensor::NamedTensors save() const;
+  void load(const tensor::NamedTensors& saved);
 
  private:
   void record(const Chains& chains, int64_t step);
@@ -60,4 +60,4 @@ class Recorder {
   std::vector<at::Tensor> curves_, snapshots_, path_latents_, path_samples_, traces_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "ddls/prior_pool.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // The list: a line per sampler, methods/*.cpp end in NAME_sampler().
 #define DDLS_SAMPLERS(entry)                                                                                        \
@@ -36,7 +36,7 @@ std::vector<Rate> rates_of(std::span<const Sampler> all) {
   return rates;
 }
 
-void add_samplers(SampleConfig& config, std::span<const Sampler> all) {
+void add_samplers(config::SampleConfig& config, std::span<const Sampler> all) {
   for (const Sampler& sampler : all)
     config.samplers.push_back({sampler.name, sampler.summary, sampler.defaults, sampler.uses_ratio});
 }
@@ -51,10 +51,10 @@ const Sampler& need_sampler(const std::string& name) {
 
 }  // namespace
 
-Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise,
-                   const WarmUp& warm_up) {
+Method make_method(const std::string& name, const config::SampleConfig& config, const Target& target,
+                   const tensor::Noise& noise, const WarmUp& warm_up) {
   const Sampler& sampler = need_sampler(name);
-  const Options& options = config.options_of(name);
+  const config::Options& options = config.options_of(name);
   Method method = sampler.make(options, {target, noise, warm_up});
   method.name = name;
   method.exact = sampler.exact(options);
@@ -63,16 +63,16 @@ Method make_method(const std::string& name, const SampleConfig& config, const Ta
                       noise);
 }
 
-bool starts_from_pool(const std::string& name, const SampleConfig& config) {
+bool starts_from_pool(const std::string& name, const config::SampleConfig& config) {
   return config.start_pool > 0 && need_sampler(name).exact(config.options_of(name));
 }
 
-bool needs_gradient(const std::string& name, const SampleConfig& config) {
+bool needs_gradient(const std::string& name, const config::SampleConfig& config) {
   return need_sampler(name).needs_gradient(config.options_of(name));
 }
 
-bool has_warm_up(const std::string& name, const SampleConfig& config) {
+bool has_warm_up(const std::string& name, const config::SampleConfig& config) {
   return starts_from_pool(name, config) || need_sampler(name).has_warm_up(config.options_of(name));
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

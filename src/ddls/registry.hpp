@@ -10,7 +10,7 @@
 #include "config/config.hpp"
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // A number that a kernel's steps set (Chains::rates), as a reader meets it.
 struct Rate {
@@ -21,7 +21,7 @@ struct Rate {
 
 struct SamplerContext {
   const Target& target;
-  const Noise& noise;
+  const tensor::Noise& noise;
   const WarmUp& warm_up;
 };
 
@@ -30,15 +30,15 @@ struct Sampler {
   std::string title;    // in tables and figures
   std::string summary;  // of its section
   int colour = 0;       // 1 to 8 of the palette; 0: any
-  Options defaults;
+  config::Options defaults;
   bool uses_ratio = true;  // its samples depend on the density ratio
 
   // As configured. Whether it uses grad r: the others are given targets `without_gradient`, and the costs that they name
   // are with these. Whether it has a warm-up (pilot.hpp). Whether its kernel samples p0 e^r without a bias of its own: in
   // the limit of many steps, whatever the step size.
-  std::function<bool(const Options&)> needs_gradient, has_warm_up, exact;
+  std::function<bool(const config::Options&)> needs_gradient, has_warm_up, exact;
   // A warm-up is made here: with `warm_up.sum` this is then collective, and what a rank throws is its own.
-  std::function<Method(const Options&, const SamplerContext&)> make;
+  std::function<Method(const config::Options&, const SamplerContext&)> make;
   std::vector<Rate> rates = {};  // that it sets in some configuration
 };
 
@@ -52,14 +52,14 @@ const Sampler* find_sampler(const std::string& name, std::span<const Sampler> al
 std::vector<Rate> rates_of(std::span<const Sampler> all = samplers());
 
 // Gives the configuration its samplers with their defaults.
-void add_samplers(SampleConfig& config, std::span<const Sampler> all = samplers());
+void add_samplers(config::SampleConfig& config, std::span<const Sampler> all = samplers());
 
 // What is configured. Throws Error(config) for a name that is not a sampler's. make_method: see Sampler::make.
-Method make_method(const std::string& name, const SampleConfig& config, const Target& target, const Noise& noise,
-                   const WarmUp& warm_up = {});
-bool needs_gradient(const std::string& name, const SampleConfig& config);
+Method make_method(const std::string& name, const config::SampleConfig& config, const Target& target,
+                   const tensor::Noise& noise, const WarmUp& warm_up = {});
+bool needs_gradient(const std::string& name, const config::SampleConfig& config);
 // Whether its chains start at a weighted draw (sample.start_pool): those of exact kernels do.
-bool starts_from_pool(const std::string& name, const SampleConfig& config);
-bool has_warm_up(const std::string& name, const SampleConfig& config);
+bool starts_from_pool(const std::string& name, const config::SampleConfig& config);
+bool has_warm_up(const std::string& name, const config::SampleConfig& config);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -11,7 +11,7 @@
 #include "base/log.hpp"
 #include "ddls/sample_store.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -36,7 +36,7 @@ std::vector<Rows> rows_of(const BlockResult& result) {
   return all;
 }
 
-NpzWriter::Entry whole(const Rows& rows, int64_t count) {
+tensor::NpzWriter::Entry whole(const Rows& rows, int64_t count) {
   std::vector<int64_t> sizes = rows.rows.sizes().vec();
   sizes.front() = count;
   return {rows.array, rows.rows.scalar_type(), sizes};
@@ -84,7 +84,7 @@ RowFiles write_rows(const fs::path& folder, const Block& block, const BlockResul
     size_t end = i;
     for (; end < all.size() && all[end].file == file.name; ++end) file.arrays.push_back(whole(all[end], count));
     make_folder((folder / file.name).parent_path());
-    NpzRows rows(folder / file.name, file.arrays);
+    tensor::NpzRows rows(folder / file.name, file.arrays);
     for (size_t a = 0; i < end; ++i, ++a) file.crcs.push_back(rows.write(a, block.ids.begin, all[i].rows));
     rows.sync();
     files.push_back(std::move(file));
@@ -96,7 +96,7 @@ void remove_unfit_files(const fs::path& folder, const RowFiles& files) {
   for (const RowFile& file : files) {
     if (!fs::exists(folder / file.name)) continue;
     try {
-      const NpzRows opened(folder / file.name, file.arrays);
+      const tensor::NpzRows opened(folder / file.name, file.arrays);
     } catch (const Error& error) {
       log::warning("{}; its blocks are computed again", error.what());
       fs::remove_all(folder / file.name);
@@ -107,7 +107,7 @@ void remove_unfit_files(const fs::path& folder, const RowFiles& files) {
 bool rows_verify(const fs::path& folder, const Block& block, const RowFiles& files) {
   for (const RowFile& file : files) {
     if (!fs::exists(folder / file.name)) return false;
-    const NpzRows rows(folder / file.name, file.arrays);
+    const tensor::NpzRows rows(folder / file.name, file.arrays);
     for (size_t a = 0; a < file.arrays.size(); ++a)
       if (rows.checksum(a, block.ids.begin, block.ids.size()) != file.crcs[a]) return false;
   }
@@ -119,16 +119,16 @@ std::vector<std::pair<std::string, std::string>> seal_rows(const fs::path& folde
   std::vector<std::pair<std::string, std::string>> hashes;
   for (size_t f = 0; f < blocks.front().size(); ++f) {
     const RowFile& first = blocks.front()[f];
-    NpzRows rows(folder / first.name, first.arrays);
+    tensor::NpzRows rows(folder / first.name, first.arrays);
     std::vector<uint32_t> crcs(first.arrays.size(), 0);
     for (size_t b = 0; b < blocks.size(); ++b) {
       const auto count = static_cast<uint64_t>(plan.block(static_cast<int64_t>(b)).ids.size());
       for (size_t a = 0; a < crcs.size(); ++a)
-        crcs[a] = joined_crc(crcs[a], blocks[b].at(f).crcs.at(a), count * rows.row_bytes(a));
+        crcs[a] = tensor::joined_crc(crcs[a], blocks[b].at(f).crcs.at(a), count * rows.row_bytes(a));
     }
     hashes.emplace_back(first.name, rows.seal(crcs));
   }
   return hashes;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

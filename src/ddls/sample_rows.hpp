@@ -9,14 +9,14 @@
 #include "base/blocks.hpp"
 #include "tensor/npz_rows.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct BlockResult;  // ddls/sample_store.hpp
 
 struct RowFile {
-  std::string name;                      // "samples.npz", "snapshots/step-000010.npz"
-  std::vector<NpzWriter::Entry> arrays;  // of all chains
-  std::vector<uint32_t> crcs;            // of this block's rows, one per array
+  std::string name;                              // "samples.npz", "snapshots/step-000010.npz"
+  std::vector<tensor::NpzWriter::Entry> arrays;  // of all chains
+  std::vector<uint32_t> crcs;                    // of this block's rows, one per array
 };
 using RowFiles = std::vector<RowFile>;
 
@@ -35,4 +35,4 @@ bool rows_verify(const std::filesystem::path& folder, const Block& block, const 
 std::vector<std::pair<std::string, std::string>> seal_rows(const std::filesystem::path& folder, const BlockPlan& plan,
                                                            const std::vector<RowFiles>& blocks);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -13,7 +13,7 @@
 #include "ddls/trace_summary.hpp"
 #include "tensor/safetensors.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -24,19 +24,19 @@ Json manifest_of(const fs::path& folder) {
   return Json::parse(read_file(folder / manifest_name), nullptr, /*allow_exceptions=*/false);
 }
 
-at::Tensor need(const SafeTensors& file, const std::string& name, const fs::path& path) {
+at::Tensor need(const tensor::SafeTensors& file, const std::string& name, const fs::path& path) {
   const auto found = file.tensors.find(name);
   if (found == file.tensors.end())
     fail(Exit::data, "{}: no tensor '{}'; delete the file and start again", path.string(), name);
   return found->second;
 }
 
-bool is_of(const SafeTensors& block, const SampleKey& key) {
+bool is_of(const tensor::SafeTensors& block, const SampleKey& key) {
   const auto found = block.metadata.find("key");
   return found != block.metadata.end() && found->second == key.text;
 }
 
-RowFiles row_files_of(const SafeTensors& block, const fs::path& path) {
+RowFiles row_files_of(const tensor::SafeTensors& block, const fs::path& path) {
   const auto rows = block.metadata.find("rows");
   // Blocks of older programs hold all their rows themselves.
   if (rows == block.metadata.end()) fail(Exit::data, "'{}' is a block of an older version", path.string());
@@ -160,7 +160,7 @@ void SampleStore::prepare() {
   for (int64_t i = 0; i < plan_.blocks(); ++i) {  // all blocks of this key name the same files
     if (!fs::exists(block_path(i))) continue;
     try {
-      const SafeTensors block = read_safetensors(block_path(i));
+      const tensor::SafeTensors block = tensor::read_safetensors(block_path(i));
       if (is_of(block, key_)) return remove_unfit_files(rows_folder(), row_files_of(block, block_path(i)));
     } catch (const Error&) {  // `has` says so
     }
@@ -171,7 +171,7 @@ bool SampleStore::has(const Block& block) const {
   const fs::path path = block_path(block.index);
   if (!fs::exists(path)) return false;
   try {
-    const SafeTensors file = read_safetensors(path);
+    const tensor::SafeTensors file = tensor::read_safetensors(path);
     if (!is_of(file, key_)) return false;
     if (rows_verify(rows_folder(), block, row_files_of(file, path))) return true;
     log::warning("{}: its rows are not there as they were written; the block is computed again", path.string());
@@ -183,24 +183,24 @@ bool SampleStore::has(const Block& block) const {
 
 void SampleStore::write(const Block& block, const BlockResult& result) {
   const RowFiles rows = write_rows(rows_folder(), block, result, plan_.count);
-  write_safetensors(block_path(block.index),
-                    {{"curves", result.curves},
-                     {"trajectory_latents", result.trajectory_latents},
-                     {"trajectory_samples", result.trajectory_samples},
-                     {"traces", result.traces}},
-                    {{"key", key_.text}, {"rows", to_text(rows)}});
+  tensor::write_safetensors(block_path(block.index),
+                            {{"curves", result.curves},
+                             {"trajectory_latents", result.trajectory_latents},
+                             {"trajectory_samples", result.trajectory_samples},
+                             {"traces", result.traces}},
+                            {{"key", key_.text}, {"rows", to_text(rows)}});
   fs::remove(state_path(block.index));
 }
 
-void SampleStore::write_state(const Block& block, const NamedTensors& state) {
-  write_safetensors(state_path(block.index), state, {{"key", key_.text}});
+void SampleStore::write_state(const Block& block, const tensor::NamedTensors& state) {
+  tensor::write_safetensors(state_path(block.index), state, {{"key", key_.text}});
 }
 
-std::optional<NamedTensors> SampleStore::read_state(const Block& block) const {
+std::optional<tensor::NamedTensors> SampleStore::read_state(const Block& block) const {
   const fs::path path = state_path(block.index);
   if (!fs::exists(path)) return std::nullopt;
   try {
-    SafeTensors file = read_safetensors(path);
+    tensor::SafeTensors file = tensor::read_safetensors(path);
     if (file.metadata["key"] == key_.text) return std::move(file.tensors);
   } catch (const Error& error) {
     log::warning("{}; the block starts from its first step", error.what());
@@ -217,7 +217,7 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
   std::vector<RowFiles> rows;
   for (int64_t i = 0; i < plan_.blocks(); ++i) {  // in block order: the same bytes whoever made the blocks
     const fs::path path = block_path(i);
-    const SafeTensors block = read_safetensors(path);
+    const tensor::SafeTensors block = tensor::read_safetensors(path);
     if (!is_of(block, key_)) fail(Exit::data, "{} belongs to another run; delete it", path.string());
     rows.push_back(row_files_of(block, path));
     sums += need(block, "curves", path);
@@ -238,9 +238,9 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
     fail(error.code(), "{}; start again: the blocks concerned are made anew", error.what());
   }
   if (!path_latents.empty()) {
-    write_npz(made / "trajectories.npz", {{"latents", at::cat(path_latents, 1)},
-                                          {"samples", at::cat(path_samples, 1)},
-                                          {"steps", at::tensor(record_steps, at::kLong)}});
+    tensor::write_npz(made / "trajectories.npz", {{"latents", at::cat(path_latents, 1)},
+                                                  {"samples", at::cat(path_samples, 1)},
+                                                  {"steps", at::tensor(record_steps, at::kLong)}});
     files["trajectories.npz"] = sha256_of_file(made / "trajectories.npz");
   }
   const Curves curves = curves_of(method, sums, record_steps, plan_.count);
@@ -273,4 +273,4 @@ void SampleStore::assemble(const Method& method, const std::vector<int64_t>& rec
   move_into_place();
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -15,7 +15,7 @@
 #include "ddls/method.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // The columns of the curves: per recorded step, summed over the chains of a block (float64) or of all blocks. Values
 // now; then jump2 and the method's rates, means over the steps since the last record; then how many chains started
@@ -63,8 +63,9 @@ class SampleStore {
   bool has(const Block& block) const;                         // present under this key, and it and its rows verify
   void write(const Block& block, const BlockResult& result);  // and removes its saved state
   // The state of a block that is not finished, to go on from after a kill; by any rank.
-  void write_state(const Block& block, const NamedTensors& state);
-  std::optional<NamedTensors> read_state(const Block& block) const;  // nothing: none of this key, or damaged (logged)
+  void write_state(const Block& block, const tensor::NamedTensors& state);
+  std::optional<tensor::NamedTensors> read_state(
+      const Block& block) const;  // nothing: none of this key, or damaged (logged)
   // One process, when every block is there. `record_steps` name the rows of curves. `time` and `class_names` (of class i;
   // empty: its number) are for the manifest alone. Completes samples.npz, latents.npz, trajectories.npz,
   // snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json. Error(data) where rows are not those that a block wrote: its
@@ -84,4 +85,4 @@ class SampleStore {
   BlockPlan plan_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

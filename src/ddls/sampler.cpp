@@ -6,19 +6,19 @@
 #include "base/log.hpp"
 #include "ddls/block_writer.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr const char* recorder_prefix = "recorder.";
 constexpr const char* extra_prefix = "extra.";
 
 // All that decides how a block goes on.
-NamedTensors state_of(const Chains& chains, const Recorder& recorder, int64_t step, int64_t restarts) {
-  NamedTensors state{{"z", chains.z},
-                     {"log_prior", chains.now.log_prior},
-                     {"log_ratio", chains.now.log_ratio},
-                     {"grad_log_ratio", chains.now.grad_log_ratio},
-                     {"progress", at::tensor({step, restarts}, at::kLong)}};
+tensor::NamedTensors state_of(const Chains& chains, const Recorder& recorder, int64_t step, int64_t restarts) {
+  tensor::NamedTensors state{{"z", chains.z},
+                             {"log_prior", chains.now.log_prior},
+                             {"log_ratio", chains.now.log_ratio},
+                             {"grad_log_ratio", chains.now.grad_log_ratio},
+                             {"progress", at::tensor({step, restarts}, at::kLong)}};
   for (const auto& [name, value] : chains.extra) state[extra_prefix + name] = value;
   for (auto& [name, value] : state) value = value.cpu().contiguous();
   for (const auto& [name, value] : recorder.save()) state[recorder_prefix + name] = value;
@@ -26,14 +26,14 @@ NamedTensors state_of(const Chains& chains, const Recorder& recorder, int64_t st
 }
 
 // The part of `state` whose names start with `prefix`, without it.
-NamedTensors part_of(const NamedTensors& state, const std::string& prefix) {
-  NamedTensors part;
+tensor::NamedTensors part_of(const tensor::NamedTensors& state, const std::string& prefix) {
+  tensor::NamedTensors part;
   for (const auto& [name, value] : state)
     if (name.starts_with(prefix)) part[name.substr(prefix.size())] = value;
   return part;
 }
 
-Chains chains_of(const NamedTensors& state, const Block& block, const Target& target) {
+Chains chains_of(const tensor::NamedTensors& state, const Block& block, const Target& target) {
   const auto to = [&](const char* name) { return state.at(name).to(target.device); };
   Chains chains{.ids = block.padded, .z = to("z"), .now = {to("log_prior"), to("log_ratio"), to("grad_log_ratio")}};
   if (target.labels_of) chains.labels = target.labels_of(block.padded).to(target.device);
@@ -54,7 +54,7 @@ at::Tensor lost_chains(const Chains& chains) {
 
 // Lost chains start anew at the prior draw of (id, step). Returns their rows.
 std::vector<int64_t> restart_lost(Chains& chains, int64_t step, const Method& method, const Target& target,
-                                  const Noise& noise) {
+                                  const tensor::Noise& noise) {
   const at::Tensor lost = lost_chains(chains);
   if (!lost.any().item<bool>()) return {};
   const Chains fresh = start(method, chains.ids, target, noise, step);
@@ -69,7 +69,7 @@ std::vector<int64_t> restart_lost(Chains& chains, int64_t step, const Method& me
 }
 
 // run_block, whose result is still on the target's device.
-std::optional<BlockResult> run_chains(const Method& method, const Target& target, const Noise& noise,
+std::optional<BlockResult> run_chains(const Method& method, const Target& target, const tensor::Noise& noise,
                                       const Block& block, const RecordPlan& plan,
                                       const std::function<void(int64_t step)>& after_step,
                                       const BlockSurvival& survival) {
@@ -130,8 +130,9 @@ std::optional<BlockResult> run_chains(const Method& method, const Target& target
 
 }  // namespace
 
-std::optional<BlockResult> run_block(const Method& method, const Target& target, const Noise& noise, const Block& block,
-                                     const RecordPlan& plan, const std::function<void(int64_t step)>& after_step,
+std::optional<BlockResult> run_block(const Method& method, const Target& target, const tensor::Noise& noise,
+                                     const Block& block, const RecordPlan& plan,
+                                     const std::function<void(int64_t step)>& after_step,
                                      const BlockSurvival& survival) {
   std::optional<BlockResult> result = run_chains(method, target, noise, block, plan, after_step, survival);
   if (result)
@@ -140,7 +141,7 @@ std::optional<BlockResult> run_block(const Method& method, const Target& target,
   return result;
 }
 
-bool run_blocks(const Method& method, const Target& target, const Noise& noise, std::span<const Block> mine,
+bool run_blocks(const Method& method, const Target& target, const tensor::Noise& noise, std::span<const Block> mine,
                 const RecordPlan& plan, SampleStore& store, const SamplerProgress& progress,
                 const std::function<bool()>& stop, int64_t checkpoint_every) {
   BlockWriter writer(store);
@@ -154,7 +155,7 @@ bool run_blocks(const Method& method, const Target& target, const Noise& noise, 
     if (!store.has(block)) {
       BlockSurvival survival;
       if (checkpoint_every > 0)
-        survival = {checkpoint_every, [&](const NamedTensors& state) { store.write_state(block, state); },
+        survival = {checkpoint_every, [&](const tensor::NamedTensors& state) { store.write_state(block, state); },
                     store.read_state(block), stop};
       const auto after_step = [&](int64_t step) {
         writer.check();  // a full disk is not kept to itself until the block's end
@@ -169,4 +170,4 @@ bool run_blocks(const Method& method, const Target& target, const Noise& noise, 
   return end(true);
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

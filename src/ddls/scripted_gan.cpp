@@ -9,22 +9,22 @@
 #include "ddls/gan_probe.hpp"
 #include "tensor/torchscript_file.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-ForeignNetwork network_of(const fs::path& file, const char* option, c10::Device device) {
-  const auto module = std::make_shared<torch::jit::Module>(load_torchscript(file, option, device));
-  ForeignNetwork network{.file = file.string()};
+tensor::ForeignNetwork network_of(const fs::path& file, const char* option, c10::Device device) {
+  const auto module = std::make_shared<torch::jit::Module>(tensor::load_torchscript(file, option, device));
+  tensor::ForeignNetwork network{.file = file.string()};
   network.call = [module, name = network.file](const at::Tensor& input, const at::Tensor& labels) {
     std::vector<torch::jit::IValue> inputs{input};
     if (labels.defined()) inputs.emplace_back(labels);
     const torch::jit::IValue output = module->forward(inputs);
     if (!output.isTensor())
       fail(Exit::data, "{}: forward must return one tensor, but it returns {}; leave the rest out", name,
-           type_of(output));
+           tensor::type_of(output));
     return std::vector<at::Tensor>{output.toTensor()};
   };
-  network.tensors = [module] { return tensors_of(*module); };
+  network.tensors = [module] { return tensor::tensors_of(*module); };
   return network;
 }
 
@@ -43,18 +43,19 @@ void guard(Target& target, const std::string& generator, const std::string& both
     return guarded;
   };
   target.evaluate_by = [evaluate = target.evaluate_by, both](const at::Tensor& w, const at::Tensor& labels) {
-    return in_network(both, "the gradient of the logit cannot be computed", [&] { return evaluate(w, labels); });
+    return tensor::in_network(both, "the gradient of the logit cannot be computed",
+                              [&] { return evaluate(w, labels); });
   };
 }
 
 }  // namespace
 
-ForeignGan load_scripted_gan(const fs::path& generator, const fs::path& discriminator, const ModelConfig& model,
+ForeignGan load_scripted_gan(const fs::path& generator, const fs::path& discriminator, const config::ModelConfig& model,
                              c10::Device device) {
   // The interpreter would otherwise rewrite the graphs after it has watched some calls: the same input, other bits.
   torch::jit::setGraphExecutorOptimize(false);
-  const ForeignNetwork g = network_of(generator, "--generator", device),
-                       d = network_of(discriminator, "--discriminator", device);
+  const tensor::ForeignNetwork g = network_of(generator, "--generator", device),
+                               d = network_of(discriminator, "--discriminator", device);
   ForeignGan gan;
   gan.sample_shape = probe_gan(g, d, model, device);
   gan.target =
@@ -66,4 +67,4 @@ ForeignGan load_scripted_gan(const fs::path& generator, const fs::path& discrimi
   return gan;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

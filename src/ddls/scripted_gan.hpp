@@ -6,12 +6,12 @@
 #include "config/config.hpp"
 #include "ddls/foreign_gan.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Puts both into eval mode, freezes their parameters, and tries them on prior draws (gan_probe.hpp). Uses latent_dim,
 // prior and classes of `model`. Throws Error naming the file: missing; data for what is no TorchScript or breaks a rule
 // of the probe. What the interpreter refuses later, in the middle of work, is Error(data) with the file, too.
 ForeignGan load_scripted_gan(const std::filesystem::path& generator, const std::filesystem::path& discriminator,
-                             const ModelConfig& model, c10::Device device);
+                             const config::ModelConfig& model, c10::Device device);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

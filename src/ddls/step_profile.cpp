@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr size_t step_row = 0, update_row = 1;
@@ -25,19 +25,19 @@ StepProfile::StepProfile(std::function<double()> clock_s) : timeline_(std::move(
       {.operation = "update", .pass = "", .kind = "Langevin update and noise", .algorithm = "", .input = ""});
 }
 
-void StepProfile::watches(const std::string& network, const Operations& operations) {
-  for (const NamedOperation& op : named(operations, network)) {
+void StepProfile::watches(const std::string& network, const inference::Operations& operations) {
+  for (const inference::NamedOperation& op : inference::named(operations, network)) {
     first_row_.emplace(&op.operation, rows_.size());
     for (const char* pass : {"forward", "vjp"})
       rows_.push_back({.operation = op.name, .pass = pass, .kind = "", .algorithm = "", .input = ""});
   }
 }
 
-void StepProfile::begins(const Operation& operation, Pass pass, const at::Tensor& input) {
+void StepProfile::begins(const inference::Operation& operation, inference::Pass pass, const at::Tensor& input) {
   if (!recording_) return;
-  const size_t place = first_row_.at(&operation) + (pass == Pass::vjp ? 1 : 0);
+  const size_t place = first_row_.at(&operation) + (pass == inference::Pass::vjp ? 1 : 0);
   StepRow& row = rows_[place];
-  const OperationWork work = operation.work(pass, input.sizes());
+  const inference::OperationWork work = operation.work(pass, input.sizes());
   if (row.calls == 0) {
     row.kind = work.kind;
     row.algorithm = work.algorithm;
@@ -123,4 +123,4 @@ double StepProfile::seconds_per_step() const {
   return median(std::move(seconds));
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -9,7 +9,7 @@
 #include "base/timeline.hpp"
 #include "inference/observer.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Of one step, except times.
 struct StepRow {
@@ -25,12 +25,12 @@ struct StepRow {
   double bytes = 0;
 };
 
-class StepProfile : public OperationObserver {
+class StepProfile : public inference::OperationObserver {
  public:
   explicit StepProfile(std::function<double()> clock_s);
 
-  void watches(const std::string& network, const Operations& operations) override;
-  void begins(const Operation& operation, Pass pass, const at::Tensor& input) override;
+  void watches(const std::string& network, const inference::Operations& operations) override;
+  void begins(const inference::Operation& operation, inference::Pass pass, const at::Tensor& input) override;
   void ends(const at::Tensor& result) override;
   void recalls(const at::Tensor& kept) override;
   bool watches_operations() const { return !first_row_.empty(); }
@@ -53,10 +53,10 @@ class StepProfile : public OperationObserver {
 
  private:
   Timeline timeline_;
-  std::vector<StepRow> rows_;                               // sums over the steps
-  std::unordered_map<const Operation*, size_t> first_row_;  // of the forward; the vjp's is the next one
+  std::vector<StepRow> rows_;                                          // sums over the steps
+  std::unordered_map<const inference::Operation*, size_t> first_row_;  // of the forward; the vjp's is the next one
   int64_t steps_ = 0;
   bool recording_ = false, updating_ = false;
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

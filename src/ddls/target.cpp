@@ -7,7 +7,7 @@
 #include "ddls/graph_score.hpp"
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 using Function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&)>;
@@ -75,12 +75,12 @@ Target without_gradient(const Target& target) {
 
 at::ScalarType drift_type(const std::string& precision) { return precision == "bfloat16" ? at::kBFloat16 : at::kFloat; }
 
-void freeze(Network& network) {
+void freeze(models::Network& network) {
   network.eval();
   for (at::Tensor& parameter : network.parameters()) parameter.requires_grad_(false);
 }
 
-Function features_of(NetworkPtr discriminator) {
+Function features_of(models::NetworkPtr discriminator) {
   return [network = std::move(discriminator)](const at::Tensor& samples, const at::Tensor& labels) {
     at::NoGradGuard no_grad;
     return network->features(samples, labels);
@@ -117,16 +117,16 @@ Target make_target(Function generate, Function score, int64_t latent_dim, c10::D
   return target;
 }
 
-Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device, Prior prior,
-                   OperationObserver* observer, at::ScalarType drift) {
+Target make_target(models::NetworkPtr generator, models::NetworkPtr ratio, int64_t latent_dim, c10::Device device,
+                   Prior prior, inference::OperationObserver* observer, at::ScalarType drift) {
   freeze(*generator);
   freeze(*ratio);
   const Function generate = [generator](const at::Tensor& z, const at::Tensor& y) { return generator->forward(z, y); };
   const Function score = [ratio](const at::Tensor& x, const at::Tensor& y) { return ratio->forward(x, y); };
   const at::TensorOptions options = generator->parameters().front().options().requires_grad(false);
   const at::ScalarType type = drift == at::kBFloat16 ? drift : options.dtype().toScalarType();
-  std::optional<Operations> generator_graph = generator->inference_graph_in(type),
-                            ratio_graph = ratio->inference_graph_in(type);
+  std::optional<inference::Operations> generator_graph = generator->inference_graph_in(type),
+                                       ratio_graph = ratio->inference_graph_in(type);
   Target target = make_target(generate, score, latent_dim, device, prior);
   if (generator_graph && ratio_graph) {
     const at::Tensor like = at::zeros({1, latent_dim}, options.dtype(type));
@@ -141,4 +141,4 @@ Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c
   return target;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

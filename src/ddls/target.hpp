@@ -13,9 +13,11 @@
 #include "ddls/ratio_correction.hpp"
 #include "models/network_fwd.hpp"
 
-namespace ddls {
-
+namespace ddls::inference {
 class OperationObserver;  // inference/observer.hpp
+}  // namespace ddls::inference
+
+namespace ddls::sampling {
 
 // Per chain, at one z. Everything float32, detached.
 struct Evaluation {
@@ -78,18 +80,19 @@ Target make_target(std::function<at::Tensor(const at::Tensor& z, const at::Tenso
 at::ScalarType drift_type(const std::string& precision);  // of sample.precision
 
 // Eval mode, and no parameter takes a gradient.
-void freeze(Network& network);
+void freeze(models::Network& network);
 
 // `features_by` of a discriminator; it is held on to.
-std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> features_of(NetworkPtr discriminator);
+std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> features_of(
+    models::NetworkPtr discriminator);
 
 // Puts both networks into eval mode with all parameters frozen and holds on to them. The gradient is taken with respect
 // to z alone. Where both have an inference graph it is made here, from the weights as they are now: networks that go on
 // learning need the functions above. `observer`: of these graphs, as in form_score.hpp. `drift` bfloat16: ratio and gradient
 // come from graphs of that type, samples from the networks as they are; r is then the ratio as so rounded, the same in evaluate and
 // log_ratio, and kernels that accept or reject are exact for p0 e^r. Throws Error(config) where there is no graph for that.
-Target make_target(NetworkPtr generator, NetworkPtr ratio, int64_t latent_dim, c10::Device device,
-                   Prior prior = Prior::normal, OperationObserver* observer = nullptr,
+Target make_target(models::NetworkPtr generator, models::NetworkPtr ratio, int64_t latent_dim, c10::Device device,
+                   Prior prior = Prior::normal, inference::OperationObserver* observer = nullptr,
                    at::ScalarType drift = at::kFloat);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,7 +10,7 @@
 #include "ddls/diagnostics.hpp"
 #include "ddls/sample_store.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 using Json = nlohmann::ordered_json;
 
@@ -60,4 +60,4 @@ Json trace_summary(const at::Tensor& traces, const std::vector<int64_t>& record_
             {"scalars", scalars}}}};
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::sampling {
 
 // `traces`: [records, chains, trace_names], or undefined where none were kept; `record_steps`: the step of each record. The
 // first half of the records is left out: chains start from the prior. Gives "rhat" (the largest over the scalars),
@@ -17,4 +17,4 @@ nlohmann::ordered_json trace_summary(const at::Tensor& traces, const std::vector
 // The same where there is nothing to compute it from.
 nlohmann::ordered_json no_diagnostics(const std::string& why);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ddls {
+namespace ddls::sampling {
 
 WeightedChoice::WeightedChoice(const at::Tensor& log_weight) : first_(log_weight.to(at::kDouble)), total_(first_) {}
 
@@ -17,4 +17,4 @@ at::Tensor WeightedChoice::takes(const at::Tensor& log_weight, const at::Tensor&
 
 at::Tensor WeightedChoice::left() const { return -at::expm1(first_ - total_); }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

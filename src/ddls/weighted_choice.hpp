@@ -3,7 +3,7 @@
 // The newest is taken with its share of all weight so far, which leaves everything before it with the share it had.
 #include <ATen/core/Tensor.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
 class WeightedChoice {
  public:
@@ -19,4 +19,4 @@ class WeightedChoice {
   at::Tensor first_, total_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -9,10 +9,10 @@
 #include "models/network.hpp"
 #include "models/weight_map.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-SampleShape shape_of(const Config& config) {
+models::SampleShape shape_of(const config::Config& config) {
   if (config.model.architecture == "mlp") return {2};
   if (config.data.image_size == 0 || config.data.channels == 0)
     fail(Exit::config, "weights say nothing about the size of images: give data.image_size and data.channels");
@@ -20,10 +20,10 @@ SampleShape shape_of(const Config& config) {
 }
 
 // Evaluation normalises by the buffers. Those that were never measured give other samples, not an error.
-void require_measured_norms(const Network& network, const fs::path& file) {
+void require_measured_norms(const models::Network& network, const fs::path& file) {
   int norms = 0, unmeasured = 0;
   for (const auto& module : network.modules()) {
-    const auto* norm = module->as<BatchNormBase>();
+    const auto* norm = module->as<models::BatchNormBase>();
     if (norm == nullptr) continue;
     ++norms;
     unmeasured += norm->unmeasured();
@@ -35,7 +35,7 @@ void require_measured_norms(const Network& network, const fs::path& file) {
          file.string());
 }
 
-void require_finite_weights(const Network& network, const fs::path& file) {
+void require_finite_weights(const models::Network& network, const fs::path& file) {
   const auto check = [&](const auto& items) {
     for (const auto& item : items)
       if (item.value().is_floating_point() && !at::isfinite(item.value()).all().template item<bool>())
@@ -48,22 +48,23 @@ void require_finite_weights(const Network& network, const fs::path& file) {
 
 }  // namespace
 
-ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& discriminator_file, const Config& config,
-                            c10::Device device) {
-  const SampleShape shape = shape_of(config);
-  const auto load = [&](Role role, const fs::path& file) {
-    NetworkPtr network = make_network(config.model, role, shape, config.seed);
-    load_weights(*network, role, file, config.model.weight_map);
+ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& discriminator_file,
+                            const config::Config& config, c10::Device device) {
+  const models::SampleShape shape = shape_of(config);
+  const auto load = [&](models::Role role, const fs::path& file) {
+    models::NetworkPtr network = models::make_network(config.model, role, shape, config.seed);
+    models::load_weights(*network, role, file, config.model.weight_map);
     require_measured_norms(*network, file);
     require_finite_weights(*network, file);
     network->to(device);
     return network;
   };
   ForeignGan gan;
-  gan.target = make_target(load(Role::generator, generator_file),
-                           load(config.train.ratio.steps > 0 ? Role::ratio : Role::discriminator, discriminator_file),
-                           config.model.latent_dim, device, prior_from_name(config.model.prior), nullptr,
-                           drift_type(config.sample.precision));
+  gan.target = make_target(
+      load(models::Role::generator, generator_file),
+      load(config.train.ratio.steps > 0 ? models::Role::ratio : models::Role::discriminator, discriminator_file),
+      config.model.latent_dim, device, prior_from_name(config.model.prior), nullptr,
+      drift_type(config.sample.precision));
   gan.sample_shape = shape;
   std::string files = sha256_of_file(generator_file) + sha256_of_file(discriminator_file);
   if (!config.model.weight_map.empty()) files += sha256_of_file(config.model.weight_map);
@@ -72,4 +73,4 @@ ForeignGan load_weights_gan(const fs::path& generator_file, const fs::path& disc
   return gan;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 int64_t classes_of(const LogRatios& a, const LogRatios& b) {
@@ -50,7 +50,7 @@ at::Tensor poisson_counts(int64_t n, uint64_t seed, int64_t replicate, int64_t s
     return at::tensor(below, at::kDouble).to(at::kFloat);
   }();
   // Four columns share a call of Philox. Step 0 of the stream is the pool's.
-  const at::Tensor u = Noise{seed}.uniform({0, (n + 3) / 4}, 4, 1 + 2 * replicate + set, Stream::worth);
+  const at::Tensor u = tensor::Noise{seed}.uniform({0, (n + 3) / 4}, 4, 1 + 2 * replicate + set, Stream::worth);
   return at::bucketize(u.flatten().narrow(0, 0, n), bounds).to(at::kDouble);
 }
 
@@ -126,4 +126,4 @@ at::Tensor systematic_resample(const at::Tensor& weights, int64_t count, double 
   return at::searchsorted(ends, points, /*out_int32=*/false, /*right=*/true).clamp_max(weights.numel() - 1);
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

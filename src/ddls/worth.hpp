@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Log-ratios of one kind of draws. `groups` [n] int64: the class of each, of a conditional model; undefined: one class. Chains keep
 // their class, so each class has a law p0 e^r / Z of its own, and log Z is that of the draw's class.
@@ -53,4 +53,4 @@ BestScale best_scale(const LogRatios& real, const LogRatios& pool, double most =
 // 1996). `weights` [n], any scale; u in [0, 1).
 at::Tensor systematic_resample(const at::Tensor& weights, int64_t count, double u);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -7,7 +7,7 @@
 
 #include "device/cuda_check.hpp"
 
-namespace ddls::cuda {
+namespace ddls::device {
 
 Devices devices() {
   int count = 0;
@@ -43,4 +43,4 @@ void* current_stream(int device) {
   return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device)).stream();
 }
 
-}  // namespace ddls::cuda
+}  // namespace ddls::device

@@ -9,7 +9,7 @@
 #include "base/blocks.hpp"
 #include "base/counter_noise.hpp"
 
-namespace ddls::cuda {
+namespace ddls::device {
 
 struct Devices {
   int count = 0;
@@ -42,4 +42,4 @@ void fill_normal(const NoiseRows& rows, float* out, void* stream);
 void langevin_move(const NoiseRows& rows, const float* z, const float* slope, float half_step, float noise_scale,
                    float* out, void* stream);
 
-}  // namespace ddls::cuda
+}  // namespace ddls::device

@@ -7,7 +7,7 @@
 #include "device/cuda_graph.hpp"
 #include "device/host_copy.hpp"
 
-namespace ddls::cuda {
+namespace ddls::device {
 namespace {
 
 c10::impl::VirtualGuardImpl wheel() { return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA); }
@@ -50,4 +50,4 @@ CudaGraph::CudaGraph(Function) { lacks("CUDA graphs"); }
 CudaGraph::~CudaGraph() = default;
 CudaGraph::Tensors CudaGraph::operator()(const Tensors&) { lacks("CUDA graphs"); }
 
-}  // namespace ddls::cuda
+}  // namespace ddls::device

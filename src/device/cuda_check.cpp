@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "base/host.hpp"
 
-namespace ddls::check {
+namespace ddls::device::check {
 
 static_assert(cudaSuccess == 0);
 
@@ -15,4 +15,4 @@ void cuda_failed(int code, const char* expression, const char* file, int line) {
        expression, file_name(file), line, host_name());
 }
 
-}  // namespace ddls::check
+}  // namespace ddls::device::check

@@ -10,7 +10,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 
-namespace ddls::cuda {
+namespace ddls::device {
 
 // The graph reads `inputs` and writes `outputs`: their memory is the graph's own.
 struct CudaGraph::Recording {
@@ -86,4 +86,4 @@ CudaGraph::Tensors CudaGraph::operator()(const Tensors& inputs) {
   return results;
 }
 
-}  // namespace ddls::cuda
+}  // namespace ddls::device

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-namespace ddls::cuda {
+namespace ddls::device {
 
 class CudaGraph {
  public:
@@ -33,4 +33,4 @@ class CudaGraph {
   std::map<std::vector<int64_t>, std::unique_ptr<Recording>> recordings_;  // by the sizes of all inputs
 };
 
-}  // namespace ddls::cuda
+}  // namespace ddls::device

@@ -6,7 +6,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
-namespace ddls::cuda {
+namespace ddls::device {
 
 std::function<at::Tensor()> copy_to_host(const at::Tensor& source) {
   const c10::DeviceIndex device = source.device().index();
@@ -29,4 +29,4 @@ std::function<at::Tensor()> copy_to_host(const at::Tensor& source) {
   };
 }
 
-}  // namespace ddls::cuda
+}  // namespace ddls::device

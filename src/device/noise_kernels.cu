@@ -4,7 +4,7 @@
 #include "device/cuda_bridge.hpp"
 #include "device/cuda_check.hpp"
 
-namespace ddls::cuda {
+namespace ddls::device {
 namespace {
 
 constexpr int threads = 256;
@@ -53,4 +53,4 @@ void langevin_move(const NoiseRows& rows, const float* z, const float* slope, fl
   launch(rows, Normals{}, Move{z, slope, half_step, noise_scale, out}, stream);
 }
 
-}  // namespace ddls::cuda
+}  // namespace ddls::device

@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/host.hpp"
 
-namespace ddls::check {
+namespace ddls::dist::check {
 
 void mpi_failed(int code, const char* expression, const char* file, int line) {
   char text[MPI_MAX_ERROR_STRING] = "";
@@ -17,4 +17,4 @@ void mpi_failed(int code, const char* expression, const char* file, int line) {
        file_name(file), line, host_name());
 }
 
-}  // namespace ddls::check
+}  // namespace ddls::dist::check

@@ -4,7 +4,7 @@
 #include "base/host.hpp"
 #include "dist/check.hpp"
 
-namespace ddls::check {
+namespace ddls::dist::check {
 
 static_assert(nccl_in_progress == ncclInProgress && ncclSuccess == 0);
 
@@ -14,4 +14,4 @@ void nccl_failed(int code, const char* expression, const char* file, int line) {
        detail ? detail : "no detail", expression, file_name(file), line, host_name());
 }
 
-}  // namespace ddls::check
+}  // namespace ddls::dist::check

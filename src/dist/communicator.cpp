@@ -13,7 +13,7 @@
 #include "dist/nccl_channel.hpp"
 #include "dist/watchdog.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 struct Communicator::State {
   State(MPI_Comm comm, const Topology& place, double timeout_s, int64_t chunk_bytes)
@@ -223,4 +223,4 @@ void Communicator::together(const std::function<void()>& action) {
   throw CollectiveError(failure.code, failure.message);
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -19,7 +19,7 @@
 
 #include "dist/topology.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 enum class Reduce { sum, mean, min, max };  // mean: floating point only
 
@@ -76,4 +76,4 @@ class Communicator {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -10,7 +10,7 @@
 #include "dist/check.hpp"
 #include "dist/failure.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 namespace {
 
 struct LauncherClaim {
@@ -113,4 +113,4 @@ int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& bod
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

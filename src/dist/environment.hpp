@@ -7,7 +7,7 @@
 
 #include "dist/watchdog.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 // How long ranks wait for each other, in seconds; 0: for ever.
 struct JobLimits {
@@ -51,4 +51,4 @@ class Environment {
 // ranks finalize and return its code. Any other exception is told by the rank that has it, which then ends the job.
 int run_job(int& argc, char**& argv, const std::function<int(Environment&)>& body, JobLimits limits = {});
 
-}  // namespace ddls
+}  // namespace ddls::dist

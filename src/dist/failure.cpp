@@ -6,7 +6,7 @@
 #include <new>
 #include <string_view>
 
-namespace ddls {
+namespace ddls::dist {
 
 namespace {
 
@@ -44,4 +44,4 @@ Failure current_failure() {
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 // An error that every rank of the job throws together, with the same text: rank 0 tells it, all ranks end in good order.
 // Any other exception is one rank's own and must end the whole job at once.
@@ -27,4 +27,4 @@ struct Failure {
 // The exception being handled (call it in a catch block) as exit code and one message without a stack trace.
 Failure current_failure();
 
-}  // namespace ddls
+}  // namespace ddls::dist

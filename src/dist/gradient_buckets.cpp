@@ -1,9 +1,9 @@
 #include "dist/gradient_buckets.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
-std::vector<GradientBucket> make_buckets(std::span<const ParameterSlice> slices, int64_t total, int64_t element_size,
-                                         int64_t bucket_bytes, int64_t first_bucket_bytes) {
+std::vector<GradientBucket> make_buckets(std::span<const tensor::ParameterSlice> slices, int64_t total,
+                                         int64_t element_size, int64_t bucket_bytes, int64_t first_bucket_bytes) {
   std::vector<GradientBucket> buckets;
   GradientBucket open{total, total, slices.size(), slices.size()};
   for (size_t i = slices.size(); i-- > 0;) {
@@ -17,4 +17,4 @@ std::vector<GradientBucket> make_buckets(std::span<const ParameterSlice> slices,
   return buckets;
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -11,7 +11,7 @@
 #include "base/files.hpp"
 #include "dist/gradient_buckets.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 namespace {
 
 // x + grid - grid in float64 is x rounded to a multiple of 2^-40: in [2^12, 2^13), where the sum lies, that is one ulp.
@@ -29,7 +29,7 @@ struct Hook : torch::autograd::PostAccumulateGradHook {
 }  // namespace
 
 struct GradientReducer::State {
-  FlatParameters& parameters;
+  tensor::FlatParameters& parameters;
   Communicator& comm;
   ReducerOptions options;
   int64_t total;    // elements of the flat gradient
@@ -47,7 +47,7 @@ struct GradientReducer::State {
   bool tail_read = true;
   std::vector<double> scalars;
 
-  State(FlatParameters& p, Communicator& c, const ReducerOptions& o)
+  State(tensor::FlatParameters& p, Communicator& c, const ReducerOptions& o)
       : parameters(p), comm(c), options(o), total(p.gradients().numel()) {
     const int64_t elements = static_cast<int64_t>(tail_size) + (options.exact ? total : 0);
     sums = at::zeros({elements}, p.gradients().options().dtype(at::kDouble));
@@ -122,10 +122,10 @@ void GradientReducer::State::read_tail() {
   tail_read = true;
 }
 
-GradientReducer::GradientReducer(FlatParameters& parameters, Communicator& comm, ReducerOptions options)
+GradientReducer::GradientReducer(tensor::FlatParameters& parameters, Communicator& comm, ReducerOptions options)
     : state_(std::make_unique<State>(parameters, comm, options)) {
   std::string layout = fmt::format("{} {} {}", options.exact, options.bucket_bytes, options.first_bucket_bytes);
-  for (const ParameterSlice& slice : parameters.slices()) {
+  for (const tensor::ParameterSlice& slice : parameters.slices()) {
     layout += fmt::format(" {} {} {}", slice.name, slice.offset, slice.numel);
   }
   comm.require_same(hash64(layout), "the parameters whose gradients are summed");
@@ -136,7 +136,7 @@ GradientReducer::GradientReducer(FlatParameters& parameters, Communicator& comm,
 }
 
 GradientReducer::~GradientReducer() {
-  for (const ParameterSlice& slice : state_->parameters.slices()) {
+  for (const tensor::ParameterSlice& slice : state_->parameters.slices()) {
     torch::autograd::impl::set_post_acc_grad_hooks(slice.parameter, nullptr);
   }
 }
@@ -229,4 +229,4 @@ std::vector<std::string> GradientReducer::without_gradient() const {
   return names;
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

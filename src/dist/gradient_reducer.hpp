@@ -17,7 +17,7 @@
 #include "dist/communicator.hpp"
 #include "tensor/flat_parameters.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 struct ReducerOptions {
   bool exact = true;
@@ -27,7 +27,7 @@ struct ReducerOptions {
 class GradientReducer {
  public:
   // `parameters` and `comm` must outlive it. **Collective** (checks that all ranks have the same parameters).
-  GradientReducer(FlatParameters& parameters, Communicator& comm, ReducerOptions options = {});
+  GradientReducer(tensor::FlatParameters& parameters, Communicator& comm, ReducerOptions options = {});
   ~GradientReducer();  // removes the hooks; does not communicate
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
@@ -52,4 +52,4 @@ class GradientReducer {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::dist

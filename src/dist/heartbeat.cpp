@@ -17,7 +17,7 @@
 #include "base/log.hpp"
 #include "dist/check.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 namespace {
 
 constexpr size_t longest_list = 4;  // ranks named in a message
@@ -287,4 +287,4 @@ std::vector<int> Heartbeat::never_heard(double after_s, double now_s) const {
   return ranks;
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::dist {
 
 // What a rank says of itself: its newest collective, and whether it is still inside.
 struct LifeSign {
@@ -56,4 +56,4 @@ class Heartbeat {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -10,7 +10,7 @@
 #include "base/log.hpp"
 #include "dist/check.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 namespace {
 
 constexpr int row_tag = 17;
@@ -148,4 +148,4 @@ void MpiChannel::patient_broadcast(int64_t* values, int count, int root) const {
   wait_patiently(request);
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -9,7 +9,7 @@
 
 #include "dist/communicator.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 class MpiChannel {
  public:
@@ -40,4 +40,4 @@ class MpiChannel {
   int64_t chunk_bytes_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -25,7 +25,7 @@
 #include "dist/check.hpp"
 #include "dist/watchdog.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -234,7 +234,7 @@ Pending NcclChannel::launch(const at::Tensor& tensor, const char* operation, uin
   const c10::DeviceGuard guard(tensor.device());
   // The collective may start once all that was launched before this call on the thread's stream is done.
   const Event ready;
-  DDLS_CUDA(cudaEventRecord(ready.get(), static_cast<cudaStream_t>(cuda::current_stream(device_))));
+  DDLS_CUDA(cudaEventRecord(ready.get(), static_cast<cudaStream_t>(device::current_stream(device_))));
   DDLS_CUDA(cudaStreamWaitEvent(stream_, ready.get(), 0));
   {
     const std::scoped_lock inside(calls_);
@@ -250,7 +250,7 @@ Pending NcclChannel::launch(const at::Tensor& tensor, const char* operation, uin
   // The tensor is held until its owner's stream has been told to wait: its memory cannot be reused before that.
   return Pending([done, tensor, device = device_] {
     const c10::DeviceGuard here(tensor.device());
-    DDLS_CUDA(cudaStreamWaitEvent(static_cast<cudaStream_t>(cuda::current_stream(device)), done->get(), 0));
+    DDLS_CUDA(cudaStreamWaitEvent(static_cast<cudaStream_t>(device::current_stream(device)), done->get(), 0));
   });
 }
 
@@ -336,4 +336,4 @@ DeviceCollectives connect_nccl(const std::string& unique_id, int rank, int ranks
           }};
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

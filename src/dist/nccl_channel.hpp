@@ -8,7 +8,7 @@
 
 #include "dist/communicator.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 // Contiguous CUDA tensors on the device given to connect_nccl. `number` is the communicator's count of operations, for
 // messages. Both enqueue and return; the result is there for work that is launched after wait().
@@ -26,4 +26,4 @@ std::string nccl_unique_id();  // made by one rank, to be given to all
 DeviceCollectives connect_nccl(const std::string& unique_id, int rank, int ranks, int device, double timeout_s,
                                std::function<std::string(uint64_t number)> missing);
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -1,7 +1,7 @@
 #include "base/error.hpp"
 #include "dist/nccl_channel.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 std::string nccl_version() { return {}; }
 
@@ -11,4 +11,4 @@ DeviceCollectives connect_nccl(const std::string&, int, int, int, double, std::f
   fail(Exit::internal, "NCCL: this program was built without the CUDA toolkit");
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

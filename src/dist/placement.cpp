@@ -7,7 +7,7 @@
 
 #include "dist/failure.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 namespace {
 
 // One node's ranks and GPUs: who has which.
@@ -146,4 +146,4 @@ std::optional<CpuMask> cpus_beside(const CpuMask& mine, size_t online, const Cpu
   return both;
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

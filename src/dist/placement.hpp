@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ddls {
+namespace ddls::dist {
 
 struct RankGpus {
   int node = 0;  // ranks of one machine have the same
@@ -52,4 +52,4 @@ CpuMask parse_cpu_list(std::string_view text);
 // it chose, or where all are equally near.
 std::optional<CpuMask> cpus_beside(const CpuMask& mine, size_t online, const CpuMask& local);
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -23,7 +23,7 @@
 #include "dist/failure.hpp"
 #include "dist/placement.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 namespace {
 
 // What every rank tells the others: plain bytes of fixed size, so that one MPI_Allgather does.
@@ -55,13 +55,13 @@ std::vector<Card> exchange(const Card& mine, MPI_Comm comm, int ranks) {
 bool driver_is_there() { return fs::exists("/dev/nvidiactl") || fs::exists("/proc/driver/nvidia/version"); }
 
 void look_for_gpus(Card& card) {
-  const cuda::Devices devices = cuda::devices();
+  const device::Devices devices = device::devices();
   card.visible = std::min(devices.count, Card::most_gpus);
   card.unexpected =
       devices.count == 0 && !hides_gpus(std::getenv("CUDA_VISIBLE_DEVICES")) && (devices.failed || driver_is_there());
   put(card.problem, sizeof card.problem, devices.problem);
   for (int gpu = 0; gpu < card.visible; ++gpu) {
-    const std::string id = cuda::device_pci_bus_id(gpu);
+    const std::string id = device::device_pci_bus_id(gpu);
     put(card.gpus[gpu], sizeof card.gpus[gpu], id.empty() ? fmt::format("number {}", gpu) : id);
   }
 }
@@ -149,7 +149,7 @@ std::optional<SharedGpu> shared_gpu(const std::vector<Card>& cards) {
 }
 
 Transport cuda_transport(const std::vector<Card>& cards, bool speaker) {
-  if (!cuda::built_with_toolkit()) {
+  if (!device::built_with_toolkit()) {
     if (speaker && cards.size() > 1) log::warning("built without NCCL: GPUs exchange data through host memory");
     return Transport::staged;
   }
@@ -202,9 +202,9 @@ Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads) {
   if (topology.rank == 0 && !kind.warning.empty()) log::warning("{}", kind.warning);
   if (kind.cuda) {
     card.device = choose_gpus(gpus_of(cards))[static_cast<size_t>(topology.rank)];
-    cuda::set_device(card.device);
+    device::set_device(card.device);
     set_up_torch();
-    put(card.name, sizeof card.name, cuda::device_name(card.device));
+    put(card.name, sizeof card.name, device::device_name(card.device));
     stay_beside_gpu(card.bus());
     topology.device = c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(card.device));
   }
@@ -246,4 +246,4 @@ std::string Topology::table() const {
   return text;
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

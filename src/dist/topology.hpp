@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::dist {
 
 enum class Transport { mpi, nccl, staged };  // CPU tensors over MPI; CUDA over NCCL; CUDA through host memory over MPI
 const char* name_of(Transport transport);
@@ -36,4 +36,4 @@ struct Topology {
 // wanted and there is none, or if only some ranks have a GPU; CPUs where auto finds none, with a warning where a driver is there.
 Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads = 0);
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -12,7 +12,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 struct Watchdog::State {
   using Clock = std::chrono::steady_clock;
@@ -143,4 +143,4 @@ std::string bytes_text(int64_t bytes) {
   return fmt::format("{:.4g} {}", value, units[unit]);
 }
 
-}  // namespace ddls
+}  // namespace ddls::dist

@@ -10,7 +10,7 @@
 
 #include "dist/heartbeat.hpp"
 
-namespace ddls {
+namespace ddls::dist {
 
 class Watchdog {
  public:
@@ -50,4 +50,4 @@ class Watchdog {
 
 std::string bytes_text(int64_t bytes);  // "25 MiB"
 
-}  // namespace ddls
+}  // namespace ddls::dist

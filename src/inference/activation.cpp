@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 class Activate : public Operation {
@@ -63,4 +63,4 @@ at::Tensor Activation::vjp_from(at::Tensor dy, Tape& tape) const {
 
 OperationPtr activate(Activation activation) { return std::make_unique<Activate>(activation); }
 
-}  // namespace ddls
+}  // namespace ddls::inference

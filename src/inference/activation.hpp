@@ -2,7 +2,7 @@
 // Activations as the end of an operation: applied in place where that is allowed, differentiated from their results alone.
 #include "inference/operation.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 
 struct Activation {
   enum class Kind { none, relu, leaky_relu, tanh };
@@ -24,4 +24,4 @@ constexpr Activation leaky_activation(double slope) { return {Activation::Kind::
 // An activation that no operation before it can take on.
 OperationPtr activate(Activation activation);
 
-}  // namespace ddls
+}  // namespace ddls::inference

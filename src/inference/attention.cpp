@@ -4,7 +4,7 @@
 
 #include "inference/frozen.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 // [n, c, H, W] channels-last <-> [n, H W, c], the same memory.
@@ -86,4 +86,4 @@ class Attention : public Operation {
 
 OperationPtr attention(const AttentionMap& map) { return std::make_unique<Attention>(map); }
 
-}  // namespace ddls
+}  // namespace ddls::inference

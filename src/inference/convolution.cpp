@@ -5,7 +5,7 @@
 #include "inference/frozen.hpp"
 #include "inference/image_layout.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 at::Tensor channels_last(const at::Tensor& image) { return image.contiguous(at::MemoryFormat::ChannelsLast); }
@@ -184,4 +184,4 @@ OperationPtr to_channels_last() {
   return rearrangement(channels_last, [](const at::Tensor& dy) { return dy; });
 }
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -5,7 +5,7 @@
 #include "inference/activation.hpp"
 #include "inference/maps.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 
 OperationPtr convolution(const ConvolutionMap& map, Activation activation);
 
@@ -27,4 +27,4 @@ OperationPtr space_to_depth();
 OperationPtr to_channels_last();
 OperationPtr relu_and_pool(bool mean);  // [n, C, H, W] -> [n, C]: sum or mean over positions
 
-}  // namespace ddls
+}  // namespace ddls::inference

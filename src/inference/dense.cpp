@@ -4,7 +4,7 @@
 
 #include "inference/frozen.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 class DenseOperation : public Operation {
@@ -83,4 +83,4 @@ OperationPtr logit_with_labels(const DenseMap& map, at::ScalarType type) {
   return std::make_unique<LogitOperation>(map, type, true);
 }
 
-}  // namespace ddls
+}  // namespace ddls::inference

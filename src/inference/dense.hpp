@@ -3,7 +3,7 @@
 #include "inference/activation.hpp"
 #include "inference/maps.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 
 // x W^T + b, then the activation: [n, from] -> [n, to].
 OperationPtr dense(const DenseMap& map, Activation activation);
@@ -15,4 +15,4 @@ OperationPtr logit(const DenseMap& map, at::ScalarType type);
 // <w_y, x> + b with weights per label, [classes, k].
 OperationPtr logit_with_labels(const DenseMap& map, at::ScalarType type);
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 class FourierFeatures : public Operation {
@@ -39,4 +39,4 @@ class FourierFeatures : public Operation {
 
 OperationPtr fourier_features(const at::Tensor& frequencies) { return std::make_unique<FourierFeatures>(frequencies); }
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -6,7 +6,7 @@
 
 #include "inference/private_operators.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 bool usable_for(const at::Tensor& weight) {
@@ -140,4 +140,4 @@ ConvolutionMap adjoint(const ConvolutionMap& map) {
           .published_taps = map.published_taps};
 }
 
-}  // namespace ddls
+}  // namespace ddls::inference

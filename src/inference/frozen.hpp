@@ -8,7 +8,7 @@
 #include "inference/maps.hpp"
 #include "inference/winograd/winograd.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 
 // x W^T + b: W is [to, from], b [to] or undefined.
 class FrozenProduct {
@@ -48,4 +48,4 @@ class FrozenConvolution {
 // Of the convolution without its bias: its transpose as a linear map, from the gradient of results to that of inputs.
 ConvolutionMap adjoint(const ConvolutionMap& map);
 
-}  // namespace ddls
+}  // namespace ddls::inference

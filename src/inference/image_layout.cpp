@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-namespace ddls {
+namespace ddls::inference {
 
 at::Tensor as_image(const at::Tensor& outputs, int64_t width, int64_t side) {
   return outputs.view({outputs.size(0), side, side, width}).permute({0, 3, 1, 2});
@@ -10,4 +10,4 @@ at::Tensor as_image(const at::Tensor& outputs, int64_t width, int64_t side) {
 
 at::Tensor as_vector(const at::Tensor& image) { return image.permute({0, 2, 3, 1}).flatten(1); }
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::inference {
 
 struct DenseMap {
   at::Tensor weight, bias;    // [to, from]; [to], or undefined
@@ -30,4 +30,4 @@ struct FeatureMap {
 
 enum class SideChange { none, doubled, halved };  // of an image, by nearest x2 or 2x2 averages
 
-}  // namespace ddls
+}  // namespace ddls::inference

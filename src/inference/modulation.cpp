@@ -5,7 +5,7 @@
 #include "inference/activation.hpp"
 #include "inference/frozen.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 class FirstLatents : public Operation {
@@ -78,4 +78,4 @@ OperationPtr modulated_norm_and_relu(const FeatureMap& map, at::ScalarType type,
   return std::make_unique<ModulatedNormAndRelu>(map, type, first_latent);
 }
 
-}  // namespace ddls
+}  // namespace ddls::inference

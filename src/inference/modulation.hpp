@@ -4,7 +4,7 @@
 #include "inference/maps.hpp"
 #include "inference/operation.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 
 // The first operation of such a graph: [n, k] -> [n, part], the first columns. All of z goes to the tape.
 OperationPtr first_latents(int64_t part);
@@ -12,4 +12,4 @@ OperationPtr first_latents(int64_t part);
 // norm_and_relu of a map with `by_latents`, which are those from column `first_latent` on.
 OperationPtr modulated_norm_and_relu(const FeatureMap& map, at::ScalarType type, int64_t first_latent);
 
-}  // namespace ddls
+}  // namespace ddls::inference

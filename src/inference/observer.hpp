@@ -3,7 +3,7 @@
 // work in place (sole_owner), and with that the memory they take.
 #include "inference/operation.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 
 class OperationObserver {
  public:
@@ -16,4 +16,4 @@ class OperationObserver {
   virtual void recalls(const at::Tensor& kept) = 0;  // from the tape, by the operation that runs
 };
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "inference/observer.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 
 const at::Tensor& Tape::labels() const {
   ensure(labels_.defined(), "a conditional network was called without labels");
@@ -71,4 +71,4 @@ bool sole_owner(const at::Tensor& t) {
   return t.use_count() == 1 && t.storage().use_count() == 1 && t.is_non_overlapping_and_dense();
 }
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -10,7 +10,7 @@
 
 #include "inference/work.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 
 class OperationObserver;  // inference/observer.hpp
 
@@ -78,4 +78,4 @@ at::Tensor vjp_through(const Operations& operations, at::Tensor dy, Tape& tape);
 // Whether the caller's handle is the only one to this memory.
 bool sole_owner(const at::Tensor& t);
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls::private_operators {
+namespace ddls::inference::private_operators {
 namespace {
 
 using Scalars = c10::List<std::optional<at::Scalar>>;
@@ -138,4 +138,4 @@ at::Tensor transposed_convolution(const at::Tensor& x, const at::Tensor& prepare
                    scalars_of(activation), "");
 }
 
-}  // namespace ddls::private_operators
+}  // namespace ddls::inference::private_operators

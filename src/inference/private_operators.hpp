@@ -10,7 +10,7 @@
 
 #include "inference/activation.hpp"
 
-namespace ddls::private_operators {
+namespace ddls::inference::private_operators {
 
 // Empty where all are as known; else which is not, and how: for tests and `info`.
 const std::string& problem();
@@ -31,4 +31,4 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& prepared, const at
 at::Tensor transposed_convolution(const at::Tensor& x, const at::Tensor& prepared, const at::Tensor& bias,
                                   Geometry geometry, Activation activation);
 
-}  // namespace ddls::private_operators
+}  // namespace ddls::inference::private_operators

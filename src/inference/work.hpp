@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-namespace ddls {
+namespace ddls::inference {
 
 enum class Pass { forward, vjp };
 
@@ -17,4 +17,4 @@ struct OperationWork {
   int64_t weight_bytes = 0;               // read by a call, whatever the number of samples
 };
 
-}  // namespace ddls
+}  // namespace ddls::inference

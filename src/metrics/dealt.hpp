@@ -10,13 +10,13 @@
 
 #include "dist/communicator.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 // The values use(i, make(i)) for i below `count`, on every rank. `make` is collective and called by all in order; `use` must not
 // communicate, and of a round of as many values as there are ranks, each rank computes one: what is made for others is
 // dropped at once. The values do not depend on who computes them. What `use` throws is a CollectiveError. **Collective.**
 template <typename Make, typename Use>
-std::vector<double> dealt(Communicator& comm, int64_t count, Make make, Use use) {
+std::vector<double> dealt(dist::Communicator& comm, int64_t count, Make make, Use use) {
   at::Tensor values = at::zeros({count}, at::kDouble);
   for (int64_t from = 0; from < count; from += comm.ranks()) {
     const int64_t own = from + comm.rank();
@@ -33,4 +33,4 @@ std::vector<double> dealt(Communicator& comm, int64_t count, Make make, Use use)
   return {values.data_ptr<double>(), values.data_ptr<double>() + count};
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -18,19 +18,19 @@
 #include "metrics/registry.hpp"
 #include "metrics/set_metrics.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 // What the fields mean: Metric. `check` names keys as `options` does.
 template <typename T>
 struct MetricEntry {
   std::string name, summary;
-  std::function<void(Section&, T&)> options = {};  // empty: none
-  std::function<std::vector<Conflict>(const T&)> check = {};
+  std::function<void(config::Section&, T&)> options = {};  // empty: none
+  std::function<std::vector<config::Conflict>(const T&)> check = {};
   std::vector<std::string> brings = {};
   bool unasked = false;
   std::vector<MetricKey> keys;
   std::vector<MetricKey> protocol_keys = {};
-  ByOptions<T, MetricNeeds> needs = MetricNeeds{};
+  config::ByOptions<T, MetricNeeds> needs = MetricNeeds{};
   std::function<void(const T&, const MetricContext&, const EvaluationSet&, bool is_reference)> look = {};
   std::function<std::any(const T&, const MetricContext&, const SetFeatures&)> prepare = {};
   std::function<std::shared_ptr<StreamedSums>(const T&, const MetricContext&, const EvaluationSet&)> stream = {};
@@ -40,24 +40,24 @@ struct MetricEntry {
 
 template <typename T>
 Metric described(MetricEntry<T> entry) {
-  Metric metric{
-      .name = std::move(entry.name),
-      .summary = std::move(entry.summary),
-      .defaults = entry.options ? Options::of<T>(std::move(entry.options), std::move(entry.check)) : Options(),
-      .brings = std::move(entry.brings),
-      .unasked = entry.unasked,
-      .keys = std::move(entry.keys),
-      .protocol_keys = std::move(entry.protocol_keys),
-      .needs = with_options_as<T>(std::move(entry.needs)),
-      .look = {},
-      .prepare = {},
-      .stream = {},
-      .compute = with_options_as<T>(std::move(entry.compute)),
-      .protocol = {}};
-  if (entry.look) metric.look = with_options_as<T>(std::move(entry.look));
-  if (entry.prepare) metric.prepare = with_options_as<T>(std::move(entry.prepare));
-  if (entry.stream) metric.stream = with_options_as<T>(std::move(entry.stream));
-  if (entry.protocol) metric.protocol = with_options_as<T>(std::move(entry.protocol));
+  Metric metric{.name = std::move(entry.name),
+                .summary = std::move(entry.summary),
+                .defaults = entry.options ? config::Options::of<T>(std::move(entry.options), std::move(entry.check))
+                                          : config::Options(),
+                .brings = std::move(entry.brings),
+                .unasked = entry.unasked,
+                .keys = std::move(entry.keys),
+                .protocol_keys = std::move(entry.protocol_keys),
+                .needs = config::with_options_as<T>(std::move(entry.needs)),
+                .look = {},
+                .prepare = {},
+                .stream = {},
+                .compute = config::with_options_as<T>(std::move(entry.compute)),
+                .protocol = {}};
+  if (entry.look) metric.look = config::with_options_as<T>(std::move(entry.look));
+  if (entry.prepare) metric.prepare = config::with_options_as<T>(std::move(entry.prepare));
+  if (entry.stream) metric.stream = config::with_options_as<T>(std::move(entry.stream));
+  if (entry.protocol) metric.protocol = config::with_options_as<T>(std::move(entry.protocol));
   return metric;
 }
 
@@ -70,4 +70,4 @@ inline nlohmann::ordered_json no_value(const std::string& name, const std::strin
   return metrics;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

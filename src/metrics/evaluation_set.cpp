@@ -17,21 +17,21 @@
 #include "tensor/image_io.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 std::string name_of(const fs::path& path) { return (path / "").lexically_normal().parent_path().filename().string(); }
 
 // Encoded images, and how they become pixels.
 struct Images {
-  std::shared_ptr<const ImageSource> source;
-  DecodeOptions options;
-  std::shared_ptr<PixelLog> log;
+  std::shared_ptr<const data::ImageSource> source;
+  data::DecodeOptions options;
+  std::shared_ptr<data::PixelLog> log;
 
   at::Tensor decode(int64_t id) const {
     const std::string name = source->name(id);
-    PixelNotes notes;
-    at::Tensor image = decode_image(source->bytes(id), 0, name, 0, options.rules, &notes);
+    tensor::PixelNotes notes;
+    at::Tensor image = tensor::decode_image(source->bytes(id), 0, name, 0, options.rules, &notes);
     log->add(notes, name);
     return image;
   }
@@ -82,8 +82,9 @@ std::string content_hash_of(const Images& images) {
   std::string hashes;
   for (int64_t id = 0; id < images.source->size(); ++id) {
     const std::string bytes = images.source->bytes(id);
-    const uint64_t form = png_is_more_than_samples(bytes) ? 1 : 0;  // other pixels than the first versions made of it
-    hashes += hex64(hash64(bytes, rules_digest(images.options.rules, form)));
+    const uint64_t form =
+        tensor::png_is_more_than_samples(bytes) ? 1 : 0;  // other pixels than the first versions made of it
+    hashes += hex64(hash64(bytes, data::rules_digest(images.options.rules, form)));
   }
   return sha256(hashes);
 }
@@ -102,16 +103,17 @@ EvaluationSet of_images(const std::string& name, const Images& images, const at:
   if (!images.options.skip_damaged) return set;
   set.is_damaged = [images](int64_t id) { return images.is_damaged(id); };
   set.part = [name, images, labels](const at::Tensor& ids) {
-    const Images some{std::make_shared<ImagePart>(images.source, ids), images.options, images.log};
+    const Images some{std::make_shared<data::ImagePart>(images.source, ids), images.options, images.log};
     return of_images(name, some, labels.defined() ? labels.index_select(0, ids) : labels);
   };
   return set;
 }
 
-EvaluationSet open_folder(const fs::path& folder, const DecodeOptions& options) {
-  FolderSource opened = open_image_folder(folder);
-  EvaluationSet set = of_images(
-      name_of(folder), {std::move(opened.images), options, std::make_shared<PixelLog>(options.rules)}, opened.labels);
+EvaluationSet open_folder(const fs::path& folder, const data::DecodeOptions& options) {
+  data::FolderSource opened = data::open_image_folder(folder);
+  EvaluationSet set =
+      of_images(name_of(folder), {std::move(opened.images), options, std::make_shared<data::PixelLog>(options.rules)},
+                opened.labels);
   set.class_names = opened.class_names;
   set.left_out = opened.left_out;
   return set;
@@ -143,7 +145,7 @@ EvaluationSet of_rows(std::string name, int64_t count, const std::vector<int64_t
 }
 
 EvaluationSet open_npz(const fs::path& path, std::string name) {
-  const auto file = std::make_shared<NpzSetFile>(path);
+  const auto file = std::make_shared<data::NpzSetFile>(path);
   EvaluationSet set = of_rows(std::move(name), file->size(), file->shape(), file->labels(),
                               [file](IdRange ids) { return file->rows(ids); });
   set.class_names = file->class_names();
@@ -152,7 +154,7 @@ EvaluationSet open_npz(const fs::path& path, std::string name) {
 
 // An .npz that holds samples, statistics, or both.
 EvaluationSet open_npz_file(const std::string& path) {
-  const std::vector<std::string> names = npz_names(path);
+  const std::vector<std::string> names = tensor::npz_names(path);
   const bool samples = std::ranges::find(names, "arr_0") != names.end();
   const std::string name = fs::path(path).stem().string();
   if (!is_statistics_file(path)) return open_npz(path, name);
@@ -183,12 +185,12 @@ bool lies_class_by_class(const EvaluationSet& set) {
   return steps.ge(0).all().item<bool>() && steps.gt(0).any().item<bool>();
 }
 
-std::optional<MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b) {
+std::optional<data::MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b) {
   if (!a.labels.defined() || !b.labels.defined()) return std::nullopt;
-  return match_classes({a.name, a.labels, a.class_names}, {b.name, b.labels, b.class_names});
+  return data::match_classes({a.name, a.labels, a.class_names}, {b.name, b.labels, b.class_names});
 }
 
-EvaluationSet set_of(const Dataset& data, int64_t count) {
+EvaluationSet set_of(const data::Dataset& data, int64_t count) {
   EvaluationSet set = of_rows(data.name, count > 0 ? std::min(count, data.size()) : data.size(), data.shape(),
                               data.labels, [data](IdRange ids) { return data.rows(ids.begin, ids.size()); });
   set.class_names = data.class_names;
@@ -203,15 +205,15 @@ EvaluationSet set_of(const Dataset& data, int64_t count) {
   return set;
 }
 
-EvaluationSet open_evaluation_set(const std::string& path, const DecodeOptions& options) {
-  if (is_tar_set(path)) return set_of(open_set(path, options));
+EvaluationSet open_evaluation_set(const std::string& path, const data::DecodeOptions& options) {
+  if (data::is_tar_set(path)) return set_of(data::open_set(path, options));
   if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path);
   if (fs::is_directory(path)) {
     const fs::path of_a_run = fs::path(path) / "samples.npz";
     return fs::exists(of_a_run) ? open_npz(of_a_run, name_of(path)) : open_folder(path, options);
   }
-  if (fs::path(path).extension() == ".npy") return set_of(open_set(path, options));
+  if (fs::path(path).extension() == ".npy") return set_of(data::open_set(path, options));
   return open_npz_file(path);
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

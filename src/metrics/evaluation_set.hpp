@@ -12,7 +12,7 @@
 #include "data/dataset.hpp"
 #include "metrics/moments.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 // Rows of one block that have one shape; `rows` are their places in the block.
 struct Piece {
@@ -30,7 +30,7 @@ struct EvaluationSet {
   at::Tensor labels;                     // [count] int64; undefined where there are none
   std::vector<std::string> class_names;  // as in Dataset
   std::string unlabelled;
-  std::optional<LeftOut> left_out;  // of a folder or archive
+  std::optional<data::LeftOut> left_out;  // of a folder or archive
   // Thread safe. Throws Error(data) naming the damaged file.
   std::function<std::vector<Piece>(IdRange)> read;
   std::function<std::string(int64_t id)> file_of = {};  // of samples that are files each; empty: of none
@@ -41,8 +41,8 @@ struct EvaluationSet {
   std::string statistics_file;
   bool statistics_only() const { return statistics && count == 0; }
 
-  int64_t damaged = 0;                  // images left out (data.damaged: skip)
-  std::shared_ptr<PixelLog> pixel_log;  // of images that are decoded; else null
+  int64_t damaged = 0;                        // images left out (data.damaged: skip)
+  std::shared_ptr<data::PixelLog> pixel_log;  // of images that are decoded; else null
   // Where damaged images are to be left out, and come to light only when they are decoded: decodes image `id`. Empty
   // elsewhere. set_notes.hpp calls them.
   std::function<bool(int64_t id)> is_damaged;
@@ -53,13 +53,13 @@ struct EvaluationSet {
 bool lies_class_by_class(const EvaluationSet& set);
 
 // Matches the classes of two sets where both have labels. Throws Error(data): no class in common (class_names.hpp).
-std::optional<MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b);
+std::optional<data::MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b);
 
 // The first `count` samples (0: all) of a data set.
-EvaluationSet set_of(const Dataset& data, int64_t count = 0);
+EvaluationSet set_of(const data::Dataset& data, int64_t count = 0);
 
 // A SET of docs/formats.md. Images of a folder may differ in size and channels. `options`: as_stored of dataset.hpp. Throws
 // Error: missing, data.
-EvaluationSet open_evaluation_set(const std::string& path, const DecodeOptions& options = {});
+EvaluationSet open_evaluation_set(const std::string& path, const data::DecodeOptions& options = {});
 
-}  // namespace ddls
+}  // namespace ddls::metrics

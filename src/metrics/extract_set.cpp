@@ -7,7 +7,7 @@
 
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 // Rows per block: whole batches; enough for the products of whole blocks to run at full speed, but of a small set few, so
@@ -63,7 +63,7 @@ Features features_of(const EvaluationSet& set, const std::vector<Piece>& pieces,
 
 }  // namespace
 
-SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const ExtractOptions& options) {
+SetFeatures extract_set(dist::Communicator& comm, const EvaluationSet& set, const ExtractOptions& options) {
   const int64_t features = options.extractor ? options.extractor->features : set.sample_shape.at(0);
   SetFeatures result;
   result.name = set.name;
@@ -109,4 +109,4 @@ SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const Extr
   return result;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

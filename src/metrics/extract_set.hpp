@@ -10,7 +10,7 @@
 #include "metrics/evaluation_set.hpp"
 #include "metrics/feature_blocks.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 // What a metric adds up of blocks of features as they pass.
 class StreamedSums {
@@ -33,13 +33,13 @@ struct SetFeatures {
   std::string name;
   int64_t count = 0;  // 0: statistics of unknown count
   GaussianStatistics gaussian;
-  FeatureBlocks rows;      // the first `keep`
-  at::Tensor labels;       // [count] int64; undefined where there are none
-  ClassNames class_names;  // as in EvaluationSet
-  std::string unlabelled;  // as in EvaluationSet
+  FeatureBlocks rows;            // the first `keep`
+  at::Tensor labels;             // [count] int64; undefined where there are none
+  data::ClassNames class_names;  // as in EvaluationSet
+  std::string unlabelled;        // as in EvaluationSet
 };
 
 // **Collective.** Throws CollectiveError(data): fewer than 2 samples, features that are not finite, a damaged image (named).
-SetFeatures extract_set(Communicator& comm, const EvaluationSet& set, const ExtractOptions& options);
+SetFeatures extract_set(dist::Communicator& comm, const EvaluationSet& set, const ExtractOptions& options);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

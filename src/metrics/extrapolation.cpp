@@ -6,7 +6,7 @@
 #include "metrics/numpy_random.hpp"
 #include "metrics/rounding.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 Subsets extrapolation_subsets(int64_t n) {
   constexpr int64_t points = 15, smallest = 5000;
@@ -32,4 +32,4 @@ Line line_in_inverse_size(const std::vector<int64_t>& sizes, const std::vector<d
   return {y.mean().item<double>() - slope * x.mean().item<double>(), slope};
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ddls {
+namespace ddls::metrics {
 
 constexpr int64_t least_for_extrapolation = 20;  // samples
 
@@ -22,4 +22,4 @@ struct Line {
 };
 Line line_in_inverse_size(const std::vector<int64_t>& sizes, const std::vector<double>& values);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

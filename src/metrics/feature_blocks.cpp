@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 // The rank that has each block: the inverse of BlockPlan::blocks_of.
@@ -36,7 +36,7 @@ FeatureBlocks FeatureBlocks::first(int64_t rows) const {
   return some;
 }
 
-void for_each_pair(Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
+void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
                    const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use) {
   const std::vector<int> owners = owners_of(columns.plan, comm.ranks());
   for (int64_t j = 0; j < columns.blocks(); ++j) {
@@ -50,7 +50,7 @@ void for_each_pair(Communicator& comm, const FeatureBlocks& rows, const FeatureB
   }
 }
 
-at::Tensor gather_rows_by_id(Communicator& comm, const FeatureBlocks& blocks, const at::Tensor& ids) {
+at::Tensor gather_rows_by_id(dist::Communicator& comm, const FeatureBlocks& blocks, const at::Tensor& ids) {
   at::Tensor rows = at::zeros({ids.size(0), blocks.features}, at::kFloat);
   const auto* const id = ids.const_data_ptr<int64_t>();
   auto* const to = rows.mutable_data_ptr<float>();
@@ -65,4 +65,4 @@ at::Tensor gather_rows_by_id(Communicator& comm, const FeatureBlocks& blocks, co
   return rows;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

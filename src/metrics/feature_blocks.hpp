@@ -9,7 +9,7 @@
 #include "base/blocks.hpp"
 #include "dist/communicator.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct FeatureBlocks {
   BlockPlan plan;     // how all rows were dealt
@@ -34,10 +34,10 @@ enum class Pairs { all, unordered };  // unordered: rows and columns are one set
 
 // Calls `use` for pairs of a block of `rows` and a block of `columns`; every pair on exactly one rank, which rank and which
 // order never changes the pair itself. **Collective.** `use` must not communicate.
-void for_each_pair(Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
+void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
                    const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use);
 
 // These rows ([n] int64, the same on all ranks) on every rank: [n, features]. **Collective.**
-at::Tensor gather_rows_by_id(Communicator& comm, const FeatureBlocks& blocks, const at::Tensor& ids);
+at::Tensor gather_rows_by_id(dist::Communicator& comm, const FeatureBlocks& blocks, const at::Tensor& ids);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

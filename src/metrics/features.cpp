@@ -13,7 +13,7 @@
 #include "tensor/noise.hpp"
 #include "tensor/torchscript_file.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 constexpr const char* convention = "forward(uint8 [N, C, H, W]) must return (features [N, F], logits [N, C])";
@@ -26,7 +26,7 @@ class Network {
   Network(const fs::path& file, c10::Device device) : file_(file.string()), device_(device) {
     // The fuser would rewrite the graph after it has watched some calls on a GPU: the same images, other bits.
     torch::jit::setTensorExprFuserEnabled(false);
-    torch::jit::Module module = load_torchscript(file, "evaluate.extractor", device);
+    torch::jit::Module module = tensor::load_torchscript(file, "evaluate.extractor", device);
     for (const auto& argument : module.get_method("forward").function().getSchema().arguments()) {
       nvidia_ = nvidia_ || argument.name() == "return_features";
       bias_option_ = bias_option_ || argument.name() == "no_output_bias";
@@ -36,7 +36,7 @@ class Network {
       if (parameter.dim() == 4) parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
     const auto frozen = [&] { return torch::jit::freeze(module); };
     // Freezing would fix return_features at its default.
-    module_ = nvidia_ ? module : in_network(file_, "TorchScript that cannot be frozen", frozen);
+    module_ = nvidia_ ? module : tensor::in_network(file_, "TorchScript that cannot be frozen", frozen);
   }
 
   // Features and logits as the file gives them; the logits undefined where they cost a pass and were not asked for.
@@ -58,10 +58,10 @@ class Network {
   void use_channels_last(bool use) { channels_last_ = use; }
   bool nvidia() const { return nvidia_; }
   const std::string& file() const { return file_; }
-  ForeignNetwork as_foreign(const std::shared_ptr<Network>& self) const {
+  tensor::ForeignNetwork as_foreign(const std::shared_ptr<Network>& self) const {
     return {file_,
             [self](const at::Tensor& images, const at::Tensor&) { return self->outputs(self->input_of(images), true); },
-            [self] { return tensors_of(self->module_); }};
+            [self] { return tensor::tensors_of(self->module_); }};
   }
 
  private:
@@ -70,7 +70,7 @@ class Network {
       const torch::jit::IValue output = module_.forward({images}, options);
       if (!output.isTensor())
         fail(Exit::data, "{}: forward(img, return_features) must return one tensor, but it returns {}", file_,
-             type_of(output));
+             tensor::type_of(output));
       return row_kept(output.toTensor(), images);
     };
     std::vector<at::Tensor> result{tensor({{"return_features", true}}), {}};
@@ -91,7 +91,7 @@ class Network {
 
   [[noreturn]] void refuse_type(const torch::jit::IValue& output) const {
     fail(Exit::data, "{}: {}, but it returns {}; without logits: return features, features[:, :0]", file_, convention,
-         type_of(output));
+         tensor::type_of(output));
   }
 
   std::string file_;
@@ -127,12 +127,12 @@ void check_outputs(const Network& network, const std::vector<at::Tensor>& output
 // Images that no two rows or channels of which are alike: noise over a slope.
 at::Tensor trial_images(int64_t count, int64_t channels, const std::vector<int64_t>& shape) {
   const int64_t pixels = channels * shape[1] * shape[2];
-  const at::Tensor noise = Noise{0x65787472ULL}.uniform({0, count}, pixels, 0, Stream::prior);
+  const at::Tensor noise = tensor::Noise{0x65787472ULL}.uniform({0, count}, pixels, 0, Stream::prior);
   const at::Tensor level = at::arange(count, at::kFloat).unsqueeze(1) * (120.0 / static_cast<double>(count));
   return (noise * 120 + level).to(at::kByte).view({count, channels, shape[1], shape[2]});
 }
 
-std::vector<Remedy> remedies_of(const at::Tensor& images) {
+std::vector<tensor::Remedy> remedies_of(const at::Tensor& images) {
   const auto scaled = [images](double by) { return [images, by] { return images.to(at::kFloat) / by; }; };
   return {{"it takes floating-point images, but images are uint8 in 0..255 here: begin it with x = x.float() / 255, or "
            "what it "
@@ -210,17 +210,19 @@ Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sampl
     const auto call = [&] { return network->outputs(network->input_of(colour_images), true); };
     check_outputs(
         *network,
-        in_network(file.string(), "it takes grey images alone; forward fails on images of this data set", call), tried);
+        tensor::in_network(file.string(), "it takes grey images alone; forward fails on images of this data set", call),
+        tried);
   }
-  const ForeignNetwork foreign = network->as_foreign(network);
-  const Probe probe{foreign,
-                    "image",
-                    {"features", "logits"},
-                    [&](const std::vector<at::Tensor>& outputs, int64_t n) { check_outputs(*network, outputs, n); },
-                    [](const at::Tensor& some, const at::Tensor&) { return remedies_of(some); }};
+  const tensor::ForeignNetwork foreign = network->as_foreign(network);
+  const tensor::Probe probe{
+      foreign,
+      "image",
+      {"features", "logits"},
+      [&](const std::vector<at::Tensor>& outputs, int64_t n) { check_outputs(*network, outputs, n); },
+      [](const at::Tensor& some, const at::Tensor&) { return remedies_of(some); }};
   const at::Tensor trial = network->input_of(grey_set && takes_grey ? grey_images : colour_images);
-  const std::vector<at::Tensor> outputs = checked_call(probe, {trial, {}});
-  check_function(probe, {trial, {}}, (255 - trial).flip(0));
+  const std::vector<at::Tensor> outputs = tensor::checked_call(probe, {trial, {}});
+  tensor::check_function(probe, {trial, {}}, (255 - trial).flip(0));
   const Widths widths{outputs[0].size(1), outputs[1].size(1)};
   if (outputs[0].to(at::kDouble).std(0).max().item<double>() == 0)
     log::warning("{}: the same features for different images; does it want another scale than 0..255?", file.string());
@@ -233,11 +235,12 @@ Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sampl
   extractor.run = [network, takes_grey, widths](const at::Tensor& images_u8, bool logits) {
     const at::Tensor images = network->input_of(takes_grey ? images_u8 : as_colour(images_u8));
     const auto call = [&] { return network->outputs(images, logits); };
-    return on_cpu(*network,
-                  in_network(network->file(), fmt::format("forward fails on images {}", text_of(images.sizes())), call),
-                  images, logits, widths);
+    return on_cpu(
+        *network,
+        tensor::in_network(network->file(), fmt::format("forward fails on images {}", text_of(images.sizes())), call),
+        images, logits, widths);
   };
   return extractor;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

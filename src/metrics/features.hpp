@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct Features {
   at::Tensor features;  // [n, F] float32
@@ -38,4 +38,4 @@ struct Extractor {
 Extractor load_extractor(const std::filesystem::path& file, const std::vector<int64_t>& sample_shape,
                          c10::Device device);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

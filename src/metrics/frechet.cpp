@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 GaussianFactor factor(const GaussianStatistics& s, const std::string& what) {
   const auto [values, vectors] = at::linalg_eigh(s.covariance);  // ascending
@@ -33,4 +33,4 @@ double frechet_distance(const GaussianFactor& a, const GaussianFactor& b) {
   return distance < 0 && distance >= -rounding ? 0 : distance;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

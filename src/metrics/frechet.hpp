@@ -9,7 +9,7 @@
 
 #include "metrics/moments.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct GaussianFactor {
   at::Tensor mean;  // [F] float64
@@ -25,4 +25,4 @@ GaussianFactor factor(const GaussianStatistics& s, const std::string& what);
 // 0 where it comes out negative by no more than rounding and what the roots leave out.
 double frechet_distance(const GaussianFactor& a, const GaussianFactor& b);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -7,9 +7,9 @@
 #include "base/error.hpp"
 #include "dist/failure.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
-std::optional<GaussianFactor> factor_on_root(Communicator& comm, const GaussianStatistics& statistics,
+std::optional<GaussianFactor> factor_on_root(dist::Communicator& comm, const GaussianStatistics& statistics,
                                              const std::string& what) {
   std::optional<GaussianFactor> result;
   comm.on_root([&] {
@@ -19,7 +19,7 @@ std::optional<GaussianFactor> factor_on_root(Communicator& comm, const GaussianS
   return result;
 }
 
-GaussianFactor on_every_rank(Communicator& comm, const std::optional<GaussianFactor>& of_root) {
+GaussianFactor on_every_rank(dist::Communicator& comm, const std::optional<GaussianFactor>& of_root) {
   if (comm.ranks() == 1) return *of_root;
   at::Tensor head = at::zeros({5}, at::kDouble);
   if (comm.root()) {
@@ -48,7 +48,7 @@ double distance_to(const GaussianFactor& reference, const GaussianStatistics& ow
   return frechet_distance(factor(own, what), reference);
 }
 
-double distance_on_root(Communicator& comm, const GaussianStatistics& own, const std::string& what,
+double distance_on_root(dist::Communicator& comm, const GaussianStatistics& own, const std::string& what,
                         const std::optional<GaussianFactor>& reference) {
   const std::string bytes = comm.on_root([&] {
     const double distance = distance_to(*reference, own, what);
@@ -59,7 +59,7 @@ double distance_on_root(Communicator& comm, const GaussianStatistics& own, const
   return distance;
 }
 
-GaussianStatistics statistics_where(Communicator& comm, const FeatureBlocks& rows, const at::Tensor& mask,
+GaussianStatistics statistics_where(dist::Communicator& comm, const FeatureBlocks& rows, const at::Tensor& mask,
                                     const std::string& what) {
   GaussianStatistics result;
   Moments moments(rows.features);
@@ -83,4 +83,4 @@ GaussianStatistics statistics_where(Communicator& comm, const FeatureBlocks& row
   return result;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -1,9 +1,9 @@
 #pragma once
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct MeanStd {
   double mean = 0, std = 0;  // divisor: the number of values
 };
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 constexpr int64_t panel = 256;  // columns; small enough to save nearly half, large enough for the matrix product
@@ -61,4 +61,4 @@ GaussianStatistics Moments::statistics(const std::string& what) const {
   return s;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct GaussianStatistics {
   int64_t count = 0;      // 0: not known (a statistics file without provenance)
@@ -36,4 +36,4 @@ class Moments {
   at::Tensor centre_, sums_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::metrics

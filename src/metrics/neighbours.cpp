@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 struct Candidate {
@@ -40,7 +40,7 @@ class Nearest {
   }
 
   // Of all ranks together, on rank 0.
-  std::optional<NearestRows> gathered(Communicator& comm) const {
+  std::optional<NearestRows> gathered(dist::Communicator& comm) const {
     at::Tensor own =
         at::full({1, static_cast<int64_t>(best_.size()), static_cast<int64_t>(k_), 2}, INFINITY, at::kDouble);
     for (size_t q = 0; q < best_.size(); ++q)
@@ -93,8 +93,9 @@ at::Tensor features_of(const Extractor& extractor, const at::Tensor& images, int
 
 }  // namespace
 
-std::optional<ImageNeighbours> nearest_images(Communicator& comm, const EvaluationSet& set, const Extractor& extractor,
-                                              const at::Tensor& queries, int64_t k, int64_t batch) {
+std::optional<ImageNeighbours> nearest_images(dist::Communicator& comm, const EvaluationSet& set,
+                                              const Extractor& extractor, const at::Tensor& queries, int64_t k,
+                                              int64_t batch) {
   k = std::min(k, set.count);
   std::optional<Nearest> by_pixels, by_features;
   comm.together([&] {
@@ -116,4 +117,4 @@ std::optional<ImageNeighbours> nearest_images(Communicator& comm, const Evaluati
   return ImageNeighbours{std::move(*pixels), std::move(*features)};
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

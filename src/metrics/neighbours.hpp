@@ -10,7 +10,7 @@
 #include "metrics/features.hpp"
 #include "metrics/evaluation_set.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 // The nearest first; equal distances by id.
 struct NearestRows {
@@ -26,7 +26,8 @@ struct ImageNeighbours {
 // `queries`: uint8 [q, C, H, W], the same on all ranks, of the shape of the set's images. `batch`: images per pass through
 // the network. k is cut to the size of the set. On rank 0; nothing elsewhere. **Collective.** Throws CollectiveError: data
 // (a damaged image, or one of another shape; named).
-std::optional<ImageNeighbours> nearest_images(Communicator& comm, const EvaluationSet& set, const Extractor& extractor,
-                                              const at::Tensor& queries, int64_t k, int64_t batch);
+std::optional<ImageNeighbours> nearest_images(dist::Communicator& comm, const EvaluationSet& set,
+                                              const Extractor& extractor, const at::Tensor& queries, int64_t k,
+                                              int64_t batch);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -5,7 +5,7 @@
 #include <bit>
 #include <utility>
 
-namespace ddls {
+namespace ddls::metrics {
 
 at::Tensor NumpyRandom::permutation(int64_t n) {
   at::Tensor order = at::arange(n, at::kLong);
@@ -22,4 +22,4 @@ at::Tensor NumpyRandom::permutation(int64_t n) {
   return order;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <random>
 
-namespace ddls {
+namespace ddls::metrics {
 
 class NumpyRandom {
  public:
@@ -18,4 +18,4 @@ class NumpyRandom {
   std::mt19937 generator_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::metrics

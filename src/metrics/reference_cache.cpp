@@ -5,9 +5,9 @@
 #include "base/log.hpp"
 #include "metrics/statistics_file.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
-CacheEntry cache_entry(Communicator& comm, const fs::path& folder, const EvaluationSet& set,
+CacheEntry cache_entry(dist::Communicator& comm, const fs::path& folder, const EvaluationSet& set,
                        const Extractor* extractor) {
   const std::string content = comm.on_root([&] { return set.content_hash(); });
   const std::string network = extractor ? extractor->sha256 : "points";
@@ -24,7 +24,7 @@ CacheEntry cache_entry(Communicator& comm, const fs::path& folder, const Evaluat
   return entry;
 }
 
-std::optional<GaussianStatistics> cached_statistics(Communicator& comm, const CacheEntry& entry) {
+std::optional<GaussianStatistics> cached_statistics(dist::Communicator& comm, const CacheEntry& entry) {
   std::optional<GaussianStatistics> statistics;
   comm.together([&] {
     if (!fs::exists(entry.file)) return;
@@ -42,7 +42,7 @@ std::optional<GaussianStatistics> cached_statistics(Communicator& comm, const Ca
   return statistics;
 }
 
-void store_statistics(Communicator& comm, const CacheEntry& entry, const GaussianStatistics& statistics) {
+void store_statistics(dist::Communicator& comm, const CacheEntry& entry, const GaussianStatistics& statistics) {
   comm.on_root([&] {
     make_folder(entry.file.parent_path());
     write_statistics(entry.file, statistics, entry.provenance);
@@ -50,4 +50,4 @@ void store_statistics(Communicator& comm, const CacheEntry& entry, const Gaussia
   });
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -9,7 +9,7 @@
 #include "metrics/features.hpp"
 #include "metrics/evaluation_set.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct CacheEntry {
   std::filesystem::path file;
@@ -17,13 +17,13 @@ struct CacheEntry {
 };
 
 // Hashes the set. **Collective.**
-CacheEntry cache_entry(Communicator& comm, const std::filesystem::path& folder, const EvaluationSet& set,
+CacheEntry cache_entry(dist::Communicator& comm, const std::filesystem::path& folder, const EvaluationSet& set,
                        const Extractor* extractor);
 
 // **Collective.** Nothing where there is no such file; throws CollectiveError(data) where it is of something else.
-std::optional<GaussianStatistics> cached_statistics(Communicator& comm, const CacheEntry& entry);
+std::optional<GaussianStatistics> cached_statistics(dist::Communicator& comm, const CacheEntry& entry);
 
-void store_statistics(Communicator& comm, const CacheEntry& entry,
+void store_statistics(dist::Communicator& comm, const CacheEntry& entry,
                       const GaussianStatistics& statistics);  // **Collective.**
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace ddls {
+namespace ddls::metrics {
 
 // The list: a line per metric, entries/*.cpp end in NAME_metric().
 #define DDLS_METRICS(entry)                                                                                            \
@@ -63,7 +63,7 @@ std::vector<std::pair<std::string, double>> curve_values(const nlohmann::ordered
   return values;
 }
 
-void add_metrics(EvaluateConfig& config, std::span<const Metric> all) {
+void add_metrics(config::EvaluateConfig& config, std::span<const Metric> all) {
   for (const Metric& metric : all)
     if (!metric.unasked) config.known.push_back({metric.name, metric.summary, metric.defaults});
 }
@@ -75,4 +75,4 @@ void refuse(nlohmann::ordered_json& metrics, const std::vector<std::string>& nam
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

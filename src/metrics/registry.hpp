@@ -16,7 +16,7 @@
 
 #include "config/config.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct EvaluationSet;
 struct MetricContext;
@@ -63,22 +63,23 @@ struct MetricNeeds {
 struct Metric {
   std::string name;                 // in evaluate.metrics, of its section
   std::string summary;              // of the help and of its section
-  Options defaults;                 // evaluate.NAME
+  config::Options defaults;         // evaluate.NAME
   std::vector<std::string> brings;  // metrics that are computed with it, asked for or not
   bool unasked = false;             // computed wherever what it needs is there; no word of evaluate.metrics
   std::vector<MetricKey> keys, protocol_keys;
 
-  std::function<MetricNeeds(const Options&)> needs;
+  std::function<MetricNeeds(const config::Options&)> needs;
   // Warnings about a set before work begins, by rank 0 alone. May be empty.
-  std::function<void(const Options&, const MetricContext&, const EvaluationSet&, bool is_reference)> look;
+  std::function<void(const config::Options&, const MetricContext&, const EvaluationSet&, bool is_reference)> look;
   // What all sets that are compared with the reference share. **Collective.** May be empty.
-  std::function<std::any(const Options&, const MetricContext&, const SetFeatures& reference)> prepare;
+  std::function<std::any(const config::Options&, const MetricContext&, const SetFeatures& reference)> prepare;
   // Sums that are made of each block of features when it passes; null where the set is too small. May be empty.
-  std::function<std::shared_ptr<StreamedSums>(const Options&, const MetricContext&, const EvaluationSet&)> stream;
+  std::function<std::shared_ptr<StreamedSums>(const config::Options&, const MetricContext&, const EvaluationSet&)>
+      stream;
   // An object of its keys. **Collective.**
-  std::function<nlohmann::ordered_json(const Options&, const MetricInputs&)> compute;
+  std::function<nlohmann::ordered_json(const config::Options&, const MetricInputs&)> compute;
   // An object of its protocol's keys, of a set and a reference of these counts. May be empty.
-  std::function<nlohmann::ordered_json(const Options&, const nlohmann::ordered_json& metrics, int64_t count,
+  std::function<nlohmann::ordered_json(const config::Options&, const nlohmann::ordered_json& metrics, int64_t count,
                                        int64_t reference_count)>
       protocol;
 
@@ -100,9 +101,9 @@ std::vector<std::pair<std::string, double>> curve_values(const nlohmann::ordered
                                                          std::span<const Metric> all = known_metrics());
 
 // Gives the configuration the metrics that it may name, with their defaults.
-void add_metrics(EvaluateConfig& config, std::span<const Metric> all = known_metrics());
+void add_metrics(config::EvaluateConfig& config, std::span<const Metric> all = known_metrics());
 
 // Adds to an object of metrics that these have no value, and why.
 void refuse(nlohmann::ordered_json& metrics, const std::vector<std::string>& names, const std::string& why);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

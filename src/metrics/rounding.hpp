@@ -3,11 +3,11 @@
 #include <cmath>
 #include <limits>
 
-namespace ddls {
+namespace ddls::metrics {
 
 // `value`, or 0 where it is no more than what rounding makes of terms as large as `scale`. Keeps NaN.
 inline double without_rounding(double value, double scale) {
   return std::abs(value) <= 8 * std::numeric_limits<double>::epsilon() * std::abs(scale) ? 0 : value;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -9,7 +9,7 @@
 #include "metrics/frechet_metrics.hpp"
 #include "metrics/reference_cache.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -52,7 +52,7 @@ struct Request {
 SetFeatures features_of(const MetricContext& context, const EvaluationSet& set, const Request& request) {
   if (set.statistics_only()) return with_statistics(set, *set.statistics);
   const bool given = uses_given_statistics(context, set);
-  if (set.count < 2) all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
+  if (set.count < 2) dist::all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
   ExtractOptions options;
   options.extractor = context.extractor;
   options.batch = context.config.batch;
@@ -80,7 +80,7 @@ SetFeatures reference_features(const MetricContext& context, const EvaluationSet
   return features;
 }
 
-void warn_of_few(const Communicator& comm, const SetFeatures& set) {
+void warn_of_few(const dist::Communicator& comm, const SetFeatures& set) {
   const int64_t features = set.gaussian.mean.numel();
   if (comm.root() && set.count > 0 && set.count <= features)
     log::warning("{}: {} samples for {} features; the Fréchet distance is dominated by its bias", set.name, set.count,
@@ -112,7 +112,7 @@ Streams streams_of(const MetricContext& context, const EvaluationSet& set) {
   Streams streams;
   if (set.statistics_only()) return streams;
   for (const Metric* metric : context.wanted()) {
-    const Options& options = context.options_of(*metric);
+    const config::Options& options = context.options_of(*metric);
     if (!metric->stream || (metric->needs(options).probabilities && context.extractor->classes == 0)) continue;
     if (auto stream = metric->stream(options, context, set)) streams[metric] = std::move(stream);
   }
@@ -152,8 +152,8 @@ MetricNeeds MetricContext::needs() const {
   return all;
 }
 
-const Options& MetricContext::options_of(const Metric& metric) const {
-  const MetricConfig* configured = config.find(metric.name);
+const config::Options& MetricContext::options_of(const Metric& metric) const {
+  const config::MetricConfig* configured = config.find(metric.name);
   return configured ? configured->options : metric.defaults;
 }
 
@@ -172,7 +172,7 @@ Reference prepare_reference(const MetricContext& context, const EvaluationSet& s
     reference.factor = factor_on_root(context.comm, reference.set.gaussian, reference.set.name);
   }
   for (const Metric* metric : context.wanted()) {
-    const Options& options = context.options_of(*metric);
+    const config::Options& options = context.options_of(*metric);
     if (!metric->prepare || (reference.statistics_only && metric->needs(options).reference_rows > 0)) continue;
     reference.prepared[metric->name] = metric->prepare(options, context, reference.set);
   }
@@ -192,7 +192,7 @@ Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Re
   if (context.needs().moments) warn_of_few(context.comm, own);
   Json metrics = Json::object();
   for (const Metric* metric : context.wanted()) {
-    const Options& options = context.options_of(*metric);
+    const config::Options& options = context.options_of(*metric);
     const std::string why = missing_need(metric->needs(options), context, set, own, reference);
     if (!why.empty()) {
       refuse(metrics, metric->top_keys(), why);
@@ -224,4 +224,4 @@ Json protocol_of(const MetricContext& context, const Json& metrics, int64_t coun
   return protocol;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

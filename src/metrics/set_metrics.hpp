@@ -15,12 +15,12 @@
 #include "metrics/frechet.hpp"
 #include "metrics/registry.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 // What is computed of every set: points are their own features; images go through the extractor.
 struct MetricContext {
-  Communicator& comm;
-  const EvaluateConfig& config;
+  dist::Communicator& comm;
+  const config::EvaluateConfig& config;
   const Extractor* extractor = nullptr;  // null for points
   bool gaussians25 = false;              // also Table 1
   std::span<const Metric> known = known_metrics();
@@ -28,7 +28,7 @@ struct MetricContext {
   // Those of evaluate.metrics with what they bring, and those that are computed unasked; of what there can be here.
   std::vector<const Metric*> wanted() const;
   MetricNeeds needs() const;  // of all of them
-  const Options& options_of(const Metric& metric) const;
+  const config::Options& options_of(const Metric& metric) const;
 };
 
 // A real set with all that several comparisons share.
@@ -69,4 +69,4 @@ nlohmann::ordered_json metrics_of(const MetricContext& context, const Evaluation
 nlohmann::ordered_json protocol_of(const MetricContext& context, const nlohmann::ordered_json& metrics, int64_t count,
                                    const Reference& reference);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

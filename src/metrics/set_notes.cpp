@@ -7,7 +7,7 @@
 #include "base/log.hpp"
 #include "dist/failure.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 // The ids of the damaged ones among `ids`, marked in `marks`. The first error of all is thrown.
@@ -30,7 +30,7 @@ void mark_damaged(const EvaluationSet& set, IdRange ids, at::Tensor& marks) {
 
 }  // namespace
 
-EvaluationSet without_damaged(Communicator& comm, EvaluationSet set) {
+EvaluationSet without_damaged(dist::Communicator& comm, EvaluationSet set) {
   if (!set.is_damaged) return set;
   at::Tensor marks = at::zeros({set.count}, at::kByte);
   comm.together([&] {
@@ -41,7 +41,7 @@ EvaluationSet without_damaged(Communicator& comm, EvaluationSet set) {
   const at::Tensor good = marks.eq(0).nonzero().squeeze(1);
   const int64_t damaged = set.count - good.numel();
   if (damaged == 0) return set;
-  if (good.numel() == 0) all_fail(Exit::data, "{}: all {} images are damaged", set.name, set.count);
+  if (good.numel() == 0) dist::all_fail(Exit::data, "{}: all {} images are damaged", set.name, set.count);
   if (comm.root())
     log::warning("{}: {} of {} images are damaged and left out (data.damaged: skip)", set.name, damaged, set.count);
   EvaluationSet rest;
@@ -56,7 +56,7 @@ EvaluationSet without_damaged(Communicator& comm, EvaluationSet set) {
   return rest;
 }
 
-nlohmann::ordered_json record_of(Communicator& comm, const EvaluationSet& set) {
+nlohmann::ordered_json record_of(dist::Communicator& comm, const EvaluationSet& set) {
   nlohmann::ordered_json record{{"name", set.name}, {"count", set.count}};
   if (set.statistics_only()) {
     record["count"] = set.statistics->count > 0 ? nlohmann::ordered_json(set.statistics->count) : nullptr;
@@ -72,4 +72,4 @@ nlohmann::ordered_json record_of(Communicator& comm, const EvaluationSet& set) {
   return record;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

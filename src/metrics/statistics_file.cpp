@@ -11,7 +11,7 @@
 #include "base/log.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -24,7 +24,7 @@ bool is_provenance(const Json& json) {
          (json.contains("extractor_sha256") || (json.contains("count") && json.contains("features")));
 }
 
-const at::Tensor& array_of(const NamedTensors& arrays, const char* name, const fs::path& path) {
+const at::Tensor& array_of(const tensor::NamedTensors& arrays, const char* name, const fs::path& path) {
   const auto found = arrays.find(name);
   if (found == arrays.end()) fail(Exit::data, "'{}' has no {}, so it holds no statistics", path.string(), name);
   return found->second;
@@ -34,12 +34,12 @@ const at::Tensor& array_of(const NamedTensors& arrays, const char* name, const f
 
 bool is_statistics_file(const fs::path& path) {
   if (path.extension() != ".npz") return false;
-  const std::vector<std::string> names = npz_names(path);
+  const std::vector<std::string> names = tensor::npz_names(path);
   return std::find(names.begin(), names.end(), "mu") != names.end();
 }
 
 GaussianStatistics read_statistics(const fs::path& path) {
-  const NamedTensors arrays = read_npz(path, {"mu", "sigma"});
+  const tensor::NamedTensors arrays = tensor::read_npz(path, {"mu", "sigma"});
   GaussianStatistics s;
   s.mean = array_of(arrays, "mu", path).to(at::kDouble);
   s.covariance = array_of(arrays, "sigma", path).to(at::kDouble);
@@ -74,7 +74,7 @@ Json read_provenance(const fs::path& path) {
 void write_statistics(const fs::path& path, const GaussianStatistics& statistics, Json provenance) {
   provenance["count"] = statistics.count;
   provenance["features"] = statistics.mean.numel();
-  write_npz(path, {{"mu", statistics.mean}, {"sigma", statistics.covariance.contiguous()}});
+  tensor::write_npz(path, {{"mu", statistics.mean}, {"sigma", statistics.covariance.contiguous()}});
   write_file(provenance_file(path), json_text(provenance, 2) + "\n");
 }
 
@@ -85,4 +85,4 @@ void require_provenance(const fs::path& path, const Json& provenance, const Json
            path.string(), key, provenance[key].dump(), value.dump());
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -6,7 +6,7 @@
 
 #include "metrics/moments.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 bool is_statistics_file(const std::filesystem::path& path);  // an .npz that holds `mu`, maybe beside samples
 
@@ -25,4 +25,4 @@ void write_statistics(const std::filesystem::path& path, const GaussianStatistic
 void require_provenance(const std::filesystem::path& path, const nlohmann::ordered_json& provenance,
                         const nlohmann::ordered_json& expected);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

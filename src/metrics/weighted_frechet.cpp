@@ -6,7 +6,7 @@
 
 #include "metrics/frechet_metrics.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 // Rows dealt in turn to so many parts: fewer where a distance takes long.
@@ -25,7 +25,7 @@ GaussianStatistics statistics_of(const at::Tensor& sums, const at::Tensor& centr
 }
 
 // Sums of every part, around one centre, over all ranks. Fills `centre`.
-std::vector<at::Tensor> sums_of_parts(Communicator& comm, const FeatureBlocks& rows, const at::Tensor& weights,
+std::vector<at::Tensor> sums_of_parts(dist::Communicator& comm, const FeatureBlocks& rows, const at::Tensor& weights,
                                       int64_t parts, at::Tensor& centre) {
   std::vector<Moments> moments;
   for (int64_t p = 0; p < parts; ++p) moments.emplace_back(rows.features);
@@ -51,7 +51,7 @@ std::vector<at::Tensor> sums_of_parts(Communicator& comm, const FeatureBlocks& r
 
 }  // namespace
 
-std::optional<WeightedDistance> weighted_frechet(Communicator& comm, const FeatureBlocks& rows,
+std::optional<WeightedDistance> weighted_frechet(dist::Communicator& comm, const FeatureBlocks& rows,
                                                  const at::Tensor& weights, int64_t count,
                                                  const std::optional<GaussianFactor>& reference, std::string& why) {
   const int64_t n = weights.numel(), parts = parts_for(rows.features);
@@ -91,4 +91,4 @@ std::optional<WeightedDistance> weighted_frechet(Communicator& comm, const Featu
   return distance;
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -6,7 +6,7 @@
 #include "metrics/feature_blocks.hpp"
 #include "metrics/frechet.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct WeightedDistance {
   double all = 0;  // of the weighted mean and its unbiased covariance (Moments::add)
@@ -17,8 +17,8 @@ struct WeightedDistance {
 
 // `rows` holds all rows of the set, `weights` [rows.count] float64, the same on every rank. Parts of the set say how the distance falls
 // with its size and how much it varies. Nothing where a part weighs less than two samples: `why` is then filled.
-std::optional<WeightedDistance> weighted_frechet(Communicator& comm, const FeatureBlocks& rows,
+std::optional<WeightedDistance> weighted_frechet(dist::Communicator& comm, const FeatureBlocks& rows,
                                                  const at::Tensor& weights, int64_t count,
                                                  const std::optional<GaussianFactor>& reference, std::string& why);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 std::vector<int64_t> all_but_features(const at::Tensor& x) {
@@ -66,7 +66,7 @@ at::Tensor BatchNormBase::normalise_globally(const at::Tensor& x, const at::Tens
   return at::addcmul(as_factor(shift), wide, as_factor(scale)).to(x.scalar_type());
 }
 
-FeatureMap BatchNormBase::frozen_with(const at::Tensor& weight, const at::Tensor& bias) const {
+inference::FeatureMap BatchNormBase::frozen_with(const at::Tensor& weight, const at::Tensor& bias) const {
   const at::Tensor scale = weight.detach().to(at::kDouble) * (variance_.to(at::kDouble) + eps_).rsqrt();
   return {scale, bias.detach().to(at::kDouble) - mean_.to(at::kDouble) * scale};
 }
@@ -104,7 +104,7 @@ BatchNorm::BatchNorm(int64_t features, double eps) : BatchNormBase(features, eps
 
 at::Tensor BatchNorm::forward(const at::Tensor& x, const at::Tensor&) { return normalise(x, weight_, bias_); }
 
-FeatureMap BatchNorm::frozen(const at::Tensor&) const { return frozen_with(weight_, bias_); }
+inference::FeatureMap BatchNorm::frozen(const at::Tensor&) const { return frozen_with(weight_, bias_); }
 
 ClassBatchNorm::ClassBatchNorm(int64_t classes, int64_t features, double eps) : BatchNormBase(features, eps) {
   gains_ = register_parameter("gains", at::ones({classes, features}));
@@ -117,7 +117,7 @@ at::Tensor ClassBatchNorm::forward(const at::Tensor& x, const at::Tensor& condit
   return at::addcmul(over_positions(at::embedding(offsets_, condition), x), normalise(x, {}, {}), gains);
 }
 
-FeatureMap ClassBatchNorm::frozen(const at::Tensor&) const { return frozen_with(gains_, offsets_); }
+inference::FeatureMap ClassBatchNorm::frozen(const at::Tensor&) const { return frozen_with(gains_, offsets_); }
 
 VectorBatchNorm::VectorBatchNorm(int64_t conditions, int64_t features, bool spectral, double eps)
     : BatchNormBase(features, eps) {
@@ -132,13 +132,13 @@ at::Tensor VectorBatchNorm::forward(const at::Tensor& x, const at::Tensor& condi
 }
 
 // Eval mode is linear in gain and offset, and those are linear in the condition: what labels and latents give is added.
-FeatureMap VectorBatchNorm::frozen(const at::Tensor& label_vectors) const {
+inference::FeatureMap VectorBatchNorm::frozen(const at::Tensor& label_vectors) const {
   const at::Tensor gain = fold(*gain_, at::kDouble).weight, offset = fold(*offset_, at::kDouble).weight;
   const int64_t labels = label_vectors.size(1), latents = gain.size(1) - labels;
   const auto of_labels = [&](const at::Tensor& w) { return at::mm(label_vectors, w.narrow(1, 0, labels).t()); };
   const auto of_latents = [&](const at::Tensor& w) { return w.narrow(1, labels, latents).t(); };
-  FeatureMap map = frozen_with(1 + of_labels(gain), of_labels(offset));
-  const FeatureMap slope = frozen_with(of_latents(gain), of_latents(offset));
+  inference::FeatureMap map = frozen_with(1 + of_labels(gain), of_labels(offset));
+  const inference::FeatureMap slope = frozen_with(of_latents(gain), of_latents(offset));
   map.by_latents = at::cat({slope.scale, slope.shift}, 1).t();
   map.label_inputs = labels;
   return map;
@@ -166,4 +166,4 @@ void measure_statistics(torch::nn::Module& network, const std::function<at::Tens
   measure_statistics(network, batches, [&](int64_t i) { forward(batch(i)); });
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

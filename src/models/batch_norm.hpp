@@ -11,7 +11,7 @@
 #include "inference/maps.hpp"
 #include "models/layers.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 // The sum of a vector over all ranks, differentiable (its derivative is the same sum), the identity on one rank.
 using CrossRankSum = std::function<at::Tensor(const at::Tensor&)>;
@@ -28,7 +28,7 @@ class BatchNormBase : public torch::nn::Module {
   virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& condition = {}) = 0;
 
   // `label_vectors`: [classes, e], of norms whose condition is the label's vector followed by latents.
-  virtual FeatureMap frozen(const at::Tensor& label_vectors = {}) const = 0;
+  virtual inference::FeatureMap frozen(const at::Tensor& label_vectors = {}) const = 0;
 
   // From now on training-mode forwards are collective: one call of `sum` with a float64 vector of 1 + 2 features each,
   // and one more in backward. An empty function ends that.
@@ -44,7 +44,7 @@ class BatchNormBase : public torch::nn::Module {
   BatchNormBase(int64_t features, double eps);
   // (x - mean) / sqrt(variance + eps) * weight + bias; weight and bias may be undefined.
   at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
-  FeatureMap frozen_with(const at::Tensor& weight, const at::Tensor& bias) const;  // the same in eval mode
+  inference::FeatureMap frozen_with(const at::Tensor& weight, const at::Tensor& bias) const;  // the same in eval mode
 
  private:
   at::Tensor normalise_globally(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
@@ -61,7 +61,7 @@ class BatchNorm : public BatchNormBase {
  public:
   explicit BatchNorm(int64_t features, double eps = 1e-5);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition = {}) override;
-  FeatureMap frozen(const at::Tensor& label_vectors = {}) const override;
+  inference::FeatureMap frozen(const at::Tensor& label_vectors = {}) const override;
 
  private:
   at::Tensor weight_, bias_;
@@ -73,7 +73,7 @@ class ClassBatchNorm : public BatchNormBase {
  public:
   ClassBatchNorm(int64_t classes, int64_t features, double eps = 1e-5);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition) override;
-  FeatureMap frozen(const at::Tensor& label_vectors = {}) const override;
+  inference::FeatureMap frozen(const at::Tensor& label_vectors = {}) const override;
 
  private:
   at::Tensor gains_, offsets_;
@@ -85,7 +85,7 @@ class VectorBatchNorm : public BatchNormBase {
  public:
   VectorBatchNorm(int64_t conditions, int64_t features, bool spectral, double eps = 1e-5);
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition) override;
-  FeatureMap frozen(const at::Tensor& label_vectors) const override;
+  inference::FeatureMap frozen(const at::Tensor& label_vectors) const override;
 
  private:
   std::shared_ptr<Dense> gain_, offset_;
@@ -104,4 +104,4 @@ void measure_statistics(torch::nn::Module& network, int64_t batches,
 void measure_statistics(torch::nn::Module& network, const std::function<at::Tensor(const at::Tensor&)>& forward,
                         int64_t batches, const std::function<at::Tensor(int64_t)>& batch);
 
-}  // namespace ddls
+}  // namespace ddls::models

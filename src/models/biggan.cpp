@@ -13,7 +13,7 @@
 #include "models/self_attention.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 constexpr double norm_eps = 1e-4;
@@ -58,7 +58,7 @@ class BigganGenerator : public Network {
   at::Tensor forward(const at::Tensor& z, const at::Tensor& labels) override {
     const std::vector<at::Tensor> parts = z.chunk(parts_, 1);
     const at::Tensor label = embedding_->forward(labels);
-    at::Tensor h = as_image(linear_->forward(parts[0]), bottom_width_, side_);
+    at::Tensor h = inference::as_image(linear_->forward(parts[0]), bottom_width_, side_);
     for (size_t i = 0; i < blocks_.size(); ++i) {
       h = blocks_[i]->forward(h, at::cat({label, parts[i + 1]}, 1));
       if (attention_ && i == attention_after_) h = attention_->forward(h);
@@ -66,13 +66,13 @@ class BigganGenerator : public Network {
     return at::tanh(last_->forward(at::relu(norm_->forward(h))));
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph;
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph;
     const int64_t part = linear_->raw_weight().size(1);
-    graph.push_back(first_latents(part));
-    graph.push_back(dense(fold(*linear_, type), no_activation));
-    graph.push_back(features_as_image(bottom_width_, side_));
-    const FeatureMap last_norm = norm_->frozen();
+    graph.push_back(inference::first_latents(part));
+    graph.push_back(inference::dense(fold(*linear_, type), inference::no_activation));
+    graph.push_back(inference::features_as_image(bottom_width_, side_));
+    const inference::FeatureMap last_norm = norm_->frozen();
     const bool attention_is_last = attention_ && attention_after_ + 1 == blocks_.size();
     const at::Tensor label_vectors = embedding_->weight().detach().to(at::kDouble);
     for (size_t i = 0; i < blocks_.size(); ++i) {
@@ -81,8 +81,9 @@ class BigganGenerator : public Network {
                                                   {label_vectors, static_cast<int64_t>(i + 1) * part}));
       if (attention_ && i == attention_after_) graph.push_back(attention_->inference_graph(type));
     }
-    graph.push_back(attention_is_last ? norm_and_relu(last_norm, type) : activate(relu_activation));
-    graph.push_back(convolution(fold(*last_, type), tanh_activation));
+    graph.push_back(attention_is_last ? inference::norm_and_relu(last_norm, type)
+                                      : inference::activate(inference::relu_activation));
+    graph.push_back(inference::convolution(fold(*last_, type), inference::tanh_activation));
     return graph;
   }
 
@@ -129,7 +130,7 @@ class BigganDiscriminator : public Network {
   }
 
   LastLayer last_layer() const override {
-    const DenseMap map = fold(*logit_);
+    const inference::DenseMap map = fold(*logit_);
     return {map.weight + label_->weight().detach(), map.bias};
   }
 
@@ -138,16 +139,16 @@ class BigganDiscriminator : public Network {
     return logit_->forward(h).squeeze(1) + (label_->forward(labels) * h).sum(1);
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph;
-    graph.push_back(to_channels_last());
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph;
+    graph.push_back(inference::to_channels_last());
     for (size_t i = 0; i < blocks_.size(); ++i) {
       graph.push_back(blocks_[i]->inference_graph(type));
       if (attention_ && i == attention_after_) graph.push_back(attention_->inference_graph(type));
     }
-    graph.push_back(relu_and_pool(/*mean=*/false));
+    graph.push_back(inference::relu_and_pool(/*mean=*/false));
     const auto [weight, bias] = last_layer();
-    graph.push_back(logit_with_labels({weight, bias}, type));
+    graph.push_back(inference::logit_with_labels({weight, bias}, type));
     return graph;
   }
 
@@ -169,4 +170,4 @@ NetworkPtr make_biggan_discriminator(const BigGanDiscriminatorLayout& layout, co
   return std::make_shared<BigganDiscriminator>(layout, image);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

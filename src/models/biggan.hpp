@@ -4,7 +4,7 @@
 // norms (1e-4) as in POSTECH-CVLab/PyTorch-StudioGAN.
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 struct BigGanGeneratorLayout {
   int64_t latent_dim = 0;       // a multiple of the number of widths
@@ -26,4 +26,4 @@ struct BigGanDiscriminatorLayout {
 // Blocks, ReLU, global sum, linear plus projection to one raw logit. Modules block0..., attention, logit, label.
 NetworkPtr make_biggan_discriminator(const BigGanDiscriminatorLayout& layout, const SampleShape& image);
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 Classifier::Classifier(const SampleShape& image, const std::vector<int64_t>& widths, int64_t classes) {
   if (widths.size() < 2) fail(Exit::config, "model.classifier_widths: at least two widths are needed");
@@ -62,4 +62,4 @@ void Classifier::save_torchscript(const std::filesystem::path& file) const {
   script.save(file.string());
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

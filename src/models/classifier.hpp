@@ -5,7 +5,7 @@
 
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 class Classifier : public Network {
  public:
@@ -23,4 +23,4 @@ class Classifier : public Network {
   std::vector<std::string> convolutions_;  // names
 };
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -6,7 +6,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 // Runs the network once; the output is its own.
@@ -40,4 +40,4 @@ int64_t chain_step_flops(Network& generator, Network& discriminator, const at::T
   return 2 * (flops_of_last_forward(generator) + flops_of_last_forward(discriminator));
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -7,7 +7,7 @@
 
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 // Of one forward of one sample. Runs the network once on `one`, [1, ...], in eval mode, and restores its mode.
 int64_t forward_flops(Network& network, const at::Tensor& one, const at::Tensor& label = {});
@@ -16,4 +16,4 @@ int64_t forward_flops(Network& network, const at::Tensor& one, const at::Tensor&
 int64_t chain_step_flops(Network& generator, Network& discriminator, const at::Tensor& one_latent,
                          const at::Tensor& label = {});
 
-}  // namespace ddls
+}  // namespace ddls::models

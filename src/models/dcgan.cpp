@@ -12,7 +12,7 @@
 #include "models/network.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 constexpr double slope = 0.2;  // of the discriminator's leaky ReLU
@@ -45,16 +45,16 @@ class DcganGenerator : public Network {
   }
 
   at::Tensor forward(const at::Tensor& z, const at::Tensor&) override {
-    at::Tensor h = as_image(linear_->forward(z), first_width_, side_);
+    at::Tensor h = inference::as_image(linear_->forward(z), first_width_, side_);
     h = at::relu(norms_.front()->forward(h));
     for (size_t i = 0; i < ups_.size(); ++i) h = at::relu(norms_[i + 1]->forward(ups_[i]->forward(h)));
     return at::tanh(at::pixel_shuffle(last_->forward(h), 2));
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph = upsampling_graph(type, *linear_, first_width_, side_, norms_, ups_);
-    graph.push_back(convolution(fold(*last_, type), tanh_activation));
-    graph.push_back(depth_to_space());
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph = upsampling_graph(type, *linear_, first_width_, side_, norms_, ups_);
+    graph.push_back(inference::convolution(fold(*last_, type), inference::tanh_activation));
+    graph.push_back(inference::depth_to_space());
     return graph;
   }
 
@@ -91,22 +91,23 @@ class DcganDiscriminator : public Network {
   at::Tensor features(const at::Tensor& x, const at::Tensor&) override {
     at::Tensor h = at::pixel_unshuffle(x, 2).contiguous(at::MemoryFormat::ChannelsLast);
     for (const auto& down : downs_) h = at::leaky_relu(down->forward(h), slope);
-    h = as_vector(h);
+    h = inference::as_vector(h);
     return hidden_ ? at::leaky_relu(hidden_->forward(h), slope) : h;
   }
 
   LastLayer last_layer() const override {
-    const DenseMap map = fold(*logit_);
+    const inference::DenseMap map = fold(*logit_);
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph;
-    graph.push_back(space_to_depth());
-    for (const auto& down : downs_) graph.push_back(convolution(fold(*down, type), leaky_activation(slope)));
-    graph.push_back(image_as_features(downs_.back()->outputs(), side_));
-    if (hidden_) graph.push_back(dense(fold(*hidden_, type), leaky_activation(slope)));
-    graph.push_back(logit(fold(*logit_), type));
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph;
+    graph.push_back(inference::space_to_depth());
+    for (const auto& down : downs_)
+      graph.push_back(inference::convolution(fold(*down, type), inference::leaky_activation(slope)));
+    graph.push_back(inference::image_as_features(downs_.back()->outputs(), side_));
+    if (hidden_) graph.push_back(inference::dense(fold(*hidden_, type), inference::leaky_activation(slope)));
+    graph.push_back(inference::logit(fold(*logit_), type));
     return graph;
   }
 
@@ -126,4 +127,4 @@ NetworkPtr make_dcgan_discriminator(const std::vector<int64_t>& widths, int64_t 
   return std::make_shared<DcganDiscriminator>(widths, hidden, image);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

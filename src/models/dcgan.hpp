@@ -5,7 +5,7 @@
 // Each width halves or doubles the side once: a side of 28 with two widths starts from 7 x 7.
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 // linear to [w0, s, s], BN, ReLU; for each further width: 4x4 stride-2 transposed convolution, BN, ReLU; then 3x3
 // convolution to 4 C maps, depth-to-space, tanh.
@@ -14,4 +14,4 @@ NetworkPtr make_dcgan_generator(int64_t latent_dim, const std::vector<int64_t>& 
 // `hidden` > 0 a linear layer of that width and leaky ReLU; linear to one raw logit. No normalisation.
 NetworkPtr make_dcgan_discriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image);
 
-}  // namespace ddls
+}  // namespace ddls::models

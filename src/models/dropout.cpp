@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 constexpr int64_t max_calls = 16;  // forwards of one network in one update
@@ -18,8 +18,8 @@ at::Tensor Dropout::forward(const at::Tensor& x) {
   ensure(keyed_, "a network with dropout is trained without key_dropout()");
   ensure(calls_ < max_calls, "more than {} forwards with one dropout key", max_calls);
   const int64_t first = index_ * samples_per_layer + first_sample_;
-  const at::Tensor draws = Noise{seed_}.uniform({first, first + x.size(0)}, x.size(1), step_ * max_calls + calls_++,
-                                                Stream::dropout, x.device());
+  const at::Tensor draws = tensor::Noise{seed_}.uniform({first, first + x.size(0)}, x.size(1),
+                                                        step_ * max_calls + calls_++, Stream::dropout, x.device());
   return x * (draws >= share_).to(x.scalar_type()).div_(1 - share_);
 }
 
@@ -36,4 +36,4 @@ void key_dropout(torch::nn::Module& network, uint64_t seed, int64_t step, int64_
     if (auto* layer = module->as<Dropout>()) layer->set_key(seed, step, first_sample);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

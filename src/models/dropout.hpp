@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::models {
 
 class Dropout : public torch::nn::Module {
  public:
@@ -30,4 +30,4 @@ class Dropout : public torch::nn::Module {
 // of update, give them different steps (2 step, 2 step + 1). Nothing for networks without dropout.
 void key_dropout(torch::nn::Module& network, uint64_t seed, int64_t step, int64_t first_sample);
 
-}  // namespace ddls
+}  // namespace ddls::models

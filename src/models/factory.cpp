@@ -10,12 +10,12 @@
 #include "models/resnet.hpp"
 #include "models/sn_dcgan.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 std::string text_of(const SampleShape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-NetworkPtr make_mlp_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+NetworkPtr make_mlp_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (shape.size() != 1)
     fail(Exit::config, "model.architecture mlp makes points, the data are images {}; use dcgan", text_of(shape));
   if (role == Role::generator) return make_mlp(config.latent_dim, config.generator_widths, shape[0]);
@@ -23,29 +23,29 @@ NetworkPtr make_mlp_network(const ModelConfig& config, Role role, const SampleSh
   return make_mlp_discriminator(shape[0], config.discriminator_widths);
 }
 
-void need_square_images(const ModelConfig& config, const SampleShape& shape) {
+void need_square_images(const config::ModelConfig& config, const SampleShape& shape) {
   if (shape.size() != 3 || shape[1] != shape[2])
     fail(Exit::config, "model.architecture {} makes square images, the data are {}", config.architecture,
          text_of(shape));
 }
 
 // The ratio network is a discriminator of its own widths.
-const std::vector<int64_t>& discriminator_widths(const ModelConfig& config, Role role) {
+const std::vector<int64_t>& discriminator_widths(const config::ModelConfig& config, Role role) {
   return role == Role::ratio ? config.ratio_widths : config.discriminator_widths;
 }
 
-NetworkPtr make_dcgan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+NetworkPtr make_dcgan_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (role == Role::generator) return make_dcgan_generator(config.latent_dim, config.generator_widths, shape);
   const int64_t hidden = role == Role::ratio ? config.ratio_hidden : 0;
   return make_dcgan_discriminator(discriminator_widths(config, role), hidden, shape);
 }
 
-NetworkPtr make_sn_dcgan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+NetworkPtr make_sn_dcgan_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (role == Role::generator) return make_sn_dcgan_generator(config.latent_dim, config.generator_widths, shape);
   return make_sn_dcgan_discriminator(discriminator_widths(config, role), config.leaky_slope, shape);
 }
 
-NetworkPtr make_sn_resnet_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+NetworkPtr make_sn_resnet_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (role == Role::generator)
     return make_resnet_generator({.latent_dim = config.latent_dim,
                                   .widths = config.generator_widths,
@@ -64,7 +64,7 @@ NetworkPtr make_sn_resnet_network(const ModelConfig& config, Role role, const Sa
 }
 
 // As published for CIFAR-10: batch norm in the generator, no normalisation at all in the critic.
-NetworkPtr make_wgangp_resnet_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+NetworkPtr make_wgangp_resnet_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (role == Role::generator)
     return make_resnet_generator({.latent_dim = config.latent_dim, .widths = config.generator_widths}, shape);
   return make_resnet_discriminator({.widths = discriminator_widths(config, role),
@@ -76,7 +76,7 @@ NetworkPtr make_wgangp_resnet_network(const ModelConfig& config, Role role, cons
                                    shape);
 }
 
-NetworkPtr make_biggan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+NetworkPtr make_biggan_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (role == Role::generator)
     return make_biggan_generator({.latent_dim = config.latent_dim,
                                   .widths = config.generator_widths,
@@ -91,7 +91,7 @@ NetworkPtr make_biggan_network(const ModelConfig& config, Role role, const Sampl
                                    shape);
 }
 
-NetworkPtr make_mlp_cgan_network(const ModelConfig& config, Role role, const SampleShape& shape) {
+NetworkPtr make_mlp_cgan_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (role == Role::generator)
     return make_mlp_cgan_generator(config.latent_dim, config.generator_widths, config.classes, config.embedding_dim,
                                    config.leaky_slope, shape);
@@ -100,7 +100,7 @@ NetworkPtr make_mlp_cgan_network(const ModelConfig& config, Role role, const Sam
 }
 
 // With initial weights, but for the directions of spectral norm.
-NetworkPtr make_initialised(const ModelConfig& config, Role role, const SampleShape& shape, uint64_t seed) {
+NetworkPtr make_initialised(const config::ModelConfig& config, Role role, const SampleShape& shape, uint64_t seed) {
   const auto key = static_cast<int64_t>(role);
   if (config.architecture == "mlp") {
     NetworkPtr network = make_mlp_network(config, role, shape);
@@ -143,7 +143,7 @@ NetworkPtr make_initialised(const ModelConfig& config, Role role, const SampleSh
 
 }  // namespace
 
-NetworkPtr make_network(const ModelConfig& config, Role role, const SampleShape& sample_shape, uint64_t seed) {
+NetworkPtr make_network(const config::ModelConfig& config, Role role, const SampleShape& sample_shape, uint64_t seed) {
   // Not a rule of config/check.cpp: a GAN that comes as TorchScript files has classes, whatever the architecture says.
   const std::string& name = config.architecture;
   if (config.classes > 0 && name != "sn_resnet" && name != "biggan" && name != "mlp_cgan")
@@ -159,4 +159,4 @@ int64_t parameter_count(const Network& network) {
   return count;
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -7,14 +7,14 @@
 #include "config/config.hpp"
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 enum class Role { generator, discriminator, ratio };
 
 // Weights are initialised from (seed, role, index of the parameter): the same on every rank without communication.
 // Throws Error(config) where the architecture cannot make samples of this shape.
-NetworkPtr make_network(const ModelConfig& config, Role role, const SampleShape& sample_shape, uint64_t seed);
+NetworkPtr make_network(const config::ModelConfig& config, Role role, const SampleShape& sample_shape, uint64_t seed);
 
 int64_t parameter_count(const Network& network);
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 struct Wide {
@@ -19,9 +19,9 @@ Wide wide(const Layer& layer) {
 }
 
 // The norm takes the place of the bias and scales the outputs, which lie along `output_axis`.
-void absorb(Wide& w, const FeatureMap* norm, int64_t output_axis) {
+void absorb(Wide& w, const inference::FeatureMap* norm, int64_t output_axis) {
   if (norm == nullptr) return;
-  FeatureMap map = *norm;
+  inference::FeatureMap map = *norm;
   const int64_t repeats = w.weight.size(output_axis) / map.scale.size(0);
   if (repeats > 1) map = {map.scale.repeat({repeats}), map.shift.repeat({repeats})};
   std::vector<int64_t> shape(static_cast<size_t>(w.weight.dim()), 1);
@@ -34,32 +34,34 @@ at::Tensor rounded(const at::Tensor& t, at::ScalarType type) { return t.defined(
 
 }  // namespace
 
-DenseMap fold(const Dense& layer) { return fold(layer, layer.raw_weight().scalar_type()); }
+inference::DenseMap fold(const Dense& layer) { return fold(layer, layer.raw_weight().scalar_type()); }
 
-DenseMap fold(const Dense& layer, at::ScalarType type, const FeatureMap* norm) {
+inference::DenseMap fold(const Dense& layer, at::ScalarType type, const inference::FeatureMap* norm) {
   Wide w = wide(layer);
   absorb(w, norm, 0);
   return {rounded(w.weight, type), rounded(w.bias, type)};
 }
 
-ConvolutionMap fold(const Convolution& layer, at::ScalarType type, const FeatureMap* norm, SideChange change) {
+inference::ConvolutionMap fold(const Convolution& layer, at::ScalarType type, const inference::FeatureMap* norm,
+                               inference::SideChange change) {
   Wide w = wide(layer);
   absorb(w, norm, 0);
   const int64_t kernel = layer.raw_weight().size(2);
-  ConvolutionMap map{.weight = {}, .bias = {}, .stride = layer.stride(), .padding = layer.padding()};
-  if (change != SideChange::none && kernel > 1) {
-    const bool doubling = change == SideChange::doubled;
+  inference::ConvolutionMap map{.weight = {}, .bias = {}, .stride = layer.stride(), .padding = layer.padding()};
+  if (change != inference::SideChange::none && kernel > 1) {
+    const bool doubling = change == inference::SideChange::doubled;
     w.weight = merged_kernel(w.weight, doubling);
     if (doubling) w.weight = w.weight.transpose(0, 1);
     map = {.weight = {}, .bias = {}, .stride = 2, .padding = 1, .transposed = doubling};
   }
-  if (change != SideChange::none) map.published_taps = 4 * kernel * kernel;  // it works on the larger image
+  if (change != inference::SideChange::none) map.published_taps = 4 * kernel * kernel;  // it works on the larger image
   map.weight = rounded(w.weight, type).contiguous(at::MemoryFormat::ChannelsLast);
   map.bias = rounded(w.bias, type);
   return map;
 }
 
-ConvolutionMap fold(const TransposedConvolution& layer, at::ScalarType type, const FeatureMap* norm) {
+inference::ConvolutionMap fold(const TransposedConvolution& layer, at::ScalarType type,
+                               const inference::FeatureMap* norm) {
   Wide w = wide(layer);
   absorb(w, norm, 1);
   return {.weight = rounded(w.weight, type).contiguous(at::MemoryFormat::ChannelsLast),
@@ -69,4 +71,4 @@ ConvolutionMap fold(const TransposedConvolution& layer, at::ScalarType type, con
           .transposed = true};
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

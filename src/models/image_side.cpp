@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 int64_t halved_side(const SampleShape& image, int64_t halvings, const char* key) {
   const int64_t side = halvings < 62 ? image[1] >> halvings : 0;
@@ -11,4 +11,4 @@ int64_t halved_side(const SampleShape& image, int64_t halvings, const char* key)
   return side;
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

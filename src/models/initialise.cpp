@@ -8,7 +8,7 @@
 #include "models/network.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 void initialise_uniform_fan_in(Network& network, uint64_t seed, int64_t key) {
   at::NoGradGuard no_grad;
@@ -16,7 +16,7 @@ void initialise_uniform_fan_in(Network& network, uint64_t seed, int64_t key) {
   double bound = 1;
   for (at::Tensor& p : network.parameters()) {  // a layer's weight comes before its bias
     if (p.dim() > 1) bound = 1 / std::sqrt(static_cast<double>(p.numel() / p.size(0)));
-    const at::Tensor u = Noise{seed}.uniform({index, index + 1}, p.numel(), key, Stream::init).view(p.sizes());
+    const at::Tensor u = tensor::Noise{seed}.uniform({index, index + 1}, p.numel(), key, Stream::init).view(p.sizes());
     p.copy_((u * 2 - 1) * bound);
     ++index;
   }
@@ -30,11 +30,11 @@ constexpr int64_t first_spectral_id = int64_t{1} << 32;
 bool is_class_table(const std::string& name) { return name.ends_with("gains") || name.ends_with("offsets"); }
 
 at::Tensor normal_like(const at::Tensor& p, uint64_t seed, int64_t key, int64_t id) {
-  return Noise{seed}.normal({id, id + 1}, p.numel(), key, Stream::init).view(p.sizes());
+  return tensor::Noise{seed}.normal({id, id + 1}, p.numel(), key, Stream::init).view(p.sizes());
 }
 
 at::Tensor uniform_like(const at::Tensor& p, uint64_t seed, int64_t key, int64_t id) {  // U(-1, 1)
-  return Noise{seed}.uniform({id, id + 1}, p.numel(), key, Stream::init).view(p.sizes()) * 2 - 1;
+  return tensor::Noise{seed}.uniform({id, id + 1}, p.numel(), key, Stream::init).view(p.sizes()) * 2 - 1;
 }
 
 // fill(name, parameter, index) for the weights, zeros for the biases.
@@ -82,7 +82,7 @@ void initialise_mlp(Network& network, uint64_t seed, int64_t key) {
   int64_t index = 0;
   for (at::Tensor& p : network.parameters()) {
     if (p.dim() == 1) {
-      p.copy_(Noise{seed}.uniform({index, index + 1}, p.numel(), key, Stream::init).view(p.sizes()) * 2 - 1);
+      p.copy_(tensor::Noise{seed}.uniform({index, index + 1}, p.numel(), key, Stream::init).view(p.sizes()) * 2 - 1);
       return;
     }
     ++index;
@@ -129,10 +129,10 @@ void initialise_spectral_norm(Network& network, uint64_t seed, int64_t key, int6
   for (const auto& module : network.modules()) {
     auto* layer = module->as<Layer>();
     if (layer == nullptr || !layer->spectral()) continue;
-    layer->set_u(Noise{seed}.normal({id, id + 1}, layer->outputs(), key, Stream::init).flatten());
+    layer->set_u(tensor::Noise{seed}.normal({id, id + 1}, layer->outputs(), key, Stream::init).flatten());
     for (int64_t i = 0; i < iterations; ++i) layer->power_iteration();
     ++id;
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -6,7 +6,7 @@
 
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 // U(-b, b) with b = 1/sqrt(fan in) for weights and biases of linear layers: torch's own default.
 void initialise_uniform_fan_in(Network& network, uint64_t seed, int64_t key);
@@ -28,4 +28,4 @@ void initialise_torch_default(Network& network, uint64_t seed, int64_t key);
 // u of every spectral layer from a direction drawn for it, then `iterations` power iterations on the weights as they are.
 void initialise_spectral_norm(Network& network, uint64_t seed, int64_t key, int64_t iterations = 15);
 
-}  // namespace ddls
+}  // namespace ddls::models

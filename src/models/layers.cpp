@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "inference/winograd/convolve.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 at::Tensor unit(const at::Tensor& vector) { return vector / vector.norm().clamp_min(1e-12); }
@@ -67,7 +67,7 @@ Convolution::Convolution(int64_t from, int64_t to, int64_t kernel, int64_t strid
     : Layer({to, from, kernel, kernel}, 0, to, options), stride_(stride), padding_(padding) {}
 
 at::Tensor Convolution::forward(const at::Tensor& x) {
-  at::Tensor y = convolve(x, weight(), bias_, stride_, padding_);
+  at::Tensor y = inference::convolve(x, weight(), bias_, stride_, padding_);
   multiply_adds_ = weight_.numel() * y.size(2) * y.size(3);
   return y;
 }
@@ -91,7 +91,7 @@ at::Tensor Convolution::forward_doubled(const at::Tensor& x) {
   if (weight_.size(2) == 1) return enlarged(at::conv2d(x, weight(), bias_));
   ensure(weight_.size(2) == 3 && stride_ == 1 && padding_ == 1, "doubling is merged into 3x3 kernels of stride 1 only");
   if (!x.is_cpu()) return at::conv2d(enlarged(x), weight(), bias_, 1, 1);
-  return convolve_transposed(x, merged_kernel(weight(), true).transpose(0, 1), bias_, 2, 1);
+  return inference::convolve_transposed(x, merged_kernel(weight(), true).transpose(0, 1), bias_, 2, 1);
 }
 
 at::Tensor Convolution::forward_halved(const at::Tensor& x) {
@@ -99,7 +99,7 @@ at::Tensor Convolution::forward_halved(const at::Tensor& x) {
   if (weight_.size(2) == 1) return at::conv2d(at::avg_pool2d(x, 2), weight(), bias_);
   ensure(weight_.size(2) == 3 && stride_ == 1 && padding_ == 1, "halving is merged into 3x3 kernels of stride 1 only");
   if (!x.is_cpu()) return at::avg_pool2d(at::conv2d(x, weight(), bias_, 1, 1), 2);
-  return convolve(x, merged_kernel(weight(), false), bias_, 2, 1);
+  return inference::convolve(x, merged_kernel(weight(), false), bias_, 2, 1);
 }
 
 TransposedConvolution::TransposedConvolution(int64_t from, int64_t to, int64_t kernel, int64_t stride, int64_t padding,
@@ -108,7 +108,7 @@ TransposedConvolution::TransposedConvolution(int64_t from, int64_t to, int64_t k
 
 at::Tensor TransposedConvolution::forward(const at::Tensor& x) {
   multiply_adds_ = weight_.numel() * x.size(2) * x.size(3);
-  return convolve_transposed(x, weight(), bias_, stride_, padding_);
+  return inference::convolve_transposed(x, weight(), bias_, stride_, padding_);
 }
 
 Dense::Dense(int64_t from, int64_t to, LayerOptions options) : Layer({to, from}, 0, to, options) {}
@@ -126,4 +126,4 @@ at::Tensor Embedding::forward(const at::Tensor& labels) {
   return at::embedding(weight(), labels);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

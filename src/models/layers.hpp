@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::models {
 
 struct LayerOptions {
   bool bias = true;
@@ -95,4 +95,4 @@ class Embedding : public Layer {
   at::Tensor forward(const at::Tensor& labels);  // int64 [n] in [0, classes) -> [n, dim]
 };
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 at::Tensor logistic_loss(const at::Tensor& real, const at::Tensor& fake) {
   return at::softplus(-real).mean() + at::softplus(fake).mean();
@@ -25,4 +25,4 @@ GanLoss gan_loss(const std::string& name) {
   fail(Exit::config, "train.loss: there is no '{}'", name);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

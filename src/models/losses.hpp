@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace ddls {
+namespace ddls::models {
 
 struct GanLoss {
   at::Tensor (*discriminator)(const at::Tensor& real_logits, const at::Tensor& fake_logits);
@@ -16,4 +16,4 @@ GanLoss gan_loss(const std::string& name);  // throws Error(config)
 // softplus(-d(x)) + softplus(d(x~)): at its optimum d = log p_data - log p_generator.
 at::Tensor logistic_loss(const at::Tensor& real_logits, const at::Tensor& fake_logits);
 
-}  // namespace ddls
+}  // namespace ddls::models

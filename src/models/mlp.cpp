@@ -8,7 +8,7 @@
 #include "models/network.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 class Mlp : public Network {
@@ -32,14 +32,15 @@ class Mlp : public Network {
     return h;
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph = hidden_graph(type);
-    graph.push_back(dense(fold(*layers_.back(), type), no_activation));
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph = hidden_graph(type);
+    graph.push_back(inference::dense(fold(*layers_.back(), type), inference::no_activation));
     return graph;
   }
-  Operations hidden_graph(at::ScalarType type) const {  // all but the last layer
-    Operations graph;
-    for (size_t i = 0; i + 1 < layers_.size(); ++i) graph.push_back(dense(fold(*layers_[i], type), relu_activation));
+  inference::Operations hidden_graph(at::ScalarType type) const {  // all but the last layer
+    inference::Operations graph;
+    for (size_t i = 0; i + 1 < layers_.size(); ++i)
+      graph.push_back(inference::dense(fold(*layers_[i], type), inference::relu_activation));
     return graph;
   }
   const Dense& last() const { return *layers_.back(); }
@@ -70,16 +71,16 @@ class MlpDiscriminator : public Network {
   }
 
   LastLayer last_layer() const override {
-    const DenseMap map = fold(body_->last());
+    const inference::DenseMap map = fold(body_->last());
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph;
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph;
     if (frequencies_.defined())
-      graph.push_back(fourier_features(frequencies_.to(body_->last().raw_weight().device()).to(type)));
-    for (OperationPtr& layer : body_->hidden_graph(type)) graph.push_back(std::move(layer));
-    graph.push_back(logit(fold(body_->last()), type));
+      graph.push_back(inference::fourier_features(frequencies_.to(body_->last().raw_weight().device()).to(type)));
+    for (inference::OperationPtr& layer : body_->hidden_graph(type)) graph.push_back(std::move(layer));
+    graph.push_back(inference::logit(fold(body_->last()), type));
     return graph;
   }
 
@@ -106,4 +107,4 @@ NetworkPtr make_mlp_discriminator(int64_t inputs, const std::vector<int64_t>& wi
   return std::make_shared<MlpDiscriminator>(inputs, widths, frequencies);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -3,7 +3,7 @@
 // experiment.
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 NetworkPtr make_mlp(int64_t inputs, const std::vector<int64_t>& widths, int64_t outputs);
 // One output, returned as [n]. `frequencies`: sin(f x_j) and cos(f x_j) of every coordinate join the inputs, so that narrow
@@ -11,4 +11,4 @@ NetworkPtr make_mlp(int64_t inputs, const std::vector<int64_t>& widths, int64_t 
 NetworkPtr make_mlp_discriminator(int64_t inputs, const std::vector<int64_t>& widths,
                                   const std::vector<double>& frequencies = {});
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -9,16 +9,17 @@
 #include "models/network.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 // The first layer, which takes x and its label's embedding side by side: the label's part is a bias per class.
-OperationPtr labelled_layer(at::ScalarType type, const Dense& layer, const Embedding& label, Activation activation) {
-  const DenseMap map = fold(layer);
+inference::OperationPtr labelled_layer(at::ScalarType type, const Dense& layer, const Embedding& label,
+                                       inference::Activation activation) {
+  const inference::DenseMap map = fold(layer);
   const at::Tensor table = label.weight().detach();
   const int64_t inputs = map.weight.size(1) - table.size(1);
   const at::Tensor biases = at::addmm(map.bias, table, map.weight.narrow(1, inputs, table.size(1)).t());
-  return dense_with_labels(
+  return inference::dense_with_labels(
       {.weight = map.weight.narrow(1, 0, inputs).to(type), .bias = {}, .folded_inputs = table.size(1)}, biases.to(type),
       activation);
 }
@@ -50,15 +51,15 @@ class MlpCganGenerator : public Network {
     return at::tanh(last_->forward(h)).view({z.size(0), image_[0], image_[1], image_[2]});
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph;
-    graph.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph;
+    graph.push_back(labelled_layer(type, *layers_.front(), *label_, inference::leaky_activation(slope_)));
     for (size_t i = 1; i < layers_.size(); ++i) {
-      const FeatureMap norm = norms_[i - 1]->frozen();
-      graph.push_back(dense(fold(*layers_[i], type, &norm), leaky_activation(slope_)));
+      const inference::FeatureMap norm = norms_[i - 1]->frozen();
+      graph.push_back(inference::dense(fold(*layers_[i], type, &norm), inference::leaky_activation(slope_)));
     }
-    graph.push_back(dense(fold(*last_, type), tanh_activation));
-    graph.push_back(features_as_planes(image_));
+    graph.push_back(inference::dense(fold(*last_, type), inference::tanh_activation));
+    graph.push_back(inference::features_as_planes(image_));
     return graph;
   }
 
@@ -102,17 +103,17 @@ class MlpCganDiscriminator : public Network {
   }
 
   LastLayer last_layer() const override {
-    const DenseMap map = fold(*logit_);
+    const inference::DenseMap map = fold(*logit_);
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph;
-    graph.push_back(planes_as_features(image_));
-    graph.push_back(labelled_layer(type, *layers_.front(), *label_, leaky_activation(slope_)));
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph;
+    graph.push_back(inference::planes_as_features(image_));
+    graph.push_back(labelled_layer(type, *layers_.front(), *label_, inference::leaky_activation(slope_)));
     for (size_t i = 1; i < layers_.size(); ++i)
-      graph.push_back(dense(fold(*layers_[i], type), leaky_activation(slope_)));
-    graph.push_back(logit(fold(*logit_), type));
+      graph.push_back(inference::dense(fold(*layers_[i], type), inference::leaky_activation(slope_)));
+    graph.push_back(inference::logit(fold(*logit_), type));
     return graph;
   }
 
@@ -137,4 +138,4 @@ NetworkPtr make_mlp_cgan_discriminator(const std::vector<int64_t>& widths, int64
   return std::make_shared<MlpCganDiscriminator>(widths, classes, embedding_dim, slope, dropout, image);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

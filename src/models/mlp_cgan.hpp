@@ -3,7 +3,7 @@
 // network, that joins the input.
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 // [z; vector] -> dense layers of the given widths, each with leaky ReLU and all but the first with batch norm before it ->
 // dense layer to the image, tanh. Modules label, layer0..., norm1..., last.
@@ -14,4 +14,4 @@ NetworkPtr make_mlp_cgan_generator(int64_t latent_dim, const std::vector<int64_t
 NetworkPtr make_mlp_cgan_discriminator(const std::vector<int64_t>& widths, int64_t classes, int64_t embedding_dim,
                                        double slope, double dropout, const SampleShape& image);
 
-}  // namespace ddls
+}  // namespace ddls::models

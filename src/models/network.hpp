@@ -9,7 +9,7 @@
 #include "inference/operation.hpp"
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 // The linear layer that ends a discriminator: its logit is <weight, features> + bias.
 struct LastLayer {
@@ -21,14 +21,16 @@ class Network : public torch::nn::Module {
   virtual at::Tensor forward(const at::Tensor& input, const at::Tensor& labels = {}) = 0;
   // The same function in eval mode with the weights as they are now, made for many calls: docs/architecture.md. Equal to
   // forward but for rounding. Nothing where the architecture has no such graph.
-  std::optional<Operations> inference_graph() const { return inference_graph_in(parameters().front().scalar_type()); }
+  std::optional<inference::Operations> inference_graph() const {
+    return inference_graph_in(parameters().front().scalar_type());
+  }
   // In bfloat16: weights and activations are rounded to that; it takes and gives images and latents of that type, but
   // logits of the weights' own.
-  virtual std::optional<Operations> inference_graph_in(at::ScalarType) const { return std::nullopt; }
+  virtual std::optional<inference::Operations> inference_graph_in(at::ScalarType) const { return std::nullopt; }
   // Of discriminators: what the last layer takes, [n, k], and that layer with the weights as they are now, detached. Its
   // operation is the last of the inference graph. Others throw Error(internal).
   virtual at::Tensor features(const at::Tensor& input, const at::Tensor& labels);
   virtual LastLayer last_layer() const;
 };
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -4,10 +4,10 @@
 #include <memory>
 #include <vector>
 
-namespace ddls {
+namespace ddls::models {
 
 class Network;
 using NetworkPtr = std::shared_ptr<Network>;
 using SampleShape = std::vector<int64_t>;  // of one sample: {2}, {1, 28, 28}
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -6,7 +6,7 @@
 #include "models/layers.hpp"
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 at::Tensor orthogonal_penalty(const Network& network) {
   at::Tensor sum;
@@ -21,4 +21,4 @@ at::Tensor orthogonal_penalty(const Network& network) {
   return sum;
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

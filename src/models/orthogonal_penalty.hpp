@@ -7,8 +7,8 @@
 
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 at::Tensor orthogonal_penalty(const Network& network);  // a scalar, differentiable
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -6,7 +6,7 @@
 #include "inference/dense.hpp"
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 class RefittedHead : public Network {
@@ -22,11 +22,12 @@ class RefittedHead : public Network {
     return (labelled() ? (h * at::embedding(weight_, labels)).sum(1) : at::mv(h, weight_.select(0, 0))) + bias_;
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    std::optional<Operations> graph = body_->inference_graph_in(type);
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    std::optional<inference::Operations> graph = body_->inference_graph_in(type);
     if (!graph) return graph;
     graph->pop_back();  // the body's own last layer
-    graph->push_back(labelled() ? logit_with_labels({weight_, bias_}, type) : logit({weight_, bias_}, type));
+    graph->push_back(labelled() ? inference::logit_with_labels({weight_, bias_}, type)
+                                : inference::logit({weight_, bias_}, type));
     return graph;
   }
 
@@ -54,4 +55,4 @@ NetworkPtr with_head(NetworkPtr body, const LastLayer& head) {
   return std::make_shared<RefittedHead>(std::move(body), head);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -9,7 +9,7 @@
 #include "inference/modulation.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 GeneratorBlock::GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, const GeneratorBlockOptions& block)
     : bilinear_(block.bilinear) {
@@ -31,29 +31,33 @@ at::Tensor GeneratorBlock::forward(const at::Tensor& x, const at::Tensor& condit
   return h + doubled(*shortcut_, x);
 }
 
-OperationPtr GeneratorBlock::inference_graph(at::ScalarType type, const FeatureMap* after,
-                                             const BlockCondition& condition) const {
+inference::OperationPtr GeneratorBlock::inference_graph(at::ScalarType type, const inference::FeatureMap* after,
+                                                        const BlockCondition& condition) const {
   ensure(!bilinear_, "a bilinear block has no inference graph");
-  const FeatureMap before = norm1_->frozen(condition.label_vectors), between = norm2_->frozen(condition.label_vectors);
-  const auto norm = [&](const FeatureMap& map) {
-    return map.by_latents.defined() ? modulated_norm_and_relu(map, type, condition.first_latent)
-                                    : norm_and_relu(map, type);
+  const inference::FeatureMap before = norm1_->frozen(condition.label_vectors),
+                              between = norm2_->frozen(condition.label_vectors);
+  const auto norm = [&](const inference::FeatureMap& map) {
+    return map.by_latents.defined() ? inference::modulated_norm_and_relu(map, type, condition.first_latent)
+                                    : inference::norm_and_relu(map, type);
   };
-  Operations main;
+  inference::Operations main;
   main.push_back(norm(before));
   if (between.scale.dim() == 1) {
-    main.push_back(convolution(fold(*conv1_, type, &between, SideChange::doubled), relu_activation));
+    main.push_back(inference::convolution(fold(*conv1_, type, &between, inference::SideChange::doubled),
+                                          inference::relu_activation));
   } else {  // of each chain its own
-    main.push_back(convolution(fold(*conv1_, type, nullptr, SideChange::doubled), no_activation));
+    main.push_back(
+        inference::convolution(fold(*conv1_, type, nullptr, inference::SideChange::doubled), inference::no_activation));
     main.push_back(norm(between));
   }
-  main.push_back(convolution(fold(*conv2_, type, after), no_activation));
-  std::optional<FeatureMap> scale_alone;  // the shift is in the other branch already
-  if (after != nullptr) scale_alone = FeatureMap{after->scale, at::zeros_like(after->shift)};
-  Operations shortcut;
-  shortcut.push_back(
-      convolution(fold(*shortcut_, type, scale_alone ? &*scale_alone : nullptr, SideChange::doubled), no_activation));
-  return residual(std::move(main), std::move(shortcut), SideChange::doubled);
+  main.push_back(inference::convolution(fold(*conv2_, type, after), inference::no_activation));
+  std::optional<inference::FeatureMap> scale_alone;  // the shift is in the other branch already
+  if (after != nullptr) scale_alone = inference::FeatureMap{after->scale, at::zeros_like(after->shift)};
+  inference::Operations shortcut;
+  shortcut.push_back(inference::convolution(
+      fold(*shortcut_, type, scale_alone ? &*scale_alone : nullptr, inference::SideChange::doubled),
+      inference::no_activation));
+  return inference::residual(std::move(main), std::move(shortcut), inference::SideChange::doubled);
 }
 
 DiscriminatorBlock::DiscriminatorBlock(int64_t from, int64_t to, const DiscriminatorBlockOptions& options)
@@ -75,16 +79,18 @@ at::Tensor DiscriminatorBlock::forward(const at::Tensor& x) {
   return h + (options_.first ? shortcut_->forward(at::avg_pool2d(x, 2)) : shortcut_->forward_halved(x));
 }
 
-OperationPtr DiscriminatorBlock::inference_graph(at::ScalarType type) const {
-  const SideChange change = options_.downsample ? SideChange::halved : SideChange::none;
-  Operations main, shortcut;
-  if (!options_.first) main.push_back(activate(relu_activation));
-  main.push_back(convolution(fold(*conv1_, type), relu_activation));
-  main.push_back(convolution(fold(*conv2_, type, nullptr, change), no_activation));
+inference::OperationPtr DiscriminatorBlock::inference_graph(at::ScalarType type) const {
+  const inference::SideChange change =
+      options_.downsample ? inference::SideChange::halved : inference::SideChange::none;
+  inference::Operations main, shortcut;
+  if (!options_.first) main.push_back(inference::activate(inference::relu_activation));
+  main.push_back(inference::convolution(fold(*conv1_, type), inference::relu_activation));
+  main.push_back(inference::convolution(fold(*conv2_, type, nullptr, change), inference::no_activation));
   // As published, the shortcut of the first block pools first.
-  const SideChange published = options_.first ? SideChange::none : change;
-  if (shortcut_) shortcut.push_back(convolution(fold(*shortcut_, type, nullptr, published), no_activation));
-  return residual(std::move(main), std::move(shortcut), change);
+  const inference::SideChange published = options_.first ? inference::SideChange::none : change;
+  if (shortcut_)
+    shortcut.push_back(inference::convolution(fold(*shortcut_, type, nullptr, published), inference::no_activation));
+  return inference::residual(std::move(main), std::move(shortcut), change);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

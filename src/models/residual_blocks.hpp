@@ -6,7 +6,7 @@
 #include "inference/operation.hpp"
 #include "models/layers.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 using NormMaker = std::function<std::shared_ptr<BatchNormBase>(int64_t features)>;
 
@@ -28,8 +28,8 @@ class GeneratorBlock : public torch::nn::Module {
   GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, const GeneratorBlockOptions& options = {});
   at::Tensor forward(const at::Tensor& x, const at::Tensor& condition);  // the condition goes to the norms
   // `after`: a norm of the block's result that joins its convolutions, or null. Not of bilinear blocks.
-  OperationPtr inference_graph(at::ScalarType type, const FeatureMap* after,
-                               const BlockCondition& condition = {}) const;
+  inference::OperationPtr inference_graph(at::ScalarType type, const inference::FeatureMap* after,
+                                          const BlockCondition& condition = {}) const;
 
  private:
   bool bilinear_;
@@ -50,11 +50,11 @@ class DiscriminatorBlock : public torch::nn::Module {
  public:
   DiscriminatorBlock(int64_t from, int64_t to, const DiscriminatorBlockOptions& options);
   at::Tensor forward(const at::Tensor& x);
-  OperationPtr inference_graph(at::ScalarType type) const;
+  inference::OperationPtr inference_graph(at::ScalarType type) const;
 
  private:
   DiscriminatorBlockOptions options_;
   std::shared_ptr<Convolution> conv1_, conv2_, shortcut_;  // shortcut_ may be null
 };
 
-}  // namespace ddls
+}  // namespace ddls::models

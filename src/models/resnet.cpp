@@ -10,7 +10,7 @@
 #include "models/residual_blocks.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 class ResnetGenerator : public Network {
@@ -35,21 +35,21 @@ class ResnetGenerator : public Network {
   }
 
   at::Tensor forward(const at::Tensor& z, const at::Tensor& labels) override {
-    at::Tensor h = as_image(linear_->forward(z), bottom_width_, side_);
+    at::Tensor h = inference::as_image(linear_->forward(z), bottom_width_, side_);
     for (const auto& block : blocks_) h = block->forward(h, labels);
     return at::tanh(last_->forward(at::relu(norm_->forward(h))));
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
     if (bilinear_) return std::nullopt;
-    Operations graph;
-    graph.push_back(dense(fold(*linear_, type), no_activation));
-    graph.push_back(features_as_image(bottom_width_, side_));
-    const FeatureMap last_norm = norm_->frozen();
+    inference::Operations graph;
+    graph.push_back(inference::dense(fold(*linear_, type), inference::no_activation));
+    graph.push_back(inference::features_as_image(bottom_width_, side_));
+    const inference::FeatureMap last_norm = norm_->frozen();
     for (const auto& block : blocks_)
       graph.push_back(block->inference_graph(type, block == blocks_.back() ? &last_norm : nullptr));
-    graph.push_back(activate(relu_activation));
-    graph.push_back(convolution(fold(*last_, type), tanh_activation));
+    graph.push_back(inference::activate(inference::relu_activation));
+    graph.push_back(inference::convolution(fold(*last_, type), inference::tanh_activation));
     return graph;
   }
 
@@ -92,7 +92,7 @@ class ResnetDiscriminator : public Network {
   }
 
   LastLayer last_layer() const override {
-    const DenseMap map = fold(*logit_);
+    const inference::DenseMap map = fold(*logit_);
     return {label_ ? map.weight + label_->weight().detach() : map.weight, map.bias};
   }
 
@@ -102,13 +102,14 @@ class ResnetDiscriminator : public Network {
     return label_ ? logit + (label_->forward(labels) * h).sum(1) : logit;
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph;
-    graph.push_back(to_channels_last());
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph;
+    graph.push_back(inference::to_channels_last());
     for (const auto& block : blocks_) graph.push_back(block->inference_graph(type));
-    graph.push_back(relu_and_pool(mean_pooling_));
+    graph.push_back(inference::relu_and_pool(mean_pooling_));
     const auto [weight, bias] = last_layer();
-    graph.push_back(label_ ? logit_with_labels({weight, bias}, type) : logit({weight, bias}, type));
+    graph.push_back(label_ ? inference::logit_with_labels({weight, bias}, type)
+                           : inference::logit({weight, bias}, type));
     return graph;
   }
 
@@ -129,4 +130,4 @@ NetworkPtr make_resnet_discriminator(const ResnetDiscriminatorLayout& layout, co
   return std::make_shared<ResnetDiscriminator>(layout, image);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

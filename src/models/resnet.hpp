@@ -3,7 +3,7 @@
 // 2018) and WGAN-GP (Gulrajani et al. 2017). Layouts as in the authors' public code; docs/models.md has the table.
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 struct ResnetGeneratorLayout {
   int64_t latent_dim = 0;
@@ -29,4 +29,4 @@ struct ResnetDiscriminatorLayout {
 // Blocks, ReLU, global pooling, linear to one raw logit. Modules block0..., logit, label.
 NetworkPtr make_resnet_discriminator(const ResnetDiscriminatorLayout& layout, const SampleShape& image);
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -6,7 +6,7 @@
 #include "inference/attention.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 SelfAttention::SelfAttention(int64_t channels, bool spectral) {
   if (channels % 8 != 0)
@@ -30,11 +30,11 @@ at::Tensor SelfAttention::forward(const at::Tensor& x) {
   return x + strength_ * output_->forward(mixed.contiguous(at::MemoryFormat::ChannelsLast));
 }
 
-OperationPtr SelfAttention::inference_graph(at::ScalarType type) const {
-  ConvolutionMap output = fold(*output_, at::kDouble);
+inference::OperationPtr SelfAttention::inference_graph(at::ScalarType type) const {
+  inference::ConvolutionMap output = fold(*output_, at::kDouble);
   output.weight =
       (output.weight * strength_.detach().to(at::kDouble)).to(type).contiguous(at::MemoryFormat::ChannelsLast);
-  return attention({fold(*query_, type), fold(*key_, type), fold(*value_, type), output});
+  return inference::attention({fold(*query_, type), fold(*key_, type), fold(*value_, type), output});
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -3,7 +3,7 @@
 #include "inference/operation.hpp"
 #include "models/layers.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 // x + strength * output(softmax(query^T key) value), with 1x1 convolutions without bias: query and key to channels / 8,
 // value to channels / 2. `strength` is a learnt scalar, 0 at first. Modules query, key, value, output.
@@ -11,11 +11,11 @@ class SelfAttention : public torch::nn::Module {
  public:
   SelfAttention(int64_t channels, bool spectral);  // channels: a multiple of 8
   at::Tensor forward(const at::Tensor& x);         // [n, channels, H, W], H and W even
-  OperationPtr inference_graph(at::ScalarType type) const;
+  inference::OperationPtr inference_graph(at::ScalarType type) const;
 
  private:
   std::shared_ptr<Convolution> query_, key_, value_, output_;
   at::Tensor strength_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -11,7 +11,7 @@
 #include "models/network.hpp"
 #include "models/fold.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 class SnDcganGenerator : public Network {
@@ -30,14 +30,14 @@ class SnDcganGenerator : public Network {
   }
 
   at::Tensor forward(const at::Tensor& z, const at::Tensor&) override {
-    at::Tensor h = at::relu(norms_.front()->forward(as_image(linear_->forward(z), first_width_, side_)));
+    at::Tensor h = at::relu(norms_.front()->forward(inference::as_image(linear_->forward(z), first_width_, side_)));
     for (size_t i = 0; i < ups_.size(); ++i) h = at::relu(norms_[i + 1]->forward(ups_[i]->forward(h)));
     return at::tanh(last_->forward(h));
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph = upsampling_graph(type, *linear_, first_width_, side_, norms_, ups_);
-    graph.push_back(convolution(fold(*last_, type), tanh_activation));
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph = upsampling_graph(type, *linear_, first_width_, side_, norms_, ups_);
+    graph.push_back(inference::convolution(fold(*last_, type), inference::tanh_activation));
     return graph;
   }
 
@@ -70,20 +70,21 @@ class SnDcganDiscriminator : public Network {
   at::Tensor features(const at::Tensor& x, const at::Tensor&) override {
     at::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
     for (const auto& convolution : convolutions_) h = at::leaky_relu(convolution->forward(h), slope_);
-    return as_vector(h);
+    return inference::as_vector(h);
   }
 
   LastLayer last_layer() const override {
-    const DenseMap map = fold(*logit_);
+    const inference::DenseMap map = fold(*logit_);
     return {map.weight, map.bias};
   }
 
-  std::optional<Operations> inference_graph_in(at::ScalarType type) const override {
-    Operations graph;
-    graph.push_back(to_channels_last());
-    for (const auto& layer : convolutions_) graph.push_back(convolution(fold(*layer, type), leaky_activation(slope_)));
-    graph.push_back(image_as_features(convolutions_.back()->outputs(), side_));
-    graph.push_back(logit(fold(*logit_), type));
+  std::optional<inference::Operations> inference_graph_in(at::ScalarType type) const override {
+    inference::Operations graph;
+    graph.push_back(inference::to_channels_last());
+    for (const auto& layer : convolutions_)
+      graph.push_back(inference::convolution(fold(*layer, type), inference::leaky_activation(slope_)));
+    graph.push_back(inference::image_as_features(convolutions_.back()->outputs(), side_));
+    graph.push_back(inference::logit(fold(*logit_), type));
     return graph;
   }
 
@@ -110,4 +111,4 @@ NetworkPtr make_sn_dcgan_discriminator(const std::vector<int64_t>& widths, doubl
   return std::make_shared<SnDcganDiscriminator>(widths, slope, image);
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -4,7 +4,7 @@
 
 #include "models/layers.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 void power_iteration(torch::nn::Module& network) { settle_spectral_norm(network, 1); }
 
@@ -25,4 +25,4 @@ std::vector<double> spectral_norms(const torch::nn::Module& network) {
   return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

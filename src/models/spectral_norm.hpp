@@ -8,7 +8,7 @@ namespace torch::nn {
 class Module;
 }
 
-namespace ddls {
+namespace ddls::models {
 
 // One iteration on every spectral layer of the network. The trainer calls it once per update of that network, before its
 // forwards; never between a forward and its backward, never in eval or in chains, where the energy must not change.
@@ -18,4 +18,4 @@ void settle_spectral_norm(torch::nn::Module& network, int64_t iterations);
 // u^T W v of every spectral layer's raw weight, in the order of the modules; empty for networks without one.
 std::vector<double> spectral_norms(const torch::nn::Module& network);
 
-}  // namespace ddls
+}  // namespace ddls::models

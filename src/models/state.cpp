@@ -6,7 +6,7 @@
 #include "base/files.hpp"
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 template <typename Visit>
@@ -17,15 +17,15 @@ void for_each_tensor(const Network& network, Visit visit) {
 
 }  // namespace
 
-NamedTensors state_of(const Network& network) {
-  NamedTensors state;
+tensor::NamedTensors state_of(const Network& network) {
+  tensor::NamedTensors state;
   for_each_tensor(network, [&](const std::string& name, const at::Tensor& t) {
     state[name] = t.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
   });
   return state;
 }
 
-void load_state(Network& network, const NamedTensors& state, const std::string& source) {
+void load_state(Network& network, const tensor::NamedTensors& state, const std::string& source) {
   at::NoGradGuard no_grad;
   size_t used = 0;
   for_each_tensor(network, [&](const std::string& name, const at::Tensor& t) {
@@ -47,7 +47,7 @@ void load_state(Network& network, const NamedTensors& state, const std::string& 
 
 uint64_t digest_of(const Network& network) { return digest_of(state_of(network)); }
 
-uint64_t digest_of(const NamedTensors& state) {
+uint64_t digest_of(const tensor::NamedTensors& state) {
   uint64_t digest = 0;
   for (const auto& [name, t] : state) {
     digest = hash64(name, digest);
@@ -56,4 +56,4 @@ uint64_t digest_of(const NamedTensors& state) {
   return digest;
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

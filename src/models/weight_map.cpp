@@ -14,7 +14,7 @@
 #include "models/state.hpp"
 #include "tensor/safetensors.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 struct Rule {
@@ -88,8 +88,9 @@ at::Tensor transformed(at::Tensor t, const Rule& rule) {
   return t.contiguous();
 }
 
-NamedTensors renamed(const NamedTensors& theirs, const std::vector<Rule>& rules, const std::string& file) {
-  NamedTensors ours;
+tensor::NamedTensors renamed(const tensor::NamedTensors& theirs, const std::vector<Rule>& rules,
+                             const std::string& file) {
+  tensor::NamedTensors ours;
   constexpr size_t longest_name = 1000;  // std::regex recurses for every letter: a long name would end the stack
   for (const auto& [name, tensor] : theirs) {
     if (name.size() > longest_name)
@@ -125,9 +126,9 @@ struct Unsettled {
   std::vector<Layer*> without_u;
   std::vector<Direction> without_v;
 };
-Unsettled add_missing_directions(Network& network, NamedTensors& state) {
+Unsettled add_missing_directions(Network& network, tensor::NamedTensors& state) {
   constexpr const char* directions[] = {"u", "v"};
-  const NamedTensors initial = state_of(network);
+  const tensor::NamedTensors initial = state_of(network);
   Unsettled unsettled;
   for (const auto& item : network.named_modules()) {
     auto* layer = item.value()->as<Layer>();
@@ -145,7 +146,7 @@ Unsettled add_missing_directions(Network& network, NamedTensors& state) {
 }  // namespace
 
 void load_weights(Network& network, Role role, const fs::path& file, const fs::path& map) {
-  NamedTensors state = read_safetensors(file).tensors;
+  tensor::NamedTensors state = tensor::read_safetensors(file).tensors;
   if (!map.empty()) state = renamed(state, rules_of(map, role), file.string());
   const Unsettled unsettled = add_missing_directions(network, state);
   load_state(network, state, file.string());
@@ -156,4 +157,4 @@ void load_weights(Network& network, Role role, const fs::path& file, const fs::p
   network.eval();
 }
 
-}  // namespace ddls
+}  // namespace ddls::models

@@ -21,7 +21,7 @@
 #include "models/factory.hpp"
 #include "models/network_fwd.hpp"
 
-namespace ddls {
+namespace ddls::models {
 
 // The tensors of a .safetensors file as parameters and buffers of `network`, which has initial weights. `map`: the YAML file;
 // empty: the names are ours. `role` chooses the list of rules (ratio: as discriminator). Leaves the network in eval mode.
@@ -29,4 +29,4 @@ namespace ddls {
 // rule, given twice, or of another shape; names the file).
 void load_weights(Network& network, Role role, const std::filesystem::path& file, const std::filesystem::path& map);
 
-}  // namespace ddls
+}  // namespace ddls::models

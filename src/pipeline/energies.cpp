@@ -12,13 +12,13 @@
 #include "pipeline/energy_metrics.hpp"
 #include "version.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 // --real as the discriminator takes it.
-Dataset reals_for(const std::string& set, const Config& config, const std::vector<int64_t>& shape) {
+data::Dataset reals_for(const std::string& set, const config::Config& config, const std::vector<int64_t>& shape) {
   if (set.empty()) return {};
-  Dataset reals = open_set(set, as_stored(config.data));
+  data::Dataset reals = data::open_set(set, data::as_stored(config.data));
   if (reals.size() < 2) fail(Exit::data, "--real: '{}' has {} samples; at least 2 are needed", set, reals.size());
   if (reals.shape() != shape)
     fail(Exit::data, "--real: the samples of '{}' are [{}], the generator's [{}]", set, fmt::join(reals.shape(), ", "),
@@ -49,34 +49,37 @@ Json energies_in(const fs::path& folder) {
 }
 
 Json energies_of_run(Run& run, const std::string& checkpoint) {
-  Communicator& comm = run.comm;
+  dist::Communicator& comm = run.comm;
   const TrainedTarget trained = load_target(run, checkpoint);
   if (!judge_energy(run, trained))
-    all_fail(Exit::config,
-             "energy: evaluate.energy_draws is 0, or no method of sample.methods uses the ratio; there is no energy to "
-             "judge");
-  std::optional<Extractor> extractor;
+    dist::all_fail(
+        Exit::config,
+        "energy: evaluate.energy_draws is 0, or no method of sample.methods uses the ratio; there is no energy to "
+        "judge");
+  std::optional<metrics::Extractor> extractor;
   if (run.train.images()) extractor = extractor_of(run);
-  const MetricContext context{comm, run.config.evaluate, extractor ? &*extractor : nullptr,
-                              run.config.data.kind == "gaussians25"};
-  const EvaluationSet reference = without_damaged(comm, set_of(run.reference(), run.config.evaluate.reference_count));
-  return judged_energies(run, &trained, context, prepare_reference(context, reference));
+  const metrics::MetricContext context{comm, run.config.evaluate, extractor ? &*extractor : nullptr,
+                                       run.config.data.kind == "gaussians25"};
+  const metrics::EvaluationSet reference =
+      metrics::without_damaged(comm, metrics::set_of(run.reference(), run.config.evaluate.reference_count));
+  return judged_energies(run, &trained, context, metrics::prepare_reference(context, reference));
 }
 
-Json energies_of_gan(const Config& config, const GanFiles& files, const OutsideReals& outside, Communicator& comm) {
-  ForeignGan gan;
-  Dataset real;
-  std::optional<Extractor> extractor;
+Json energies_of_gan(const config::Config& config, const GanFiles& files, const OutsideReals& outside,
+                     dist::Communicator& comm) {
+  sampling::ForeignGan gan;
+  data::Dataset real;
+  std::optional<metrics::Extractor> extractor;
   comm.together([&] {
     gan = load_foreign_gan(files, config, comm.topology().device);
     real = reals_for(outside.set, config, gan.sample_shape);
     if (!outside.extractor.empty() && gan.sample_shape.size() == 3)
-      extractor = load_extractor(outside.extractor, gan.sample_shape, comm.topology().device);
+      extractor = metrics::load_extractor(outside.extractor, gan.sample_shape, comm.topology().device);
   });
-  comm.require_same(hash64(to_yaml(config, false)), "the configuration");
+  comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
-  label_chains(gan.target, config.sample.labels, config.model.classes, Noise{config.seed});
-  JudgingReals reals;
+  sampling::label_chains(gan.target, config.sample.labels, config.model.classes, tensor::Noise{config.seed});
+  train::JudgingReals reals;
   if (real.size() > 0) reals = {&real, 0, std::min(real.size(), energy_draws(config))};
   const MeasuredEnergy measured = measure_energy(config, gan.target, reals, comm);
   const std::string text = comm.on_root([&] { return json_text(measured.record); });
@@ -87,8 +90,9 @@ Json energies_of_gan(const Config& config, const GanFiles& files, const OutsideR
   Json& record = energy.judged.record;
   const bool measurable = extractor || gan.sample_shape.size() == 1;
   if (reals.is_there() && measurable && record.contains("ess")) {
-    const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
-    const Reference reference = prepare_reference(context, set_of(real, config.evaluate.reference_count));
+    const metrics::MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
+    const metrics::Reference reference =
+        metrics::prepare_reference(context, metrics::set_of(real, config.evaluate.reference_count));
     record["metrics"] = metrics_of_energy(energy, gan.target, gan.sample_shape, config, context, reference);
   }
   return {{energy.judged.name, record}};
@@ -100,4 +104,4 @@ std::string energies_text(const Json& energies) {
   return json_text(result, 2) + "\n";
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -7,7 +7,7 @@
 #include "pipeline/run.hpp"
 #include "pipeline/sample_scripted.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 // As the run's folder holds it: the report's word, which has the metrics, or else what sampling kept. Not collective. Throws
 // Error(missing) where the folder says nothing of one.
@@ -24,9 +24,10 @@ struct OutsideReals {
 };
 
 // **Collective.** ESS and log Z; with reals the nats, too. Throws CollectiveError: usage, config, missing, data.
-Json energies_of_gan(const Config& config, const GanFiles& files, const OutsideReals& outside, Communicator& comm);
+Json energies_of_gan(const config::Config& config, const GanFiles& files, const OutsideReals& outside,
+                     dist::Communicator& comm);
 
 // The result of the command as JSON text.
 std::string energies_text(const Json& energies);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -17,17 +17,17 @@
 #include "train/energy_ratios.hpp"
 #include "train/gan_training.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
-at::Tensor latents_at(const Target& target, uint64_t seed, const at::Tensor& ids) {
+at::Tensor latents_at(const sampling::Target& target, uint64_t seed, const at::Tensor& ids) {
   std::vector<at::Tensor> rows;
   for (const int64_t id : std::vector<int64_t>(ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel()))
-    rows.push_back(energy_latents(target, seed, {id, id + 1}));
+    rows.push_back(train::energy_latents(target, seed, {id, id + 1}));
   return at::cat(rows);
 }
 
-at::Tensor labels_at(const Target& target, const at::Tensor& ids) {
+at::Tensor labels_at(const sampling::Target& target, const at::Tensor& ids) {
   if (!target.labels_of) return {};
   std::vector<at::Tensor> rows;
   for (int64_t i = 0; i < ids.numel(); ++i) {
@@ -38,9 +38,9 @@ at::Tensor labels_at(const Target& target, const at::Tensor& ids) {
 }
 
 // Prior draws `ids`, decoded when they are asked for, in blocks of one shape.
-EvaluationSet decoded_draws(const Target& target, const std::vector<int64_t>& shape, uint64_t seed,
-                            const at::Tensor& ids, const std::string& name) {
-  EvaluationSet set;
+metrics::EvaluationSet decoded_draws(const sampling::Target& target, const std::vector<int64_t>& shape, uint64_t seed,
+                                     const at::Tensor& ids, const std::string& name) {
+  metrics::EvaluationSet set;
   set.name = name;
   set.count = ids.numel();
   set.images = shape.size() == 3;
@@ -48,39 +48,40 @@ EvaluationSet decoded_draws(const Target& target, const std::vector<int64_t>& sh
   set.read = [=, images = set.images](IdRange range) {
     at::NoGradGuard no_grad;
     std::vector<at::Tensor> blocks;
-    for (int64_t from = range.begin; from < range.end; from += measured_block) {
-      const int64_t rows = std::min(measured_block, range.end - from);
+    for (int64_t from = range.begin; from < range.end; from += train::measured_block) {
+      const int64_t rows = std::min(train::measured_block, range.end - from);
       at::Tensor block = ids.narrow(0, from, rows);
-      if (rows < measured_block) block = at::cat({block, block[0].expand({measured_block - rows})});
+      if (rows < train::measured_block) block = at::cat({block, block[0].expand({train::measured_block - rows})});
       const at::Tensor made =
           target.decode(latents_at(target, seed, block), labels_at(target, block)).narrow(0, 0, rows);
-      blocks.push_back(images ? quantise(made).cpu() : made.cpu());
+      blocks.push_back(images ? tensor::quantise(made).cpu() : made.cpu());
     }
-    return std::vector<Piece>{{all_rows(range.size()), at::cat(blocks)}};
+    return std::vector<metrics::Piece>{{metrics::all_rows(range.size()), at::cat(blocks)}};
   };
   return set;
 }
 
-void add_frechet(Json& metrics, const MetricContext& context, const Reference& reference, const at::Tensor& weights,
-                 int64_t count, const EvaluationSet& draws) {
-  ExtractOptions options;
+void add_frechet(Json& metrics, const metrics::MetricContext& context, const metrics::Reference& reference,
+                 const at::Tensor& weights, int64_t count, const metrics::EvaluationSet& draws) {
+  metrics::ExtractOptions options;
   options.extractor = context.extractor;
   options.batch = context.config.batch;
   options.moments = false;
   options.keep = draws.count;
   std::string why;
-  const auto distance = weighted_frechet(context.comm, extract_set(context.comm, draws, options).rows, weights, count,
-                                         reference.factor, why);
-  if (!distance) return refuse(metrics, {"frechet_distance"}, why);
+  const auto distance = metrics::weighted_frechet(context.comm, metrics::extract_set(context.comm, draws, options).rows,
+                                                  weights, count, reference.factor, why);
+  if (!distance) return metrics::refuse(metrics, {"frechet_distance"}, why);
   metrics["frechet_distance"] = distance->all;
   metrics["frechet_distance_at_count"] = distance->at_count;
   metrics["frechet_distance_at_count_std"] = distance->std;
 }
 
 // The others know no weights.
-void add_resampled(Json& metrics, const MetricContext& context, const Reference& reference, const at::Tensor& weights,
-                   int64_t count, double u, const std::function<EvaluationSet(const at::Tensor& ids)>& draws) {
-  EvaluateConfig config = context.config;
+void add_resampled(Json& metrics, const metrics::MetricContext& context, const metrics::Reference& reference,
+                   const at::Tensor& weights, int64_t count, double u,
+                   const std::function<metrics::EvaluationSet(const at::Tensor& ids)>& draws) {
+  config::EvaluateConfig config = context.config;
   std::erase_if(config.metrics, [](const std::string& metric) { return metric != "is" && metric != "prdc"; });
   if (config.metrics.empty() && !context.gaussians25) return;
   const double ess = 1 / weights.square().sum().item<double>();
@@ -88,15 +89,15 @@ void add_resampled(Json& metrics, const MetricContext& context, const Reference&
   const int64_t rows = std::min(count, static_cast<int64_t>(ess));
   metrics["resampled"] = rows;
   if (rows < 2) return;
-  const MetricContext own{context.comm, config, context.extractor, context.gaussians25};
-  metrics.update(metrics_of(own, draws(systematic_resample(weights, rows, u)), reference));
+  const metrics::MetricContext own{context.comm, config, context.extractor, context.gaussians25};
+  metrics.update(metrics::metrics_of(own, draws(sampling::systematic_resample(weights, rows, u)), reference));
 }
 
 // The networks that the run samples from; nothing where they are not there any more.
 std::optional<TrainedTarget> networks_of(Run& run) {
   try {
     return load_target(run, "");
-  } catch (const CollectiveError& error) {
+  } catch (const dist::CollectiveError& error) {
     if (error.code() != Exit::missing) throw;
     return std::nullopt;
   }
@@ -104,16 +105,17 @@ std::optional<TrainedTarget> networks_of(Run& run) {
 
 }  // namespace
 
-Json metrics_of_energy(const KeptEnergy& energy, const Target& target, const std::vector<int64_t>& shape,
-                       const Config& config, const MetricContext& context, const Reference& reference) {
+Json metrics_of_energy(const KeptEnergy& energy, const sampling::Target& target, const std::vector<int64_t>& shape,
+                       const config::Config& config, const metrics::MetricContext& context,
+                       const metrics::Reference& reference) {
   const uint64_t seed = config.seed;
   const int64_t count = config.sample.count;
-  LogRatios pool{energy.log_ratios.clone(), energy.labels};
+  sampling::LogRatios pool{energy.log_ratios.clone(), energy.labels};
   pool.values.masked_fill_(at::isfinite(pool.values).logical_not(), -INFINITY);
   Json metrics = Json::object();
-  const at::Tensor weights = normalised_weights(pool);
+  const at::Tensor weights = sampling::normalised_weights(pool);
   if (!at::isfinite(weights).all().item<bool>()) {
-    refuse(metrics, {"frechet_distance"}, "a class has no draw of finite log-ratio");
+    metrics::refuse(metrics, {"frechet_distance"}, "a class has no draw of finite log-ratio");
     return metrics;
   }
   const auto draws = [&](const at::Tensor& ids) {
@@ -122,12 +124,13 @@ Json metrics_of_energy(const KeptEnergy& energy, const Target& target, const std
   if (std::ranges::find(context.config.metrics, "fid") != context.config.metrics.end())
     add_frechet(metrics, context, reference, weights, count, draws(at::arange(weights.numel(), at::kLong)));
   constexpr int64_t after_bootstrap = 1 << 20;
-  const double u = Noise{seed}.uniform({0, 1}, 1, after_bootstrap, Stream::worth).item<double>();
+  const double u = tensor::Noise{seed}.uniform({0, 1}, 1, after_bootstrap, Stream::worth).item<double>();
   add_resampled(metrics, context, reference, weights, count, u, draws);
   return metrics;
 }
 
-Json judged_energies(Run& run, const TrainedTarget* trained, const MetricContext& context, const Reference& reference) {
+Json judged_energies(Run& run, const TrainedTarget* trained, const metrics::MetricContext& context,
+                     const metrics::Reference& reference) {
   const std::optional<KeptEnergy> kept = kept_energy(run);
   if (!kept) return Json::object();
   std::optional<TrainedTarget> loaded;
@@ -138,18 +141,18 @@ Json judged_energies(Run& run, const TrainedTarget* trained, const MetricContext
   Json record = kept->judged.record;
   Json metrics = Json::object();
   if (trained == nullptr || hex64(trained->digest) != kept->judged.weights)
-    refuse(metrics, {"frechet_distance"}, "the networks that made these draws are not there");
+    metrics::refuse(metrics, {"frechet_distance"}, "the networks that made these draws are not there");
   else if (record.contains("ess"))
-    metrics = metrics_of_energy(*kept, trained->target, sample_shape(run.train), run.config, context, reference);
+    metrics = metrics_of_energy(*kept, trained->target, train::sample_shape(run.train), run.config, context, reference);
   record["metrics"] = std::move(metrics);
   return {{kept->judged.name, std::move(record)}};
 }
 
-bool is_short_run(const std::string& method, const Config& config, const Json& method_record,
+bool is_short_run(const std::string& method, const config::Config& config, const Json& method_record,
                   const Json& energy_record) {
-  const Sampler* sampler = find_sampler(method);
+  const sampling::Sampler* sampler = sampling::find_sampler(method);
   if (sampler == nullptr || !sampler->uses_ratio || !method_record.contains("steps")) return false;
-  const Options& options = config.sample.options_of(method);
+  const config::Options& options = config.sample.options_of(method);
   if (sampler->exact(options) || !sampler->needs_gradient(options)) return false;
   const auto number = [](const Json& object, const char* key) {
     return object.contains(key) && object[key].is_number() ? object[key].get<double>() : NAN;
@@ -162,4 +165,4 @@ bool is_short_run(const std::string& method, const Config& config, const Json& m
   return own + 2 * noise < 0.95 * law;  // false where one of them is not known
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

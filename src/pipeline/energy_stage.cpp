@@ -16,21 +16,21 @@
 #include "tensor/tf32.hpp"
 #include "train/energy_ratios.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 constexpr int64_t draws_per_sample = 20;  // a small run need not wait for 50 000 draws
 
-bool uses_energy(const SampleConfig& sample) {
+bool uses_energy(const config::SampleConfig& sample) {
   return std::any_of(sample.methods.begin(), sample.methods.end(), [](const std::string& name) {
-    const Sampler* sampler = find_sampler(name);
+    const sampling::Sampler* sampler = sampling::find_sampler(name);
     return sampler != nullptr && sampler->uses_ratio;
   });
 }
 
 // All that decides what is found.
-std::string key_of(const Run& run, const TrainedTarget& trained, const JudgingReals& reals) {
-  const Config& c = run.config;
+std::string key_of(const Run& run, const TrainedTarget& trained, const train::JudgingReals& reals) {
+  const config::Config& c = run.config;
   Json key{{"weights", hex64(trained.digest)},
            {"seed", c.seed},
            {"draws", energy_draws(c)},
@@ -61,11 +61,11 @@ std::optional<Json> read_kept(const Files& files) {
 
 Json without_nats(const std::string& why) { return {{"nats", nullptr}, {"nats_why", why}}; }
 
-Json nats_of(const LogRatios& real, const LogRatios& pool, uint64_t seed) {
+Json nats_of(const sampling::LogRatios& real, const sampling::LogRatios& pool, uint64_t seed) {
   const int64_t lost = real.values.numel() - at::isfinite(real.values).sum().item<int64_t>();
   if (lost > 0) return without_nats(fmt::format("the log-ratio of {} reals is not finite", lost));
-  const Interval nats = nats_gained(real, pool, seed);
-  const BestScale best = best_scale(real, pool);
+  const sampling::Interval nats = sampling::nats_gained(real, pool, seed);
+  const sampling::BestScale best = sampling::best_scale(real, pool);
   return {{"nats", nats.mean},
           {"nats_low", nats.low},
           {"nats_high", nats.high},
@@ -73,7 +73,8 @@ Json nats_of(const LogRatios& real, const LogRatios& pool, uint64_t seed) {
 }
 
 // On rank 0.
-Json record_of(const LogRatios& real, LogRatios pool, const JudgingReals& reals, uint64_t seed) {
+Json record_of(const sampling::LogRatios& real, sampling::LogRatios pool, const train::JudgingReals& reals,
+               uint64_t seed) {
   const int64_t draws = pool.values.numel(), finite = at::isfinite(pool.values).sum().item<int64_t>();
   // As a chain that leaves the finite numbers: no sample comes of it.
   pool.values = at::where(at::isfinite(pool.values), pool.values, at::full_like(pool.values, -INFINITY));
@@ -87,7 +88,7 @@ Json record_of(const LogRatios& real, LogRatios pool, const JudgingReals& reals,
                     : without_nats("there are no reals to compare with: name some with data.kind and data.train");
   if (reals.is_there())
     record["reals"] = {{"name", reals.data->name}, {"count", reals.count}, {"seen_in_training", reals.seen}};
-  const PoolWorth worth = pool_worth(pool);
+  const sampling::PoolWorth worth = sampling::pool_worth(pool);
   record["draws"] = draws;
   if (finite < draws) record["not_finite"] = draws - finite;
   record["log_z"] = worth.log_z;
@@ -99,7 +100,7 @@ Json record_of(const LogRatios& real, LogRatios pool, const JudgingReals& reals,
 }
 
 // **Collective.** Measures; returns the text of what is kept. Writes it where the run writes at all.
-std::string measure(Run& run, const TrainedTarget& trained, const JudgingReals& reals, const Files& files,
+std::string measure(Run& run, const TrainedTarget& trained, const train::JudgingReals& reals, const Files& files,
                     const std::string& key) {
   const MeasuredEnergy measured = measure_energy(run.config, trained.target, reals, run.comm);
   return run.comm.on_root([&] {
@@ -108,7 +109,7 @@ std::string measure(Run& run, const TrainedTarget& trained, const JudgingReals& 
     make_folder(files.json.parent_path());
     std::error_code ignored;
     fs::remove(files.json, ignored);  // it speaks of the arrays
-    write_npz(files.npz, measured.arrays);
+    tensor::write_npz(files.npz, measured.arrays);
     kept["log_ratios_sha256"] = sha256_of_file(files.npz);
     write_file(files.json, json_text(kept, 2) + "\n");
     return json_text(kept);
@@ -123,7 +124,7 @@ std::string nats_text(const Json& record) {
 }
 
 // The text that says what to do about an energy that harms.
-std::string cure(const CalibrationConfig& calibration, const Json& record) {
+std::string cure(const config::CalibrationConfig& calibration, const Json& record) {
   const auto scale = record["best_scale"]["scale"].get<double>(), nats = record["best_scale"]["nats"].get<double>();
   const std::string others =
       "fit it on held-out reals (train.calibration.method: temperature, tilt, platt, isotonic or head), or train it on "
@@ -165,19 +166,20 @@ void tell(const Run& run, const JudgedEnergy& energy) {
 
 }  // namespace
 
-int64_t energy_draws(const Config& config) {
+int64_t energy_draws(const config::Config& config) {
   return std::min(config.evaluate.energy_draws, draws_per_sample * config.sample.count);
 }
 
-std::string energy_name(const TrainConfig& train) {
+std::string energy_name(const config::TrainConfig& train) {
   if (train.calibration.method != "none") return train.calibration.method;
   return train.ratio.refine.steps > 0 ? "refined" : train.ratio.steps > 0 ? "ratio" : "discriminator";
 }
 
-MeasuredEnergy measure_energy(const Config& config, const Target& target, const JudgingReals& reals,
-                              Communicator& comm) {
-  const LogRatios pool = prior_log_ratios(target, energy_draws(config), config.seed, comm);
-  const LogRatios real = reals.is_there() ? real_log_ratios(target, reals, config, comm) : LogRatios{};
+MeasuredEnergy measure_energy(const config::Config& config, const sampling::Target& target,
+                              const train::JudgingReals& reals, dist::Communicator& comm) {
+  const sampling::LogRatios pool = train::prior_log_ratios(target, energy_draws(config), config.seed, comm);
+  const sampling::LogRatios real =
+      reals.is_there() ? train::real_log_ratios(target, reals, config, comm) : sampling::LogRatios{};
   MeasuredEnergy measured;
   comm.on_root([&] {
     measured.arrays["log_ratio"] = pool.values;
@@ -193,14 +195,15 @@ MeasuredEnergy measure_energy(const Config& config, const Target& target, const 
 std::optional<JudgedEnergy> judge_energy(Run& run, const TrainedTarget& trained) {
   if (energy_draws(run.config) == 0 || !uses_energy(run.config.sample)) return std::nullopt;
   const Stopwatch watch;
-  const Tf32 tf32(run.config.sample.precision == "tf32");
-  const JudgingReals reals = judging_reals(run.config, run.held_out, run.test, run.seen, energy_draws(run.config));
+  const tensor::Tf32 tf32(run.config.sample.precision == "tf32");
+  const train::JudgingReals reals =
+      train::judging_reals(run.config, run.held_out, run.test, run.seen, energy_draws(run.config));
   JudgedEnergy energy{energy_name(run.config.train), {}, hex64(trained.digest)};
   const Files files(run.folder, energy.name);
   std::string key;
   run.comm.together([&] { key = key_of(run, trained, reals); });
   std::string text = run.comm.on_root([&] {
-    const std::optional<Json> kept = run.resume == Resume::never ? std::nullopt : read_kept(files);
+    const std::optional<Json> kept = run.resume == train::Resume::never ? std::nullopt : read_kept(files);
     if (kept && (*kept)["key"] == key) return json_text(*kept);
     run.log.work_begins();
     return std::string();
@@ -218,15 +221,17 @@ void refuse_bad_energy(const Run& run, const std::optional<JudgedEnergy>& energy
   if (!energy || !harms(energy->record) || run.config.sample.allow_bad_energy) return;
   std::vector<std::string> exact;
   for (const std::string& name : run.config.sample.methods)
-    if (find_sampler(name)->uses_ratio && find_sampler(name)->exact(run.config.sample.options_of(name)))
+    if (sampling::find_sampler(name)->uses_ratio &&
+        sampling::find_sampler(name)->exact(run.config.sample.options_of(name)))
       exact.push_back(name);
   if (exact.empty()) return;
-  all_fail(Exit::config,
-           "sample.methods: {} would sample p0 e^r of the energy '{}', which is worth {}: that law is farther from the "
-           "data than "
-           "the generator alone. Cure: {}. sample.allow_bad_energy=true samples it all the same",
-           fmt::join(exact, ", "), energy->name, nats_text(energy->record),
-           cure(run.config.train.calibration, energy->record));
+  dist::all_fail(
+      Exit::config,
+      "sample.methods: {} would sample p0 e^r of the energy '{}', which is worth {}: that law is farther from the "
+      "data than "
+      "the generator alone. Cure: {}. sample.allow_bad_energy=true samples it all the same",
+      fmt::join(exact, ", "), energy->name, nats_text(energy->record),
+      cure(run.config.train.calibration, energy->record));
 }
 
 std::optional<KeptEnergy> kept_energy(Run& run) {
@@ -237,7 +242,7 @@ std::optional<KeptEnergy> kept_energy(Run& run) {
   run.comm.together([&] {
     const std::optional<Json> kept = read_kept(files);
     if (!kept) return;
-    NamedTensors arrays = read_npz(files.npz);
+    tensor::NamedTensors arrays = tensor::read_npz(files.npz);
     KeptEnergy energy{{name, (*kept)["energy"], (*kept)["weights"]}, arrays.at("log_ratio"), {}};
     if (arrays.contains("labels")) energy.labels = arrays.at("labels");
     found = std::move(energy);
@@ -245,4 +250,4 @@ std::optional<KeptEnergy> kept_energy(Run& run) {
   return found;
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -7,7 +7,7 @@
 #include "tensor/npz.hpp"
 #include "train/energy_ratios.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 struct JudgedEnergy {
   std::string name;     // the last thing that made r: discriminator, ratio, refined, or the method of a calibration
@@ -15,17 +15,17 @@ struct JudgedEnergy {
   std::string weights;  // TrainedTarget::digest of what was judged, in hexadecimal
 };
 
-int64_t energy_draws(const Config& config);  // evaluate.energy_draws, at most 20 per sample
+int64_t energy_draws(const config::Config& config);  // evaluate.energy_draws, at most 20 per sample
 
 // On rank 0: the record of JudgedEnergy and the arrays of NAME.npz (docs/formats.md, section 2). **Collective.**
 struct MeasuredEnergy {
   Json record;
-  NamedTensors arrays;
+  tensor::NamedTensors arrays;
 };
-MeasuredEnergy measure_energy(const Config& config, const Target& target, const JudgingReals& reals,
-                              Communicator& comm);
+MeasuredEnergy measure_energy(const config::Config& config, const sampling::Target& target,
+                              const train::JudgingReals& reals, dist::Communicator& comm);
 
-std::string energy_name(const TrainConfig& train);
+std::string energy_name(const config::TrainConfig& train);
 
 // **Collective.** Nothing where evaluate.energy_draws is 0 or no method of the run uses the ratio. Tells what was found; warns
 // where the energy harms or few draws carry what is said of it. Throws as prior_log_ratios does.
@@ -43,4 +43,4 @@ struct KeptEnergy {
 };
 std::optional<KeptEnergy> kept_energy(Run& run);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -13,66 +13,67 @@
 #include "pipeline/set_record.hpp"
 #include "version.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 // The network both sets go through; none for points and where both are statistics.
-std::optional<Extractor> extractor_for(const std::string& file, const EvaluationSet& fake, const EvaluationSet& real,
-                                       c10::Device device) {
-  const EvaluationSet& images = fake.images ? fake : real;
+std::optional<metrics::Extractor> extractor_for(const std::string& file, const metrics::EvaluationSet& fake,
+                                                const metrics::EvaluationSet& real, c10::Device device) {
+  const metrics::EvaluationSet& images = fake.images ? fake : real;
   if (!images.images) return std::nullopt;
-  const EvaluationSet& other = fake.images ? real : fake;
+  const metrics::EvaluationSet& other = fake.images ? real : fake;
   if (!other.images && !other.statistics_only())
     fail(Exit::data, "--fake and --real: one holds images, the other points");
   if (file.empty()) fail(Exit::usage, "evaluate: images need --extractor E.pt");
-  Extractor extractor = load_extractor(file, images.sample_shape, device);
-  for (const EvaluationSet* set : {&fake, &real})
+  metrics::Extractor extractor = metrics::load_extractor(file, images.sample_shape, device);
+  for (const metrics::EvaluationSet* set : {&fake, &real})
     if (set->statistics)
-      require_provenance(set->statistics_file, read_provenance(set->statistics_file),
-                         {{"extractor_sha256", extractor.sha256}});
+      metrics::require_provenance(set->statistics_file, metrics::read_provenance(set->statistics_file),
+                                  {{"extractor_sha256", extractor.sha256}});
   return extractor;
 }
 
 // **Collective.**
-Json record_of(const MetricContext& context, const EvaluationSet& set) {
-  Json record = record_of(context.comm, set);
-  if (set.left_out) record["left_out"] = record_of(*set.left_out);
-  if (!set.statistics_only() && uses_given_statistics(context, set))
+Json record_of(const metrics::MetricContext& context, const metrics::EvaluationSet& set) {
+  Json record = metrics::record_of(context.comm, set);
+  if (set.left_out) record["left_out"] = pipeline::record_of(*set.left_out);
+  if (!set.statistics_only() && metrics::uses_given_statistics(context, set))
     record["frechet_distance_of"] = "mu and sigma of the file";
   return record;
 }
 
 }  // namespace
 
-std::string evaluate_sets(const Config& config, const SetPair& sets, Communicator& comm) {
-  EvaluationSet fake, real;
-  std::optional<Extractor> extractor;
+std::string evaluate_sets(const config::Config& config, const SetPair& sets, dist::Communicator& comm) {
+  metrics::EvaluationSet fake, real;
+  std::optional<metrics::Extractor> extractor;
   comm.together([&] {
-    const DecodeOptions options = as_stored(config.data);
-    fake = open_evaluation_set(sets.fake, options);
-    real = open_evaluation_set(sets.real, options);
+    const data::DecodeOptions options = data::as_stored(config.data);
+    fake = metrics::open_evaluation_set(sets.fake, options);
+    real = metrics::open_evaluation_set(sets.real, options);
     const std::string& file = sets.extractor.empty() ? config.evaluate.extractor : sets.extractor;
     extractor = extractor_for(file, fake, real, comm.topology().device);
-    if (MetricContext{comm, config.evaluate}.needs().labels) match_labels(fake, real);  // refused before the work
+    if (metrics::MetricContext{comm, config.evaluate}.needs().labels)
+      metrics::match_labels(fake, real);  // refused before the work
   });
   if (comm.root())
-    for (const EvaluationSet* set : {&fake, &real})
-      tell_of_set(set->name, set->count, set->left_out.value_or(LeftOut{}), set->unlabelled);
-  fake = without_damaged(comm, std::move(fake));
-  real = without_damaged(comm, std::move(real));
-  const MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
-  const Reference reference = prepare_reference(context, real);
-  const Json metrics = metrics_of(context, fake, reference);
+    for (const metrics::EvaluationSet* set : {&fake, &real})
+      tell_of_set(set->name, set->count, set->left_out.value_or(data::LeftOut{}), set->unlabelled);
+  fake = metrics::without_damaged(comm, std::move(fake));
+  real = metrics::without_damaged(comm, std::move(real));
+  const metrics::MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
+  const metrics::Reference reference = metrics::prepare_reference(context, real);
+  const Json metrics = metrics::metrics_of(context, fake, reference);
 
   Json result{{"schema", 1},           {"version", version::project},      {"git_commit", version::git_commit},
               {"ranks", comm.ranks()}, {"fake", record_of(context, fake)}, {"reference", record_of(context, real)}};
   if (extractor)
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
-  result["protocol"] = protocol_of(context, metrics, fake.count, reference);
+  result["protocol"] = metrics::protocol_of(context, metrics, fake.count, reference);
   result["metrics"] = metrics;
   return json_text(result, 2) + "\n";
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -5,7 +5,7 @@
 #include "config/config.hpp"
 #include "dist/communicator.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 struct SetPair {
   std::string fake, real;      // folders of images, .npz, samples folders, or statistics
@@ -14,6 +14,6 @@ struct SetPair {
 
 // **Collective.** Returns the result as JSON text: one "metrics" object and the provenance. Throws CollectiveError: usage, missing,
 // data, config.
-std::string evaluate_sets(const Config& config, const SetPair& sets, Communicator& comm);
+std::string evaluate_sets(const config::Config& config, const SetPair& sets, dist::Communicator& comm);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -21,25 +21,26 @@
 #include "train/classifier_fit.hpp"
 #include "version.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
-EvaluationSet read_samples(Run& run, const fs::path& file) {
-  EvaluationSet set;
-  run.comm.together([&] { set = open_evaluation_set(file.string()); });
+metrics::EvaluationSet read_samples(Run& run, const fs::path& file) {
+  metrics::EvaluationSet set;
+  run.comm.together([&] { set = metrics::open_evaluation_set(file.string()); });
   return set;
 }
 
-at::Tensor first_rows(const Dataset& data, int64_t count) {
+at::Tensor first_rows(const data::Dataset& data, int64_t count) {
   return data.rows(0, count > 0 ? std::min(count, data.size()) : data.size());
 }
 
 // The metrics that have curves against the step, from the stored snapshots.
-Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, const fs::path& folder) {
-  EvaluateConfig config = whole.config;
-  const std::vector<std::string> cheap = metrics_with_curves();
+Json curve_of(Run& run, const metrics::MetricContext& whole, const metrics::Reference& reference,
+              const fs::path& folder) {
+  config::EvaluateConfig config = whole.config;
+  const std::vector<std::string> cheap = metrics::metrics_with_curves();
   std::erase_if(config.metrics, [&](const std::string& metric) { return std::ranges::count(cheap, metric) == 0; });
-  const MetricContext context{whole.comm, config, whole.extractor, whole.gaussians25};
+  const metrics::MetricContext context{whole.comm, config, whole.extractor, whole.gaussians25};
   Json curve = Json::array();
   if (!fs::is_directory(folder / "snapshots")) return curve;
   std::vector<fs::path> files;
@@ -49,7 +50,7 @@ Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, 
   for (const fs::path& file : files) {
     const std::string stem = file.stem().string();
     Json point{{"step", std::stoll(stem.substr(stem.find('-') + 1))}};
-    point.update(metrics_of(context, read_samples(run, file), reference));
+    point.update(metrics::metrics_of(context, read_samples(run, file), reference));
     curve.push_back(point);
   }
   return curve;
@@ -57,20 +58,21 @@ Json curve_of(Run& run, const MetricContext& whole, const Reference& reference, 
 
 // Metrics along the chains, beside what the chains themselves tell, and in the run's log as phase "evaluate/METHOD".
 void keep_curve(Run& run, const std::string& method, const Json& curve) {
-  add_metrics(run.samples_of(method), std::vector<Json>(curve.begin(), curve.end()));
+  sampling::add_metrics(run.samples_of(method), std::vector<Json>(curve.begin(), curve.end()));
   const std::string phase = "evaluate/" + method;
   run.log.resume(phase, -1);
   for (const Json& point : curve) {
-    std::vector<NamedValue> values;
-    for (const auto& [name, value] : curve_values(point)) values.push_back({name, value});
+    std::vector<train::NamedValue> values;
+    for (const auto& [name, value] : metrics::curve_values(point)) values.push_back({name, value});
     run.log.record(phase, point["step"].get<int64_t>(), values);
   }
 }
 
 // Throws Error(config) for the network that an energy was fitted to: it would judge its own work.
-Extractor evaluation_extractor(const Run& run, const fs::path& file) {
-  Extractor extractor = load_extractor(file, sample_shape(run.train), run.comm.topology().device);
-  const CalibrationConfig& calibration = run.config.train.calibration;
+metrics::Extractor evaluation_extractor(const Run& run, const fs::path& file) {
+  metrics::Extractor extractor =
+      metrics::load_extractor(file, train::sample_shape(run.train), run.comm.topology().device);
+  const config::CalibrationConfig& calibration = run.config.train.calibration;
   if (calibration.method != "tilt") return extractor;
   for (const std::string& features : calibration.features)
     if (fs::is_regular_file(features) && sha256_of_file(features) == extractor.sha256)
@@ -83,11 +85,13 @@ Extractor evaluation_extractor(const Run& run, const fs::path& file) {
 }
 
 // **Collective.** `methods` of report.json.
-Json judged_methods(Run& run, const MetricContext& context, const Reference& reference, const Json& energies) {
+Json judged_methods(Run& run, const metrics::MetricContext& context, const metrics::Reference& reference,
+                    const Json& energies) {
   Json methods = Json::object();
   for (const std::string& name : run.config.sample.methods) {
-    Json record = method_record(run.samples_of(name));
-    record["metrics"] = metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
+    Json record = sampling::method_record(run.samples_of(name));
+    record["metrics"] =
+        metrics::metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
     if (!energies.empty() && is_short_run(name, run.config, record, energies.front())) record["short_run"] = true;
     Json curve = curve_of(run, context, reference, run.samples_of(name));
     if (!curve.empty()) {
@@ -100,7 +104,7 @@ Json judged_methods(Run& run, const MetricContext& context, const Reference& ref
 }
 
 // What is the same for all methods, on rank 0.
-Json report_head(const Run& run, const Extractor* extractor, const Json& reference) {
+Json report_head(const Run& run, const metrics::Extractor* extractor, const Json& reference) {
   Json report{{"schema", 1},
               {"name", run.config.name},
               {"seed", run.config.seed},
@@ -122,32 +126,34 @@ Json report_head(const Run& run, const Extractor* extractor, const Json& referen
 
 // Real samples beside the generated ones, for the pictures.
 void keep_reals(const Run& run) {
-  const Dataset& data = run.reference();
-  const int64_t shown = data.images() ? kept_images : kept_points;
+  const data::Dataset& data = run.reference();
+  const int64_t shown = data.images() ? report::kept_images : report::kept_points;
   const at::Tensor real = first_rows(data, std::min(run.config.sample.count, shown));
-  write_npz(run.folder / "samples" / "real.npz",
-            {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
+  tensor::write_npz(run.folder / "samples" / "real.npz",
+                    {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
 }
 
 }  // namespace
 
-Extractor extractor_of(Run& run) {
+metrics::Extractor extractor_of(Run& run) {
   fs::path file = run.config.evaluate.extractor;
   if (file.empty()) {
     file = run.folder / "extractor" / "classifier.pt";
-    save_evaluation_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
+    train::save_evaluation_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
   }
-  Extractor extractor;
+  metrics::Extractor extractor;
   run.comm.together([&] { extractor = evaluation_extractor(run, file); });
   return extractor;
 }
 
 void check_evaluation(const Run& run) {
-  if (run.test.size() > 0 && MetricContext{run.comm, run.config.evaluate}.needs().labels)
-    run.comm.together([&] { match_labels(set_of(run.train), set_of(run.test)); });  // samples have train's classes
+  if (run.test.size() > 0 && metrics::MetricContext{run.comm, run.config.evaluate}.needs().labels)
+    run.comm.together([&] {
+      metrics::match_labels(metrics::set_of(run.train), metrics::set_of(run.test));
+    });  // samples have train's classes
   if (!run.train.images()) return;
   run.comm.together([&] {
-    const SampleShape shape = sample_shape(run.train);
+    const models::SampleShape shape = train::sample_shape(run.train);
     if (!run.config.evaluate.extractor.empty()) {
       evaluation_extractor(run, run.config.evaluate.extractor);
       return;
@@ -157,44 +163,45 @@ void check_evaluation(const Run& run) {
            "evaluate.extractor is not given, and there is nothing to train a classifier on: {}; name a TorchScript "
            "extractor",
            run.train.why_no_labels());
-    Classifier(shape, run.config.model.classifier_widths, run.train.classes());
+    models::Classifier(shape, run.config.model.classifier_widths, run.train.classes());
   });
 }
 
 void evaluate_stage(Run& run, const TrainedTarget* trained) {
   const Stopwatch watch;
   run.comm.together([&] {
-    for (const std::string& name : run.config.sample.methods) method_record(run.samples_of(name));
+    for (const std::string& name : run.config.sample.methods) sampling::method_record(run.samples_of(name));
   });
   run.comm.on_root([&] { return run.log.work_begins(), std::string(); });
-  const Dataset& reference_data = run.reference();
-  std::optional<Extractor> extractor;
+  const data::Dataset& reference_data = run.reference();
+  std::optional<metrics::Extractor> extractor;
   if (run.train.images()) extractor = extractor_of(run);
-  const MetricContext context{run.comm, run.config.evaluate, extractor ? &*extractor : nullptr,
-                              run.config.data.kind == "gaussians25"};
+  const metrics::MetricContext context{run.comm, run.config.evaluate, extractor ? &*extractor : nullptr,
+                                       run.config.data.kind == "gaussians25"};
 
-  const EvaluationSet reference_set =
-      without_damaged(run.comm, set_of(reference_data, run.config.evaluate.reference_count));
+  const metrics::EvaluationSet reference_set =
+      metrics::without_damaged(run.comm, metrics::set_of(reference_data, run.config.evaluate.reference_count));
   log::info("evaluating against {} ({} samples)", reference_set.name, reference_set.count);
-  const Reference reference = prepare_reference(context, reference_set);
+  const metrics::Reference reference = metrics::prepare_reference(context, reference_set);
   // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
-  const Dataset& others = &reference_data == &run.test ? run.train : run.test;
-  Json reference_record = record_of(run.comm, reference_set);
+  const data::Dataset& others = &reference_data == &run.test ? run.train : run.test;
+  report::Json reference_record = metrics::record_of(run.comm, reference_set);
   if (others.size() >= 2) {
-    const EvaluationSet real = without_damaged(run.comm, set_of(others, run.config.sample.count));
-    reference_record["metrics"] = metrics_of(context, real, reference);
+    const metrics::EvaluationSet real =
+        metrics::without_damaged(run.comm, metrics::set_of(others, run.config.sample.count));
+    reference_record["metrics"] = metrics::metrics_of(context, real, reference);
     reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
   }
 
-  const Json energies = judged_energies(run, trained, context, reference);
-  const Json methods = judged_methods(run, context, reference, energies);
+  const report::Json energies = judged_energies(run, trained, context, reference);
+  const report::Json methods = judged_methods(run, context, reference, energies);
   if (extractor) search_neighbours(run, *extractor);
   note_seconds(run, "evaluate", watch.seconds());
 
   run.comm.on_root([&] {
-    Json report = report_head(run, context.extractor, reference_record);
-    const Json& first = methods.front();  // all methods have as many samples
-    report["protocol"] = protocol_of(context, first["metrics"], first["count"].get<int64_t>(), reference);
+    report::Json report = report_head(run, context.extractor, reference_record);
+    const report::Json& first = methods.front();  // all methods have as many samples
+    report["protocol"] = metrics::protocol_of(context, first["metrics"], first["count"].get<int64_t>(), reference);
     if (!energies.empty()) report["energies"] = energies;
     report["methods"] = methods;
     write_file(run.folder / "report.json", json_text(report, 2) + "\n");
@@ -203,4 +210,4 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
   });
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

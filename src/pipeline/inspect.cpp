@@ -11,7 +11,7 @@
 #include "pipeline/set_record.hpp"
 #include "version.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -34,7 +34,7 @@ std::vector<T> as_vector(const at::Tensor& rows) {
 }
 
 // On rank 0, of all ranks; ranks hold their ids in order.
-SetTally gathered(const SetTally& mine, Communicator& comm) {
+SetTally gathered(const SetTally& mine, dist::Communicator& comm) {
   const std::string text = json_text(to_json(mine)) + "\n";
   const auto texts = comm.gather_rows(as_rows(std::vector<char>(text.begin(), text.end()), at::kByte));
   const auto contents = comm.gather_rows(as_rows(mine.contents, at::kLong));
@@ -78,7 +78,7 @@ Json record_of(const std::string& path, const InspectedSet& set, SetTally tally)
   for (const char* key : {"sizes", "channels", "formats", "converted"}) record[key] = seen[key];
   record["classes"] = class_record(set.labels, set.class_names);
   if (!set.unlabelled.empty()) record["unlabelled_why"] = set.unlabelled;
-  if (set.left_out) record["left_out"] = record_of(*set.left_out);
+  if (set.left_out) record["left_out"] = pipeline::record_of(*set.left_out);
   record["damaged"] = {{"count", tally.damaged}};
   if (tally.damaged > 0) record["damaged"]["first"] = tally.first_damage;
   record["duplicates"] = duplicates_record(set, tally);
@@ -135,7 +135,7 @@ std::string text_of(const Json& record, const InspectedSet& set) {
 
 }  // namespace
 
-Inspection inspect_set(const std::string& path, Communicator& comm) {
+Inspection inspect_set(const std::string& path, dist::Communicator& comm) {
   InspectedSet set;
   SetTally mine;
   comm.together([&] { set = open_inspected_set(path); });
@@ -155,4 +155,4 @@ Inspection inspect_set(const std::string& path, Communicator& comm) {
   return found;
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -5,7 +5,7 @@
 
 #include "dist/communicator.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 struct Inspection {
   nlohmann::ordered_json record;  // docs/formats.md
@@ -14,6 +14,6 @@ struct Inspection {
 
 // **Collective**: every sample is decoded once, by one of the ranks. The result is on rank 0, empty elsewhere. `path` is anything that
 // open_inspected_set opens. Throws CollectiveError: missing, data.
-Inspection inspect_set(const std::string& path, Communicator& comm);
+Inspection inspect_set(const std::string& path, dist::Communicator& comm);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

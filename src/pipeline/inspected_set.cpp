@@ -18,7 +18,7 @@
 #include "tensor/image_header.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 uint64_t content_of(const at::Tensor& sample) {
@@ -36,12 +36,12 @@ Seen seen(const at::Tensor& sample) {
   return result;
 }
 
-Seen seen(const ImageSource& source, int64_t id) {
+Seen seen(const data::ImageSource& source, int64_t id) {
   try {
     const std::string bytes = source.bytes(id);
-    PixelNotes notes;
-    Seen result = seen(decode_image(bytes, 0, source.name(id), 0, {}, &notes));
-    ImageHeader header = image_header(bytes);
+    tensor::PixelNotes notes;
+    Seen result = seen(tensor::decode_image(bytes, 0, source.name(id), 0, {}, &notes));
+    tensor::ImageHeader header = tensor::image_header(bytes);
     result.format = std::move(header.format);
     result.conversions = std::move(header.conversions);
     if (notes.transparent) result.conversions.emplace_back("transparent");
@@ -60,7 +60,7 @@ template <typename Opened>
 InspectedSet of_files(const char* kind, Opened opened) {
   InspectedSet set;
   set.kind = kind;
-  const std::shared_ptr<const ImageSource> source = opened.images;
+  const std::shared_ptr<const data::ImageSource> source = opened.images;
   set.count = source->size();
   set.look = [source](IdRange ids) {
     std::vector<Seen> all(static_cast<size_t>(ids.size()));
@@ -100,31 +100,31 @@ InspectedSet of_tensor(const char* kind, const at::Tensor& samples, const at::Te
 }
 
 InspectedSet of_npz(const char* kind, const fs::path& path) {
-  const auto file = std::make_shared<NpzSetFile>(path);
+  const auto file = std::make_shared<data::NpzSetFile>(path);
   return of_rows(kind, file->size(), file->shape(), file->labels(), [file](IdRange ids) { return file->rows(ids); });
 }
 
 InspectedSet of_statistics(const fs::path& path) {
-  const GaussianStatistics statistics = read_statistics(path);
+  const metrics::GaussianStatistics statistics = metrics::read_statistics(path);
   InspectedSet set;
   set.kind = "statistics";
   set.more = {{"features", statistics.mean.numel()},
               {"statistics_of", statistics.count > 0 ? nlohmann::ordered_json(statistics.count) : nullptr},
-              {"provenance", read_provenance(path)}};
+              {"provenance", metrics::read_provenance(path)}};
   return set;
 }
 
 InspectedSet of_folder(const fs::path& path) {
-  if (is_tar_set(path)) {
-    TarSet tar = open_tar_set(path, /*skip_damaged=*/false);
+  if (data::is_tar_set(path)) {
+    data::TarSet tar = data::open_tar_set(path, /*skip_damaged=*/false);
     InspectedSet set = of_files("tar archives", tar);
     set.unlabelled = tar.unlabelled;
     return set;
   }
   if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path.string());
   if (fs::exists(path / "samples.npz")) return of_npz("samples of a run", path / "samples.npz");
-  if (!fs::exists(path / "data_batch_1.bin")) return of_files("folder of images", open_image_folder(path));
-  const Cifar10 cifar = read_cifar10(path, /*test=*/false);
+  if (!fs::exists(path / "data_batch_1.bin")) return of_files("folder of images", data::open_image_folder(path));
+  const data::Cifar10 cifar = data::read_cifar10(path, /*test=*/false);
   return of_tensor("CIFAR-10", cifar.images, cifar.labels);
 }
 
@@ -142,20 +142,20 @@ std::string beginning(const fs::path& path) {
 InspectedSet of_file(const fs::path& path) {
   const std::string begins = beginning(path);
   if (begins.starts_with("\x93NUMPY")) {
-    const Dataset set = read_npy_set(path, {});
+    const data::Dataset set = data::read_npy_set(path, {});
     return of_tensor("npy", set.samples, {});
   }
   if (begins.starts_with("PK")) {
-    const std::vector<std::string> names = npz_names(path);
+    const std::vector<std::string> names = tensor::npz_names(path);
     const bool samples = std::find(names.begin(), names.end(), "arr_0") != names.end();
-    return is_statistics_file(path) && !samples ? of_statistics(path) : of_npz("npz", path);
+    return metrics::is_statistics_file(path) && !samples ? of_statistics(path) : of_npz("npz", path);
   }
   using namespace std::string_view_literals;
-  if (begins.starts_with("\0\0\x08\x03"sv)) return of_tensor("idx", read_idx_images(path), {});
+  if (begins.starts_with("\0\0\x08\x03"sv)) return of_tensor("idx", data::read_idx_images(path), {});
   if (begins.starts_with("\0\0\x08\x01"sv))
     fail(Exit::data, "'{}' holds idx labels; inspect the file of their images", path.string());
-  if (extension_of(path.native()) == "bin") {
-    const Cifar10 cifar = read_cifar10(path, /*test=*/false);
+  if (data::extension_of(path.native()) == "bin") {
+    const data::Cifar10 cifar = data::read_cifar10(path, /*test=*/false);
     return of_tensor("CIFAR-10", cifar.images, cifar.labels);
   }
   fail(Exit::data,
@@ -166,10 +166,10 @@ InspectedSet of_file(const fs::path& path) {
 }  // namespace
 
 InspectedSet open_inspected_set(const std::string& path) {
-  const bool file = fs::is_regular_file(path) && !is_tar_set(path);
+  const bool file = fs::is_regular_file(path) && !data::is_tar_set(path);
   InspectedSet set = file ? of_file(path) : of_folder(path);
   set.name = (fs::path(path) / "").lexically_normal().parent_path().filename().string();
   return set;
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

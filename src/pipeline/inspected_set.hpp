@@ -13,7 +13,7 @@
 #include "data/file_kind.hpp"
 #include "pipeline/set_tally.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 struct InspectedSet {
   std::string kind, name;
@@ -24,11 +24,11 @@ struct InspectedSet {
   at::Tensor labels;                               // [count] int64; undefined where there are none
   std::vector<std::string> class_names;
   std::string unlabelled;
-  std::optional<LeftOut> left_out;   // of folders and archives
-  nlohmann::ordered_json more = {};  // what else this kind has to tell
+  std::optional<data::LeftOut> left_out;  // of folders and archives
+  nlohmann::ordered_json more = {};       // what else this kind has to tell
 };
 
 // Folder of images, tar archives, samples folder, CIFAR-10, .npz, .npy, idx, statistics. Throws Error: missing, data.
 InspectedSet open_inspected_set(const std::string& path);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

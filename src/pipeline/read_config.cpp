@@ -4,17 +4,17 @@
 #include "ddls/registry.hpp"
 #include "metrics/registry.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
-Config default_config() {
-  Config config;
-  add_samplers(config.sample);
-  add_metrics(config.evaluate);
+config::Config default_config() {
+  config::Config config;
+  sampling::add_samplers(config.sample);
+  metrics::add_metrics(config.evaluate);
   return config;
 }
 
-Config read_config(const std::string& file, const std::vector<std::string>& overrides) {
-  return load_config(file, overrides, default_config());
+config::Config read_config(const std::string& file, const std::vector<std::string>& overrides) {
+  return config::load_config(file, overrides, default_config());
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -5,12 +5,12 @@
 
 #include "config/config.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 // Every default, with the samplers of the registry.
-Config default_config();
+config::Config default_config();
 
 // Throws what load_config throws.
-Config read_config(const std::string& file, const std::vector<std::string>& overrides);
+config::Config read_config(const std::string& file, const std::vector<std::string>& overrides);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

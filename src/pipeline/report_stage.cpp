@@ -1,18 +1,18 @@
 #include "pipeline/stages.hpp"
 #include "report/report.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 void picture_stage(Run& run) {
   if (!run.writes()) return;
-  run.comm.on_root([&] { return write_pictures(run.folder, run.config.sample.methods), std::string(); });
+  run.comm.on_root([&] { return report::write_pictures(run.folder, run.config.sample.methods), std::string(); });
 }
 
 std::string report_stage(Run& run) {
   return run.comm.on_root([&] {
-    write_report(run.folder);
-    return summary_text(run.folder);
+    report::write_report(run.folder);
+    return report::summary_text(run.folder);
   });
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -18,13 +18,14 @@
 #include "train/shards.hpp"
 #include "version.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 // What run.json says of this start.
-Json provenance(const RunOptions& options, const Config& config, const Topology& topology, const Json& about) {
+Json provenance(const RunOptions& options, const config::Config& config, const dist::Topology& topology,
+                const Json& about) {
   Json places = Json::array();
-  for (const RankPlace& p : topology.places)
+  for (const dist::RankPlace& p : topology.places)
     places.push_back({{"rank", p.rank}, {"host", p.host}, {"device", p.device}, {"threads", p.threads}});
   char now[32];
   const std::time_t t = std::time(nullptr);
@@ -38,7 +39,7 @@ Json provenance(const RunOptions& options, const Config& config, const Topology&
               {"compiler", version::compiler},
               {"torch", version::torch},
               {"ranks", topology.ranks},
-              {"transport", name_of(topology.transport)},
+              {"transport", dist::name_of(topology.transport)},
               {"device", topology.device.is_cuda() ? "cuda" : "cpu"},
               {"places", places},
               {"seed", config.seed}};
@@ -46,7 +47,7 @@ Json provenance(const RunOptions& options, const Config& config, const Topology&
   return record;
 }
 
-Json about_data(const Dataset& train, const Dataset& test) {
+Json about_data(const data::Dataset& train, const data::Dataset& test) {
   return {{"data",
            {{"train", {{"name", train.name}, {"count", train.size()}, {"hash", hex64(train.digest())}}},
             {"test", {{"name", test.name}, {"count", test.size()}}}}}};
@@ -67,7 +68,7 @@ void write_provenance(const fs::path& file, Json now) {
   write_file(file, json_text(now, 2) + "\n");
 }
 
-bool counts_from_1(const Dataset& data) { return data.class_names.empty() && data.classes_seen().front() == 1; }
+bool counts_from_1(const data::Dataset& data) { return data.class_names.empty() && data.classes_seen().front() == 1; }
 
 // The labels go beyond model.classes.
 [[noreturn]] void refuse_labels(const Run& run) {
@@ -81,14 +82,14 @@ bool counts_from_1(const Dataset& data) { return data.class_names.empty() && dat
   fail(Exit::config,
        "model.classes is {}, but '{}' has labels up to {}: {} different ones ({}); a model's classes are the labels "
        "below model.classes",
-       classes, run.train.name, seen.back(), seen.size(), list_of_classes(seen, {}));
+       classes, run.train.name, seen.back(), seen.size(), data::list_of_classes(seen, {}));
 }
 
 void check_model_options(const Run& run) {
   if (!run.config.model.weight_map.empty())
     fail(Exit::config, "model.weight_map: only for 'sample --generator FILE.safetensors'; a run names its own tensors");
   constexpr int64_t most_classes = 1'000'000;  // networks have a row for each
-  for (const Dataset* set : {&run.train, &run.test})
+  for (const data::Dataset* set : {&run.train, &run.test})
     if (set->classes() > most_classes)
       fail(Exit::data, "'{}' has a label {}: labels number the classes, from 0 to at most {}", set->name,
            set->classes() - 1, most_classes - 1);
@@ -101,16 +102,17 @@ void check_model_options(const Run& run) {
 
 // The classes of a conditional run, and a word where some of them have no samples.
 void find_classes(Run& run) {
-  run.classes = drawn_classes(run.config.model.classes, run.seen);
+  run.classes = train::drawn_classes(run.config.model.classes, run.seen);
   if (!run.classes.conditional()) return;
-  label_rule(run.config.sample.labels, run.classes, Noise{run.config.seed});  // refused now rather than after training
+  sampling::label_rule(run.config.sample.labels, run.classes,
+                       tensor::Noise{run.config.seed});  // refused now rather than after training
   if (run.classes.all() || !run.comm.root()) return;
   const std::vector<int64_t> without = run.classes.left_out();
   const bool shifted = counts_from_1(run.seen) && without == std::vector<int64_t>{0};
   log::warning(
       "model.classes is {}, but '{}' has no samples of class {}: such classes are not learnt, and never sampled or "
       "scored{}",
-      run.classes.of_model(), run.seen.name, list_of_classes(without, {}),
+      run.classes.of_model(), run.seen.name, data::list_of_classes(without, {}),
       shifted ? fmt::format("; if its labels count from 1, set data.first_label=1 and model.classes={}",
                             run.classes.of_model() - 1)
               : "");
@@ -118,32 +120,33 @@ void find_classes(Run& run) {
 
 }  // namespace
 
-fs::path folder_of(const RunOptions& options, const Config& config) {
+fs::path folder_of(const RunOptions& options, const config::Config& config) {
   if (!options.out.empty()) return options.out;
   return config.output.directory.empty() ? fs::path("runs") / config.name : fs::path(config.output.directory);
 }
 
-RunLog open_run_log(const fs::path& folder, const Config& config, Communicator& comm, const RunOptions& options,
-                    const Json& about) {
-  const auto begin = [folder, text = to_yaml(config), now = provenance(options, config, comm.topology(), about)] {
+train::RunLog open_run_log(const fs::path& folder, const config::Config& config, dist::Communicator& comm,
+                           const RunOptions& options, const report::Json& about) {
+  const auto begin = [folder, text = config::to_yaml(config),
+                      now = provenance(options, config, comm.topology(), about)] {
     write_file(folder / "config.yaml", text);
     write_provenance(folder / "run.json", now);
   };
-  std::optional<RunLog> made;
+  std::optional<train::RunLog> made;
   comm.together(
       [&] { made.emplace(folder, comm.root() && !options.shard.partial(), config.output.tensorboard, begin); });
   return std::move(*made);
 }
 
 void hold_out_reals(Run& run) {
-  const CalibrationConfig& calibration = run.config.train.calibration;
-  HeldOut parts = hold_out(run.train, calibration.fitted() ? calibration.held_out : 0, run.config.seed);
+  const config::CalibrationConfig& calibration = run.config.train.calibration;
+  data::HeldOut parts = data::hold_out(run.train, calibration.fitted() ? calibration.held_out : 0, run.config.seed);
   run.seen = std::move(parts.seen);
   run.held_out = std::move(parts.held_out);
 }
 
-const Dataset& Run::reference() const {
-  const Dataset& chosen = config.evaluate.reference == "test" ? test : train;
+const data::Dataset& Run::reference() const {
+  const data::Dataset& chosen = config.evaluate.reference == "test" ? test : train;
   if (chosen.size() < 2)
     fail(Exit::config,
          "evaluate.reference is '{}', but there is no such data; give data.{} or set evaluate.reference=train",
@@ -151,21 +154,23 @@ const Dataset& Run::reference() const {
   return chosen;
 }
 
-Run open_run(Config config, const RunOptions& options, Communicator& comm) {
-  Dataset train, test;
+Run open_run(config::Config config, const RunOptions& options, dist::Communicator& comm) {
+  data::Dataset train, test;
   comm.together([&] {  // every rank reads; one speaks
-    train = open_dataset(config.data, Split::train, config.seed);
-    test = open_dataset(config.data, Split::test, config.seed);
+    train = data::open_dataset(config.data, data::Split::train, config.seed);
+    test = data::open_dataset(config.data, data::Split::test, config.seed);
   });
   if (comm.root())
-    for (const Dataset* set : {&train, &test}) tell_of_set(set->name, set->size(), set->left_out, set->unlabelled);
+    for (const data::Dataset* set : {&train, &test})
+      tell_of_set(set->name, set->size(), set->left_out, set->unlabelled);
   const fs::path folder = folder_of(options, config);
   const std::string begun = comm.on_root([&] {
-    const auto shards = options.resume == Resume::never ? std::nullopt : shards_of_checkpoints(folder / "checkpoints");
+    const auto shards =
+        options.resume == train::Resume::never ? std::nullopt : train::shards_of_checkpoints(folder / "checkpoints");
     return shards ? std::to_string(*shards) : std::string();
   });
-  resolve_shards(config, comm.ranks(), begun.empty() ? std::nullopt : std::optional<int64_t>(std::stoll(begun)));
-  comm.require_same(hash64(to_yaml(config, false)), "the configuration");
+  train::resolve_shards(config, comm.ranks(), begun.empty() ? std::nullopt : std::optional<int64_t>(std::stoll(begun)));
+  comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(train.digest(), "the training data");
 
   comm.on_root([&] {
@@ -173,7 +178,7 @@ Run open_run(Config config, const RunOptions& options, Communicator& comm) {
     return std::string();
   });
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
-  RunLog run_log = open_run_log(folder, config, comm, options, about_data(train, test));
+  train::RunLog run_log = open_run_log(folder, config, comm, options, about_data(train, test));
   Run run{std::move(config),  folder,           options.resume,  comm,
           std::move(run_log), std::move(train), std::move(test), options.shard};
   comm.together([&] {  // what would fail later fails now
@@ -182,16 +187,16 @@ Run open_run(Config config, const RunOptions& options, Communicator& comm) {
     check_model_options(run);
     check_features(run);
     find_classes(run);
-    for (const Role role : {Role::generator, Role::discriminator, Role::ratio})
-      make_network(run.config.model, role, sample_shape(run.train), run.config.seed);
+    for (const models::Role role : {models::Role::generator, models::Role::discriminator, models::Role::ratio})
+      models::make_network(run.config.model, role, train::sample_shape(run.train), run.config.seed);
   });
   log::info("data: {} ({} samples), reference {} ({})", run.train.name, run.train.size(), run.reference().name,
             run.reference().size());
   return run;
 }
 
-void add_draw_conditions(Json& key, const Run& run) {
-  const Config& c = run.config;
+void add_draw_conditions(report::Json& key, const Run& run) {
+  const config::Config& c = run.config;
   if (const std::string gpus = run.comm.topology().gpu_models(); !gpus.empty()) {  // other models round otherwise
     key["gpu"] = gpus;
     key["torch"] = version::torch;
@@ -206,13 +211,13 @@ void add_draw_conditions(Json& key, const Run& run) {
 void note_seconds(Run& run, const std::string& stage, double seconds) {
   run.comm.on_root([&] {
     const fs::path path = run.folder / "seconds.json";
-    Json all = fs::exists(path) ? Json::parse(read_file(path), nullptr, false) : Json::object();
-    if (!all.is_object()) all = Json::object();
-    const double before = run.resume == Resume::never ? 0.0 : json_field_or(all, stage, 0.0, path);
+    report::Json all = fs::exists(path) ? report::Json::parse(read_file(path), nullptr, false) : report::Json::object();
+    if (!all.is_object()) all = report::Json::object();
+    const double before = run.resume == train::Resume::never ? 0.0 : json_field_or(all, stage, 0.0, path);
     all[stage] = before + seconds;
     write_file(path, json_text(all) + "\n");
     return std::string();
   });
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

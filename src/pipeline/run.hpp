@@ -12,7 +12,7 @@
 #include "train/phase.hpp"
 #include "train/run_log.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 using Json = nlohmann::ordered_json;
 
@@ -20,39 +20,39 @@ using Json = nlohmann::ordered_json;
 struct RunOptions {
   std::string command = "pipeline";  // as run.json names it
   std::filesystem::path out = {};    // its folder; empty: output.directory, or runs/NAME
-  Resume resume = Resume::automatic;
+  train::Resume resume = train::Resume::automatic;
   Shard shard = {};  // of the blocks that are sampled, for batch jobs that share one run folder
 };
 
 struct Run {
-  Config config;
+  config::Config config;
   std::filesystem::path folder;
-  Resume resume = Resume::automatic;
-  Communicator& comm;
-  RunLog log;
-  Dataset train, test;  // test may be empty
-  Shard shard = {};     // of the blocks that are sampled
+  train::Resume resume = train::Resume::automatic;
+  dist::Communicator& comm;
+  train::RunLog log;
+  data::Dataset train, test;  // test may be empty
+  Shard shard = {};           // of the blocks that are sampled
   // `train` in two: what training sees, and what calibrates the score. All of it, and nothing, where nothing is fitted.
-  Dataset seen = {}, held_out = {};
-  DrawnClasses classes = {};  // of a conditional model: those that `seen` has samples of
+  data::Dataset seen = {}, held_out = {};
+  sampling::DrawnClasses classes = {};  // of a conditional model: those that `seen` has samples of
 
   bool writes() const { return !shard.partial(); }  // what is one file of the run
   std::filesystem::path samples_of(const std::string& method) const { return folder / "samples" / method; }
   std::filesystem::path checkpoints() const { return folder / "checkpoints" / ""; }
-  const Dataset& reference() const;  // evaluate.reference; throws Error(config) where there is none
+  const data::Dataset& reference() const;  // evaluate.reference; throws Error(config) where there is none
 };
 
 // options.out, else output.directory, else runs/NAME.
-std::filesystem::path folder_of(const RunOptions& options, const Config& config);
+std::filesystem::path folder_of(const RunOptions& options, const config::Config& config);
 
 // **Collective.** Opens the folder, reads the data, and checks that all ranks see the same. Throws CollectiveError: config, missing, data.
-Run open_run(Config config, const RunOptions& options, Communicator& comm);
+Run open_run(config::Config config, const RunOptions& options, dist::Communicator& comm);
 
 // **Collective.** The log, and config.yaml and run.json with it: these are written when the first work begins, so that a start that is
 // refused leaves them as they were. `about`: what run.json says of this start besides program and machine; it keeps a line of every
 // earlier one. A part of a job array (`shard`) writes none of it, and nothing else that the other parts would write too.
-RunLog open_run_log(const std::filesystem::path& folder, const Config& config, Communicator& comm,
-                    const RunOptions& options, const Json& about);
+train::RunLog open_run_log(const std::filesystem::path& folder, const config::Config& config, dist::Communicator& comm,
+                           const RunOptions& options, const Json& about);
 
 // Fills `seen` and `held_out` from `train`. Throws Error(config).
 void hold_out_reals(Run& run);
@@ -64,4 +64,4 @@ void add_draw_conditions(Json& key, const Run& run);
 // add up in the report; with --resume never a stage counts anew.
 void note_seconds(Run& run, const std::string& stage, double seconds);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

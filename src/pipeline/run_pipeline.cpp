@@ -1,6 +1,6 @@
 #include "pipeline/stages.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 std::string run_pipeline(Run& run) {
   check_evaluation(run);
@@ -10,4 +10,4 @@ std::string run_pipeline(Run& run) {
   return report_stage(run);
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -12,7 +12,7 @@
 #include "pipeline/stages.hpp"
 #include "train/calibrate.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 // "my model (2)" as the name of a folder: "my_model_2".
@@ -29,7 +29,7 @@ std::string as_name(const std::string& text) {
   return name.empty() ? "samples" : name;
 }
 
-Json about_networks(const GanFiles& files, const ForeignGan& gan) {
+Json about_networks(const GanFiles& files, const sampling::ForeignGan& gan) {
   const auto file = [](const std::string& path) { return Json{{"file", path}, {"sha256", sha256_of_file(path)}}; };
   return {{"generator", file(files.generator)},
           {"discriminator", file(files.discriminator)},
@@ -37,14 +37,15 @@ Json about_networks(const GanFiles& files, const ForeignGan& gan) {
 }
 
 // **Collective.** On reals that the configuration names: only who trained the files knows which of them D never saw.
-std::optional<Calibration> fitted_calibration(Run& run, const TrainedTarget& raw, const std::vector<int64_t>& shape) {
+std::optional<train::Calibration> fitted_calibration(Run& run, const TrainedTarget& raw,
+                                                     const std::vector<int64_t>& shape) {
   if (!run.config.train.calibration.fitted()) return std::nullopt;
   run.comm.together([&] {
     if (run.config.train.calibration.method == "head")
       fail(Exit::config,
            "train.calibration.method: a head needs the features of a network of ours; TorchScript files give scores "
            "alone, choose platt or isotonic");
-    run.train = open_dataset(run.config.data, Split::train, run.config.seed);
+    run.train = data::open_dataset(run.config.data, data::Split::train, run.config.seed);
     if (run.train.shape() != shape)
       fail(Exit::config,
            "train.calibration: the samples of '{}' are [{}], the generator's [{}]; name reals that the discriminator "
@@ -61,18 +62,18 @@ std::optional<Calibration> fitted_calibration(Run& run, const TrainedTarget& raw
   const fs::path checkpoints = run.writes()
                                    ? run.checkpoints()
                                    : run.checkpoints() / fmt::format("part-{}-of-{}", run.shard.index, run.shard.count);
-  const std::string folder = calibrate({.config = run.config,
-                                        .held_out = run.held_out,
-                                        .as_trained = false,
-                                        .target = raw.target,
-                                        .score = nullptr,
-                                        .weights = raw.digest,
-                                        .networks = {},
-                                        .checkpoints = checkpoints,
-                                        .resume = run.resume},
-                                       run.comm);
-  std::optional<Calibration> found;
-  run.comm.together([&] { found = calibration_of(read_checkpoint(folder)); });
+  const std::string folder = train::calibrate({.config = run.config,
+                                               .held_out = run.held_out,
+                                               .as_trained = false,
+                                               .target = raw.target,
+                                               .score = nullptr,
+                                               .weights = raw.digest,
+                                               .networks = {},
+                                               .checkpoints = checkpoints,
+                                               .resume = run.resume},
+                                              run.comm);
+  std::optional<train::Calibration> found;
+  run.comm.together([&] { found = train::calibration_of(train::read_checkpoint(folder)); });
   return found;
 }
 
@@ -84,11 +85,12 @@ bool can_be_drawn(const std::vector<int64_t>& shape) {
 
 std::string name_after(const std::string& generator) { return as_name(fs::path(generator).stem().string()); }
 
-ForeignGan load_foreign_gan(const GanFiles& files, const Config& config, c10::Device device) {
+sampling::ForeignGan load_foreign_gan(const GanFiles& files, const config::Config& config, c10::Device device) {
   const auto is_weights = [](const std::string& file) { return fs::path(file).extension() == ".safetensors"; };
   if (is_weights(files.generator) != is_weights(files.discriminator))
     fail(Exit::usage, "sample: --generator and --discriminator are both TorchScript files, or both .safetensors");
-  if (is_weights(files.generator)) return load_weights_gan(files.generator, files.discriminator, config, device);
+  if (is_weights(files.generator))
+    return sampling::load_weights_gan(files.generator, files.discriminator, config, device);
   if (!config.model.weight_map.empty())
     fail(Exit::config, "model.weight_map: only for weights in .safetensors; TorchScript files bring their networks");
   if (config.sample.precision == "bfloat16")
@@ -99,15 +101,16 @@ ForeignGan load_foreign_gan(const GanFiles& files, const Config& config, c10::De
         Exit::config,
         "sample.cuda_graph: TorchScript files may take memory or wait for the device as they run, which a graph cannot "
         "record; set it to false");
-  return load_scripted_gan(files.generator, files.discriminator, config.model, device);
+  return sampling::load_scripted_gan(files.generator, files.discriminator, config.model, device);
 }
 
-void sample_scripted(Config config, const GanFiles& files, const RunOptions& options, Communicator& comm) {
-  ForeignGan gan;
+void sample_scripted(config::Config config, const GanFiles& files, const RunOptions& options,
+                     dist::Communicator& comm) {
+  sampling::ForeignGan gan;
   comm.together([&] { gan = load_foreign_gan(files, config, comm.topology().device); });
-  comm.require_same(hash64(to_yaml(config, false)), "the configuration");
+  comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
-  label_chains(gan.target, config.sample.labels, config.model.classes, Noise{config.seed});
+  sampling::label_chains(gan.target, config.sample.labels, config.model.classes, tensor::Noise{config.seed});
   config.sample.sweep.clear();  // a figure of the pipeline
 
   const fs::path folder = folder_of(options, config);
@@ -119,7 +122,7 @@ void sample_scripted(Config config, const GanFiles& files, const RunOptions& opt
             fmt::join(gan.sample_shape, ", "));
   std::optional<Json> about;
   comm.together([&] { about = about_networks(files, gan); });
-  RunLog run_log = open_run_log(folder, config, comm, options, *about);
+  train::RunLog run_log = open_run_log(folder, config, comm, options, *about);
   Run run{std::move(config), folder, options.resume, comm, std::move(run_log), {}, {}, options.shard};
   TrainedTarget trained{.target = gan.target, .digest = gan.digest};
   apply_calibration(run, trained, fitted_calibration(run, trained, gan.sample_shape));
@@ -128,4 +131,4 @@ void sample_scripted(Config config, const GanFiles& files, const RunOptions& opt
   log::info("samples in {}", (folder / "samples").string());
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

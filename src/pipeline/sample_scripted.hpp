@@ -7,7 +7,7 @@
 #include "dist/communicator.hpp"
 #include "pipeline/run.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 
 // Its files: both TorchScript, or both weights in .safetensors (docs/export.md).
 struct GanFiles {
@@ -18,9 +18,9 @@ struct GanFiles {
 std::string name_after(const std::string& generator);
 
 // Not collective. Throws Error: usage, config, missing, data.
-ForeignGan load_foreign_gan(const GanFiles& files, const Config& config, c10::Device device);
+sampling::ForeignGan load_foreign_gan(const GanFiles& files, const config::Config& config, c10::Device device);
 
 // **Collective.** The run folder gets config.yaml, run.json and samples/. Throws CollectiveError as load_foreign_gan and sample_stage do.
-void sample_scripted(Config config, const GanFiles& files, const RunOptions& options, Communicator& comm);
+void sample_scripted(config::Config config, const GanFiles& files, const RunOptions& options, dist::Communicator& comm);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -4,14 +4,14 @@
 
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 }  // namespace
 
-Json record_of(const LeftOut& left_out) {
+Json record_of(const data::LeftOut& left_out) {
   Json record{{"files", left_out.files()}};
   const auto add_kinds = [&](const char* key, const std::map<std::string, int64_t>& counts) {
     for (const auto& [extension, count] : counts) record[key][extension] = count;
@@ -46,7 +46,7 @@ Json class_record(const at::Tensor& labels, const std::vector<std::string>& name
   return {{"classes", classes}, {"with_samples", found.numel()}, {"counts", by_name}};
 }
 
-Json summary_of(const Dataset& set) {
+Json summary_of(const data::Dataset& set) {
   Json record{{"name", set.name}, {"count", set.size()}};
   if (set.size() == 0) return record;
   record["shape"] = set.shape();
@@ -57,9 +57,9 @@ Json summary_of(const Dataset& set) {
   return record;
 }
 
-void tell_of_set(const std::string& name, int64_t count, const LeftOut& left_out, const std::string& unlabelled) {
-  tell_left_out(name, count, left_out);
+void tell_of_set(const std::string& name, int64_t count, const data::LeftOut& left_out, const std::string& unlabelled) {
+  data::tell_left_out(name, count, left_out);
   if (!unlabelled.empty()) log::info("'{}' is used without labels: {}", name, unlabelled);
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -6,7 +6,7 @@
 
 #include "base/json_text.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -69,4 +69,4 @@ std::vector<std::vector<int64_t>> duplicates(const SetTally& tally) {
   return groups;
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::pipeline {
 
 // One sample.
 struct Seen {
@@ -36,4 +36,4 @@ SetTally tally_from(const nlohmann::ordered_json& json);
 // Samples with the same content: each list holds the ids of two or more, ascending; by their first id.
 std::vector<std::vector<int64_t>> duplicates(const SetTally& tally);
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -10,14 +10,16 @@
 #include "models/network_fwd.hpp"
 #include "pipeline/run.hpp"
 
-namespace ddls {
-
+namespace ddls::train {
 struct Calibration;  // train/calibrate.hpp
+}  // namespace ddls::train
+
+namespace ddls::pipeline {
 
 // The networks that are sampled from, and a digest of their weights.
 struct TrainedTarget {
-  Target target;
-  std::optional<Target> staircase = {};  // of an isotonic calibration: for methods that need no gradient
+  sampling::Target target;
+  std::optional<sampling::Target> staircase = {};  // of an isotonic calibration: for methods that need no gradient
   uint64_t digest = 0;
 };
 
@@ -32,7 +34,7 @@ TrainedTarget load_target(Run& run, const std::string& checkpoint);
 void check_features(const Run& run);
 // Puts train.calibration in front of the target's score, or leaves it where there is none; `found` is what was fitted. Notes it in
 // calibration.json, for the report.
-void apply_calibration(Run& run, TrainedTarget& trained, const std::optional<Calibration>& found);
+void apply_calibration(Run& run, TrainedTarget& trained, const std::optional<train::Calibration>& found);
 
 void sample_stage(Run& run, const TrainedTarget& trained);
 
@@ -41,13 +43,13 @@ void check_evaluation(const Run& run);
 // Writes report.json. `trained`: what made the samples; null: the newest networks of the run, where they are there.
 void evaluate_stage(Run& run, const TrainedTarget* trained = nullptr);
 // samples/METHOD/neighbours.npz of every method, as evaluate.neighbours asks; images only.
-void search_neighbours(Run& run, const Extractor& extractor);
+void search_neighbours(Run& run, const metrics::Extractor& extractor);
 // The extractor of the configuration, or the classifier of the run, trained now if it is not there. Images only.
-Extractor extractor_of(Run& run);
+metrics::Extractor extractor_of(Run& run);
 // What the trainer calls every train.evaluate_every steps; empty where that is 0. Makes its reference now.
-std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_evaluator(Run& run);
+std::function<std::vector<train::NamedValue>(const models::NetworkPtr& generator)> training_evaluator(Run& run);
 
 void picture_stage(Run& run);        // the pictures alone, of a `sample` that no report follows
 std::string report_stage(Run& run);  // pictures and report.html; returns a summary for the terminal
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -18,60 +18,61 @@
 #include "train/ratio_fit.hpp"
 #include "train/ratio_refine.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 // The score as training left it.
-TrainedTarget freeze(const Run& run, const NetworkPtr& generator, const NetworkPtr& ratio) {
+TrainedTarget freeze(const Run& run, const models::NetworkPtr& generator, const models::NetworkPtr& ratio) {
   TrainedTarget trained;
-  trained.digest = digest_of(*generator) ^ (digest_of(*ratio) << 1);
-  const ModelConfig& model = run.config.model;
+  trained.digest = models::digest_of(*generator) ^ (models::digest_of(*ratio) << 1);
+  const config::ModelConfig& model = run.config.model;
   const c10::Device device = run.comm.topology().device;
-  const Prior prior = prior_from_name(model.prior);
+  const sampling::Prior prior = sampling::prior_from_name(model.prior);
   const double noise = run.config.train.ratio.output_noise;
-  trained.target =
-      noise > 0 ? make_noised_target(generator, ratio, model.latent_dim, sample_shape(run.train), noise, device, prior)
-                : make_target(generator, ratio, model.latent_dim, device, prior, nullptr,
-                              drift_type(run.config.sample.precision));
-  label_chains(trained.target, run.config.sample.labels, run.classes, Noise{run.config.seed});
+  trained.target = noise > 0 ? sampling::make_noised_target(generator, ratio, model.latent_dim,
+                                                            train::sample_shape(run.train), noise, device, prior)
+                             : sampling::make_target(generator, ratio, model.latent_dim, device, prior, nullptr,
+                                                     sampling::drift_type(run.config.sample.precision));
+  sampling::label_chains(trained.target, run.config.sample.labels, run.classes, tensor::Noise{run.config.seed});
   return trained;
 }
 
 // The classifier for the features of a tilt, on what training sees; nothing where there are no labels.
-std::function<NetworkPtr()> feature_classifier_of(Run& run) {
+std::function<models::NetworkPtr()> feature_classifier_of(Run& run) {
   if (run.train.classes() == 0 || !run.train.images()) return {};
   return [&run] {
-    const NetworkPtr classifier =
-        fit_classifier({run.config, run.seen, run.checkpoints(), run.resume, run.log, run.comm}, feature_classifier);
-    freeze(*classifier);
+    const models::NetworkPtr classifier = train::fit_classifier(
+        {run.config, run.seen, run.checkpoints(), run.resume, run.log, run.comm}, train::feature_classifier);
+    sampling::freeze(*classifier);
     return classifier;
   };
 }
 
 // **Collective.** The folder of the calibration: whoever samples reads it from there.
-std::string calibrate_networks(Run& run, const TrainedGan& gan, const NetworkPtr& ratio) {
+std::string calibrate_networks(Run& run, const train::TrainedGan& gan, const models::NetworkPtr& ratio) {
   const TrainedTarget trained = freeze(run, gan.generator, ratio);
   const bool fitted = run.config.train.ratio.steps > 0;
-  return calibrate(
-      {.config = run.config,
-       .held_out = run.held_out,
-       .as_trained = !fitted,  // the ratio's images are as they are
-       .target = trained.target,
-       .score = ratio,
-       .weights = trained.digest,
-       .networks = {{"generator", state_of(*gan.generator)}, {fitted ? "ratio" : "discriminator", state_of(*ratio)}},
-       .checkpoints = run.checkpoints(),
-       .resume = run.resume,
-       .classifier = feature_classifier_of(run)},
-      run.comm);
+  return train::calibrate({.config = run.config,
+                           .held_out = run.held_out,
+                           .as_trained = !fitted,  // the ratio's images are as they are
+                           .target = trained.target,
+                           .score = ratio,
+                           .weights = trained.digest,
+                           .networks = {{"generator", models::state_of(*gan.generator)},
+                                        {fitted ? "ratio" : "discriminator", models::state_of(*ratio)}},
+                           .checkpoints = run.checkpoints(),
+                           .resume = run.resume,
+                           .classifier = feature_classifier_of(run)},
+                          run.comm);
 }
 
-const char* last_phase(const TrainConfig& train) {
+const char* last_phase(const config::TrainConfig& train) {
   if (train.calibration.fitted()) return "calibrated";
   return train.ratio.refine.steps > 0 ? "refined" : train.ratio.steps > 0 ? "ratio" : "step";
 }
 
-void check_method(const std::optional<Calibration>& found, const CalibrationConfig& wanted, const std::string& folder) {
+void check_method(const std::optional<train::Calibration>& found, const config::CalibrationConfig& wanted,
+                  const std::string& folder) {
   const std::string method = found ? found->record.value("method", "") : "none";
   if (method == (wanted.fitted() ? wanted.method : "none")) return;
   fail(Exit::config,
@@ -83,7 +84,7 @@ void check_method(const std::optional<Calibration>& found, const CalibrationConf
 // **Collective.** How many images were passed over while training (data.damaged: skip): at opening, or when one of the
 // ranks came to them in this start. Warned of once at the end, since the single warnings are far above by then.
 void note_damaged(Run& run) {
-  const LazyImages* lazy = run.seen.lazy.get();
+  const data::LazyImages* lazy = run.seen.lazy.get();
   const auto ids = run.comm.gather_rows(lazy ? lazy->damaged_ids() : at::empty({0}, at::kLong));
   run.comm.on_root([&] {
     const int64_t skipped = run.train.damaged + std::get<0>(at::_unique(*ids)).numel();
@@ -99,12 +100,12 @@ void note_damaged(Run& run) {
 
 TrainedTarget train_stage(Run& run) {
   const Stopwatch watch;
-  const TrainConfig& train = run.config.train;
-  const TrainContext context{run.config, run.seen, run.checkpoints(),      run.resume,
-                             run.log,    run.comm, training_evaluator(run)};
-  const TrainedGan gan = train_gan(context);
-  NetworkPtr ratio = train.ratio.steps > 0 ? fit_ratio(context, gan.generator) : gan.discriminator;
-  if (train.ratio.refine.steps > 0) ratio = refine_ratio(context, gan.generator, ratio);
+  const config::TrainConfig& train = run.config.train;
+  const train::TrainContext context{run.config, run.seen, run.checkpoints(),      run.resume,
+                                    run.log,    run.comm, training_evaluator(run)};
+  const train::TrainedGan gan = train::train_gan(context);
+  models::NetworkPtr ratio = train.ratio.steps > 0 ? train::fit_ratio(context, gan.generator) : gan.discriminator;
+  if (train.ratio.refine.steps > 0) ratio = train::refine_ratio(context, gan.generator, ratio);
   std::string calibrated;
   if (train.calibration.fitted()) calibrated = calibrate_networks(run, gan, ratio);
   note_damaged(run);
@@ -118,7 +119,7 @@ TrainedTarget train_stage(Run& run) {
 TrainedTarget load_target(Run& run, const std::string& checkpoint) {
   const std::string folder = run.comm.on_root([&] {
     if (!checkpoint.empty()) return checkpoint;
-    const auto newest = CheckpointStore(run.checkpoints(), last_phase(run.config.train), 1).newest();
+    const auto newest = train::CheckpointStore(run.checkpoints(), last_phase(run.config.train), 1).newest();
     if (!newest)
       fail(Exit::missing,
            "{}: no checkpoint to sample from; run 'ddls_dist train' first, or name one with --checkpoint",
@@ -127,30 +128,31 @@ TrainedTarget load_target(Run& run, const std::string& checkpoint) {
   });
 
   TrainedTarget trained;
-  std::optional<Calibration> calibration;
+  std::optional<train::Calibration> calibration;
   run.comm.together([&] {
-    const Checkpoint c = read_checkpoint(folder);
-    calibration = calibration_of(c);
+    const train::Checkpoint c = train::read_checkpoint(folder);
+    calibration = train::calibration_of(c);
     check_method(calibration, run.config.train.calibration, folder);
-    const SampleShape shape = sample_shape(run.train);
+    const models::SampleShape shape = train::sample_shape(run.train);
     const c10::Device device = run.comm.topology().device;
-    const auto network = [&](Role role, const std::string& name) {
-      const NetworkPtr made = make_network(run.config.model, role, shape, run.config.seed);
-      load_state(*made, c.tensors.at(name), folder + "/" + name + ".safetensors");
+    const auto network = [&](models::Role role, const std::string& name) {
+      const models::NetworkPtr made = models::make_network(run.config.model, role, shape, run.config.seed);
+      models::load_state(*made, c.tensors.at(name), folder + "/" + name + ".safetensors");
       made->to(device);
       return made;
     };
     const bool ratio = c.tensors.contains("ratio");
     if (!ratio && !calibration) {
-      const TrainedGan gan = load_gan(run.config, run.seen, c, folder, device);
+      const train::TrainedGan gan = train::load_gan(run.config, run.seen, c, folder, device);
       trained = freeze(run, gan.generator, gan.discriminator);
       return;
     }
-    const NetworkPtr generator = network(Role::generator, "generator");
-    NetworkPtr score = ratio ? network(Role::ratio, "ratio") : network(Role::discriminator, "discriminator");
+    const models::NetworkPtr generator = network(models::Role::generator, "generator");
+    models::NetworkPtr score =
+        ratio ? network(models::Role::ratio, "ratio") : network(models::Role::discriminator, "discriminator");
     if (run.config.train.calibration.method == "head") {
-      const LastLayer head = head_of(*calibration);
-      score = with_head(score, {head.weight.to(device), head.bias.to(device)});
+      const models::LastLayer head = train::head_of(*calibration);
+      score = models::with_head(score, {head.weight.to(device), head.bias.to(device)});
     }
     trained = freeze(run, generator, score);
   });
@@ -160,4 +162,4 @@ TrainedTarget load_target(Run& run, const std::string& checkpoint) {
   return trained;
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

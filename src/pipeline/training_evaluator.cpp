@@ -8,13 +8,13 @@
 #include "train/gan_training.hpp"
 #include "train/latents.hpp"
 
-namespace ddls {
+namespace ddls::pipeline {
 namespace {
 
 // Samples of the generator, made when they are asked for: always the same latents.
-EvaluationSet samples_of(const NetworkPtr& generator, const LatentSource& source, const SampleShape& shape,
-                         int64_t count) {
-  EvaluationSet set;
+metrics::EvaluationSet samples_of(const models::NetworkPtr& generator, const train::LatentSource& source,
+                                  const models::SampleShape& shape, int64_t count) {
+  metrics::EvaluationSet set;
   set.name = "generator";
   set.count = count;
   set.images = shape.size() == 3;
@@ -23,46 +23,48 @@ EvaluationSet samples_of(const NetworkPtr& generator, const LatentSource& source
     at::NoGradGuard no_grad;
     const at::Tensor made =
         generator->forward(source.latents(ids, 0, Stream::prior), source.labels(ids, 0, Stream::prior));
-    return std::vector<Piece>{{all_rows(ids.size()), images ? quantise(made).cpu() : made.cpu()}};
+    return std::vector<metrics::Piece>{
+        {metrics::all_rows(ids.size()), images ? tensor::quantise(made).cpu() : made.cpu()}};
   };
   return set;
 }
 
 // Everything that evaluations of one run share.
 struct Evaluator {
-  std::optional<Extractor> extractor;
-  EvaluateConfig config;
-  LatentSource source;
-  SampleShape shape;
+  std::optional<metrics::Extractor> extractor;
+  config::EvaluateConfig config;
+  train::LatentSource source;
+  models::SampleShape shape;
   int64_t count;
-  Reference reference;
+  metrics::Reference reference;
 };
 
 }  // namespace
 
-std::function<std::vector<NamedValue>(const NetworkPtr& generator)> training_evaluator(Run& run) {
+std::function<std::vector<train::NamedValue>(const models::NetworkPtr& generator)> training_evaluator(Run& run) {
   if (run.config.train.evaluate_every == 0) return {};
   auto shared = std::make_shared<Evaluator>();
   if (run.train.images()) shared->extractor = extractor_of(run);
   shared->config = run.config.evaluate;
-  shared->config.metrics = metrics_with_curves();
+  shared->config.metrics = metrics::metrics_with_curves();
   // A run that is taken up again need not extract the reference's features again.
   if (shared->config.cache.empty()) shared->config.cache = (run.folder / "reference").string();
-  shared->source = latent_source(run.config, run.classes, run.comm.topology().device);
-  shared->shape = sample_shape(run.train);
+  shared->source = train::latent_source(run.config, run.classes, run.comm.topology().device);
+  shared->shape = train::sample_shape(run.train);
   shared->count = run.config.train.evaluate_count;
   const auto context = [shared, &comm = run.comm] {
-    return MetricContext{comm, shared->config, shared->extractor ? &*shared->extractor : nullptr};
+    return metrics::MetricContext{comm, shared->config, shared->extractor ? &*shared->extractor : nullptr};
   };
-  shared->reference = prepare_reference(
-      context(), without_damaged(run.comm, set_of(run.reference(), run.config.evaluate.reference_count)));
-  return [shared, context](const NetworkPtr& generator) {
-    const Json metrics =
-        metrics_of(context(), samples_of(generator, shared->source, shared->shape, shared->count), shared->reference);
-    std::vector<NamedValue> values;
-    for (const auto& [name, value] : curve_values(metrics)) values.push_back({name, value});
+  shared->reference = metrics::prepare_reference(
+      context(),
+      metrics::without_damaged(run.comm, metrics::set_of(run.reference(), run.config.evaluate.reference_count)));
+  return [shared, context](const models::NetworkPtr& generator) {
+    const Json metrics = metrics::metrics_of(
+        context(), samples_of(generator, shared->source, shared->shape, shared->count), shared->reference);
+    std::vector<train::NamedValue> values;
+    for (const auto& [name, value] : metrics::curve_values(metrics)) values.push_back({name, value});
     return values;
   };
 }
 
-}  // namespace ddls
+}  // namespace ddls::pipeline

@@ -5,7 +5,7 @@
 #include "report/svg_axis.hpp"
 #include "report/tables.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 struct Column {
@@ -77,4 +77,4 @@ std::string calibration_table(const RunData& run) {
                           about_tilt(record)));
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 constexpr Colour ink{0.13, 0.15, 0.18, 1};
@@ -145,4 +145,4 @@ at::Tensor Canvas::pixels() const {
   return view(state_->surface.get()).slice(2, 0, 3).flip(2).permute({2, 0, 1}).contiguous();
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -9,7 +9,7 @@
 
 #include "report/palette.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 struct Point {
   double x = 0, y = 0;  // y points down
@@ -43,4 +43,4 @@ class Canvas {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::report

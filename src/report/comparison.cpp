@@ -17,7 +17,7 @@
 #include "report/run_data.hpp"
 #include "report/svg_plot.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 struct NamedRun {
@@ -114,7 +114,7 @@ std::string differences(const std::vector<NamedRun>& runs) {
 
 std::string results(const std::vector<NamedRun>& runs) {
   std::string rows;
-  for (const MetricColumn& metric : metric_columns()) {
+  for (const metrics::MetricColumn& metric : metric_columns()) {
     const auto measured = [&](const MethodRun& method) {
       return metric_value(metric, metrics_of_method(method)).has_value();
     };
@@ -157,7 +157,7 @@ std::string energies(const std::vector<NamedRun>& runs) {
 
 std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& runs, auto curves_of) {
   std::string plots;
-  for (const MetricColumn& metric : metric_columns()) {
+  for (const metrics::MetricColumn& metric : metric_columns()) {
     std::vector<Series> series;
     for (size_t i = 0; i < runs.size(); ++i)
       if (const Curve* curve = curves_of(runs[i].data, metric)) {
@@ -176,11 +176,12 @@ std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& ru
 std::string training_curves(const std::vector<NamedRun>& runs) {
   std::string body;
   for (const std::string& name : names_in(runs, &RunData::phases, [](const PhaseRecords&) { return true; }))
-    body += plots_of("training step", runs, [&](const RunData& run, const MetricColumn& metric) -> const Curve* {
-      for (const PhaseRecords& phase : run.phases)
-        if (phase.name == name) return find_curve(phase.curves, metric.curve.empty() ? metric.path : metric.curve);
-      return nullptr;
-    });
+    body +=
+        plots_of("training step", runs, [&](const RunData& run, const metrics::MetricColumn& metric) -> const Curve* {
+          for (const PhaseRecords& phase : run.phases)
+            if (phase.name == name) return find_curve(phase.curves, metric.curve.empty() ? metric.path : metric.curve);
+          return nullptr;
+        });
   return body;
 }
 
@@ -189,7 +190,7 @@ std::string chain_curves(const std::vector<NamedRun>& runs) {
   for (const std::string& name :
        names_in(runs, &RunData::methods, [](const MethodRun& method) { return !method.quality.empty(); })) {
     const std::string plots =
-        plots_of("Langevin step", runs, [&](const RunData& run, const MetricColumn& metric) -> const Curve* {
+        plots_of("Langevin step", runs, [&](const RunData& run, const metrics::MetricColumn& metric) -> const Curve* {
           const MethodRun* method = find_method(run, name);
           return method ? find_curve(method->quality, metric.path) : nullptr;
         });
@@ -215,4 +216,4 @@ void write_comparison(const std::vector<fs::path>& folders, const fs::path& page
   write_named_file(page_file, page(title, body));
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

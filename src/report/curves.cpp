@@ -11,7 +11,7 @@
 #include "report/palette.hpp"
 #include "report/svg_plot.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 struct Quantity {
@@ -24,7 +24,7 @@ std::vector<Quantity> quantities() {
                             {"neg_log_prior", "−log p₀(z)"},
                             {"log_ratio", "log density ratio r(G(z))"},
                             {"grad_norm", "|∇E|"}};
-  for (const Rate& rate : rates_of()) all.push_back({rate.key, rate.title});
+  for (const sampling::Rate& rate : sampling::rates_of()) all.push_back({rate.key, rate.title});
   all.push_back({"step_size", "step size"});
   all.push_back({"jump2", "squared jump |z′ − z|²"});
   all.push_back({"z_norm2_per_k", "|z|² / k (prior: 1)"});
@@ -114,7 +114,7 @@ std::string chain_curves(const RunData& run) {
 
 std::string quality_curves(const RunData& run) {
   std::string plots;
-  for (const MetricColumn& metric : metric_columns()) {
+  for (const metrics::MetricColumn& metric : metric_columns()) {
     std::vector<Series> series = series_of(run, metric.path, &MethodRun::quality);
     if (series.empty()) continue;
     for (Series& one : series) {
@@ -146,4 +146,4 @@ std::string mode_bars(const RunData& run) {
   return wall(plots);
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

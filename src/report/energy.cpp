@@ -6,7 +6,7 @@
 #include "report/records.hpp"
 #include "report/svg_axis.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 std::string number(const Json& energy, const char* path, double factor = 1) {
@@ -112,4 +112,4 @@ std::string energy_lines(const RunData& run) {
   return text;
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -5,7 +5,7 @@
 
 #include "report/run_data.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 // "short run, not p0 e^r" where report.json says that of the method (`short_run`); otherwise empty.
 std::string law_note(const MethodRun& method);
@@ -21,4 +21,4 @@ std::vector<EnergyRow> energy_rows(const Json& energy);
 std::string energy_table(const RunData& run);  // HTML, with its heading and notes
 std::string energy_lines(const RunData& run);  // for the terminal, a line per energy
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -9,11 +9,11 @@
 #include "report/svg_axis.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 Picture keep(const fs::path& file, const at::Tensor& image, std::string caption, bool wide) {
-  Picture picture{encode_png(image), std::move(caption), wide};
+  Picture picture{tensor::encode_png(image), std::move(caption), wide};
   make_folder(file.parent_path());
   write_file(file, picture.png);
   return picture;
@@ -137,4 +137,4 @@ Pictures draw_figures(const RunData& run) {
   return pictures;
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -5,7 +5,7 @@
 
 #include "report/run_data.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 struct Picture {
   std::string png;  // the file's bytes
@@ -20,4 +20,4 @@ struct Pictures {
 
 Pictures draw_figures(const RunData& run);
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -5,7 +5,7 @@
 #include "base/json_text.hpp"
 #include "report/palette.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 constexpr std::string_view style_sheet = R"css(
@@ -139,4 +139,4 @@ std::string folded(const std::string& title, const std::string& body) {
   return fmt::format("<details><summary>{}</summary>\n{}</details>\n", escape(title), body);
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

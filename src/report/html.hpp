@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace ddls {
+namespace ddls::report {
 
 // For text and attribute values. Control characters become spaces; bytes that are no UTF-8: base/json_text.hpp.
 std::string escape(std::string_view text);
@@ -19,4 +19,4 @@ std::string figure(std::string_view png, const std::string& caption);
 std::string table(const std::string& heads, const std::string& rows, bool text = false);
 std::string folded(const std::string& title, const std::string& body);  // opened by a click
 
-}  // namespace ddls
+}  // namespace ddls::report

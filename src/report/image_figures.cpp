@@ -8,7 +8,7 @@
 #include "report/canvas.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 // How often a pixel is repeated so that an image is at least `wanted` pixels high.
@@ -41,7 +41,7 @@ struct Cells {
 at::Tensor grid_figure(const at::Tensor& images, int64_t rows, int64_t columns) {
   const at::Tensor shown = images.slice(0, 0, rows * columns);
   const int64_t factor = magnification(shown, 56);
-  return image_grid(shown.repeat_interleave(factor, 2).repeat_interleave(factor, 3), columns, 3);
+  return tensor::image_grid(shown.repeat_interleave(factor, 2).repeat_interleave(factor, 3), columns, 3);
 }
 
 at::Tensor strip_figure(const Trajectories& trajectories, int64_t chains_at_most) {
@@ -119,4 +119,4 @@ at::Tensor pairs_figure(const std::vector<PairRow>& rows, int64_t columns, int64
   return canvas.pixels();
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

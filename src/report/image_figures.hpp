@@ -8,7 +8,7 @@
 
 #include "report/run_data.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 // The first rows x columns of [N, C, H, W] as one picture [C, ..].
 at::Tensor grid_figure(const at::Tensor& images, int64_t rows = 10, int64_t columns = 10);
@@ -26,4 +26,4 @@ struct PairRow {
 };
 at::Tensor pairs_figure(const std::vector<PairRow>& rows, int64_t columns = 14, int64_t bands = 3);
 
-}  // namespace ddls
+}  // namespace ddls::report

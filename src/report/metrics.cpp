@@ -7,10 +7,10 @@
 
 #include "report/records.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
-bool has(const Json& metrics, const MetricColumn& metric) {
+bool has(const Json& metrics, const metrics::MetricColumn& metric) {
   return metrics.is_object() && metrics.contains(metric.path.substr(0, metric.path.find('.')));
 }
 
@@ -21,7 +21,7 @@ std::string written(double value, int decimals) {
 }
 
 // The reason stands inside the metric, beside it under its name, or beside it for all of them.
-std::string reason(const MetricColumn& metric, const Json& metrics) {
+std::string reason(const metrics::MetricColumn& metric, const Json& metrics) {
   const std::string key = metric.path.substr(0, metric.path.find('.'));
   for (const std::string& place : {key + ".why", key + "_why", "why." + key}) {
     const std::string why = text_at(metrics, place);
@@ -33,15 +33,15 @@ std::string reason(const MetricColumn& metric, const Json& metrics) {
 
 }  // namespace
 
-const std::vector<MetricColumn>& metric_columns() {
-  static const std::vector<MetricColumn> columns = columns_of();
+const std::vector<metrics::MetricColumn>& metric_columns() {
+  static const std::vector<metrics::MetricColumn> columns = metrics::columns_of();
   return columns;
 }
 
-std::vector<MetricColumn> columns_of(const RunData& run) {
-  const std::vector<MetricColumn>& all = metric_columns();
-  std::vector<MetricColumn> present;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(present), [&](const MetricColumn& metric) {
+std::vector<metrics::MetricColumn> columns_of(const RunData& run) {
+  const std::vector<metrics::MetricColumn>& all = metric_columns();
+  std::vector<metrics::MetricColumn> present;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(present), [&](const metrics::MetricColumn& metric) {
     return has(metrics_of_real(run), metric) ||
            std::any_of(run.methods.begin(), run.methods.end(),
                        [&](const MethodRun& method) { return has(metrics_of_method(method), metric); });
@@ -49,12 +49,12 @@ std::vector<MetricColumn> columns_of(const RunData& run) {
   return present;
 }
 
-std::optional<double> metric_value(const MetricColumn& metric, const Json& metrics) {
+std::optional<double> metric_value(const metrics::MetricColumn& metric, const Json& metrics) {
   const auto value = number_at(metrics, metric.path);
   return value ? std::optional(*value * metric.factor) : std::nullopt;
 }
 
-MetricText metric_text(const MetricColumn& metric, const Json& metrics) {
+MetricText metric_text(const metrics::MetricColumn& metric, const Json& metrics) {
   const auto value = metric_value(metric, metrics);
   if (!value) {
     const std::string why = reason(metric, metrics);
@@ -74,4 +74,4 @@ MetricText metric_text(const MetricColumn& metric, const Json& metrics) {
 const Json& metrics_of_method(const MethodRun& method) { return at_path(method.summary, "metrics"); }
 const Json& metrics_of_real(const RunData& run) { return at_path(run.report, "reference.metrics"); }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -7,21 +7,22 @@
 #include "metrics/registry.hpp"
 #include "report/run_data.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
-const std::vector<MetricColumn>& metric_columns();  // of the registry
+const std::vector<metrics::MetricColumn>& metric_columns();  // of the registry
 // Those that at least one method, or the real data, has (as a number or as null).
-std::vector<MetricColumn> columns_of(const RunData& run);
+std::vector<metrics::MetricColumn> columns_of(const RunData& run);
 
 struct MetricText {
   std::string text;   // "98.2", "9.09 ± 0.10", or "n/a" with the reason
   std::string exact;  // all digits of report.json; empty without a value
   bool absent = false;
 };
-MetricText metric_text(const MetricColumn& metric, const Json& metrics);
-std::optional<double> metric_value(const MetricColumn& metric, const Json& metrics);  // in the unit of the table
+MetricText metric_text(const metrics::MetricColumn& metric, const Json& metrics);
+std::optional<double> metric_value(const metrics::MetricColumn& metric,
+                                   const Json& metrics);  // in the unit of the table
 
 const Json& metrics_of_method(const MethodRun& method);
 const Json& metrics_of_real(const RunData& run);
 
-}  // namespace ddls
+}  // namespace ddls::report

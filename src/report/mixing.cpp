@@ -6,7 +6,7 @@
 #include "report/palette.hpp"
 #include "report/records.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 constexpr double mixed_rhat = 1.01, usable_rhat = 1.1, enough_draws = 400;
@@ -69,4 +69,4 @@ std::string mixing_notes(const RunData& run) {
   return notes;
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

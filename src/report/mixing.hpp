@@ -5,7 +5,7 @@
 
 #include "report/run_data.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 // False where R-hat says that the chains still remember where they began: their ESS then is about one draw per chain, however
 // long they ran, and says nothing of the kernel.
@@ -17,4 +17,4 @@ std::string mixing_legend();
 // One paragraph of HTML per diagnosed method; empty where none was.
 std::string mixing_notes(const RunData& run);
 
-}  // namespace ddls
+}  // namespace ddls::report

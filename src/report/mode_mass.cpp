@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-namespace ddls {
+namespace ddls::report {
 
 std::vector<double> mode_shares(const at::Tensor& points) {
   // The data's definition: centres (2i, 2j), sd 0.05, all divided by 2.828. The report does not link the data folder.
@@ -16,4 +16,4 @@ std::vector<double> mode_shares(const at::Tensor& points) {
   return {shares.data_ptr<double>(), shares.data_ptr<double>() + 25};
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

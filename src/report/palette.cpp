@@ -7,7 +7,7 @@
 #include <cmath>
 #include <vector>
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 struct Hue {
@@ -25,11 +25,11 @@ constexpr std::array<Hue, colour_count> hues{{{"#5a6270", "#a9b1bd"},
                                               {"#4b3fa7", "#aaa2ff"}}};
 
 // In the order of `all`.
-std::vector<Style> styles_of(std::span<const Sampler> all) {
+std::vector<Style> styles_of(std::span<const sampling::Sampler> all) {
   std::vector<Style> styles(all.size());
   std::array<int, colour_count> users{};
   const auto take = [&](int colour) { return Style{colour, users[static_cast<size_t>(colour)]++ % dash_count}; };
-  const auto asked = [&](const Sampler& s) { return s.colour > 0 && s.colour < colour_count; };
+  const auto asked = [&](const sampling::Sampler& s) { return s.colour > 0 && s.colour < colour_count; };
   std::vector<size_t> others;
   for (size_t i = 0; i < all.size(); ++i) {
     if (asked(all[i]) && users[static_cast<size_t>(all[i].colour)] < dash_count)
@@ -44,9 +44,9 @@ std::vector<Style> styles_of(std::span<const Sampler> all) {
 
 }  // namespace
 
-Style style_of_method(const std::string& name, std::span<const Sampler> all) {
+Style style_of_method(const std::string& name, std::span<const sampling::Sampler> all) {
   if (name == "real") return {};
-  const Sampler* sampler = find_sampler(name, all);
+  const sampling::Sampler* sampler = sampling::find_sampler(name, all);
   // A method of another version of the program.
   if (sampler == nullptr) return {colour_count - 1, dash_count - 1};
   return styles_of(all)[static_cast<size_t>(sampler - all.data())];
@@ -89,10 +89,10 @@ Colour chain_colour(int64_t chain, int64_t chains, double alpha) {
   return {channel(5), channel(3), channel(1), alpha};
 }
 
-std::string method_title(const std::string& name, std::span<const Sampler> all) {
+std::string method_title(const std::string& name, std::span<const sampling::Sampler> all) {
   if (name == "real") return "real data";
-  const Sampler* sampler = find_sampler(name, all);
+  const sampling::Sampler* sampler = sampling::find_sampler(name, all);
   return sampler == nullptr ? name : sampler->title;
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -8,7 +8,7 @@
 
 #include "ddls/registry.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 struct Colour {
   double red = 0, green = 0, blue = 0, alpha = 1;
@@ -22,7 +22,7 @@ struct Style {
 };
 
 // Samplers that ask for a colour have it, in the order of the registry; the dash tells those of one colour apart.
-Style style_of_method(const std::string& name, std::span<const Sampler> all = samplers());
+Style style_of_method(const std::string& name, std::span<const sampling::Sampler> all = sampling::samplers());
 // Of things that are numbered, from `first` on: different for as many as there are.
 Style style_of_number(size_t index, int first = 1);
 
@@ -35,6 +35,6 @@ std::string style_dot(Style style);              // an HTML element: the style b
 Colour chain_colour(int64_t chain, int64_t chains, double alpha = 1);
 
 // How a method is written in tables and labels: "DDLS", "MALA", "generator".
-std::string method_title(const std::string& name, std::span<const Sampler> all = samplers());
+std::string method_title(const std::string& name, std::span<const sampling::Sampler> all = sampling::samplers());
 
-}  // namespace ddls
+}  // namespace ddls::report

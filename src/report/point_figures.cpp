@@ -7,7 +7,7 @@
 
 #include "report/svg_axis.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 constexpr double panel_side = 380, panel_left = 44, panel_top = 30, panel_bottom = 30, gap = 14;
@@ -149,4 +149,4 @@ at::Tensor path_figure(const std::vector<PathPanel>& panels, const at::Tensor& r
   return canvas.pixels();
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

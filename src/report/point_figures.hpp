@@ -7,7 +7,7 @@
 #include "report/palette.hpp"
 #include "report/run_data.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 struct Window {
   double x0 = -1, y0 = -1, side = 2;  // a square
@@ -33,4 +33,4 @@ struct PathPanel {
 // Paths of chains in one colour each, over the density of the real data: start is a ring, end a disc.
 at::Tensor path_figure(const std::vector<PathPanel>& panels, const at::Tensor& real, const Window& window);
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 const Json null_value;
@@ -75,4 +75,4 @@ std::string text_at(const Json& object, std::string_view path) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

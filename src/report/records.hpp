@@ -7,7 +7,7 @@
 #include "base/json_fields.hpp"
 #include "report/run_data.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 // Calls `take` for each line that is an object. A last line without its end (a killed run) is left out; any other line
 // that is no object is Error(data). A file that is not there has no lines.
@@ -24,4 +24,4 @@ std::optional<double> number_at(const Json& object, std::string_view path);
 // Text there, or a number as text; empty where absent.
 std::string text_at(const Json& object, std::string_view path);
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -14,7 +14,7 @@
 #include "report/summary.hpp"
 #include "report/tables.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 std::string fact(const std::string& name, const std::string& value) {
@@ -127,4 +127,4 @@ void write_report(const fs::path& run_folder) {
   write_file(run_folder / "report.html", page(name, body));
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::report {
 
 // Draws the figures below RUN/samples/ (METHOD/grid.png, METHOD/trajectory.png, METHOD/neighbours.png, comparison.png
 // and sweep.png for points, real.png and pairs.png for images) and writes RUN/report.html, one self-contained file.
@@ -21,4 +21,4 @@ void write_pictures(const std::filesystem::path& run_folder, const std::vector<s
 // alone. Ends with a line break. Throws Error: missing, data.
 std::string summary_text(const std::filesystem::path& run_folder);
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -10,10 +10,10 @@
 #include "report/records.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
-at::Tensor array(const NamedTensors& arrays, const std::string& name, const fs::path& file) {
+at::Tensor array(const tensor::NamedTensors& arrays, const std::string& name, const fs::path& file) {
   const auto found = arrays.find(name);
   if (found == arrays.end()) fail(Exit::data, "'{}' has no array '{}'", file.string(), name);
   return found->second;
@@ -36,7 +36,7 @@ struct Samples {
 
 Samples read_samples(const fs::path& file) {
   if (!fs::exists(file)) return {};
-  const NpzArray all(file, "arr_0", NpzArray::Checksum::trust);
+  const tensor::NpzArray all(file, "arr_0", tensor::NpzArray::Checksum::trust);
   const int64_t count = all.sizes().front();
   at::Tensor first = all.rows(0, std::min(count, all.sizes().size() == 4 ? kept_images : kept_points));
   if (first.dim() == 4) first = first.permute({0, 3, 1, 2}).contiguous();  // NHWC on disk
@@ -46,7 +46,7 @@ Samples read_samples(const fs::path& file) {
 
 std::optional<Trajectories> read_trajectories(const fs::path& file) {
   if (!fs::exists(file)) return std::nullopt;
-  const NamedTensors arrays = read_npz(file);
+  const tensor::NamedTensors arrays = tensor::read_npz(file);
   Trajectories result{array(arrays, "latents", file), array(arrays, "samples", file), {}};
   const at::Tensor steps = array(arrays, "steps", file).to(at::kLong).contiguous();
   check_samples(result.samples, 2, file);
@@ -60,7 +60,7 @@ std::optional<Trajectories> read_trajectories(const fs::path& file) {
 
 std::optional<NearestImages> read_neighbours(const fs::path& file) {
   if (!fs::exists(file)) return std::nullopt;
-  const NamedTensors arrays = read_npz(file);
+  const tensor::NamedTensors arrays = tensor::read_npz(file);
   NearestImages result{array(arrays, "samples", file), array(arrays, "pixel_images", file),
                        array(arrays, "feature_images", file)};
   check_samples(result.samples, 1, file);
@@ -108,7 +108,7 @@ void read_method_files(MethodRun& method) {
 std::vector<SweepRun> read_sweep(const fs::path& folder) {
   std::vector<SweepRun> sweep;
   for (const fs::path& file : npz_files(folder)) {
-    const NamedTensors arrays = read_npz(file);
+    const tensor::NamedTensors arrays = tensor::read_npz(file);
     const at::Tensor step_size = array(arrays, "step_size", file);
     if (step_size.numel() != 1) fail(Exit::data, "'{}': step_size is not one number", file.string());
     sweep.push_back({step_size.item().toDouble(), array(arrays, "samples", file)});
@@ -208,4 +208,4 @@ const Curve* find_curve(const std::vector<Curve>& curves, const std::string& nam
   return found == curves.end() ? nullptr : &*found;
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

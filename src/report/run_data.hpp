@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::report {
 
 using Json = nlohmann::ordered_json;
 
@@ -87,4 +87,4 @@ RunData read_run_summary(const std::filesystem::path& folder);
 const MethodRun* find_method(const RunData& run, const std::string& name);
 const Curve* find_curve(const std::vector<Curve>& curves, const std::string& name);
 
-}  // namespace ddls
+}  // namespace ddls::report

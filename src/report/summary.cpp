@@ -12,10 +12,10 @@
 #include "report/records.hpp"
 #include "report/report.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
-std::string clause(const MetricColumn& metric, const MethodRun& method) {
+std::string clause(const metrics::MetricColumn& metric, const MethodRun& method) {
   const auto steps = number_at(method.summary, "steps");
   return fmt::format("{}{} ({}{}{})", metric_text(metric, metrics_of_method(method)).text,
                      metric.unit == "%" ? " %" : "", method_title(method.name),
@@ -24,7 +24,7 @@ std::string clause(const MetricColumn& metric, const MethodRun& method) {
 }
 
 // The generator first: what the samplers start from.
-std::string sentence(const MetricColumn& metric, const RunData& run) {
+std::string sentence(const metrics::MetricColumn& metric, const RunData& run) {
   std::string before, after;
   for (const MethodRun& method : run.methods) {
     if (!metric_value(metric, metrics_of_method(method))) continue;
@@ -74,8 +74,8 @@ std::string aligned(const std::vector<Column>& columns) {
 
 std::string headline(const RunData& run) {
   std::string text;
-  for (const MetricColumn& metric : metric_columns()) {
-    if (!metric.main || metric.better == Better::like_real) continue;
+  for (const metrics::MetricColumn& metric : metric_columns()) {
+    if (!metric.main || metric.better == metrics::Better::like_real) continue;
     const std::string next = sentence(metric, run);
     if (!next.empty()) text += (text.empty() ? "" : "\n") + next;
   }
@@ -101,7 +101,7 @@ std::string summary_text(const fs::path& run_folder) {
   }
   std::vector<Column> first{heads}, others{heads};
   std::string text;
-  for (const MetricColumn& metric : columns_of(run)) {
+  for (const metrics::MetricColumn& metric : columns_of(run)) {
     const bool with_unit = metric.unit == "%" || (!metric.main && !metric.unit.empty());
     Column column{metric.title + (with_unit ? ", " + metric.unit : "")};
     for (const Json* one : values) {
@@ -120,4 +120,4 @@ std::string summary_text(const fs::path& run_folder) {
   return aligned(first) + text + energy_lines(run) + "report: " + (run_folder / "report.html").string() + "\n";
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

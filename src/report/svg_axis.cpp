@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ddls {
+namespace ddls::report {
 
 std::string short_number(double value) {
   const double size = std::abs(value);
@@ -42,4 +42,4 @@ std::vector<Tick> log_ticks(double low, double high) {
   return ticks;
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::report {
 
 struct Tick {
   double value = 0;
@@ -18,4 +18,4 @@ std::vector<Tick> log_ticks(double low, double high);
 // Short: "0.01", "1500", "20k", "3M", "1e-6".
 std::string short_number(double value);
 
-}  // namespace ddls
+}  // namespace ddls::report

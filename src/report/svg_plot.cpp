@@ -9,7 +9,7 @@
 #include "report/html.hpp"
 #include "report/svg_axis.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 constexpr double width = 520, height = 300, left = 62, top = 30, bottom = 44;
@@ -179,4 +179,4 @@ Series thinned(const Series& series, size_t count) {
   return result;
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -5,7 +5,7 @@
 
 #include "report/palette.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 struct Series {
   std::string label;  // written at the line's right end, and into its tool tip
@@ -42,4 +42,4 @@ bool wants_log(const std::vector<Series>& series);
 // At most `count` points: means over equal shares of neighbours; the first and the last point stay as they are.
 Series thinned(const Series& series, size_t count = 500);
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -18,7 +18,7 @@
 #include "report/records.hpp"
 #include "report/svg_axis.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 std::string row_head(const std::string& name) {
@@ -31,14 +31,16 @@ std::string row_head(const MethodRun& method) {
          (law.empty() ? law : "<br/><small>" + escape(law) + "</small>") + "</td>";
 }
 
-std::string head_cell(const MetricColumn& metric) {
-  const char* arrow = metric.better == Better::higher ? " ↑" : metric.better == Better::lower ? " ↓" : "";
+std::string head_cell(const metrics::MetricColumn& metric) {
+  const char* arrow = metric.better == metrics::Better::higher  ? " ↑"
+                      : metric.better == metrics::Better::lower ? " ↓"
+                                                                : "";
   std::string unit = metric.unit;
-  if (metric.better == Better::like_real) unit += unit.empty() ? "as real data" : ", as real data";
+  if (metric.better == metrics::Better::like_real) unit += unit.empty() ? "as real data" : ", as real data";
   return fmt::format("<th>{}{}<small>{}</small></th>", escape(metric.title), arrow, escape(unit));
 }
 
-std::string cell(const MetricColumn& metric, const Json& metrics, bool best) {
+std::string cell(const metrics::MetricColumn& metric, const Json& metrics, bool best) {
   const MetricText value = metric_text(metric, metrics);
   if (value.absent) return fmt::format("<td class=\"na\">{}</td>", escape(value.text));
   return fmt::format("<td{} title=\"{}\">{}</td>", best ? " class=\"best\"" : "", escape(value.exact),
@@ -46,8 +48,8 @@ std::string cell(const MetricColumn& metric, const Json& metrics, bool best) {
 }
 
 // The best value as written, so that rows that look alike are marked alike; empty where the methods do not differ.
-std::string best_text(const MetricColumn& metric, const RunData& run) {
-  if (metric.better == Better::like_real) return {};
+std::string best_text(const metrics::MetricColumn& metric, const RunData& run) {
+  if (metric.better == metrics::Better::like_real) return {};
   std::optional<double> best;
   std::set<std::string> texts;
   std::string best_written;
@@ -56,7 +58,8 @@ std::string best_text(const MetricColumn& metric, const RunData& run) {
     if (!value) continue;
     const std::string text = metric_text(metric, metrics_of_method(method)).text;
     texts.insert(text);
-    if (!best || (metric.better == Better::higher ? *value > *best : *value < *best)) best = value, best_written = text;
+    if (!best || (metric.better == metrics::Better::higher ? *value > *best : *value < *best))
+      best = value, best_written = text;
   }
   return texts.size() > 1 ? best_written : std::string();
 }
@@ -72,7 +75,7 @@ std::vector<ValueColumn> sampler_columns() {
                                    {"steps", "steps", "per chain"},
                                    {"step_size", "step size", ""},
                                    {"temperature", "temperature", "noise²"}};
-  for (const Rate& rate : rates_of()) columns.push_back({rate.key, rate.column, rate.unit});
+  for (const sampling::Rate& rate : sampling::rates_of()) columns.push_back({rate.key, rate.column, rate.unit});
   columns.push_back({"jump2", "squared jump", "per step"});
   columns.push_back({"seconds", "time", "s"});
   columns.push_back({"chain_steps_per_second", "speed", "chain steps/s"});
@@ -138,13 +141,13 @@ void add_leaves(const Json& value, const std::string& path, std::string& rows) {
 }  // namespace
 
 std::string metrics_table(const RunData& run) {
-  const std::vector<MetricColumn> metrics = columns_of(run);
+  const std::vector<metrics::MetricColumn> metrics = columns_of(run);
   if (metrics.empty()) return {};
   std::string head = "<th>method</th>", rows;
-  for (const MetricColumn& metric : metrics) head += head_cell(metric);
+  for (const metrics::MetricColumn& metric : metrics) head += head_cell(metric);
   for (const MethodRun& method : run.methods) {
     rows += "<tr>" + row_head(method);
-    for (const MetricColumn& metric : metrics) {
+    for (const metrics::MetricColumn& metric : metrics) {
       const Json& values = metrics_of_method(method);
       rows += cell(metric, values, metric_text(metric, values).text == best_text(metric, run));
     }
@@ -152,7 +155,7 @@ std::string metrics_table(const RunData& run) {
   }
   if (metrics_of_real(run).is_object()) {
     rows += "<tr class=\"real\">" + row_head("real");
-    for (const MetricColumn& metric : metrics) rows += cell(metric, metrics_of_real(run), false);
+    for (const metrics::MetricColumn& metric : metrics) rows += cell(metric, metrics_of_real(run), false);
     rows += "</tr>\n";
   }
   return table(head, rows);
@@ -176,7 +179,7 @@ std::string paper_table(const RunData& run) {
   std::string rows;
   const auto metric = [](const char* path) {
     return *std::find_if(metric_columns().begin(), metric_columns().end(),
-                         [&](const MetricColumn& m) { return m.path == path; });
+                         [&](const metrics::MetricColumn& m) { return m.path == path; });
   };
   for (const Published& line : published) {
     const MethodRun* method = find_method(run, line.method);
@@ -209,4 +212,4 @@ std::string key_value_table(const Json& object) {
                       : "<div class=\"scroll\"><table class=\"text\"><tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
-}  // namespace ddls
+}  // namespace ddls::report

@@ -4,7 +4,7 @@
 
 #include "report/run_data.hpp"
 
-namespace ddls {
+namespace ddls::report {
 
 std::string metrics_table(const RunData& run);  // methods x metrics, real data below
 std::string sampler_table(const RunData& run);  // how the samples were made: steps, acceptance, speed
@@ -15,4 +15,4 @@ std::string calibration_table(const RunData& run);
 // Every leaf of a JSON object as a row "a.b.c", value.
 std::string key_value_table(const Json& object);
 
-}  // namespace ddls
+}  // namespace ddls::report

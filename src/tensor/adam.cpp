@@ -7,9 +7,9 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
-Adam::Adam(const AdamConfig& config, const at::Tensor& parameters)
+Adam::Adam(const config::AdamConfig& config, const at::Tensor& parameters)
     : config_(config),
       first_(at::zeros_like(parameters)),
       second_(at::zeros_like(parameters)),
@@ -39,7 +39,7 @@ void Adam::load(const NamedTensors& state, const std::string& source) {
   load_one("steps", steps_);
 }
 
-double learning_rate(const AdamConfig& config, int64_t step, int64_t total) {
+double learning_rate(const config::AdamConfig& config, int64_t step, int64_t total) {
   const double share = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(total, 1));
   const double done =
       std::max(0.0, share - config.constant_until) / (1 - config.constant_until);  // of the falling part
@@ -50,4 +50,4 @@ double learning_rate(const AdamConfig& config, int64_t step, int64_t total) {
   return warm * config.lr * (config.final_share + (1 - config.final_share) * left);
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -5,11 +5,11 @@
 #include "config/config.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 class Adam {
  public:
-  Adam(const AdamConfig& config, const at::Tensor& parameters);
+  Adam(const config::AdamConfig& config, const at::Tensor& parameters);
 
   // Updates `parameters` in place; `lr` from learning_rate().
   void step(at::Tensor& parameters, const at::Tensor& gradients, double lr);
@@ -18,13 +18,13 @@ class Adam {
   void load(const NamedTensors& state, const std::string& source);
 
  private:
-  AdamConfig config_;
+  config::AdamConfig config_;
   at::Tensor first_, second_, steps_;
 };
 
 // The schedule of `config` at `step` of `total` updates: constant, or (after the
 // share `constant_until`) falling linearly or as half a cosine,
 // to `final_share` of lr.
-double learning_rate(const AdamConfig& config, int64_t step, int64_t total);
+double learning_rate(const config::AdamConfig& config, int64_t step, int64_t total);
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 // Numbers in the byte order of the block. Reading behind its end gives nothing.
@@ -60,4 +60,4 @@ void note_exif(std::string_view tiff, PixelNotes& notes) {
   if (!orientation && notes.oddity.empty()) notes.oddity = "its EXIF data cannot be read";
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -5,7 +5,7 @@
 
 #include "tensor/pixel_rules.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 // `tiff`: an EXIF block, with or without the "Exif" before its byte order mark. 1 to 8; 1 where it says nothing, or nothing that the standard knows.
 // Nothing at all where the block cannot be read.
@@ -14,4 +14,4 @@ std::optional<int> exif_orientation(std::string_view tiff);
 // Takes it into the notes; a block that cannot be read is an oddity.
 void note_exif(std::string_view tiff, PixelNotes& notes);
 
-}  // namespace ddls
+}  // namespace ddls::tensor

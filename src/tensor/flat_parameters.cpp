@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 constexpr int64_t alignment_bytes = 64;
@@ -69,4 +69,4 @@ uint64_t FlatParameters::digest() const {
   return hash64({static_cast<const std::byte*>(host.data_ptr()), host.nbytes()});
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

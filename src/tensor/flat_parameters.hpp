@@ -13,7 +13,7 @@ namespace torch::nn {
 class Module;
 }
 
-namespace ddls {
+namespace ddls::tensor {
 
 struct ParameterSlice {
   std::string name;
@@ -29,7 +29,7 @@ class FlatParameters {
   const at::Tensor& values() const { return values_; }
   at::Tensor& gradients() { return gradients_; }
   const at::Tensor& gradients() const { return gradients_; }
-  std::span<const ParameterSlice> slices() const { return slices_; }
+  std::span<const ddls::tensor::ParameterSlice> slices() const { return slices_; }
 
   // The only legal way to zero: torch's own zero_grad() would detach the views.
   void zero_gradients();
@@ -39,7 +39,7 @@ class FlatParameters {
 
  private:
   at::Tensor values_, gradients_;
-  std::vector<ParameterSlice> slices_;
+  std::vector<ddls::tensor::ParameterSlice> slices_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
@@ -81,4 +81,4 @@ std::vector<at::Tensor> ForeignNetwork::operator()(const at::Tensor& input, cons
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -10,7 +10,7 @@
 
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 struct ForeignNetwork {
   std::string file;  // names it in every message
@@ -42,4 +42,4 @@ auto in_network(const std::string& file, const std::string& what, F&& f) -> decl
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

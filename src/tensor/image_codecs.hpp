@@ -8,7 +8,7 @@
 
 #include "tensor/pixel_rules.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 bool looks_like_png(std::string_view bytes);
 bool looks_like_jpeg(std::string_view bytes);
@@ -21,4 +21,4 @@ at::Tensor decode_jpeg(std::string_view bytes, const std::string& name, int64_t 
 // `pixels`: uint8 [height, width, 1 or 3], contiguous.
 std::string encode_png_pixels(const at::Tensor& pixels);
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -7,7 +7,7 @@
 
 #include "tensor/image_codecs.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 unsigned byte_at(std::string_view bytes, size_t at) {
@@ -85,4 +85,4 @@ ImageHeader image_header(std::string_view bytes) {
   return {"unknown", {}};
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

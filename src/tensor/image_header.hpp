@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ddls {
+namespace ddls::tensor {
 
 struct ImageHeader {
   std::string format;  // "PNG 8-bit RGB", "PNG 16-bit grey", "PNG 4-bit palette", "JPEG YCbCr", ...
@@ -15,4 +15,4 @@ struct ImageHeader {
 // "unknown" for what is neither PNG nor JPEG, or is cut within its header.
 ImageHeader image_header(std::string_view bytes);
 
-}  // namespace ddls
+}  // namespace ddls::tensor

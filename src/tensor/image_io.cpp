@@ -9,7 +9,7 @@
 #include "base/files.hpp"
 #include "tensor/image_codecs.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 namespace {
 
@@ -130,4 +130,4 @@ at::Tensor quantise(const at::Tensor& images) {
 
 at::Tensor dequantise(const at::Tensor& images_u8) { return images_u8.to(at::kFloat).div(127.5).sub(1); }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -9,7 +9,7 @@
 
 #include "tensor/pixel_rules.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 // Reads PNG or JPEG (told apart by content): the samples as they are stored, whatever colour profiles and gamma a file
 // names. `channels` 1 or 3 converts; 0 keeps grey or colour. CMYK becomes RGB, 16 bits become 8 by round(v / 257).
@@ -43,4 +43,4 @@ at::Tensor quantise(const at::Tensor& images);
 // uint8 -> float32 in [-1, 1]: u / 127.5 - 1.
 at::Tensor dequantise(const at::Tensor& images_u8);
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 inline constexpr uint64_t max_pixels = uint64_t{1} << 28;
 
@@ -15,4 +15,4 @@ inline void check_image_size(uint64_t width, uint64_t height, const std::string&
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

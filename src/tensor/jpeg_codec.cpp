@@ -14,7 +14,7 @@
 #include "tensor/image_codecs.hpp"
 #include "tensor/image_limits.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 // Warnings of libjpeg after which every pixel is there and right. All others tell of data that is lost or was made up.
@@ -188,4 +188,4 @@ at::Tensor decode_jpeg(std::string_view bytes, const std::string& name, int64_t 
   }
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 using Outputs = std::vector<at::Tensor>;
@@ -307,4 +307,4 @@ at::Tensor check_gradient(const Probe& probe, const ProbeRows& rows) {
   return out.detach();
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -11,7 +11,7 @@
 
 #include "tensor/foreign_network.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 // Another way to call the network. The first that works says what is wrong with the call that fails.
 struct Remedy {
@@ -58,4 +58,4 @@ struct Tolerance {
 };
 inline constexpr Tolerance again_tolerance{1e-4, 1e-5}, company_tolerance{1e-3, 1e-5}, size_tolerance{5e-2, 1e-4};
 
-}  // namespace ddls
+}  // namespace ddls::tensor

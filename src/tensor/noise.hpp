@@ -8,7 +8,7 @@
 #include "base/blocks.hpp"
 #include "base/counter_noise.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 struct Noise {
   uint64_t seed = 0;
@@ -26,4 +26,4 @@ struct Noise {
                            int64_t step, Stream stream) const;
 };
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 // The values of words that `stored` read as signed.
@@ -32,4 +32,4 @@ at::Tensor npy_tensor(const NpyHeader& header, const at::Tensor& bytes, const st
   return values.view(reversed).permute(axes).contiguous();
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

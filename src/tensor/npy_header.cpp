@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 constexpr std::string_view magic{"\x93NUMPY", 6};
@@ -205,4 +205,4 @@ NpyHeader parse_npy_header(std::string_view header, const std::string& where) {
   return result;
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ddls {
+namespace ddls::tensor {
 
 struct NpyHeader {
   at::ScalarType dtype = at::kFloat;  // of the tensor that the data become
@@ -33,4 +33,4 @@ size_t npy_header_bytes(std::string_view prefix, const std::string& where);
 // Error(data) that names `where`: not a .npy, no numbers, an impossible shape.
 NpyHeader parse_npy_header(std::string_view header, const std::string& where);
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -13,7 +13,7 @@
 #include "tensor/npy_data.hpp"
 #include "tensor/npy_header.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 struct CloseArchive {
@@ -206,4 +206,4 @@ at::Tensor read_npy(const fs::path& path) {
   return npy_tensor(header, data, where);
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -12,7 +12,7 @@
 
 #include "tensor/npy_header.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 using NamedTensors = std::map<std::string, at::Tensor>;
 
@@ -64,4 +64,4 @@ class NpzWriter {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -14,7 +14,7 @@
 #include "base/host.hpp"
 #include "tensor/npy_header.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 constexpr uint64_t piece_bytes = uint64_t{1} << 20;
@@ -169,4 +169,4 @@ std::string NpzRows::seal(std::span<const uint32_t> crcs) {
   return hash.digits();
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

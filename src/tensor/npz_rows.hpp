@@ -13,7 +13,7 @@
 #include "tensor/npz.hpp"
 #include "tensor/zip_records.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 // CRC-32 of a, then b.
 uint32_t joined_crc(uint32_t a, uint32_t b, uint64_t bytes_of_b);
@@ -53,4 +53,4 @@ class NpzRows {
   int file_ = -1;
 };
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -11,7 +11,7 @@
 #include "tensor/npz.hpp"
 #include "tensor/stored_zip.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 struct NpzWriter::State {
   fs::path path, partial;
@@ -100,4 +100,4 @@ void write_npz(const fs::path& path, const NamedTensors& arrays) {
   writer.finish();
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

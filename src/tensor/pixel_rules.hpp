@@ -2,7 +2,7 @@
 // How stored images become pixels (docs/data.md), and what was met on the way.
 #include <string>
 
-namespace ddls {
+namespace ddls::tensor {
 
 enum class Alpha { drop, black, white };  // transparent pixels: their stored colour, or laid over black or white
 
@@ -22,4 +22,4 @@ struct PixelNotes {
   std::string oddity;   // the first thing in the file that is not as it should be and concerns no pixel
 };
 
-}  // namespace ddls
+}  // namespace ddls::tensor

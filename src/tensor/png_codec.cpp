@@ -12,7 +12,7 @@
 #include "tensor/image_io.hpp"
 #include "tensor/image_limits.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 constexpr std::string_view signature{"\x89PNG\r\n\x1a\n", 8};
@@ -192,4 +192,4 @@ std::string encode_png_pixels(const at::Tensor& pixels) {
   return png;
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

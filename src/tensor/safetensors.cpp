@@ -11,7 +11,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 using Json = nlohmann::json;
@@ -216,4 +216,4 @@ void write_safetensors(const fs::path& path, const NamedTensors& tensors,
   write_file(path, data);
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -9,7 +9,7 @@
 
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 struct SafeTensors {
   NamedTensors tensors;  // CPU, contiguous
@@ -22,4 +22,4 @@ SafeTensors read_safetensors(const std::filesystem::path& path);
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
-}  // namespace ddls
+}  // namespace ddls::tensor

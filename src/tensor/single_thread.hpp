@@ -3,7 +3,7 @@
 // lives, ATen computes on the calling thread alone: the same bits everywhere.
 #include <ATen/Parallel.h>
 
-namespace ddls {
+namespace ddls::tensor {
 
 class SingleThread {
  public:
@@ -16,4 +16,4 @@ class SingleThread {
   int before_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 StoredZip::StoredZip(std::filesystem::path path) : path_(std::move(path)) {
   file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file_ < 0) system_failure("cannot create");
@@ -67,4 +67,4 @@ void StoredZip::finish() {
   if (closed != 0) system_failure("cannot write");
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -9,7 +9,7 @@
 
 #include "tensor/zip_records.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 
 class StoredZip {
  public:
@@ -35,4 +35,4 @@ class StoredZip {
   std::vector<ZipEntry> entries_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::tensor

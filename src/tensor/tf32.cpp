@@ -2,7 +2,7 @@
 
 #include <ATen/Context.h>
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 void allow(bool convolutions, bool products) {
@@ -24,4 +24,4 @@ Tf32::Tf32(bool allowed)
 
 Tf32::~Tf32() { allow(convolutions_before_, products_before_); }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace ddls {
+namespace ddls::tensor {
 
 // What a precision of the configuration comes to on a device, for records: "tf32" is "float32" on a CPU.
 std::string precision_on(c10::Device device, const std::string& configured);
@@ -21,4 +21,4 @@ class Tf32 {
   bool convolutions_before_, products_before_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::tensor

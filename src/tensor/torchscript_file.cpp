@@ -13,7 +13,7 @@
 #include "base/files.hpp"
 #include "tensor/foreign_network.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 constexpr const char* how_to = "write it with torch.jit.trace or torch.jit.script and .save";
@@ -105,4 +105,4 @@ NamedTensors tensors_of(const torch::jit::Module& module) {
 
 std::string type_of(const c10::IValue& value) { return value.type()->repr_str(); }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

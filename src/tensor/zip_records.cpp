@@ -1,6 +1,6 @@
 #include "tensor/zip_records.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 constexpr uint16_t version_zip64 = 45;
@@ -110,4 +110,4 @@ std::string zip_directory(std::span<const ZipEntry> entries, uint64_t offset) {
   return out;
 }
 
-}  // namespace ddls
+}  // namespace ddls::tensor

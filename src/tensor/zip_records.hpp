@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls {
+namespace ddls::tensor {
 
 struct ZipEntry {
   std::string name;
@@ -24,4 +24,4 @@ std::string zip_crc_field(uint32_t crc);  // what stands at zip_crc_offset
 // The central directory and its end records, for a file in which they begin at `offset`.
 std::string zip_directory(std::span<const ZipEntry> entries, uint64_t offset);
 
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -2,7 +2,7 @@
 
 #include <ATen/autocast_mode.h>
 
-namespace ddls {
+namespace ddls::train {
 
 Autocast::Autocast(bool enabled, c10::Device device)
     : device_(device.type()), before_(at::autocast::is_autocast_enabled(device_)) {
@@ -17,4 +17,4 @@ Autocast::~Autocast() {
   at::autocast::set_autocast_enabled(device_, before_);
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

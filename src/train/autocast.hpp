@@ -2,7 +2,7 @@
 // bfloat16 autocast for a scope, where `enabled`: convolutions and products in bfloat16, weights and sums in float32.
 #include <c10/core/Device.h>
 
-namespace ddls {
+namespace ddls::train {
 
 class Autocast {
  public:
@@ -16,4 +16,4 @@ class Autocast {
   bool before_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -9,10 +9,10 @@
 #include "base/stop_signal.hpp"
 #include "dist/failure.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 at::Tensor rows_by_all_ranks(int64_t count, const std::function<at::Tensor(const Block&)>& measure, const char* what,
-                             Communicator& comm) {
+                             dist::Communicator& comm) {
   constexpr int64_t blocks_per_round = 8;  // between two looks for a signal
   const BlockPlan plan{count, measured_block};
   const std::vector<Block> mine = plan.blocks_of(comm.rank(), comm.ranks());
@@ -22,7 +22,7 @@ at::Tensor rows_by_all_ranks(int64_t count, const std::function<at::Tensor(const
   Progress progress(what, count, 0, comm.root());
   for (int64_t begin = 0; begin < most; begin += blocks_per_round) {
     if (comm.any(stop_signal::requested()))
-      all_fail(Exit::stopped, "{}: stopped by a signal; what is measured for it begins anew", what);
+      dist::all_fail(Exit::stopped, "{}: stopped by a signal; what is measured for it begins anew", what);
     comm.together([&] {
       at::NoGradGuard no_grad;
       for (int64_t i = begin; i < std::min(begin + blocks_per_round, own); ++i) {
@@ -35,9 +35,9 @@ at::Tensor rows_by_all_ranks(int64_t count, const std::function<at::Tensor(const
   progress.finish();
   // A rank without a block has no rows, but must know how long they are.
   at::Tensor columns = at::full({1}, rows.empty() ? 0 : rows.front().size(1), at::kLong);
-  comm.all_reduce(columns, Reduce::max);
+  comm.all_reduce(columns, dist::Reduce::max);
   const at::Tensor all = rows.empty() ? at::empty({0, columns.item<int64_t>()}, at::kFloat) : at::cat(rows);
   return comm.gather_rows(all).value_or(at::Tensor());
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -8,7 +8,7 @@
 #include "base/blocks.hpp"
 #include "dist/communicator.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 inline constexpr int64_t measured_block = 64;  // rows
 
@@ -16,6 +16,6 @@ inline constexpr int64_t measured_block = 64;  // rows
 // others. `measure`: [measured_block, columns], of the padded block; it must not communicate. Shows progress as `what`, and
 // stops with exit code 75 on a signal. **Collective.**
 at::Tensor rows_by_all_ranks(int64_t count, const std::function<at::Tensor(const Block&)>& measure, const char* what,
-                             Communicator& comm);
+                             dist::Communicator& comm);
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -13,56 +13,58 @@
 #include "train/quarters.hpp"
 #include "train/tilt_calibration.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 // One half of the measurements: scores [n], features [n, k] (k = 0 where they are not needed).
 struct Half {
-  ScoredFeatures real, fake;
+  sampling::ScoredFeatures real, fake;
 };
 
 Half half_of(const RealsAndFakes& measured, int64_t begin, int64_t count) {
   const auto split = [&](const at::Tensor& rows) {
     const at::Tensor part = rows.narrow(0, begin, count).to(at::kDouble);
-    return ScoredFeatures{part.select(1, 0).contiguous(), part.narrow(1, 1, part.size(1) - 1)};
+    return sampling::ScoredFeatures{part.select(1, 0).contiguous(), part.narrow(1, 1, part.size(1) - 1)};
   };
   return {split(measured.real), split(measured.fake)};
 }
 
 at::Tensor scalar(double value) { return at::full({1}, value, at::kDouble); }
 
-Json json_of(const Reliability& r) {
+Json json_of(const sampling::Reliability& r) {
   return {{"cross_entropy", r.cross_entropy}, {"brier", r.brier}, {"ece", r.ece}, {"z", r.z}};
 }
 
 // What is fitted, as a function from scores and features to log-ratios, and as what is kept.
 struct Fitted {
-  std::function<at::Tensor(const ScoredFeatures&)> log_ratio;
+  std::function<at::Tensor(const sampling::ScoredFeatures&)> log_ratio;
   Calibration kept;
 };
 
 Fitted fit_by_platt(const Half& half) {
-  const Platt fit = fit_platt(half.real.scores, half.fake.scores);
-  return {[fit](const ScoredFeatures& s) { return s.scores * fit.alpha + fit.beta; },
+  const sampling::Platt fit = sampling::fit_platt(half.real.scores, half.fake.scores);
+  return {[fit](const sampling::ScoredFeatures& s) { return s.scores * fit.alpha + fit.beta; },
           {{{"alpha", fit.alpha}, {"beta", fit.beta}}, {{"alpha", scalar(fit.alpha)}, {"beta", scalar(fit.beta)}}}};
 }
 
 Fitted fit_by_isotonic(const Half& half) {
-  const Staircase stairs = fit_isotonic(half.real.scores, half.fake.scores);
-  const ScoreMap map = cubic_map(stairs, at::kCPU);
-  return {[map](const ScoredFeatures& s) { return map(s.scores).log_ratio; },
+  const sampling::Staircase stairs = sampling::fit_isotonic(half.real.scores, half.fake.scores);
+  const sampling::ScoreMap map = sampling::cubic_map(stairs, at::kCPU);
+  return {[map](const sampling::ScoredFeatures& s) { return map(s.scores).log_ratio; },
           {{{"steps", stairs.scores.numel()},
             {"lowest", stairs.log_ratios[0].item<double>()},
             {"highest", stairs.log_ratios[-1].item<double>()}},
            {{"scores", stairs.scores}, {"edges", stairs.edges}, {"log_ratios", stairs.log_ratios}}}};
 }
 
-Fitted fit_by_head(const Half& half, const LastLayer& old) {
-  const HeadFit fit = fit_head(half.real, half.fake);
-  const LastLayer head = head_of(fit, old);
-  return {[fit](const ScoredFeatures& s) { return s.scores * fit.alpha + at::mv(s.features, fit.weight) + fit.offset; },
+Fitted fit_by_head(const Half& half, const models::LastLayer& old) {
+  const sampling::HeadFit fit = sampling::fit_head(half.real, half.fake);
+  const models::LastLayer head = sampling::head_of(fit, old);
+  return {[fit](const sampling::ScoredFeatures& s) {
+            return s.scores * fit.alpha + at::mv(s.features, fit.weight) + fit.offset;
+          },
           {{{"alpha", fit.alpha}, {"features", fit.weight.numel()}, {"updates", fit.updates}},
            {{"weight", head.weight.cpu().contiguous()}, {"bias", head.bias.cpu().contiguous()}}}};
 }
@@ -77,8 +79,9 @@ Calibration fit(const CalibrationTask& task, const RealsAndFakes& measured) {
   const Fitted fitted = method == "platt"      ? fit_by_platt(learnt)
                         : method == "isotonic" ? fit_by_isotonic(learnt)
                                                : fit_by_head(learnt, task.score->last_layer());
-  const Reliability before = reliability_of(reported.real.scores, reported.fake.scores),
-                    after = reliability_of(fitted.log_ratio(reported.real), fitted.log_ratio(reported.fake));
+  const sampling::Reliability before = sampling::reliability_of(reported.real.scores, reported.fake.scores),
+                              after = sampling::reliability_of(fitted.log_ratio(reported.real),
+                                                               fitted.log_ratio(reported.fake));
   Calibration calibration{{{"method", method}}, fitted.kept.tensors};
   calibration.record.update(fitted.kept.record);
   const Json sizes{{"fitted_on", count}, {"reported_on", all - count}};
@@ -105,7 +108,7 @@ Measure measure_of(const CalibrationTask& task) {
 
 // What decides the fit beside weights and data; methods by likelihood have options of their own.
 std::string key_of(const CalibrationTask& task) {
-  const CalibrationConfig& config = task.config.train.calibration;
+  const config::CalibrationConfig& config = task.config.train.calibration;
   std::string key = fmt::format("weights: {:016x}\nheld out: {:016x}\nmethod: {}\nseed: {}\n", task.weights,
                                 task.held_out.digest(), config.method, task.config.seed);
   if (config.by_likelihood()) key += fmt::format("pool: {}\ness_floor: {}\n", config.pool, config.ess_floor);
@@ -119,7 +122,7 @@ std::string key_of(const CalibrationTask& task) {
   return key;
 }
 
-Calibration fitted(const CalibrationTask& task, Communicator& comm) {
+Calibration fitted(const CalibrationTask& task, dist::Communicator& comm) {
   if (task.config.train.calibration.by_likelihood()) return fit_by_likelihood(task, comm);
   const HeldOutTask measured{task.target, task.held_out, task.config, task.as_trained};
   const RealsAndFakes rows = measure_held_out(measured, measure_of(task), comm);
@@ -130,7 +133,7 @@ Calibration fitted(const CalibrationTask& task, Communicator& comm) {
 
 }  // namespace
 
-std::string calibrate(const CalibrationTask& task, Communicator& comm) {
+std::string calibrate(const CalibrationTask& task, dist::Communicator& comm) {
   CheckpointStore store(task.checkpoints, "calibrated", 1);
   std::string key;
   const std::string folder = comm.on_root([&] {
@@ -157,18 +160,20 @@ std::optional<Calibration> calibration_of(const Checkpoint& checkpoint) {
   return Calibration{checkpoint.state.at("calibration"), tensors->second};
 }
 
-Staircase staircase_of(const Calibration& calibration) {
-  const NamedTensors& t = calibration.tensors;
+sampling::Staircase staircase_of(const Calibration& calibration) {
+  const tensor::NamedTensors& t = calibration.tensors;
   return {t.at("scores"), t.at("edges"), t.at("log_ratios")};
 }
 
-ScoreMap score_map_of(const Calibration& calibration, c10::Device device) {
-  if (calibration.record.value("method", "") == "isotonic") return cubic_map(staircase_of(calibration), device);
-  return affine_map(calibration.tensors.at("alpha").item<double>(), calibration.tensors.at("beta").item<double>());
+sampling::ScoreMap score_map_of(const Calibration& calibration, c10::Device device) {
+  if (calibration.record.value("method", "") == "isotonic")
+    return sampling::cubic_map(staircase_of(calibration), device);
+  return sampling::affine_map(calibration.tensors.at("alpha").item<double>(),
+                              calibration.tensors.at("beta").item<double>());
 }
 
-LastLayer head_of(const Calibration& calibration) {
+models::LastLayer head_of(const Calibration& calibration) {
   return {calibration.tensors.at("weight"), calibration.tensors.at("bias")};
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

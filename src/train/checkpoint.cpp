@@ -9,7 +9,7 @@
 #include "base/log.hpp"
 #include "tensor/safetensors.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -26,7 +26,7 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
       manifest["files"][name] = {{"bytes", fs::file_size(partial / name)}, {"sha256", sha256_of_file(partial / name)}};
     };
     for (const auto& [name, tensors] : checkpoint.tensors) {
-      write_safetensors(partial / (name + ".safetensors"), tensors);
+      tensor::write_safetensors(partial / (name + ".safetensors"), tensors);
       listed(name + ".safetensors");
     }
     write_file(partial / "state.json", json_text(checkpoint.state, 2) + "\n");
@@ -59,7 +59,7 @@ Checkpoint read_checkpoint(const fs::path& folder) {
   Checkpoint checkpoint;
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().extension() == ".safetensors")
-      checkpoint.tensors[entry.path().stem().string()] = read_safetensors(entry.path()).tensors;
+      checkpoint.tensors[entry.path().stem().string()] = tensor::read_safetensors(entry.path()).tensors;
   checkpoint.state = read_json_object(folder / "state.json");
   return checkpoint;
 }
@@ -107,4 +107,4 @@ void CheckpointStore::clear() const {
   for (const int64_t step : steps()) fs::remove_all(path_of(step));
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

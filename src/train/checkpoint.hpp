@@ -10,11 +10,11 @@
 
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 struct Checkpoint {
-  std::map<std::string, NamedTensors> tensors;  // "generator" -> generator.safetensors
-  nlohmann::ordered_json state;                 // state.json: step, configuration key, ...
+  std::map<std::string, tensor::NamedTensors> tensors;  // "generator" -> generator.safetensors
+  nlohmann::ordered_json state;                         // state.json: step, configuration key, ...
 };
 
 void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
@@ -42,4 +42,4 @@ class CheckpointStore {
   int64_t keep_, keep_every_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -14,24 +14,26 @@
 #include "train/learner.hpp"
 #include "train/training_key.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
-std::shared_ptr<Classifier> fit_classifier(const TrainContext& context, const ClassifierRole& role) {
-  const Config& config = context.config;
-  const ClassifierConfig& options = config.train.classifier;
-  const Dataset& data = context.data;
+std::shared_ptr<models::Classifier> fit_classifier(const TrainContext& context, const ClassifierRole& role) {
+  const config::Config& config = context.config;
+  const config::ClassifierConfig& options = config.train.classifier;
+  const data::Dataset& data = context.data;
   if (data.classes() == 0)
-    all_fail(Exit::config,
-             "no evaluate.extractor is given and there is nothing to train a classifier on: {}; name a TorchScript "
-             "extractor",
-             data.why_no_labels());
+    dist::all_fail(
+        Exit::config,
+        "no evaluate.extractor is given and there is nothing to train a classifier on: {}; name a TorchScript "
+        "extractor",
+        data.why_no_labels());
   const c10::Device device = context.comm.topology().device;
   const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
-  Loader loader(data, config.seed + role.order_seed, options.batch, plan.mine,
-                {{}, config.data.loader_threads, config.data.lookahead});  // images as they are
+  data::Loader loader(data, config.seed + role.order_seed, options.batch, plan.mine,
+                      {{}, config.data.loader_threads, config.data.lookahead});  // images as they are
 
-  auto classifier = std::make_shared<Classifier>(sample_shape(data), config.model.classifier_widths, data.classes());
-  initialise_uniform_fan_in(*classifier, config.seed, role.initial_key);
+  auto classifier =
+      std::make_shared<models::Classifier>(sample_shape(data), config.model.classifier_widths, data.classes());
+  models::initialise_uniform_fan_in(*classifier, config.seed, role.initial_key);
   classifier->to(device);
   Learner learner(classifier, options.adam, options.steps, Average{}, plan, context.comm);
 
@@ -47,7 +49,7 @@ std::shared_ptr<Classifier> fit_classifier(const TrainContext& context, const Cl
   phase.watched = {"loss", "accuracy"};
   phase.step = [&](int64_t step) {
     return learner.update(step, 2, [&](IdRange shard) {
-      const LoadedBatch batch = loader.batch(step * options.batch + shard.begin, shard.size());
+      const data::LoadedBatch batch = loader.batch(step * options.batch + shard.begin, shard.size());
       const at::Tensor labels = batch.labels.to(device);
       const at::Tensor logits = classifier->forward(batch.input.to(device));
       const at::Tensor loss = at::cross_entropy_loss(logits, labels);
@@ -56,10 +58,11 @@ std::shared_ptr<Classifier> fit_classifier(const TrainContext& context, const Cl
     });
   };
   phase.save = [&] {
-    return Checkpoint{{{"classifier", state_of(*classifier)}, {"optimizer_classifier", learner.optimizer_state()}}, {}};
+    return Checkpoint{
+        {{"classifier", models::state_of(*classifier)}, {"optimizer_classifier", learner.optimizer_state()}}, {}};
   };
   phase.restore = [&](const Checkpoint& c, const std::string& source) {
-    load_state(*classifier, c.tensors.at("classifier"), source + "/classifier.safetensors");
+    models::load_state(*classifier, c.tensors.at("classifier"), source + "/classifier.safetensors");
     learner.load_optimizer_state(c.tensors.at("optimizer_classifier"), source + "/optimizer_classifier.safetensors");
   };
   phase.digest = [&] { return learner.digest(); };
@@ -68,7 +71,7 @@ std::shared_ptr<Classifier> fit_classifier(const TrainContext& context, const Cl
 }
 
 void save_evaluation_classifier(const TrainContext& context, const fs::path& file) {
-  const std::shared_ptr<Classifier> classifier = fit_classifier(context, evaluation_classifier);
+  const std::shared_ptr<models::Classifier> classifier = fit_classifier(context, evaluation_classifier);
   context.comm.on_root([&] {
     make_folder(file.parent_path());
     write_file_by(file, [&](const fs::path& partial) { classifier->save_torchscript(partial); });
@@ -76,4 +79,4 @@ void save_evaluation_classifier(const TrainContext& context, const fs::path& fil
   });
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -3,9 +3,11 @@
 // for data on which no public feature network makes sense.
 #include "train/gan_training.hpp"
 
-namespace ddls {
-
+namespace ddls::models {
 class Classifier;  // models/classifier.hpp
+}  // namespace ddls::models
+
+namespace ddls::train {
 
 // There may be two of them in a run, with nothing in common but data and architecture: what an energy is made from must not be
 // what judges it.
@@ -17,8 +19,8 @@ struct ClassifierRole {
 inline constexpr ClassifierRole evaluation_classifier{"classifier", 100, 2}, feature_classifier{"features", 101, 4};
 
 // **Collective.** Trains model.classifier_widths for train.classifier.steps. Throws Error(config) for data without labels.
-std::shared_ptr<Classifier> fit_classifier(const TrainContext& context, const ClassifierRole& role);
+std::shared_ptr<models::Classifier> fit_classifier(const TrainContext& context, const ClassifierRole& role);
 // **Collective.** The one that evaluates, as `file` (forward(uint8 NCHW) -> (features, logits)) on rank 0.
 void save_evaluation_classifier(const TrainContext& context, const std::filesystem::path& file);
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -14,7 +14,7 @@ struct CrossRankSumFunction : torch::autograd::Function<CrossRankSumFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, int64_t comm) {
     context->saved_data["comm"] = comm;
     at::Tensor sum = x.detach().clone(at::MemoryFormat::Contiguous);
-    reinterpret_cast<Communicator*>(comm)->all_reduce(sum);
+    reinterpret_cast<dist::Communicator*>(comm)->all_reduce(sum);
     return sum;
   }
 
@@ -25,10 +25,10 @@ struct CrossRankSumFunction : torch::autograd::Function<CrossRankSumFunction> {
 
 }  // namespace
 
-std::function<at::Tensor(const at::Tensor&)> cross_rank_sum(Communicator& comm) {
+std::function<at::Tensor(const at::Tensor&)> cross_rank_sum(dist::Communicator& comm) {
   return [address = reinterpret_cast<int64_t>(&comm)](const at::Tensor& x) {
     return CrossRankSumFunction::apply(x, address);
   };
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

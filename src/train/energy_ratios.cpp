@@ -9,36 +9,37 @@
 #include "train/held_out_scores.hpp"
 #include "train/quarters.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
-bool same_classes(const Dataset& a, const Dataset& b) {
+bool same_classes(const data::Dataset& a, const data::Dataset& b) {
   return a.class_names == b.class_names && a.classes() > 0 && a.classes() <= b.classes();
 }
 
 }  // namespace
 
-at::Tensor energy_latents(const Target& target, uint64_t seed, IdRange ids) {
-  return Noise{seed}.normal(ids, target.latent_dim, 0, Stream::worth, target.device);
+at::Tensor energy_latents(const sampling::Target& target, uint64_t seed, IdRange ids) {
+  return tensor::Noise{seed}.normal(ids, target.latent_dim, 0, Stream::worth, target.device);
 }
 
-LogRatios prior_log_ratios(const Target& target, int64_t draws, uint64_t seed, Communicator& comm) {
+sampling::LogRatios prior_log_ratios(const sampling::Target& target, int64_t draws, uint64_t seed,
+                                     dist::Communicator& comm) {
   const auto of_block = [&](const Block& block) {
     const at::Tensor w = energy_latents(target, seed, block.padded);
     return target.log_ratio(w, target.labels_at(block.padded)).detach().unsqueeze(1);
   };
   const at::Tensor values = rows_by_all_ranks(draws, of_block, "energy", comm);
   if (!comm.root()) return {};
-  LogRatios pool{values.squeeze(1).to(at::kDouble)};
+  sampling::LogRatios pool{values.squeeze(1).to(at::kDouble)};
   if (target.labels_of) pool.groups = target.labels_of({0, draws}).to(at::kLong);
   return pool;
 }
 
-JudgingReals judging_reals(const Config& config, const Dataset& held_out, const Dataset& test, const Dataset& train,
-                           int64_t most) {
+JudgingReals judging_reals(const config::Config& config, const data::Dataset& held_out, const data::Dataset& test,
+                           const data::Dataset& train, int64_t most) {
   JudgingReals reals;
   const bool conditional = config.model.classes > 0;
-  const auto usable = [&](const Dataset& set) {
+  const auto usable = [&](const data::Dataset& set) {
     return set.size() > 0 && set.shape() == train.shape() && (!conditional || same_classes(set, train));
   };
   if (held_out.size() > 1) {
@@ -56,7 +57,8 @@ JudgingReals judging_reals(const Config& config, const Dataset& held_out, const 
   return reals;
 }
 
-LogRatios real_log_ratios(const Target& target, const JudgingReals& reals, const Config& config, Communicator& comm) {
+sampling::LogRatios real_log_ratios(const sampling::Target& target, const JudgingReals& reals,
+                                    const config::Config& config, dist::Communicator& comm) {
   const Measure measure = [&](const at::Tensor& samples, const at::Tensor& labels) {
     const at::Tensor r = target.score_by(samples, labels).detach().to(at::kFloat);
     return at::stack({r, labels.defined() ? labels.to(at::kFloat) : at::zeros_like(r)}, 1);
@@ -64,9 +66,9 @@ LogRatios real_log_ratios(const Target& target, const JudgingReals& reals, const
   const at::Tensor rows = measure_reals({target, *reals.data, config, reals.as_trained, "energy, reals"}, measure,
                                         {reals.first, reals.first + reals.count}, comm);
   if (!comm.root()) return {};
-  LogRatios real{rows.select(1, 0).to(at::kDouble).contiguous()};
+  sampling::LogRatios real{rows.select(1, 0).to(at::kDouble).contiguous()};
   if (config.model.classes > 0) real.groups = rows.select(1, 1).to(at::kLong);
   return real;
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

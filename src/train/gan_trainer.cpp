@@ -15,7 +15,7 @@
 #include "train/cross_rank_sum.hpp"
 #include "train/gradient_penalty.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 namespace {
 
@@ -27,29 +27,29 @@ GanTrainer::GanTrainer(const TrainContext& context)
     : context_(context),
       train_(context.config.train),
       device_(context.comm.topology().device),
-      shape_(ddls::sample_shape(context.data)),
+      shape_(train::sample_shape(context.data)),
       plan_(plan_shards(train_.batch, train_.shards, context.comm, "train.batch")),
       generator_plan_(plan_shards(train_.generator_batch > 0 ? train_.generator_batch : train_.batch, train_.shards,
                                   context.comm, "train.generator_batch")),
-      generator_(on_device(Role::generator), train_.generator, train_.steps, {train_.ema_decay, train_.ema_start},
-                 generator_plan_, context.comm),
-      discriminator_(on_device(Role::discriminator), train_.discriminator, train_.steps * train_.discriminator_steps,
-                     {}, plan_, context.comm),
-      loss_(gan_loss(train_.loss)),
+      generator_(on_device(models::Role::generator), train_.generator, train_.steps,
+                 {train_.ema_decay, train_.ema_start}, generator_plan_, context.comm),
+      discriminator_(on_device(models::Role::discriminator), train_.discriminator,
+                     train_.steps * train_.discriminator_steps, {}, plan_, context.comm),
+      loss_(models::gan_loss(train_.loss)),
       source_(latent_source(context.config, drawn_classes(context.config.model.classes, context.data), device_)),
       loader_(context.data, context.config.seed, train_.batch, plan_.mine,
-              loader_options(context.config.data, context.config.seed)),
+              data::loader_options(context.config.data, context.config.seed)),
       bfloat16_(train_.precision == "bfloat16"),
       tf32_(train_.precision == "tf32") {
   if (train_.batch_norm == "global" && context.comm.ranks() > 1) {  // one rank sees the whole batch anyway
-    synchronise_batch_norm(generator(), cross_rank_sum(context.comm));
-    synchronise_batch_norm(discriminator(), cross_rank_sum(context.comm));
+    models::synchronise_batch_norm(generator(), cross_rank_sum(context.comm));
+    models::synchronise_batch_norm(discriminator(), cross_rank_sum(context.comm));
   }
   if (train_.ddls.mode != "off") refiner_.emplace(train_.ddls, source_, generator(), discriminator(), train_.batch);
 }
 
-NetworkPtr GanTrainer::on_device(Role role) const {
-  NetworkPtr network = make_network(context_.config.model, role, shape_, context_.config.seed);
+models::NetworkPtr GanTrainer::on_device(models::Role role) const {
+  models::NetworkPtr network = models::make_network(context_.config.model, role, shape_, context_.config.seed);
   network->to(device_);
   network->train();
   return network;
@@ -81,12 +81,12 @@ at::Tensor GanTrainer::adversarial_loss(bool refined, const at::Tensor& real_log
 
 Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, std::optional<int64_t> move) {
   const bool penalised = train_.r1_weight > 0 && step % train_.r1_every == 0;
-  const LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
+  const data::LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
   seconds_waited_ += batch.seconds_waited;
   at::Tensor real = batch.input.to(device_);
   const at::Tensor real_labels = source_.classes.conditional() ? batch.labels.to(device_) : at::Tensor();
   const LabelledLatents z = draw(move, shard, step, Stream::train_latent_d);
-  key_dropout(discriminator(), source_.noise.seed, step, shard.begin);
+  models::key_dropout(discriminator(), source_.noise.seed, step, shard.begin);
   at::Tensor fake, real_logits, fake_logits;
   {
     const Autocast autocast(bfloat16_, device_);
@@ -118,13 +118,14 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
     const auto d = [&](const at::Tensor& x) { return discriminator().forward(x, real_labels); };
     total = total + interpolation_penalty(d, real, fake, u) * train_.gp_weight;
   }
-  if (train_.orthogonal_weight > 0) total = total + orthogonal_penalty(discriminator()) * train_.orthogonal_weight;
+  if (train_.orthogonal_weight > 0)
+    total = total + models::orthogonal_penalty(discriminator()) * train_.orthogonal_weight;
   return {total, Learner::watch({adversarial, real_logits.mean(), fake_logits.mean()})};
 }
 
 Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move) {
   const LabelledLatents z = draw(move, shard, step, Stream::train_latent_g);
-  key_dropout(discriminator(), source_.noise.seed ^ generator_step_key, step, shard.begin);
+  models::key_dropout(discriminator(), source_.noise.seed ^ generator_step_key, step, shard.begin);
   at::Tensor logits;
   {
     const Autocast autocast(bfloat16_, device_);
@@ -132,7 +133,7 @@ Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::
   }
   const at::Tensor value = loss_.generator(logits);
   at::Tensor total = value;
-  if (train_.orthogonal_weight > 0) total = total + orthogonal_penalty(generator()) * train_.orthogonal_weight;
+  if (train_.orthogonal_weight > 0) total = total + models::orthogonal_penalty(generator()) * train_.orthogonal_weight;
   return {total, Learner::watch({value})};
 }
 
@@ -140,7 +141,7 @@ std::vector<double> GanTrainer::discriminator_step(int64_t step, int64_t generat
   const std::optional<int64_t> move = move_of(generator_step, step - generator_step * train_.discriminator_steps);
   if (move) refiner_->begin(*move);
   discriminator_.set_trainable(true);
-  power_iteration(discriminator());  // once per update, not per forward: the same at every rank count
+  models::power_iteration(discriminator());  // once per update, not per forward: the same at every rank count
   const std::vector<double> watched =
       discriminator_.update(step, 3, [&](IdRange shard) { return discriminator_loss(shard, step, move); });
   if (move) refiner_->end(context_.comm, *move);
@@ -151,7 +152,7 @@ std::vector<double> GanTrainer::generator_step(int64_t step) {
   const std::optional<int64_t> move = move_of(step, train_.discriminator_steps);
   if (move) refiner_->begin(*move);
   discriminator_.set_trainable(false);
-  power_iteration(generator());
+  models::power_iteration(generator());
   const std::vector<double> watched =
       generator_.update(step, 1, [&](IdRange shard) { return generator_loss(shard, step, move); });
   if (move) refiner_->end(context_.comm, *move);
@@ -159,7 +160,7 @@ std::vector<double> GanTrainer::generator_step(int64_t step) {
 }
 
 std::vector<double> GanTrainer::step(int64_t step) {
-  const Tf32 tf32(tf32_);
+  const tensor::Tf32 tf32(tf32_);
   std::vector<double> watched;
   for (int64_t i = 0; i < train_.discriminator_steps; ++i)
     watched = discriminator_step(step * train_.discriminator_steps + i, step);
@@ -171,10 +172,10 @@ std::vector<double> GanTrainer::step(int64_t step) {
 std::vector<NamedValue> GanTrainer::details() {
   std::vector<NamedValue> values{{"gradient_norm_d", discriminator_.gradient_norm()},
                                  {"gradient_norm_g", generator_.gradient_norm()}};
-  const std::vector<double> sigmas = spectral_norms(discriminator_.network());
+  const std::vector<double> sigmas = models::spectral_norms(discriminator_.network());
   if (!sigmas.empty()) values.push_back({"spectral_norm_d", *std::max_element(sigmas.begin(), sigmas.end())});
   at::Tensor waited = at::full({1}, seconds_waited_, at::kDouble);
-  context_.comm.all_reduce(waited, Reduce::max);  // of the rank that waited longest
+  context_.comm.all_reduce(waited, dist::Reduce::max);  // of the rank that waited longest
   values.push_back({"seconds_waited_for_data", waited.item<double>()});
   seconds_waited_ = 0;
   return values;
@@ -182,11 +183,11 @@ std::vector<NamedValue> GanTrainer::details() {
 
 Checkpoint GanTrainer::checkpoint() const {
   Checkpoint c;
-  c.tensors["generator"] = state_of(generator_.network());
-  c.tensors["discriminator"] = state_of(discriminator_.network());
+  c.tensors["generator"] = models::state_of(generator_.network());
+  c.tensors["discriminator"] = models::state_of(discriminator_.network());
   c.tensors["optimizer_generator"] = generator_.optimizer_state();
   c.tensors["optimizer_discriminator"] = discriminator_.optimizer_state();
-  if (train_.ema_decay > 0) c.tensors["ema"] = state_of(*averaged());
+  if (train_.ema_decay > 0) c.tensors["ema"] = models::state_of(*averaged());
   if (refiner_ && train_.ddls.persistent) c.tensors["chains"] = refiner_->state();
   return c;
 }
@@ -194,13 +195,13 @@ Checkpoint GanTrainer::checkpoint() const {
 void GanTrainer::restore(const Checkpoint& checkpoint, const std::string& source) {
   const auto file = [&](const char* name) { return source + "/" + name + ".safetensors"; };
   const auto& tensors = checkpoint.tensors;
-  load_state(generator(), tensors.at("generator"), file("generator"));
-  load_state(discriminator(), tensors.at("discriminator"), file("discriminator"));
+  models::load_state(generator(), tensors.at("generator"), file("generator"));
+  models::load_state(discriminator(), tensors.at("discriminator"), file("discriminator"));
   generator_.load_optimizer_state(tensors.at("optimizer_generator"), file("optimizer_generator"));
   discriminator_.load_optimizer_state(tensors.at("optimizer_discriminator"), file("optimizer_discriminator"));
   if (refiner_ && train_.ddls.persistent) refiner_->load(tensors.at("chains"), file("chains"));
 }
 
-NetworkPtr GanTrainer::averaged() const { return generator_.averaged(on_device(Role::generator)); }
+models::NetworkPtr GanTrainer::averaged() const { return generator_.averaged(on_device(models::Role::generator)); }
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -10,7 +10,7 @@
 #include "train/latent_refiner.hpp"
 #include "train/learner.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 class GanTrainer {
  public:
@@ -26,16 +26,16 @@ class GanTrainer {
   Checkpoint checkpoint() const;
   void restore(const Checkpoint& checkpoint, const std::string& source);
   // The moving average of the generator's weights (or the weights): a network of its own, in training mode.
-  NetworkPtr averaged() const;
+  models::NetworkPtr averaged() const;
 
-  Network& generator() { return generator_.network(); }
-  Network& discriminator() { return discriminator_.network(); }
-  const SampleShape& sample_shape() const { return shape_; }
+  models::Network& generator() { return generator_.network(); }
+  models::Network& discriminator() { return discriminator_.network(); }
+  const models::SampleShape& sample_shape() const { return shape_; }
   c10::Device device() const { return device_; }
-  const DrawnClasses& classes() const { return source_.classes; }
+  const sampling::DrawnClasses& classes() const { return source_.classes; }
 
  private:
-  NetworkPtr on_device(Role role) const;
+  models::NetworkPtr on_device(models::Role role) const;
   // The key of the chains' move in update `update` of a step (the last is the generator's); nothing where it takes prior draws.
   std::optional<int64_t> move_of(int64_t generator_step, int64_t update) const;
   LabelledLatents draw(std::optional<int64_t> move, IdRange shard, int64_t step, Stream stream);
@@ -46,17 +46,17 @@ class GanTrainer {
   std::vector<double> generator_step(int64_t step);
 
   const TrainContext& context_;
-  const TrainConfig& train_;
+  const config::TrainConfig& train_;
   c10::Device device_;
-  SampleShape shape_;
+  models::SampleShape shape_;
   ShardPlan plan_, generator_plan_;
   Learner generator_, discriminator_;
-  GanLoss loss_;
+  models::GanLoss loss_;
   LatentSource source_;
-  Loader loader_;
+  data::Loader loader_;
   double seconds_waited_ = 0;  // for data, since the last record
   bool bfloat16_, tf32_;
   std::optional<LatentRefiner> refiner_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::train

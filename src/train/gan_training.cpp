@@ -12,18 +12,18 @@
 #include "train/gan_trainer.hpp"
 #include "train/training_key.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 // Of a checkpoint of the last step: the generator as it is sampled from, its statistics with it.
 constexpr const char* measured_generator = "measured_generator";
 
 // Fixes the statistics of the generator's batch norms on draws that depend on the seed alone.
-void measure_generator(Network& generator, const Config& config, const DrawnClasses& classes, c10::Device device,
-                       const BatchShare& share = {}) {
+void measure_generator(models::Network& generator, const config::Config& config, const sampling::DrawnClasses& classes,
+                       c10::Device device, const models::BatchShare& share = {}) {
   constexpr int64_t batches = 16, batch = 256;
   const LatentSource source = latent_source(config, classes, device);
-  measure_statistics(
+  models::measure_statistics(
       generator, batches,
       [&](int64_t i) {
         const IdRange ids{i * batch, (i + 1) * batch};
@@ -46,7 +46,7 @@ void picture(const TrainContext& context, GanTrainer& trainer, int64_t done) {
 }
 
 // FD and IS of the generator, into the log.
-void evaluate(const TrainContext& context, const NetworkPtr& generator, int64_t done) {
+void evaluate(const TrainContext& context, const models::NetworkPtr& generator, int64_t done) {
   const std::vector<NamedValue> values = context.evaluate(generator);
   context.comm.on_root([&] { return context.log.record("gan_metrics", done, values), std::string(); });
   std::string text;
@@ -56,13 +56,13 @@ void evaluate(const TrainContext& context, const NetworkPtr& generator, int64_t 
 
 }  // namespace
 
-SampleShape sample_shape(const Dataset& data) { return data.shape(); }
+models::SampleShape sample_shape(const data::Dataset& data) { return data.shape(); }
 
 TrainedGan train_gan(const TrainContext& context) {
   GanTrainer trainer(context);
-  const TrainConfig& train = context.config.train;
-  log::info("generator {} parameters, discriminator {}; batch {}", parameter_count(trainer.generator()),
-            parameter_count(trainer.discriminator()), train.batch);
+  const config::TrainConfig& train = context.config.train;
+  log::info("generator {} parameters, discriminator {}; batch {}", models::parameter_count(trainer.generator()),
+            models::parameter_count(trainer.discriminator()), train.batch);
 
   Phase phase;
   phase.name = "gan";
@@ -78,15 +78,15 @@ TrainedGan train_gan(const TrainContext& context) {
   phase.step = [&](int64_t step) { return trainer.step(step); };
   phase.details = [&] { return trainer.details(); };
   // The measurement may take minutes (4096 images), so the last checkpoint keeps what came of it.
-  std::optional<NamedTensors> measured;
+  std::optional<tensor::NamedTensors> measured;
   phase.after_step = [&](int64_t done) {
     picture(context, trainer, done);
     const bool due = context.evaluate && train.evaluate_every > 0 && done % train.evaluate_every == 0;
     if (!due && done < train.steps) return;
-    const NetworkPtr generator = trainer.averaged();
+    const models::NetworkPtr generator = trainer.averaged();
     measure_generator(*generator, context.config, trainer.classes(), trainer.device(),
                       {context.comm.rank(), context.comm.ranks(), cross_rank_sum(context.comm)});
-    if (done == train.steps) measured = state_of(*generator);
+    if (done == train.steps) measured = models::state_of(*generator);
     if (due) evaluate(context, generator, done);
   };
   phase.save = [&] {
@@ -103,16 +103,16 @@ TrainedGan train_gan(const TrainContext& context) {
   return load_gan(context.config, context.data, phase.save(), "training", trainer.device());
 }
 
-TrainedGan load_gan(const Config& config, const Dataset& data, const Checkpoint& checkpoint, const std::string& source,
-                    c10::Device device) {
+TrainedGan load_gan(const config::Config& config, const data::Dataset& data, const Checkpoint& checkpoint,
+                    const std::string& source, c10::Device device) {
   TrainedGan gan;
-  const SampleShape shape = sample_shape(data);
-  gan.generator = make_network(config.model, Role::generator, shape, config.seed);
-  gan.discriminator = make_network(config.model, Role::discriminator, shape, config.seed);
+  const models::SampleShape shape = sample_shape(data);
+  gan.generator = models::make_network(config.model, models::Role::generator, shape, config.seed);
+  gan.discriminator = models::make_network(config.model, models::Role::discriminator, shape, config.seed);
   const bool measured = checkpoint.tensors.contains(measured_generator);
   const std::string weights = measured ? measured_generator : checkpoint.tensors.contains("ema") ? "ema" : "generator";
-  load_state(*gan.generator, checkpoint.tensors.at(weights), source + "/" + weights + ".safetensors");
-  load_state(*gan.discriminator, checkpoint.tensors.at("discriminator"), source + "/discriminator.safetensors");
+  models::load_state(*gan.generator, checkpoint.tensors.at(weights), source + "/" + weights + ".safetensors");
+  models::load_state(*gan.discriminator, checkpoint.tensors.at("discriminator"), source + "/discriminator.safetensors");
   gan.generator->to(device);
   gan.discriminator->to(device);
   if (!measured) measure_generator(*gan.generator, config, drawn_classes(config.model.classes, data), device);
@@ -121,4 +121,4 @@ TrainedGan load_gan(const Config& config, const Dataset& data, const Checkpoint&
   return gan;
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 // [n, numel] gradients of each sample's own logit.
@@ -29,4 +29,4 @@ at::Tensor interpolation_penalty(const std::function<at::Tensor(const at::Tensor
   return ((squared + 1e-12).sqrt() - 1).square().mean();
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-namespace ddls {
+namespace ddls::train {
 
 // (1/2) E |grad_x d(x)|^2 at the reals (Mescheder et al. 2018, R1). `real` requires grad and `real_logits` came from it.
 at::Tensor r1_penalty(const at::Tensor& real, const at::Tensor& real_logits);
@@ -15,4 +15,4 @@ at::Tensor r1_penalty(const at::Tensor& real, const at::Tensor& real_logits);
 at::Tensor interpolation_penalty(const std::function<at::Tensor(const at::Tensor& x)>& discriminator,
                                  const at::Tensor& real, const at::Tensor& fake, const at::Tensor& u);
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -6,7 +6,7 @@
 #include "models/batch_norm.hpp"
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 constexpr uint64_t chain_key = 0x747261696EULL;  // chains of training share no noise with those that are sampled later
@@ -14,7 +14,8 @@ constexpr uint64_t chain_key = 0x747261696EULL;  // chains of training share no 
 // Both networks in eval mode for a scope; parameters keep requires_grad (the chain differentiates by z alone).
 class EvalMode {
  public:
-  EvalMode(Network& a, Network& b) : a_(a), b_(b), a_trains_(a.is_training()), b_trains_(b.is_training()) {
+  EvalMode(models::Network& a, models::Network& b)
+      : a_(a), b_(b), a_trains_(a.is_training()), b_trains_(b.is_training()) {
     a_.eval();
     b_.eval();
   }
@@ -26,14 +27,14 @@ class EvalMode {
   EvalMode& operator=(const EvalMode&) = delete;
 
  private:
-  Network &a_, &b_;
+  models::Network &a_, &b_;
   bool a_trains_, b_trains_;
 };
 
 }  // namespace
 
-LatentRefiner::LatentRefiner(const TrainDdlsConfig& config, const LatentSource& source, Network& generator,
-                             Network& discriminator, int64_t batch)
+LatentRefiner::LatentRefiner(const config::TrainDdlsConfig& config, const LatentSource& source,
+                             models::Network& generator, models::Network& discriminator, int64_t batch)
     : config_(config), source_(source), generator_(generator), discriminator_(discriminator), batch_(batch) {
   source_.noise.seed ^= chain_key;
   if (config.persistent)
@@ -42,7 +43,7 @@ LatentRefiner::LatentRefiner(const TrainDdlsConfig& config, const LatentSource& 
 
 void LatentRefiner::begin(int64_t move) {
   const EvalMode mode(generator_, discriminator_);
-  measure_statistics(generator_, 1, [&](int64_t) {
+  models::measure_statistics(generator_, 1, [&](int64_t) {
     generator_.forward(source_.latents({0, batch_}, move, Stream::statistics),
                        source_.labels({0, batch_}, move, Stream::statistics));
   });
@@ -53,13 +54,13 @@ LabelledLatents LatentRefiner::refine(IdRange shard, int64_t move) {
   // A persistent chain keeps its label: label of (chain, step 0).
   const IdRange ids = chains_ ? chains_->turn(shard, move) : shard;
   const at::Tensor labels = source_.labels(ids, chains_ ? 0 : move, Stream::prior);
-  const Target target =
-      make_target([&](const at::Tensor& z, const at::Tensor& y) { return generator_.forward(z, y); },
-                  [&](const at::Tensor& x, const at::Tensor& y) { return discriminator_.forward(x, y); },
-                  source_.latent_dim, source_.device, source_.prior);
-  const Method kernel = ula({.steps = config_.steps, .step_size = config_.step_size, .noise_std = config_.noise_std},
-                            target, source_.noise);
-  Chains moving;
+  const sampling::Target target =
+      sampling::make_target([&](const at::Tensor& z, const at::Tensor& y) { return generator_.forward(z, y); },
+                            [&](const at::Tensor& x, const at::Tensor& y) { return discriminator_.forward(x, y); },
+                            source_.latent_dim, source_.device, source_.prior);
+  const sampling::Method kernel = sampling::ula(
+      {.steps = config_.steps, .step_size = config_.step_size, .noise_std = config_.noise_std}, target, source_.noise);
+  sampling::Chains moving;
   moving.ids = ids;
   moving.labels = labels;
   moving.z = chains_ ? chains_->take_up(ids, move)
@@ -67,17 +68,17 @@ LabelledLatents LatentRefiner::refine(IdRange shard, int64_t move) {
   moving.now = target.evaluate(moving.z, labels);
   for (int64_t i = 0; i < config_.steps; ++i) kernel.advance(moving, move * config_.steps + i);
   if (chains_) chains_->put_back(ids, moving.z);
-  return {latent_of(source_.prior, moving.z), labels};
+  return {sampling::latent_of(source_.prior, moving.z), labels};
 }
 
-void LatentRefiner::end(Communicator& comm, int64_t move) {
+void LatentRefiner::end(dist::Communicator& comm, int64_t move) {
   if (chains_) chains_->exchange(comm, move);
 }
 
-NamedTensors LatentRefiner::state() const { return chains_ ? chains_->state() : NamedTensors{}; }
+tensor::NamedTensors LatentRefiner::state() const { return chains_ ? chains_->state() : tensor::NamedTensors{}; }
 
-void LatentRefiner::load(const NamedTensors& state, const std::string& source) {
+void LatentRefiner::load(const tensor::NamedTensors& state, const std::string& source) {
   if (chains_) chains_->load(state, source);
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

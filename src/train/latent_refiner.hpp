@@ -9,29 +9,29 @@
 #include "train/latents.hpp"
 #include "train/persistent_chains.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 class LatentRefiner {
  public:
   // The networks must outlive it. `batch`: latents of one step, over all ranks.
-  LatentRefiner(const TrainDdlsConfig& config, const LatentSource& source, Network& generator, Network& discriminator,
-                int64_t batch);
+  LatentRefiner(const config::TrainDdlsConfig& config, const LatentSource& source, models::Network& generator,
+                models::Network& discriminator, int64_t batch);
 
   // `move` counts the moves of all updates: it keys their noise, and says which persistent chains have their turn.
   void begin(int64_t move);                             // once per update, before the shards
   LabelledLatents refine(IdRange shard, int64_t move);  // ids within the batch
-  void end(Communicator& comm, int64_t move);           // **Collective.** After the shards.
+  void end(dist::Communicator& comm, int64_t move);     // **Collective.** After the shards.
 
-  NamedTensors state() const;  // empty without persistent chains
-  void load(const NamedTensors& state, const std::string& source);
+  tensor::NamedTensors state() const;  // empty without persistent chains
+  void load(const tensor::NamedTensors& state, const std::string& source);
 
  private:
-  TrainDdlsConfig config_;
+  config::TrainDdlsConfig config_;
   LatentSource source_;
-  Network& generator_;
-  Network& discriminator_;
+  models::Network& generator_;
+  models::Network& discriminator_;
   int64_t batch_;
   std::optional<PersistentChains> chains_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::train

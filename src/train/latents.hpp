@@ -11,7 +11,7 @@
 #include "ddls/prior.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 struct LabelledLatents {
   at::Tensor latents;  // [n, k]
@@ -19,11 +19,11 @@ struct LabelledLatents {
 };
 
 struct LatentSource {
-  Noise noise;
+  tensor::Noise noise;
   int64_t latent_dim = 0;
-  DrawnClasses classes = {};
+  sampling::DrawnClasses classes = {};
   c10::Device device{c10::DeviceType::CPU};
-  Prior prior = Prior::normal;
+  sampling::Prior prior = sampling::Prior::normal;
 
   at::Tensor latents(IdRange ids, int64_t step, Stream stream) const;  // [n, k], as the generator sees them
   // [n] int64, uniform over the classes; undefined for an unconditional model. `stream`: of the latents that they belong to.
@@ -31,8 +31,8 @@ struct LatentSource {
 };
 
 // Of a model with so many classes that is trained on `data`: those with samples, or all where no class lacks them.
-DrawnClasses drawn_classes(int64_t classes, const Dataset& data);
+sampling::DrawnClasses drawn_classes(int64_t classes, const data::Dataset& data);
 
-LatentSource latent_source(const Config& config, const DrawnClasses& classes, c10::Device device);
+LatentSource latent_source(const config::Config& config, const sampling::DrawnClasses& classes, c10::Device device);
 
-}  // namespace ddls
+}  // namespace ddls::train

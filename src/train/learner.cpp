@@ -13,16 +13,16 @@
 #include "models/state.hpp"
 #include "train/shards.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
-ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, const char* batch_key) {
-  const int64_t number = shards == automatic_shards ? choose_shards({batch}, comm.ranks())
-                         : shards > 0               ? shards
-                                                    : comm.ranks();
+ShardPlan plan_shards(int64_t batch, int64_t shards, const dist::Communicator& comm, const char* batch_key) {
+  const int64_t number = shards == config::automatic_shards ? choose_shards({batch}, comm.ranks())
+                         : shards > 0                       ? shards
+                                                            : comm.ranks();
   ShardPlan plan{batch, number, shards != 0, {}};
   if (batch % plan.shards != 0)
-    all_fail(Exit::config, "{} = {} cannot be cut into {} equal shards ({}); change one of them", batch_key, batch,
-             plan.shards, plan.exact ? "train.shards" : "one per rank");
+    dist::all_fail(Exit::config, "{} = {} cannot be cut into {} equal shards ({}); change one of them", batch_key,
+                   batch, plan.shards, plan.exact ? "train.shards" : "one per rank");
   if (plan.exact && comm.ranks() > plan.shards && comm.rank() == 0)
     log::warning("{} = {} in {} shards: only that many of the {} ranks have work in training (train.shards)", batch_key,
                  batch, plan.shards, comm.ranks());
@@ -31,8 +31,8 @@ ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, c
   return plan;
 }
 
-Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, const Average& average,
-                 const ShardPlan& plan, Communicator& comm)
+Learner::Learner(models::NetworkPtr network, const config::AdamConfig& config, int64_t total_steps,
+                 const Average& average, const ShardPlan& plan, dist::Communicator& comm)
     : network_(std::move(network)),
       config_(config),
       total_steps_(total_steps),
@@ -43,7 +43,7 @@ Learner::Learner(NetworkPtr network, const AdamConfig& config, int64_t total_ste
       adam_(config, flat_.values()) {
   comm_.broadcast(flat_.values());
   if (average_.decay > 0) ema_ = flat_.values().clone();
-  reducer_ = std::make_unique<GradientReducer>(flat_, comm_, ReducerOptions{.exact = plan_.exact});
+  reducer_ = std::make_unique<dist::GradientReducer>(flat_, comm_, dist::ReducerOptions{.exact = plan_.exact});
 }
 
 at::Tensor Learner::watch(at::TensorList scalars) {
@@ -73,7 +73,7 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
   }
 
   at::NoGradGuard no_grad;
-  adam_.step(flat_.values(), flat_.gradients(), learning_rate(config_, step, total_steps_));
+  adam_.step(flat_.values(), flat_.gradients(), tensor::learning_rate(config_, step, total_steps_));
   if (ema_.defined()) {  // a short memory at first, so that the initial weights are forgotten
     const auto averaged = static_cast<double>(step - average_.start);
     const double warm = averaged < 0 ? 0 : (averaged + 1) / (averaged + 10);
@@ -97,32 +97,32 @@ uint64_t Learner::digest() const {
 double Learner::gradient_norm() const { return flat_.gradients().norm().item<double>(); }
 
 void Learner::set_trainable(bool trainable) {
-  for (const ParameterSlice& slice : flat_.slices()) {
+  for (const tensor::ParameterSlice& slice : flat_.slices()) {
     at::Tensor parameter = slice.parameter;
     parameter.requires_grad_(trainable);
   }
 }
 
-NetworkPtr Learner::averaged(NetworkPtr fresh) const {
-  load_state(*fresh, state_of(*network_), "training");
+models::NetworkPtr Learner::averaged(models::NetworkPtr fresh) const {
+  models::load_state(*fresh, models::state_of(*network_), "training");
   if (!ema_.defined()) return fresh;
   at::NoGradGuard no_grad;
   const auto parameters = fresh->named_parameters();
-  for (const ParameterSlice& slice : flat_.slices()) {
+  for (const tensor::ParameterSlice& slice : flat_.slices()) {
     at::Tensor to = parameters[slice.name];
     to.copy_(ema_.as_strided(slice.parameter.sizes(), slice.parameter.strides(), slice.offset));
   }
-  settle_spectral_norm(*fresh, 15);  // its u and v were those of the weights
+  models::settle_spectral_norm(*fresh, 15);  // its u and v were those of the weights
   return fresh;
 }
 
-NamedTensors Learner::optimizer_state() const {
-  NamedTensors state = adam_.state();
+tensor::NamedTensors Learner::optimizer_state() const {
+  tensor::NamedTensors state = adam_.state();
   if (ema_.defined()) state["ema"] = ema_.cpu().clone();
   return state;
 }
 
-void Learner::load_optimizer_state(const NamedTensors& state, const std::string& source) {
+void Learner::load_optimizer_state(const tensor::NamedTensors& state, const std::string& source) {
   adam_.load(state, source);
   if (!ema_.defined()) return;
   const auto found = state.find("ema");
@@ -131,4 +131,4 @@ void Learner::load_optimizer_state(const NamedTensors& state, const std::string&
   ema_.copy_(found->second);
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -15,7 +15,7 @@
 #include "models/network_fwd.hpp"
 #include "tensor/adam.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 struct ShardPlan {
   int64_t batch = 0, shards = 0;
@@ -23,7 +23,7 @@ struct ShardPlan {
   std::vector<IdRange> mine;  // ids within the global batch
 };
 // Throws Error(config) if the batch cannot be cut evenly. Warns where ranks outnumber shards (they idle in training).
-ShardPlan plan_shards(int64_t batch, int64_t shards, const Communicator& comm, const char* batch_key);
+ShardPlan plan_shards(int64_t batch, int64_t shards, const dist::Communicator& comm, const char* batch_key);
 
 // Moving average of weights: decay 0 is none; until step `start` the average is the weights.
 struct Average {
@@ -34,8 +34,8 @@ struct Average {
 class Learner {
  public:
   // **Collective.** Broadcasts rank 0's weights. All references must outlive it.
-  Learner(NetworkPtr network, const AdamConfig& config, int64_t total_steps, const Average& average,
-          const ShardPlan& plan, Communicator& comm);
+  Learner(models::NetworkPtr network, const config::AdamConfig& config, int64_t total_steps, const Average& average,
+          const ShardPlan& plan, dist::Communicator& comm);
 
   // Mean loss over one shard, and scalars to watch ([same number from every shard] float64, from `watch`).
   struct ShardLoss {
@@ -47,30 +47,30 @@ class Learner {
   // **Collective.** One optimiser step. Returns the watched scalars, averaged over all shards of all ranks.
   std::vector<double> update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss);
 
-  Network& network() const { return *network_; }
+  models::Network& network() const { return *network_; }
   void set_trainable(bool trainable);  // requires_grad of all parameters
   const at::Tensor& ema() const { return ema_; }
   // The moving average (the weights themselves without one) in `fresh`, a network of the same architecture.
-  NetworkPtr averaged(NetworkPtr fresh) const;
+  models::NetworkPtr averaged(models::NetworkPtr fresh) const;
   // Of parameters and buffers: u and v of spectral norms are computed by every rank for itself, and unlike GPUs round otherwise.
   uint64_t digest() const;
   double gradient_norm() const;  // of the last update, after the mean over shards
 
-  NamedTensors optimizer_state() const;  // Adam's moments, and the flat average under "ema"
-  void load_optimizer_state(const NamedTensors& state, const std::string& source);
+  tensor::NamedTensors optimizer_state() const;  // Adam's moments, and the flat average under "ema"
+  void load_optimizer_state(const tensor::NamedTensors& state, const std::string& source);
 
  private:
-  NetworkPtr network_;
-  AdamConfig config_;
+  models::NetworkPtr network_;
+  config::AdamConfig config_;
   int64_t total_steps_;
   Average average_;
   ShardPlan plan_;
-  Communicator& comm_;
-  FlatParameters flat_;
-  Adam adam_;
+  dist::Communicator& comm_;
+  tensor::FlatParameters flat_;
+  tensor::Adam adam_;
   at::Tensor ema_;
-  std::unique_ptr<GradientReducer> reducer_;
+  std::unique_ptr<dist::GradientReducer> reducer_;
   bool checked_gradients_ = false;
 };
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -4,10 +4,10 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
-PersistentChains::PersistentChains(int64_t count, int64_t batch, int64_t latent_dim, double refresh, const Noise& noise,
-                                   c10::Device device)
+PersistentChains::PersistentChains(int64_t count, int64_t batch, int64_t latent_dim, double refresh,
+                                   const tensor::Noise& noise, c10::Device device)
     : batch_(batch),
       refresh_(refresh),
       noise_(noise),
@@ -31,19 +31,19 @@ void PersistentChains::put_back(IdRange chains, const at::Tensor& latents) {
   moved_.narrow(0, chains.begin % batch_, chains.size()).copy_(latents);
 }
 
-void PersistentChains::exchange(Communicator& comm, int64_t step) {
+void PersistentChains::exchange(dist::Communicator& comm, int64_t step) {
   comm.all_reduce(moved_);  // each row comes from one rank, zeros from the others: the sum is exact
   latents_.narrow(0, turn({0, batch_}, step).begin, batch_).copy_(moved_);
   moved_.zero_();
 }
 
-NamedTensors PersistentChains::state() const { return {{"latents", latents_.cpu()}}; }
+tensor::NamedTensors PersistentChains::state() const { return {{"latents", latents_.cpu()}}; }
 
-void PersistentChains::load(const NamedTensors& state, const std::string& source) {
+void PersistentChains::load(const tensor::NamedTensors& state, const std::string& source) {
   const auto found = state.find("latents");
   if (found == state.end() || found->second.sizes() != latents_.sizes())
     fail(Exit::data, "{}: not this run's chains", source);
   latents_.copy_(found->second);
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

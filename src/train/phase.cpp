@@ -11,7 +11,7 @@
 #include "base/stop_signal.hpp"
 #include "dist/failure.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 // The first line in which two keys differ, for a message that a person can act on.
@@ -28,7 +28,7 @@ std::string first_difference(const std::string& saved, const std::string& now) {
 }
 
 // **Collective.** The step to start from.
-int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resume, Communicator& comm) {
+int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resume, dist::Communicator& comm) {
   if (resume == Resume::never) {
     comm.on_root([&] { return store.clear(), std::string(); });
     return 0;
@@ -39,8 +39,8 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
   });
   if (folder.empty()) {
     if (resume == Resume::require)
-      all_fail(Exit::missing, "--resume require: there is no checkpoint of phase {} ({})", phase.name,
-               store.path_of(0).parent_path().string());
+      dist::all_fail(Exit::missing, "--resume require: there is no checkpoint of phase {} ({})", phase.name,
+                     store.path_of(0).parent_path().string());
     return 0;
   }
   int64_t step = 0;
@@ -63,7 +63,7 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
 
 }  // namespace
 
-void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, RunLog& log, Communicator& comm) {
+void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, RunLog& log, dist::Communicator& comm) {
   CheckpointStore store(checkpoints, phase.checkpoint_prefix, phase.keep_checkpoints, phase.keep_every);
   const int64_t first = start_step(phase, store, resume, comm);
   comm.on_root([&] {
@@ -96,7 +96,7 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
     const int64_t done = step + 1;
     ++window_steps;
     if (!std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }))
-      all_fail(
+      dist::all_fail(
           Exit::config,
           "{}: a loss is not finite at step {}; the last good checkpoint is of step {}. A smaller learning rate helps",
           phase.name, done, saved_at);
@@ -131,9 +131,10 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
       saved_at = done;
     }
     if (stop)
-      all_fail(Exit::stopped, "{}: stopped by a signal after step {}; saved, start again to go on", phase.name, done);
+      dist::all_fail(Exit::stopped, "{}: stopped by a signal after step {}; saved, start again to go on", phase.name,
+                     done);
   }
   progress.finish();
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -10,7 +10,7 @@
 #include "train/checkpoint.hpp"
 #include "train/run_log.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 enum class Resume { automatic, never, require };
 
@@ -37,6 +37,6 @@ struct Phase {
 // **Collective.** Runs the phase to its end, from its newest checkpoint unless `resume` is never. A value that is not
 // finite ends it with CollectiveError(config), a signal saves and ends it with CollectiveError(stopped).
 void run_phase(const Phase& phase, const std::filesystem::path& checkpoints, Resume resume, RunLog& log,
-               Communicator& comm);
+               dist::Communicator& comm);
 
-}  // namespace ddls
+}  // namespace ddls::train

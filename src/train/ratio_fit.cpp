@@ -18,28 +18,28 @@
 #include "train/learner.hpp"
 #include "train/training_key.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 constexpr uint64_t ratio_key_word = 0x726174696FULL;  // of dropout: other masks than the adversarial phase had
 
 }  // namespace
 
-NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
-  const Config& config = context.config;
-  const RatioConfig& ratio = config.train.ratio;
+models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkPtr& generator) {
+  const config::Config& config = context.config;
+  const config::RatioConfig& ratio = config.train.ratio;
   const c10::Device device = context.comm.topology().device;
-  const Noise noise{config.seed};
+  const tensor::Noise noise{config.seed};
   const LatentSource latents = latent_source(config, drawn_classes(config.model.classes, context.data), device);
-  const SampleShape shape = sample_shape(context.data);
+  const models::SampleShape shape = sample_shape(context.data);
   const int64_t numel = c10::multiply_integers(shape);
   const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
   // Another order than the adversarial phase had, and images as they are.
-  Loader loader(context.data, config.seed + 1, ratio.batch, plan.mine,
-                {{}, config.data.loader_threads, config.data.lookahead});
+  data::Loader loader(context.data, config.seed + 1, ratio.batch, plan.mine,
+                      {{}, config.data.loader_threads, config.data.lookahead});
 
   const auto make = [&] {
-    NetworkPtr network = make_network(config.model, Role::ratio, shape, config.seed);
+    models::NetworkPtr network = models::make_network(config.model, models::Role::ratio, shape, config.seed);
     network->to(device);
     return network;
   };
@@ -56,7 +56,8 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   Phase phase;
   phase.name = "ratio";
   phase.checkpoint_prefix = "ratio";
-  phase.key = fmt::format("generator: {:016x}\n{}", digest_of(*generator), ratio_key(config, context.data.digest()));
+  phase.key =
+      fmt::format("generator: {:016x}\n{}", models::digest_of(*generator), ratio_key(config, context.data.digest()));
   phase.steps = ratio.steps;
   phase.samples_per_step = ratio.batch;
   phase.log_every = config.train.log_every;
@@ -64,9 +65,9 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
   phase.keep_checkpoints = 1;
   phase.watched = {"loss", "real_logit", "fake_logit"};
   phase.step = [&](int64_t step) {
-    power_iteration(learner.network());
+    models::power_iteration(learner.network());
     return learner.update(step, 3, [&](IdRange shard) {
-      const LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
+      const data::LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
       const at::Tensor real = batch.input.to(device);
       const at::Tensor real_labels = latents.classes.conditional() ? batch.labels.to(device) : at::Tensor();
       const at::Tensor fake_labels = latents.labels(shard, step, Stream::ratio_latent);
@@ -74,36 +75,37 @@ NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator) {
       {
         at::NoGradGuard no_grad;
         fake = generator->forward(latents.latents(shard, step, Stream::ratio_latent), fake_labels);
-        if (context.data.images()) fake = dequantise(quantise(fake));  // as the reals are: no hint beside the picture
+        if (context.data.images())
+          fake = tensor::dequantise(tensor::quantise(fake));  // as the reals are: no hint beside the picture
       }
-      key_dropout(learner.network(), config.seed ^ ratio_key_word, step, shard.begin);
+      models::key_dropout(learner.network(), config.seed ^ ratio_key_word, step, shard.begin);
       const at::Tensor real_logits =
           learner.network().forward(noised(real, real_noise, shard, step, Stream::instance_noise_real), real_labels);
       const at::Tensor fake_logits =
           learner.network().forward(noised(fake, fake_noise, shard, step, Stream::instance_noise_fake), fake_labels);
-      const at::Tensor loss = logistic_loss(real_logits, fake_logits);
+      const at::Tensor loss = models::logistic_loss(real_logits, fake_logits);
       return Learner::ShardLoss{loss, Learner::watch({loss, real_logits.mean(), fake_logits.mean()})};
     });
   };
   phase.save = [&] {
     Checkpoint c;
-    c.tensors["generator"] = state_of(*generator);
-    c.tensors["ratio"] = state_of(*learner.averaged(make()));
-    c.tensors["ratio_weights"] = state_of(learner.network());
+    c.tensors["generator"] = models::state_of(*generator);
+    c.tensors["ratio"] = models::state_of(*learner.averaged(make()));
+    c.tensors["ratio_weights"] = models::state_of(learner.network());
     c.tensors["optimizer_ratio"] = learner.optimizer_state();
     return c;
   };
   phase.restore = [&](const Checkpoint& c, const std::string& source) {
-    load_state(learner.network(), c.tensors.at("ratio_weights"), source + "/ratio_weights.safetensors");
+    models::load_state(learner.network(), c.tensors.at("ratio_weights"), source + "/ratio_weights.safetensors");
     learner.load_optimizer_state(c.tensors.at("optimizer_ratio"), source + "/optimizer_ratio.safetensors");
   };
   phase.digest = [&] { return learner.digest(); };
-  log::info("density ratio: {} parameters, batch {}", parameter_count(learner.network()), ratio.batch);
+  log::info("density ratio: {} parameters, batch {}", models::parameter_count(learner.network()), ratio.batch);
   run_phase(phase, context.checkpoints, of_later_phase(context.resume), context.log, context.comm);
 
-  NetworkPtr fitted = learner.averaged(make());
+  models::NetworkPtr fitted = learner.averaged(make());
   fitted->eval();
   return fitted;
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -4,10 +4,10 @@
 // smoothed ratio, evaluated on clean samples; with output noise that of equation 5).
 #include "train/gan_training.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 // **Collective.** `generator` is frozen and in eval mode. Returns the fitted network in eval mode. Checkpoints are
 // folders ratio-NNNNNNNN that hold the generator as it is sampled from, too.
-NetworkPtr fit_ratio(const TrainContext& context, const NetworkPtr& generator);
+models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkPtr& generator);
 
-}  // namespace ddls
+}  // namespace ddls::train

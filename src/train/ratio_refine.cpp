@@ -18,26 +18,26 @@
 #include "train/persistent_chains.hpp"
 #include "train/training_key.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 constexpr uint64_t chain_key = 0x726566696E65ULL;  // the chains' noise is not that of the chains that are sampled later
 
 struct Refinement {
   const TrainContext& context;
-  const RefineConfig& refine;
+  const config::RefineConfig& refine;
   c10::Device device;
   ShardPlan plan;
-  NetworkPtr generator, network;
+  models::NetworkPtr generator, network;
   Learner learner;
-  Target target;
-  Noise noise;
+  sampling::Target target;
+  tensor::Noise noise;
   LatentSource source;
-  Method kernel;
-  Loader loader;
+  sampling::Method kernel;
+  data::Loader loader;
   PersistentChains chains;
 
-  Refinement(const TrainContext& c, const NetworkPtr& g, const NetworkPtr& start)
+  Refinement(const TrainContext& c, const models::NetworkPtr& g, const models::NetworkPtr& start)
       : context(c),
         refine(c.config.train.ratio.refine),
         device(c.comm.topology().device),
@@ -45,28 +45,31 @@ struct Refinement {
         generator(g),
         network(copy_of(start)),
         learner(network, refine.adam, refine.steps, Average{refine.ema_decay}, plan, c.comm),
-        target(make_target([g](const at::Tensor& z, const at::Tensor& y) { return g->forward(z, y); },
-                           [r = network](const at::Tensor& x, const at::Tensor& y) { return r->forward(x, y); },
-                           c.config.model.latent_dim, device, prior_from_name(c.config.model.prior))),
+        target(
+            sampling::make_target([g](const at::Tensor& z, const at::Tensor& y) { return g->forward(z, y); },
+                                  [r = network](const at::Tensor& x, const at::Tensor& y) { return r->forward(x, y); },
+                                  c.config.model.latent_dim, device, sampling::prior_from_name(c.config.model.prior))),
         noise{c.config.seed ^ chain_key},
         source(latent_source(c.config, drawn_classes(c.config.model.classes, c.data), device)),
-        kernel(ula(UlaOptions{.steps = refine.chain_steps, .step_size = refine.step_size}, target, noise)),
+        kernel(sampling::ula(sampling::UlaOptions{.steps = refine.chain_steps, .step_size = refine.step_size}, target,
+                             noise)),
         loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
                {{}, c.config.data.loader_threads, c.config.data.lookahead}),
         chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,
                noise, device) {
-    freeze(*generator);
-    freeze(*network);
+    sampling::freeze(*generator);
+    sampling::freeze(*network);
   }
 
-  NetworkPtr copy_of(const NetworkPtr& start) const {
-    NetworkPtr copy = make_network(context.config.model, Role::ratio, sample_shape(context.data), context.config.seed);
+  models::NetworkPtr copy_of(const models::NetworkPtr& start) const {
+    models::NetworkPtr copy = models::make_network(context.config.model, models::Role::ratio,
+                                                   sample_shape(context.data), context.config.seed);
     copy->to(device);
-    load_state(*copy, state_of(*start), "ratio");
+    models::load_state(*copy, models::state_of(*start), "ratio");
     return copy;
   }
 
-  NetworkPtr averaged() const { return learner.averaged(copy_of(network)); }
+  models::NetworkPtr averaged() const { return learner.averaged(copy_of(network)); }
 
   // Samples of the model p_g e^r, in the coordinates of chains: where chains are now, after some steps; or prior draws, to
   // be weighted.
@@ -75,7 +78,7 @@ struct Refinement {
       return {noise.normal(shard, target.latent_dim, step, Stream::ratio_latent, device),
               source.labels(shard, step, Stream::ratio_latent)};
     learner.set_trainable(false);
-    Chains moving;
+    sampling::Chains moving;
     moving.ids = chains.turn(shard, step);
     moving.z = chains.take_up(moving.ids, step);
     moving.labels = source.labels(moving.ids, 0, Stream::prior);  // a chain keeps its label
@@ -86,15 +89,15 @@ struct Refinement {
   }
 
   std::vector<double> step(int64_t step) {
-    power_iteration(*network);
+    models::power_iteration(*network);
     const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
       const LabelledLatents z = negatives(shard, step);
       learner.set_trainable(true);
       at::Tensor made = target.decode(z.latents, z.labels);
-      if (context.data.images()) made = dequantise(quantise(made));  // as the reals are
-      const LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
+      if (context.data.images()) made = tensor::dequantise(tensor::quantise(made));  // as the reals are
+      const data::LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
       const at::Tensor real_labels = source.classes.conditional() ? batch.labels.to(device) : at::Tensor();
-      key_dropout(*network, noise.seed, step, shard.begin);
+      models::key_dropout(*network, noise.seed, step, shard.begin);
       const at::Tensor real_logits = network->forward(batch.input.to(device), real_labels);
       const at::Tensor chain_logits = network->forward(made, z.labels);
       const at::Tensor model_term = refine.chain_steps == 0 ? chain_logits.exp() : chain_logits;
@@ -110,14 +113,15 @@ struct Refinement {
 
 }  // namespace
 
-NetworkPtr refine_ratio(const TrainContext& context, const NetworkPtr& generator, const NetworkPtr& ratio) {
-  const Config& config = context.config;
+models::NetworkPtr refine_ratio(const TrainContext& context, const models::NetworkPtr& generator,
+                                const models::NetworkPtr& ratio) {
+  const config::Config& config = context.config;
   Refinement r(context, generator, ratio);
   Phase phase;
   phase.name = "refine";
   phase.checkpoint_prefix = "refined";
-  phase.key = fmt::format("generator: {:016x}\nratio: {:016x}\n{}", digest_of(*generator), digest_of(*ratio),
-                          refine_key(config, context.data.digest()));
+  phase.key = fmt::format("generator: {:016x}\nratio: {:016x}\n{}", models::digest_of(*generator),
+                          models::digest_of(*ratio), refine_key(config, context.data.digest()));
   phase.steps = r.refine.steps;
   phase.samples_per_step = r.refine.batch;
   phase.log_every = std::min<int64_t>(config.train.log_every, 20);
@@ -127,15 +131,15 @@ NetworkPtr refine_ratio(const TrainContext& context, const NetworkPtr& generator
   phase.step = [&](int64_t step) { return r.step(step); };
   phase.save = [&] {
     Checkpoint c;
-    c.tensors["generator"] = state_of(*generator);
-    c.tensors["ratio"] = state_of(*r.averaged());
-    c.tensors["ratio_weights"] = state_of(*r.network);
+    c.tensors["generator"] = models::state_of(*generator);
+    c.tensors["ratio"] = models::state_of(*r.averaged());
+    c.tensors["ratio_weights"] = models::state_of(*r.network);
     c.tensors["optimizer_ratio"] = r.learner.optimizer_state();
     c.tensors["chains"] = r.chains.state();
     return c;
   };
   phase.restore = [&](const Checkpoint& c, const std::string& source) {
-    load_state(*r.network, c.tensors.at("ratio_weights"), source + "/ratio_weights.safetensors");
+    models::load_state(*r.network, c.tensors.at("ratio_weights"), source + "/ratio_weights.safetensors");
     r.learner.load_optimizer_state(c.tensors.at("optimizer_ratio"), source + "/optimizer_ratio.safetensors");
     r.chains.load(c.tensors.at("chains"), source + "/chains.safetensors");
   };
@@ -145,9 +149,9 @@ NetworkPtr refine_ratio(const TrainContext& context, const NetworkPtr& generator
   else
     log::info("refining the ratio on weighted prior draws");
   run_phase(phase, context.checkpoints, of_later_phase(context.resume), context.log, context.comm);
-  NetworkPtr refined = r.averaged();
+  models::NetworkPtr refined = r.averaged();
   refined->eval();
   return refined;
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

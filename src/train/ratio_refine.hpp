@@ -10,10 +10,11 @@
 // (images).
 #include "train/gan_training.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 // **Collective.** Returns the refined network in eval mode (`ratio` itself is not changed). Checkpoints are folders
 // refined-NNNNNNNN; chains are part of them.
-NetworkPtr refine_ratio(const TrainContext& context, const NetworkPtr& generator, const NetworkPtr& ratio);
+models::NetworkPtr refine_ratio(const TrainContext& context, const models::NetworkPtr& generator,
+                                const models::NetworkPtr& ratio);
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -9,7 +9,7 @@
 #include "base/files.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 RunLog::RunLog(const fs::path& run_folder, bool root, bool tensorboard, std::function<void()> begin)
     : folder_(run_folder), root_(root), begin_(std::move(begin)) {
@@ -35,8 +35,8 @@ void RunLog::record(const std::string& phase, int64_t step, const std::vector<Na
 void RunLog::picture(const std::string& tag, int64_t step, const at::Tensor& images, const std::string& png) {
   if (!root_) return;
   const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(images.size(0)))));
-  const at::Tensor grid = image_grid(quantise(images.cpu()), columns);
-  const std::string bytes = encode_png(grid);
+  const at::Tensor grid = tensor::image_grid(tensor::quantise(images.cpu()), columns);
+  const std::string bytes = tensor::encode_png(grid);
   make_folder((folder_ / png).parent_path());
   write_file(folder_ / png, bytes);
   if (events_) events_->image(tag, bytes, grid.size(1), grid.size(2), grid.size(0), step);
@@ -50,4 +50,4 @@ void RunLog::resume(const std::string& phase, int64_t step) {
   if (events_ && step > 0) events_->restarted_at(step);
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

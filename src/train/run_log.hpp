@@ -12,7 +12,7 @@
 #include "base/event_file.hpp"
 #include "base/json_lines.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 struct NamedValue {
   std::string name;
@@ -42,4 +42,4 @@ class RunLog {
   std::unique_ptr<EventFile> events_;
 };
 
-}  // namespace ddls
+}  // namespace ddls::train

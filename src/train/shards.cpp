@@ -10,7 +10,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 constexpr int64_t least_shards = 4;
@@ -21,7 +21,7 @@ int64_t common_divisor(const std::vector<int64_t>& batches) {
 }
 
 // Of all phases, whether they are asked for or not: what is chosen stands in the run's config.yaml, which is checked alike.
-std::vector<int64_t> batches_of(const TrainConfig& train) {
+std::vector<int64_t> batches_of(const config::TrainConfig& train) {
   std::vector<int64_t> batches{train.batch, train.ratio.batch, train.ratio.refine.batch, train.classifier.batch};
   if (train.generator_batch > 0) batches.push_back(train.generator_batch);
   return batches;
@@ -47,8 +47,8 @@ int64_t choose_shards(const std::vector<int64_t>& batches, int64_t ranks) {
   return common;
 }
 
-void resolve_shards(Config& config, int64_t ranks, std::optional<int64_t> begun) {
-  if (config.train.shards != automatic_shards) return;
+void resolve_shards(config::Config& config, int64_t ranks, std::optional<int64_t> begun) {
+  if (config.train.shards != config::automatic_shards) return;
   const std::vector<int64_t> batches = batches_of(config.train);
   const bool goes_on = begun && *begun > 0 && common_divisor(batches) % *begun == 0;
   const int64_t chosen = choose_shards(batches, ranks);
@@ -83,4 +83,4 @@ std::optional<int64_t> shards_of_checkpoints(const fs::path& checkpoints) {
   return shards;
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

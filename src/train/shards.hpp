@@ -8,15 +8,15 @@
 
 #include "config/config.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 // The smallest number that cuts every batch evenly and is neither below 4 nor below `ranks`; the greatest there is where none is.
 int64_t choose_shards(const std::vector<int64_t>& batches, int64_t ranks);
 
 // Puts a number in place of `auto`, one that cuts the batches of all phases. `begun`: of the run's checkpoints. Says so in the log where it is another than 4.
-void resolve_shards(Config& config, int64_t ranks, std::optional<int64_t> begun = std::nullopt);
+void resolve_shards(config::Config& config, int64_t ranks, std::optional<int64_t> begun = std::nullopt);
 
 // What the phases of a run were trained with, as the newest of its checkpoints says; nothing where there is none.
 std::optional<int64_t> shards_of_checkpoints(const std::filesystem::path& checkpoints);
 
-}  // namespace ddls
+}  // namespace ddls::train

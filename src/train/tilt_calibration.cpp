@@ -14,19 +14,19 @@
 #include "train/quarters.hpp"
 #include "train/tilt_choice.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 struct NamedFeatures {
   std::vector<std::string> names;
-  std::vector<SampleFeatures> features;
+  std::vector<sampling::SampleFeatures> features;
 };
 
 // Those of the configuration, or what suits the data. **Collective**: the classifier may be trained for it.
-NamedFeatures features_for(const CalibrationTask& task, Communicator& comm) {
-  const SampleShape sample = task.held_out.shape();
+NamedFeatures features_for(const CalibrationTask& task, dist::Communicator& comm) {
+  const models::SampleShape sample = task.held_out.shape();
   NamedFeatures wanted{task.config.train.calibration.features, {}};
   if (wanted.names.empty()) {
     if (sample.size() != 3)
@@ -34,44 +34,45 @@ NamedFeatures features_for(const CalibrationTask& task, Communicator& comm) {
     else
       wanted.names = {"pixels", task.classifier ? "classifier" : "convolutions"};
   }
-  std::erase(wanted.names, class_slopes);
-  FeatureSource source{sample, task.target.device, task.config.seed};
+  std::erase(wanted.names, sampling::class_slopes);
+  sampling::FeatureSource source{sample, task.target.device, task.config.seed};
   const auto needs = [](const std::string& name) {
-    const FeatureKind* kind = feature_kind(name);
+    const sampling::FeatureKind* kind = sampling::feature_kind(name);
     return kind != nullptr && kind->needs_classifier;
   };
   if (std::any_of(wanted.names.begin(), wanted.names.end(), needs)) {
     if (!task.classifier)
-      all_fail(Exit::config,
-               "train.calibration.features: a classifier needs labels, and a run of its own; choose pixels, "
-               "convolutions, or a TorchScript file");
+      dist::all_fail(Exit::config,
+                     "train.calibration.features: a classifier needs labels, and a run of its own; choose pixels, "
+                     "convolutions, or a TorchScript file");
     source.classifier = task.classifier();
   }
   comm.together([&] {
-    for (const std::string& name : wanted.names) wanted.features.push_back(make_sample_features(name, source));
+    for (const std::string& name : wanted.names)
+      wanted.features.push_back(sampling::make_sample_features(name, source));
   });
   return wanted;
 }
 
 // Principal components of one kind among the reals that fit, in units of their deviation.
-FeatureComponents standard_components(const at::Tensor& rows, int64_t most) {
+sampling::FeatureComponents standard_components(const at::Tensor& rows, int64_t most) {
   if (!at::isfinite(rows).all().item<bool>())
     fail(Exit::data, "calibration: features of reals that are not finite numbers");
-  FeatureComponents components = principal_components_of_many(rows, most);
+  sampling::FeatureComponents components = sampling::principal_components_of_many(rows, most);
   components.directions = components.directions / components.of(rows).to(at::kDouble).std(0).to(at::kFloat);
   return components;
 }
 
 // The same on every rank.
-std::vector<TiltTerms> terms_of(const CalibrationTask& task, const HeldOutTask& measured, const NamedFeatures& named,
-                                Communicator& comm) {
-  const CalibrationConfig& config = task.config.train.calibration;
-  std::vector<TiltTerms> all;
+std::vector<sampling::TiltTerms> terms_of(const CalibrationTask& task, const HeldOutTask& measured,
+                                          const NamedFeatures& named, dist::Communicator& comm) {
+  const config::CalibrationConfig& config = task.config.train.calibration;
+  std::vector<sampling::TiltTerms> all;
   for (size_t i = 0; i < named.features.size(); ++i) {
-    const SampleFeatures& features = named.features[i];
+    const sampling::SampleFeatures& features = named.features[i];
     const Measure raw = [&](const at::Tensor& samples, const at::Tensor&) { return features.of(samples); };
     const at::Tensor rows = measure_reals(measured, raw, {0, quarters_of(task.held_out.size()).fit}, comm);
-    FeatureComponents components;
+    sampling::FeatureComponents components;
     at::Tensor sizes = at::zeros({2}, at::kLong);
     comm.on_root([&] {
       components = standard_components(rows, config.components);
@@ -85,7 +86,7 @@ std::vector<TiltTerms> terms_of(const CalibrationTask& task, const HeldOutTask& 
     comm.broadcast(components.mean);
     comm.broadcast(components.directions);
     const c10::Device device = task.target.device;
-    const FeatureKind* kind = feature_kind(named.names[i]);
+    const sampling::FeatureKind* kind = sampling::feature_kind(named.names[i]);
     const bool correlated = kind == nullptr || kind->correlated;  // a file is a network
     all.push_back({{components.mean.to(device), components.directions.to(device)}, correlated ? config.products : 0});
   }
@@ -93,7 +94,8 @@ std::vector<TiltTerms> terms_of(const CalibrationTask& task, const HeldOutTask& 
 }
 
 // Score and columns of every part, and the class last where there are classes.
-Measure measure_of(const CalibrationTask& task, const NamedFeatures& named, const std::vector<TiltTerms>& terms) {
+Measure measure_of(const CalibrationTask& task, const NamedFeatures& named,
+                   const std::vector<sampling::TiltTerms>& terms) {
   return [&task, &named, &terms](const at::Tensor& samples, const at::Tensor& labels) {
     std::vector<at::Tensor> columns{task.target.score_by(samples, labels).to(at::kFloat).unsqueeze(1)};
     for (size_t i = 0; i < terms.size(); ++i) columns.push_back(terms[i].of(named.features[i].of(samples)));
@@ -102,7 +104,7 @@ Measure measure_of(const CalibrationTask& task, const NamedFeatures& named, cons
   };
 }
 
-LabelledRows labelled(const at::Tensor& rows, bool classes) {
+sampling::LabelledRows labelled(const at::Tensor& rows, bool classes) {
   const at::Tensor wide = rows.to(at::kDouble);
   if (!at::isfinite(wide).all().item<bool>())
     fail(Exit::data, "calibration: some held-out scores or features are not finite numbers");
@@ -110,24 +112,25 @@ LabelledRows labelled(const at::Tensor& rows, bool classes) {
   return {wide.narrow(1, 0, wide.size(1) - 1).contiguous(), wide.select(1, -1).to(at::kLong)};
 }
 
-TiltColumns columns_of(const CalibrationTask& task, const std::vector<TiltTerms>& terms) {
+TiltColumns columns_of(const CalibrationTask& task, const std::vector<sampling::TiltTerms>& terms) {
   TiltColumns columns;
-  for (const TiltTerms& part : terms) columns.parts.push_back(part.columns());
+  for (const sampling::TiltTerms& part : terms) columns.parts.push_back(part.columns());
   const auto& wanted = task.config.train.calibration.features;
   columns.class_slopes =
-      task.config.model.classes > 0 && std::find(wanted.begin(), wanted.end(), class_slopes) != wanted.end();
+      task.config.model.classes > 0 && std::find(wanted.begin(), wanted.end(), sampling::class_slopes) != wanted.end();
   return columns;
 }
 
-Json worth_json(const LogRatios& real, const LogRatios& pool, uint64_t seed) {
-  const Interval nats = nats_gained(real, pool, seed);
-  const PoolWorth worth = pool_worth(pool);
+Json worth_json(const sampling::LogRatios& real, const sampling::LogRatios& pool, uint64_t seed) {
+  const sampling::Interval nats = sampling::nats_gained(real, pool, seed);
+  const sampling::PoolWorth worth = sampling::pool_worth(pool);
   return {{"nats", nats.mean}, {"nats_low", nats.low}, {"nats_high", nats.high}, {"ess", worth.ess_fraction}};
 }
 
 Json reported(const Reported& r, uint64_t seed) {
   const int64_t n = std::min(r.real.values.numel(), r.pool.values.numel());
-  const Reliability reliability = reliability_of(r.real.values.narrow(0, 0, n), r.pool.values.narrow(0, 0, n));
+  const sampling::Reliability reliability =
+      sampling::reliability_of(r.real.values.narrow(0, 0, n), r.pool.values.narrow(0, 0, n));
   Json json{{"cross_entropy", reliability.cross_entropy},
             {"brier", reliability.brier},
             {"ece", reliability.ece},
@@ -136,19 +139,21 @@ Json reported(const Reported& r, uint64_t seed) {
   return json;
 }
 
-Tilt tilt_from(const TiltChoice& choice, const NamedFeatures& named, const std::vector<TiltTerms>& terms,
-               std::vector<SampleFeatures>& kept) {
-  Tilt tilt{choice.slopes, choice.offsets, {}};
+sampling::Tilt tilt_from(const TiltChoice& choice, const NamedFeatures& named,
+                         const std::vector<sampling::TiltTerms>& terms, std::vector<sampling::SampleFeatures>& kept) {
+  sampling::Tilt tilt{choice.slopes, choice.offsets, {}};
   for (size_t i = 0; i < named.names.size(); ++i) {
     if (!choice.parts[i].defined()) continue;
     const at::Tensor& w = choice.parts[i];
-    tilt.parts.push_back({named.names[i], terms[i].components, tilt_bound, terms[i].linear(w), terms[i].quadratic(w)});
+    tilt.parts.push_back(
+        {named.names[i], terms[i].components, sampling::tilt_bound, terms[i].linear(w), terms[i].quadratic(w)});
     kept.push_back(named.features[i]);
   }
   return tilt;
 }
 
-Json features_record(const NamedFeatures& named, const std::vector<TiltTerms>& terms, const TiltChoice& choice) {
+Json features_record(const NamedFeatures& named, const std::vector<sampling::TiltTerms>& terms,
+                     const TiltChoice& choice) {
   Json list = Json::array();
   for (size_t i = 0; i < named.names.size(); ++i) {
     Json one{{"name", named.names[i]},
@@ -163,8 +168,8 @@ Json features_record(const NamedFeatures& named, const std::vector<TiltTerms>& t
 }
 
 Calibration calibration_from(const CalibrationTask& task, const TiltChoice& choice, const NamedFeatures& named,
-                             const std::vector<TiltTerms>& terms) {
-  const CalibrationConfig& config = task.config.train.calibration;
+                             const std::vector<sampling::TiltTerms>& terms) {
+  const config::CalibrationConfig& config = task.config.train.calibration;
   Calibration calibration{{{"method", config.method}}, {}};
   Json& record = calibration.record;
   if (config.method == "temperature") {
@@ -172,9 +177,9 @@ Calibration calibration_from(const CalibrationTask& task, const TiltChoice& choi
     record.update({{"alpha", alpha}, {"beta", beta}});
     calibration.tensors = {{"alpha", at::full({1}, alpha, at::kDouble)}, {"beta", at::full({1}, beta, at::kDouble)}};
   } else {
-    std::vector<SampleFeatures> kept;
-    const Tilt tilt = tilt_from(choice, named, terms, kept);
-    calibration.tensors = tensors_of(tilt, kept);
+    std::vector<sampling::SampleFeatures> kept;
+    const sampling::Tilt tilt = tilt_from(choice, named, terms, kept);
+    calibration.tensors = sampling::tensors_of(tilt, kept);
     record["alpha"] = choice.slopes.mean().item<double>();
     record["ridge"] = choice.ridge;
     record["feature_kinds"] = features_record(named, terms, choice);
@@ -205,12 +210,12 @@ void tell(const Json& record) {
 
 }  // namespace
 
-Calibration fit_by_likelihood(const CalibrationTask& task, Communicator& comm) {
-  const CalibrationConfig& config = task.config.train.calibration;
+Calibration fit_by_likelihood(const CalibrationTask& task, dist::Communicator& comm) {
+  const config::CalibrationConfig& config = task.config.train.calibration;
   const HeldOutTask measured{task.target, task.held_out, task.config, task.as_trained};
   NamedFeatures named;
   if (config.method == "tilt") named = features_for(task, comm);
-  const std::vector<TiltTerms> terms = terms_of(task, measured, named, comm);
+  const std::vector<sampling::TiltTerms> terms = terms_of(task, measured, named, comm);
   const Measure measure = measure_of(task, named, terms);
   const at::Tensor real = measure_reals(measured, measure, {0, task.held_out.size()}, comm),
                    pool = measure_draws(measured, measure, config.pool, comm);
@@ -228,23 +233,24 @@ Calibration fit_by_likelihood(const CalibrationTask& task, Communicator& comm) {
   return calibration;
 }
 
-RatioCorrection correction_of(const Calibration& calibration, const SampleShape& sample, c10::Device device) {
+sampling::RatioCorrection correction_of(const Calibration& calibration, const models::SampleShape& sample,
+                                        c10::Device device) {
   std::vector<std::string> names;
-  std::vector<SampleFeatures> features;
+  std::vector<sampling::SampleFeatures> features;
   for (const Json& entry : calibration.record.at("feature_kinds")) {
     if (!entry.at("used").get<bool>()) continue;
-    const NamedTensors kept = kept_features(calibration.tensors, names.size());
+    const tensor::NamedTensors kept = sampling::kept_features(calibration.tensors, names.size());
     names.push_back(entry.at("name").get<std::string>());
-    FeatureSource source{sample, device, 0};
+    sampling::FeatureSource source{sample, device, 0};
     source.kept = &kept;
-    features.push_back(make_sample_features(names.back(), source));
+    features.push_back(sampling::make_sample_features(names.back(), source));
     if (features.back().fingerprint != entry.value("sha256", ""))
       fail(Exit::data,
            "{}: another file than that whose features the energy was fitted to; put that back, or run "
            "'ddls_dist train' again",
            names.back());
   }
-  return correction_of(tilt_of(calibration.tensors, names), features, device);
+  return sampling::correction_of(sampling::tilt_of(calibration.tensors, names), features, device);
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

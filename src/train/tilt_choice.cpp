@@ -10,7 +10,7 @@
 #include "tensor/single_thread.hpp"
 #include "train/quarters.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 // From columns as measured to phi: mean 0 and deviation 1 over the reals that fit (the score's smaller, where the ridge is to weigh more
@@ -24,7 +24,7 @@ struct Design {
     per_deviation = at::where(deviation > 1e-12, deviation.reciprocal(), at::zeros_like(deviation));
     per_deviation[0] /= std::sqrt(score_ridge);  // a column s times smaller has a weight s times larger
   }
-  LabelledRows of(const LabelledRows& raw) const {
+  sampling::LabelledRows of(const sampling::LabelledRows& raw) const {
     at::Tensor phi = (raw.phi - mean) * per_deviation;
     if (classes > 0)
       phi = at::cat({phi, phi.select(1, 0).unsqueeze(1) * at::one_hot(raw.classes, classes).to(at::kDouble)}, 1);
@@ -32,11 +32,14 @@ struct Design {
   }
 };
 
-LogRatios ratios(const LabelledRows& rows, const at::Tensor& w) { return {at::mv(rows.phi, w), rows.classes}; }
+sampling::LogRatios ratios(const sampling::LabelledRows& rows, const at::Tensor& w) {
+  return {at::mv(rows.phi, w), rows.classes};
+}
 
-TiltCandidate judged(const LabelledRows& real, const LabelledRows& pool, const at::Tensor& w, double ridge) {
-  const LogRatios of_pool = ratios(pool, w);
-  return {ridge, nats(ratios(real, w), of_pool), pool_worth(of_pool).ess_fraction};
+TiltCandidate judged(const sampling::LabelledRows& real, const sampling::LabelledRows& pool, const at::Tensor& w,
+                     double ridge) {
+  const sampling::LogRatios of_pool = ratios(pool, w);
+  return {ridge, sampling::nats(ratios(real, w), of_pool), sampling::pool_worth(of_pool).ess_fraction};
 }
 
 struct Candidate {
@@ -47,7 +50,7 @@ struct Candidate {
 // Fits on one part of the rows and judges on another, with some of the columns.
 class Search {
  public:
-  Search(const LabelledRows& real, const LabelledRows& pool, at::Tensor columns, double floor)
+  Search(const sampling::LabelledRows& real, const sampling::LabelledRows& pool, at::Tensor columns, double floor)
       : columns_(std::move(columns)),
         split_real_(quarters_of(real.phi.size(0))),
         split_pool_(quarters_of(pool.phi.size(0))),
@@ -96,19 +99,21 @@ class Search {
 
   // The same fit on the rows that chose, too.
   at::Tensor refitted(const Candidate& c) const {
-    const TiltProblem all(real_.rows(0, split_real_.fit + split_real_.choose),
-                          pool_.rows(0, split_pool_.fit + split_pool_.choose));
+    const sampling::TiltProblem all(real_.rows(0, split_real_.fit + split_real_.choose),
+                                    pool_.rows(0, split_pool_.fit + split_pool_.choose));
     return all.minimum(c.judged.ridge, c.w);
   }
   const at::Tensor& columns() const { return columns_; }
 
  private:
-  LabelledRows chosen(const LabelledRows& rows) const { return {rows.phi.index_select(1, columns_), rows.classes}; }
+  sampling::LabelledRows chosen(const sampling::LabelledRows& rows) const {
+    return {rows.phi.index_select(1, columns_), rows.classes};
+  }
 
   at::Tensor columns_;
   Quarters split_real_, split_pool_;
-  LabelledRows real_, pool_;
-  TiltProblem problem_;
+  sampling::LabelledRows real_, pool_;
+  sampling::TiltProblem problem_;
   double floor_;
 };
 
@@ -126,9 +131,9 @@ at::Tensor columns_with(const TiltColumns& columns, const std::vector<bool>& use
 }
 
 // Last quarters.
-Reported reported(const LabelledRows& real, const LabelledRows& pool,
-                  const std::function<LogRatios(const LabelledRows&)>& r) {
-  const auto last = [](const LabelledRows& rows) {
+Reported reported(const sampling::LabelledRows& real, const sampling::LabelledRows& pool,
+                  const std::function<sampling::LogRatios(const sampling::LabelledRows&)>& r) {
+  const auto last = [](const sampling::LabelledRows& rows) {
     const Quarters s = quarters_of(rows.phi.size(0));
     return rows.rows(s.fit + s.choose, s.report);
   };
@@ -137,7 +142,7 @@ Reported reported(const LabelledRows& real, const LabelledRows& pool,
 
 // r = slope_y d + parts + offset_y in the units of the columns as measured, from weights of phi; log Z = 0 over the whole pool.
 void unscale(TiltChoice& choice, const at::Tensor& w, const Design& design, const TiltColumns& columns,
-             const std::vector<bool>& used, const LabelledRows& pool) {
+             const std::vector<bool>& used, const sampling::LabelledRows& pool) {
   const int64_t measured = design.mean.numel();
   const at::Tensor raw = w.narrow(0, 0, measured) * design.per_deviation;
   choice.slopes = raw.narrow(0, 0, 1).clone();
@@ -150,26 +155,26 @@ void unscale(TiltChoice& choice, const at::Tensor& w, const Design& design, cons
   }
   const int64_t classes = pool.classes.defined() ? std::max(pool.classes.max().item<int64_t>() + 1, design.classes) : 1;
   choice.offsets = at::zeros({classes}, at::kDouble);
-  const at::Tensor log_z = log_means(log_ratios(choice, pool), classes);
+  const at::Tensor log_z = sampling::log_means(log_ratios(choice, pool), classes);
   choice.offsets = at::where(at::isfinite(log_z), -log_z, choice.offsets);  // a class without draws
 }
 
-void report_on_last(TiltChoice& choice, const LabelledRows& real, const LabelledRows& pool) {
-  const auto sizes = [](const LabelledRows& rows) {
+void report_on_last(TiltChoice& choice, const sampling::LabelledRows& real, const sampling::LabelledRows& pool) {
+  const auto sizes = [](const sampling::LabelledRows& rows) {
     const Quarters s = quarters_of(rows.phi.size(0));
     return TiltChoice::Sizes{s.fit + s.choose, s.report};
   };
   choice.reals = sizes(real);
   choice.pool = sizes(pool);
-  choice.before = reported(real, pool, [](const LabelledRows& rows) {
-    return LogRatios{rows.phi.select(1, 0).contiguous(), rows.classes};
+  choice.before = reported(real, pool, [](const sampling::LabelledRows& rows) {
+    return sampling::LogRatios{rows.phi.select(1, 0).contiguous(), rows.classes};
   });
-  choice.after = reported(real, pool, [&](const LabelledRows& rows) { return log_ratios(choice, rows); });
+  choice.after = reported(real, pool, [&](const sampling::LabelledRows& rows) { return log_ratios(choice, rows); });
 }
 
 }  // namespace
 
-LogRatios log_ratios(const TiltChoice& choice, const LabelledRows& rows) {
+sampling::LogRatios log_ratios(const TiltChoice& choice, const sampling::LabelledRows& rows) {
   const auto of_class = [&](const at::Tensor& values) {
     return values.numel() > 1 ? values.index_select(0, rows.classes) : values;
   };
@@ -183,13 +188,13 @@ LogRatios log_ratios(const TiltChoice& choice, const LabelledRows& rows) {
   return {r, rows.classes};
 }
 
-TiltChoice choose_tilt(const LabelledRows& real, const LabelledRows& pool, const TiltColumns& columns,
-                       const CalibrationConfig& config) {
-  const SingleThread single;
+TiltChoice choose_tilt(const sampling::LabelledRows& real, const sampling::LabelledRows& pool,
+                       const TiltColumns& columns, const config::CalibrationConfig& config) {
+  const tensor::SingleThread single;
   const int64_t classes =
       columns.class_slopes ? 1 + std::max(real.classes.max().item<int64_t>(), pool.classes.max().item<int64_t>()) : 0;
   const Design design(real.phi.narrow(0, 0, quarters_of(real.phi.size(0)).fit), classes, config.score_ridge);
-  const LabelledRows phi_real = design.of(real), phi_pool = design.of(pool);
+  const sampling::LabelledRows phi_real = design.of(real), phi_pool = design.of(pool);
   const int64_t all = phi_real.phi.size(1);
   const auto search_with = [&](const std::vector<bool>& used) {
     return Search(phi_real, phi_pool, columns_with(columns, used, all), config.ess_floor);
@@ -231,17 +236,17 @@ TiltChoice choose_tilt(const LabelledRows& real, const LabelledRows& pool, const
   return choice;
 }
 
-TiltChoice choose_temperature(const LabelledRows& all_real, const LabelledRows& all_pool,
-                              const CalibrationConfig& config) {
-  const SingleThread single;
+TiltChoice choose_temperature(const sampling::LabelledRows& all_real, const sampling::LabelledRows& all_pool,
+                              const config::CalibrationConfig& config) {
+  const tensor::SingleThread single;
   // Where every real scores above the whole pool the likelihood has no maximum of its own; the floor will set the slope.
   constexpr double least_ridge = 1e-6;
-  const auto scores = [](const LabelledRows& rows) {
-    return LabelledRows{rows.phi.narrow(1, 0, 1).contiguous(), rows.classes};
+  const auto scores = [](const sampling::LabelledRows& rows) {
+    return sampling::LabelledRows{rows.phi.narrow(1, 0, 1).contiguous(), rows.classes};
   };
-  const LabelledRows real = scores(all_real), pool = scores(all_pool);
+  const sampling::LabelledRows real = scores(all_real), pool = scores(all_pool);
   const Design design(real.phi.narrow(0, 0, quarters_of(real.phi.size(0)).fit), 0);
-  const LabelledRows phi_real = design.of(real), phi_pool = design.of(pool);
+  const sampling::LabelledRows phi_real = design.of(real), phi_pool = design.of(pool);
   const Search search(phi_real, phi_pool, at::zeros({1}, at::kLong), config.ess_floor);
   at::Tensor w = search.refitted(search.at(least_ridge));
   if (!(w[0].item<double>() > 0))
@@ -251,9 +256,11 @@ TiltChoice choose_temperature(const LabelledRows& all_real, const LabelledRows& 
          "guide a sampler: train it longer, or fit a ratio with train.ratio.steps",
          w[0].item<double>());
   const Quarters split = quarters_of(pool.phi.size(0));
-  const LabelledRows seen = phi_pool.rows(0, split.fit + split.choose);
+  const sampling::LabelledRows seen = phi_pool.rows(0, split.fit + split.choose);
   double low = 0, high = 1;  // share of w that keeps the floor
-  const auto keeps = [&](double share) { return pool_worth(ratios(seen, w * share)).ess_fraction >= config.ess_floor; };
+  const auto keeps = [&](double share) {
+    return sampling::pool_worth(ratios(seen, w * share)).ess_fraction >= config.ess_floor;
+  };
   if (!keeps(1)) {
     for (int i = 0; i < 60; ++i) (keeps((low + high) / 2) ? low : high) = (low + high) / 2;
     w = w * low;
@@ -264,4 +271,4 @@ TiltChoice choose_temperature(const LabelledRows& all_real, const LabelledRows& 
   return choice;
 }
 
-}  // namespace ddls
+}  // namespace ddls::train

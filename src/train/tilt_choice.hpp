@@ -7,7 +7,7 @@
 #include "ddls/calibration/tilt_fit.hpp"
 #include "ddls/worth.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
 // What the columns of phi are: the score first, then those of each part.
 struct TiltColumns {
@@ -20,7 +20,7 @@ struct TiltCandidate {
 };
 
 struct Reported {
-  LogRatios real, pool;  // of rows that neither fitted nor chose
+  sampling::LogRatios real, pool;  // of rows that neither fitted nor chose
 };
 
 struct TiltChoice {
@@ -37,11 +37,12 @@ struct TiltChoice {
 };
 
 // r of rows as measured (the score first, then the columns of each part).
-LogRatios log_ratios(const TiltChoice& choice, const LabelledRows& rows);
+sampling::LogRatios log_ratios(const TiltChoice& choice, const sampling::LabelledRows& rows);
 
-TiltChoice choose_tilt(const LabelledRows& real, const LabelledRows& pool, const TiltColumns& columns,
-                       const CalibrationConfig& config);
+TiltChoice choose_tilt(const sampling::LabelledRows& real, const sampling::LabelledRows& pool,
+                       const TiltColumns& columns, const config::CalibrationConfig& config);
 // r = s d, by likelihood; s is lowered where the floor asks for it. Throws Error(data): reals do not score higher than fakes.
-TiltChoice choose_temperature(const LabelledRows& real, const LabelledRows& pool, const CalibrationConfig& config);
+TiltChoice choose_temperature(const sampling::LabelledRows& real, const sampling::LabelledRows& pool,
+                              const config::CalibrationConfig& config);
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -6,11 +6,11 @@
 
 #include "config/config.hpp"
 
-namespace ddls {
+namespace ddls::train {
 
-std::string gan_key(const Config& config, uint64_t data_digest);
-std::string ratio_key(const Config& config, uint64_t data_digest);   // the generator's digest stands beside it
-std::string refine_key(const Config& config, uint64_t data_digest);  // likewise, with the ratio's
-std::string classifier_key(const Config& config, uint64_t data_digest);
+std::string gan_key(const config::Config& config, uint64_t data_digest);
+std::string ratio_key(const config::Config& config, uint64_t data_digest);   // the generator's digest stands beside it
+std::string refine_key(const config::Config& config, uint64_t data_digest);  // likewise, with the ratio's
+std::string classifier_key(const config::Config& config, uint64_t data_digest);
 
-}  // namespace ddls
+}  // namespace ddls::train

@@ -15,6 +15,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                            state.size(), sha256(state));
   fuzz::put("manifest.json", manifest);
   fuzz::put("state.json", state);
-  fuzz::refuses_or_reads([&] { read_checkpoint(fuzz::scratch()); });
+  fuzz::refuses_or_reads([&] { train::read_checkpoint(fuzz::scratch()); });
   return 0;
 }

@@ -3,7 +3,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto file = ddls::fuzz::put("a.idx", ddls::fuzz::view(data, size));
-  ddls::fuzz::refuses_or_reads([&] { ddls::read_idx_images(file); });
-  ddls::fuzz::refuses_or_reads([&] { ddls::read_idx_labels(file); });
+  ddls::fuzz::refuses_or_reads([&] { ddls::data::read_idx_images(file); });
+  ddls::fuzz::refuses_or_reads([&] { ddls::data::read_idx_labels(file); });
   return 0;
 }

@@ -11,6 +11,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     overrides.emplace_back(all.substr(at, end - at));
   }
   fuzz::scratch();
-  fuzz::refuses_or_reads([&] { to_yaml(load_config("", overrides, {})); });
+  fuzz::refuses_or_reads([&] { config::to_yaml(config::load_config("", overrides, {})); });
   return 0;
 }

@@ -12,6 +12,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (drop_records_after(lines, "gan", 5) != 0) std::abort();
   });
   fuzz::put("a.json", all);
-  fuzz::refuses_or_reads([&] { read_provenance(fuzz::scratch() / "a.npz"); });
+  fuzz::refuses_or_reads([&] { metrics::read_provenance(fuzz::scratch() / "a.npz"); });
   return 0;
 }

@@ -14,6 +14,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   length = std::min(length, static_cast<uint32_t>(all.size()));
   const auto file = fuzz::put("s.npz", all.substr(0, length));
   fuzz::put("s.json", all.substr(length));
-  fuzz::refuses_or_reads([&] { read_statistics(file); });
+  fuzz::refuses_or_reads([&] { metrics::read_statistics(file); });
   return 0;
 }

@@ -9,12 +9,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const auto path = fuzz::put("a.tar", fuzz::view(data + 1, size - 1));
   fuzz::refuses_or_reads([&] {
-    std::vector<std::unique_ptr<TarFile>> files;
-    files.push_back(std::make_unique<TarFile>(path, (data[0] & 4) != 0));
-    const TarIndex index = read_tar_index(*files[0]);
-    const LabelledImages found =
-        label_images(files, {index}, (data[0] & 2) != 0 ? "train" : "", /*skip_damaged=*/(data[0] & 1) != 0);
-    for (const TarImage& image : found.images)
+    std::vector<std::unique_ptr<data::TarFile>> files;
+    files.push_back(std::make_unique<data::TarFile>(path, (data[0] & 4) != 0));
+    const data::TarIndex index = data::read_tar_index(*files[0]);
+    const data::LabelledImages found =
+        data::label_images(files, {index}, (data[0] & 2) != 0 ? "train" : "", /*skip_damaged=*/(data[0] & 1) != 0);
+    for (const data::TarImage& image : found.images)
       if (files[0]->read(image.offset, image.size).size() != image.size) std::abort();
   });
   return 0;

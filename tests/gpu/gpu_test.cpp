@@ -26,10 +26,10 @@ namespace {
 class Gpu : public testing::Test {
  protected:
   void SetUp() override {
-    const cuda::Devices devices = cuda::devices();
+    const device::Devices devices = device::devices();
     if (world().any(devices.count == 0)) GTEST_SKIP() << "no GPU: " << devices.problem;
-    topology_ = find_topology(MPI_COMM_WORLD, "cuda");
-    comm_ = std::make_unique<Communicator>(MPI_COMM_WORLD, topology_, 60);
+    topology_ = dist::find_topology(MPI_COMM_WORLD, "cuda");
+    comm_ = std::make_unique<dist::Communicator>(MPI_COMM_WORLD, topology_, 60);
   }
   at::TensorOptions on_gpu(at::ScalarType type) const {
     return at::TensorOptions().device(topology_.device).dtype(type);
@@ -39,8 +39,8 @@ class Gpu : public testing::Test {
     return (at::arange(numel, on_gpu(at::kLong)) % 7 * scale).to(type);
   }
 
-  Topology topology_;
-  std::unique_ptr<Communicator> comm_;
+  dist::Topology topology_;
+  std::unique_ptr<dist::Communicator> comm_;
 };
 
 void expect_equal(const at::Tensor& got, const at::Tensor& wanted, const std::string& what) {
@@ -49,19 +49,20 @@ void expect_equal(const at::Tensor& got, const at::Tensor& wanted, const std::st
 }
 
 TEST_F(Gpu, TransportIsNcclUnlessRanksShareAGpu) {
-  const bool share = topology_.ranks > 1 && cuda::devices().count < topology_.local_ranks;
-  EXPECT_EQ(topology_.transport, cuda::built_with_toolkit() && !share ? Transport::nccl : Transport::staged);
+  const bool share = topology_.ranks > 1 && device::devices().count < topology_.local_ranks;
+  EXPECT_EQ(topology_.transport,
+            device::built_with_toolkit() && !share ? dist::Transport::nccl : dist::Transport::staged);
 }
 
 // One rank needs no NCCL, but this is where it can be seen to start, and to end, on a machine of one GPU.
 TEST_F(Gpu, NcclOfOneRankStartsAndEnds) {
-  if (!cuda::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  if (!device::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
   if (comm_->ranks() > 1) GTEST_SKIP() << "for one rank";
   for (int repeat = 0; repeat < 2; ++repeat) {
-    DeviceCollectives nccl =
-        connect_nccl(nccl_unique_id(), 0, 1, topology_.device.index(), 60, [](uint64_t) { return std::string(); });
+    dist::DeviceCollectives nccl = dist::connect_nccl(dist::nccl_unique_id(), 0, 1, topology_.device.index(), 60,
+                                                      [](uint64_t) { return std::string(); });
     at::Tensor tensor = ramp(1000, at::kFloat, 3);
-    nccl.all_reduce(tensor, Reduce::sum, 1).wait();
+    nccl.all_reduce(tensor, dist::Reduce::sum, 1).wait();
     nccl.broadcast(tensor, 0, 2).wait();
     expect_equal(tensor, ramp(1000, at::kFloat, 3), "one rank");
   }
@@ -69,8 +70,8 @@ TEST_F(Gpu, NcclOfOneRankStartsAndEnds) {
 
 // A function that copies to the host cannot be recorded: the error says so, and work on the GPU goes on.
 TEST_F(Gpu, AFailedRecordingEnds) {
-  if (!cuda::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
-  cuda::CudaGraph graph([](const cuda::CudaGraph::Tensors& in) -> cuda::CudaGraph::Tensors {
+  if (!device::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  device::CudaGraph graph([](const device::CudaGraph::Tensors& in) -> device::CudaGraph::Tensors {
     return {in[0] * in[0].sum().item<double>()};
   });
   const at::Tensor ones = at::ones({8}, on_gpu(at::kFloat));
@@ -93,10 +94,10 @@ TEST_F(Gpu, AllReduceIsExact) {
       comm_->all_reduce(sum);
       expect_equal(sum, ramp(numel, type, total), "sum " + what);
       at::Tensor least = ramp(numel, type, mine);
-      comm_->all_reduce(least, Reduce::min);
+      comm_->all_reduce(least, dist::Reduce::min);
       expect_equal(least, ramp(numel, type, 1), "min " + what);
       at::Tensor most = ramp(numel, type, mine);
-      comm_->all_reduce_async(most, Reduce::max).wait();
+      comm_->all_reduce_async(most, dist::Reduce::max).wait();
       expect_equal(most, ramp(numel, type, ranks), "max " + what);
     }
   }
@@ -105,12 +106,12 @@ TEST_F(Gpu, AllReduceIsExact) {
 TEST_F(Gpu, ManyReductionsUnderWayAtOnce) {
   const int64_t ranks = comm_->ranks();
   std::vector<at::Tensor> tensors;
-  std::vector<Pending> pending;
+  std::vector<dist::Pending> pending;
   for (int64_t i = 0; i < 32; ++i) {
     tensors.push_back(at::full({1 << 16}, static_cast<double>(i + comm_->rank()), on_gpu(at::kFloat)));
     pending.push_back(comm_->all_reduce_async(tensors.back()));
   }
-  for (Pending& p : pending) p.wait();
+  for (dist::Pending& p : pending) p.wait();
   for (int64_t i = 0; i < 32; ++i) {
     const auto wanted = static_cast<double>(i * ranks + ranks * (ranks - 1) / 2);
     expect_equal(tensors[static_cast<size_t>(i)], at::full({1 << 16}, wanted, on_gpu(at::kFloat)), std::to_string(i));
@@ -131,7 +132,7 @@ TEST_F(Gpu, BroadcastAndGatherRows) {
 }
 
 TEST_F(Gpu, NoiseIsTheCpus) {
-  const Noise noise{0x123456789ABCDEFULL};
+  const tensor::Noise noise{0x123456789ABCDEFULL};
   for (const int64_t dim : {1, 2, 5, 128}) {
     const IdRange ids{(int64_t{1} << 32) - 3, (int64_t{1} << 32) + 40};
     const int64_t step = (int64_t{1} << 33) + 7;
@@ -153,26 +154,27 @@ TEST_F(Gpu, NoiseIsTheCpus) {
 
 // Two methods with labels, blocks of two sizes in turn, so that both recordings are used again.
 TEST_F(Gpu, ChainsOfACudaGraphAreThoseOfLaunchedKernels) {
-  if (!cuda::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
-  ModelConfig model;
+  if (!device::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  config::ModelConfig model;
   model.architecture = "sn_resnet";
   model.latent_dim = 16;
   model.classes = 3;
   model.generator_widths = model.discriminator_widths = {32, 32};
-  const SampleShape image{3, 16, 16};
-  const NetworkPtr generator = make_network(model, Role::generator, image, 1);
-  const NetworkPtr discriminator = make_network(model, Role::discriminator, image, 1);
+  const models::SampleShape image{3, 16, 16};
+  const models::NetworkPtr generator = models::make_network(model, models::Role::generator, image, 1);
+  const models::NetworkPtr discriminator = models::make_network(model, models::Role::discriminator, image, 1);
   generator->to(topology_.device);
   discriminator->to(topology_.device);
-  Target eager = make_target(generator, discriminator, model.latent_dim, topology_.device);
+  sampling::Target eager = sampling::make_target(generator, discriminator, model.latent_dim, topology_.device);
   eager.labels_of = [](IdRange ids) { return at::arange(ids.begin, ids.end, at::kLong) % 3; };
-  const Target replayed = graphed(eager);
-  const Noise noise{3};
-  const SampleConfig config = test::sample_config({"ddls.steps=20", "mala.steps=20", "mala.step_sizes=[0.05]"});
+  const sampling::Target replayed = sampling::graphed(eager);
+  const tensor::Noise noise{3};
+  const config::SampleConfig config = test::sample_config({"ddls.steps=20", "mala.steps=20", "mala.step_sizes=[0.05]"});
   for (const char* name : {"ddls", "mala"}) {
-    const auto latents = [&](const Target& target) {
-      const Method method = make_method(name, config, target, noise);
-      Chains large = start(method, {0, 32}, target, noise), small = start(method, {32, 40}, target, noise);
+    const auto latents = [&](const sampling::Target& target) {
+      const sampling::Method method = sampling::make_method(name, config, target, noise);
+      sampling::Chains large = sampling::start(method, {0, 32}, target, noise),
+                       small = sampling::start(method, {32, 40}, target, noise);
       for (int64_t step = 0; step < method.steps; ++step) {
         method.advance(large, step);
         method.advance(small, step);
@@ -189,21 +191,21 @@ TEST_F(Gpu, ChainsOfACudaGraphAreThoseOfLaunchedKernels) {
 // a ReLU's input is zero to rounding, single chains differ by what that unit carries.
 TEST_F(Gpu, EnergiesAndGradientsAgreeWithTheCpu) {
   for (const char* architecture : {"dcgan", "sn_resnet"}) {
-    ModelConfig model;
+    config::ModelConfig model;
     model.architecture = architecture;
     model.latent_dim = 16;
     model.generator_widths = model.discriminator_widths = {32, 32};
-    const SampleShape image{3, 16, 16};
+    const models::SampleShape image{3, 16, 16};
     const auto target_on = [&](c10::Device device) {
-      const NetworkPtr generator = make_network(model, Role::generator, image, 1);
-      const NetworkPtr discriminator = make_network(model, Role::discriminator, image, 1);
+      const models::NetworkPtr generator = models::make_network(model, models::Role::generator, image, 1);
+      const models::NetworkPtr discriminator = models::make_network(model, models::Role::discriminator, image, 1);
       generator->to(device);
       discriminator->to(device);
-      return make_target(generator, discriminator, model.latent_dim, device);
+      return sampling::make_target(generator, discriminator, model.latent_dim, device);
     };
-    const at::Tensor z = Noise{5}.normal({0, 32}, model.latent_dim, 0, Stream::prior);
-    const Evaluation cpu = target_on(c10::Device(at::kCPU)).evaluate(z);
-    const Evaluation gpu = target_on(topology_.device).evaluate(z.to(topology_.device));
+    const at::Tensor z = tensor::Noise{5}.normal({0, 32}, model.latent_dim, 0, Stream::prior);
+    const sampling::Evaluation cpu = target_on(c10::Device(at::kCPU)).evaluate(z);
+    const sampling::Evaluation gpu = target_on(topology_.device).evaluate(z.to(topology_.device));
     const auto close = [&](const at::Tensor& a, const at::Tensor& b, const char* what) {
       const at::Tensor of_chain =
           (a.cpu() - b).abs().flatten(b.dim() - (b.dim() > 1 ? 1 : 0)).view({b.size(0), -1}).amax(1);
@@ -214,7 +216,7 @@ TEST_F(Gpu, EnergiesAndGradientsAgreeWithTheCpu) {
     };
     close(gpu.log_ratio, cpu.log_ratio, "log ratio");
     close(gpu.grad_log_ratio, cpu.grad_log_ratio, "gradient");
-    close(energy(gpu), energy(cpu), "energy");
+    close(sampling::energy(gpu), sampling::energy(cpu), "energy");
   }
 }
 

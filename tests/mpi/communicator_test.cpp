@@ -32,7 +32,7 @@ void expect_equal(const at::Tensor& got, const at::Tensor& wanted, const std::st
   EXPECT_TRUE(at::equal(got, wanted)) << what << "\ngot\n" << got << "\nwanted\n" << wanted;
 }
 
-void check_all_reduce(Communicator& comm) {
+void check_all_reduce(dist::Communicator& comm) {
   for (const ScalarType type : types) {
     for (const int64_t numel : {0, 1, 37, 1000}) {
       const std::string what = std::string(c10::toString(type)) + " " + std::to_string(numel);
@@ -40,10 +40,10 @@ void check_all_reduce(Communicator& comm) {
       comm.all_reduce(sum);
       expect_equal(sum, ramp(numel, type, sum_of_ranks_plus_one(comm.ranks())), "sum " + what);
       at::Tensor least = ramp(numel, type, comm.rank() + 1);
-      comm.all_reduce(least, Reduce::min);
+      comm.all_reduce(least, dist::Reduce::min);
       expect_equal(least, ramp(numel, type, 1), "min " + what);
       at::Tensor most = ramp(numel, type, comm.rank() + 1);
-      comm.all_reduce_async(most, Reduce::max).wait();
+      comm.all_reduce_async(most, dist::Reduce::max).wait();
       expect_equal(most, ramp(numel, type, comm.ranks()), "max " + what);
     }
   }
@@ -52,16 +52,16 @@ void check_all_reduce(Communicator& comm) {
 TEST(Communicator, AllReduce) { check_all_reduce(world()); }
 
 TEST(Communicator, AllReduceInSmallChunks) {
-  Communicator small(MPI_COMM_WORLD, world().topology(), 60, 203);
+  dist::Communicator small(MPI_COMM_WORLD, world().topology(), 60, 203);
   check_all_reduce(small);
 }
 
 TEST(Communicator, MeanIsForFloatingPoint) {
   at::Tensor mean = ramp(10, at::kFloat, 2 * world().ranks() * (world().rank() + 1));
-  world().all_reduce(mean, Reduce::mean);
+  world().all_reduce(mean, dist::Reduce::mean);
   expect_equal(mean, ramp(10, at::kFloat, 2 * sum_of_ranks_plus_one(world().ranks())), "mean");
   at::Tensor integers = ramp(10, at::kInt, 1);
-  EXPECT_THROW(world().all_reduce(integers, Reduce::mean), Error);
+  EXPECT_THROW(world().all_reduce(integers, dist::Reduce::mean), Error);
 }
 
 TEST(Communicator, RefusesWhatItCannotSend) {
@@ -72,7 +72,7 @@ TEST(Communicator, RefusesWhatItCannotSend) {
 }
 
 TEST(Communicator, BroadcastFromEveryRoot) {
-  Communicator small(MPI_COMM_WORLD, world().topology(), 60, 10);
+  dist::Communicator small(MPI_COMM_WORLD, world().topology(), 60, 10);
   for (int root = 0; root < world().ranks(); ++root) {
     for (const ScalarType type : {at::kByte, at::kInt, at::kLong, at::kFloat, at::kDouble, at::kBFloat16}) {
       at::Tensor tensor = ramp(23, type, world().rank() + 1);
@@ -83,7 +83,7 @@ TEST(Communicator, BroadcastFromEveryRoot) {
 }
 
 // Rank r holds r rows (so rank 0 none), or the other way round; values tell rank and row.
-void check_gather(Communicator& comm, ScalarType type, bool reversed, int root) {
+void check_gather(dist::Communicator& comm, ScalarType type, bool reversed, int root) {
   const auto rows_of = [&](int rank) { return reversed ? comm.ranks() - 1 - rank : rank; };
   const auto block = [&](int rank) {
     return (at::arange(rows_of(rank) * 6, at::kLong) + 40 * rank).to(type).reshape({rows_of(rank), 2, 3});
@@ -97,7 +97,7 @@ void check_gather(Communicator& comm, ScalarType type, bool reversed, int root) 
 }
 
 TEST(Communicator, GatherRows) {
-  Communicator small(MPI_COMM_WORLD, world().topology(), 60, 11);
+  dist::Communicator small(MPI_COMM_WORLD, world().topology(), 60, 11);
   for (const ScalarType type : types) {
     for (const bool reversed : {false, true}) {
       for (int root = 0; root < world().ranks(); ++root) {
@@ -117,7 +117,7 @@ TEST(Communicator, GatherOfNothing) {
 TEST(Communicator, GatherRefusesRowsOfAnotherSize) {
   if (world().ranks() == 1) GTEST_SKIP();
   const int64_t width = world().rank() == world().ranks() - 1 ? 4 : 3;
-  EXPECT_THROW(world().gather_rows(at::zeros({2, width})), CollectiveError);
+  EXPECT_THROW(world().gather_rows(at::zeros({2, width})), dist::CollectiveError);
 }
 
 TEST(Communicator, Any) {
@@ -132,7 +132,7 @@ TEST(Communicator, RequireSameNamesTheOddRank) {
   std::string message;
   try {
     world().require_same(world().rank() == odd ? 1 : 2, "the configuration");
-  } catch (const CollectiveError& error) {
+  } catch (const dist::CollectiveError& error) {
     message = error.what();
     EXPECT_EQ(error.code(), Exit::runtime);
   }
@@ -153,7 +153,7 @@ struct Caught {
 Caught catch_collective(const std::function<void()>& action) {
   try {
     action();
-  } catch (const CollectiveError& error) {
+  } catch (const dist::CollectiveError& error) {
     return {error.code(), error.what()};
   }
   return {};
@@ -184,23 +184,23 @@ TEST(Communicator, TogetherThrowsTheLowestRanksError) {
 }
 
 TEST(Communicator, WorksOnSubsetsOfTheJob) {
-  Communicator alone(MPI_COMM_SELF, world().topology());
+  dist::Communicator alone(MPI_COMM_SELF, world().topology());
   EXPECT_EQ(alone.ranks(), 1);
   at::Tensor tensor = ramp(5, at::kFloat, 3);
   alone.all_reduce(tensor);
   expect_equal(tensor, ramp(5, at::kFloat, 3), "alone");
-  Communicator moved = std::move(alone);
+  dist::Communicator moved = std::move(alone);
   EXPECT_EQ(moved.gather_rows(tensor)->size(0), 5);
 }
 
 TEST(Communicator, OneRankNeedsNoNccl) {
-  Topology topology = find_topology(MPI_COMM_SELF, "cpu");
-  topology.transport = Transport::nccl;  // nothing connects, here where there is no GPU
+  dist::Topology topology = dist::find_topology(MPI_COMM_SELF, "cpu");
+  topology.transport = dist::Transport::nccl;  // nothing connects, here where there is no GPU
   topology.device = c10::Device(c10::DeviceType::CUDA, 0);
-  Communicator alone(MPI_COMM_SELF, topology, 60);
+  dist::Communicator alone(MPI_COMM_SELF, topology, 60);
   at::Tensor tensor = at::empty({3}, at::kMeta);  // of a device that nothing here can read
   alone.all_reduce(tensor);
-  alone.all_reduce_async(tensor, Reduce::mean).wait();
+  alone.all_reduce_async(tensor, dist::Reduce::mean).wait();
   alone.broadcast(tensor);
   EXPECT_THROW(alone.broadcast(tensor, 1), Error);
 }
@@ -209,15 +209,15 @@ TEST(Communicator, OneRankNeedsNoNccl) {
 TEST(Watchdog, SaysToOtherThreadsWhoIsMissing) {
   if (world().ranks() == 1) GTEST_SKIP();
   constexpr double limit_s = 20;
-  HeartbeatOptions options;
+  dist::HeartbeatOptions options;
   options.one_machine = true;
-  Watchdog dog(world().rank(), limit_s, Heartbeat::open(MPI_COMM_WORLD, options));
-  { const Watchdog::Guard first(dog, "first", 0); }
+  dist::Watchdog dog(world().rank(), limit_s, dist::Heartbeat::open(MPI_COMM_WORLD, options));
+  { const dist::Watchdog::Guard first(dog, "first", 0); }
   const std::string wanted = "rank 1 is alive but has not come: it works behind first #1";
   std::string missing;
   bool said = false;
   if (world().root()) {
-    const Watchdog::Guard second(dog, "second", 0);
+    const dist::Watchdog::Guard second(dog, "second", 0);
     for (int tries = 0; tries < 100 && !said; ++tries) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       missing = dog.missing(2);

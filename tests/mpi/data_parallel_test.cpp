@@ -25,8 +25,8 @@ struct Case {
   int64_t side, classes, steps;
 };
 
-Config config_with(const Case& a, const std::string& batch_norm) {
-  Config c;
+config::Config config_with(const Case& a, const std::string& batch_norm) {
+  config::Config c;
   c.model.architecture = a.architecture;
   c.model.latent_dim = 8;
   c.model.generator_widths = c.model.discriminator_widths = a.widths;
@@ -41,20 +41,20 @@ Config config_with(const Case& a, const std::string& batch_norm) {
   return c;
 }
 
-Dataset images(const Case& a) {
-  Dataset data;
+data::Dataset images(const Case& a) {
+  data::Dataset data;
   const int64_t channels = a.side == 8 ? 1 : 3;
-  const at::Tensor u = Noise{3}.uniform({0, 100}, channels * a.side * a.side, 0, Stream::data_toy);
+  const at::Tensor u = tensor::Noise{3}.uniform({0, 100}, channels * a.side * a.side, 0, Stream::data_toy);
   data.samples = (u * 255).to(at::kByte).view({100, channels, a.side, a.side});
   if (a.classes > 0) data.labels = at::arange(100, at::kLong).remainder(a.classes);
   return data;
 }
 
-NamedTensors trained(const Case& a, const Config& config, Communicator& comm) {
-  const Dataset data = images(a);
-  RunLog log(std::filesystem::temp_directory_path(), false, false);
-  const TrainContext context{config, data, {}, Resume::never, log, comm};
-  GanTrainer trainer(context);
+tensor::NamedTensors trained(const Case& a, const config::Config& config, dist::Communicator& comm) {
+  const data::Dataset data = images(a);
+  train::RunLog log(std::filesystem::temp_directory_path(), false, false);
+  const train::TrainContext context{config, data, {}, train::Resume::never, log, comm};
+  train::GanTrainer trainer(context);
   for (int64_t step = 0; step < config.train.steps; ++step) trainer.step(step);
   return trainer.checkpoint().tensors.at("generator");
 }
@@ -62,7 +62,7 @@ NamedTensors trained(const Case& a, const Config& config, Communicator& comm) {
 // Root mean square over all parameters. Biases that a batch norm follows are left out: it takes them away again, so their
 // gradients are 0 but for rounding, and Adam makes steps of the learning rate of that. In these networks those are all biases
 // but the last layer's. A single weight's gradient can be as close to 0 too, hence not the largest difference.
-double difference(const NamedTensors& a, const NamedTensors& b) {
+double difference(const tensor::NamedTensors& a, const tensor::NamedTensors& b) {
   double squares = 0, count = 0;
   for (const auto& [name, tensor] : a) {
     if (name.ends_with(".bias") && name != "last.bias") continue;
@@ -75,9 +75,9 @@ double difference(const NamedTensors& a, const NamedTensors& b) {
 class DataParallel : public ::testing::TestWithParam<Case> {};
 
 TEST_P(DataParallel, GlobalBatchNormGivesOneCurveAtAnyRankCount) {
-  Communicator self(MPI_COMM_SELF, find_topology(MPI_COMM_SELF, "cpu"));
+  dist::Communicator self(MPI_COMM_SELF, dist::find_topology(MPI_COMM_SELF, "cpu"));
   const Case& a = GetParam();
-  const NamedTensors alone = trained(a, config_with(a, "global"), self);
+  const tensor::NamedTensors alone = trained(a, config_with(a, "global"), self);
   EXPECT_LT(difference(alone, trained(a, config_with(a, "global"), world())), 5e-6);
   if (world().ranks() == 1) return;
   // And it is the batch norm that does it.
@@ -93,7 +93,7 @@ INSTANTIATE_TEST_SUITE_P(Architectures, DataParallel,
 TEST(CrossRankSum, HasFirstAndSecondDerivatives) {
   const double ranks = world().ranks(), mine = world().rank() + 1;
   const at::Tensor x = at::full({3}, mine, at::kDouble).requires_grad_(true);
-  const auto sum = cross_rank_sum(world());
+  const auto sum = train::cross_rank_sum(world());
   const at::Tensor total = sum(x);
   const double expected = ranks * (ranks + 1) / 2;
   EXPECT_TRUE(at::equal(total.detach(), at::full({3}, expected, at::kDouble)));

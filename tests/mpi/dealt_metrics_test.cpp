@@ -14,19 +14,19 @@ namespace ddls {
 namespace {
 
 TEST(DealtMetrics, FrechetDistancesOfParts) {
-  EvaluateConfig c = config();
+  config::EvaluateConfig c = config();
   c.metrics = {"fid_error", "fid_infinity", "intra_fid"};  // an error brings its distance with it
   const auto labelled = [](int64_t count, uint64_t seed) {
-    EvaluationSet set = points(count, seed, 0);
+    metrics::EvaluationSet set = points(count, seed, 0);
     set.labels = at::arange(count).remainder(2);
     set.labels[0] = 2;  // one sample of a third class: left out
     return set;
   };
-  const auto on = [&](Communicator& comm) {
-    const MetricContext context{comm, c};
-    return metrics_of(context, labelled(530, 1), prepare_reference(context, labelled(610, 2)));
+  const auto on = [&](dist::Communicator& comm) {
+    const metrics::MetricContext context{comm, c};
+    return metrics::metrics_of(context, labelled(530, 1), metrics::prepare_reference(context, labelled(610, 2)));
   };
-  Communicator one = alone();
+  dist::Communicator one = alone();
   const auto expected = on(one), together = on(world());
   const auto near = [](double a, double b) { EXPECT_NEAR(a, b, 1e-9 * std::abs(a)); };
   near(expected["frechet_distance_std"], together["frechet_distance_std"]);
@@ -45,7 +45,7 @@ TEST(DealtMetrics, DealtValuesAreComputedOnceEach) {
   int64_t made = 0, used = 0;
   const auto make = [&](int64_t i) { return ++made, 10 * i; };
   const auto use = [&](int64_t i, int64_t made_of) { return ++used, static_cast<double>(i + made_of) / 3; };
-  const std::vector<double> values = dealt(world(), count, make, use);
+  const std::vector<double> values = metrics::dealt(world(), count, make, use);
   ASSERT_EQ(values.size(), 7u);
   for (int64_t i = 0; i < count; ++i) EXPECT_EQ(values[static_cast<size_t>(i)], static_cast<double>(11 * i) / 3);
   EXPECT_EQ(made, count);
@@ -54,61 +54,62 @@ TEST(DealtMetrics, DealtValuesAreComputedOnceEach) {
     if (i == 4) fail(Exit::data, "four");
     return 0.0;
   };
-  EXPECT_THROW(dealt(world(), count, make, fails), CollectiveError);
-  EXPECT_TRUE(dealt(world(), 0, make, use).empty());
+  EXPECT_THROW(metrics::dealt(world(), count, make, fails), dist::CollectiveError);
+  EXPECT_TRUE(metrics::dealt(world(), 0, make, use).empty());
 }
 
 // A distance by any rank has the bits of rank 0's.
 TEST(DealtMetrics, AFactorIsTheSameOnEveryRank) {
-  const FeatureBlocks rows = [] {
-    ExtractOptions options;
+  const metrics::FeatureBlocks rows = [] {
+    metrics::ExtractOptions options;
     options.keep = 300;
-    return extract_set(world(), points(300, 4, 0), options).rows;
+    return metrics::extract_set(world(), points(300, 4, 0), options).rows;
   }();
-  const GaussianStatistics a = statistics_where(world(), rows, at::arange(300) < 150, "a");
-  const GaussianStatistics b = statistics_where(world(), rows, at::arange(300) >= 150, "b");
-  const auto of_root = factor_on_root(world(), b, "b");
+  const metrics::GaussianStatistics a = metrics::statistics_where(world(), rows, at::arange(300) < 150, "a");
+  const metrics::GaussianStatistics b = metrics::statistics_where(world(), rows, at::arange(300) >= 150, "b");
+  const auto of_root = metrics::factor_on_root(world(), b, "b");
   at::Tensor distances = at::zeros({world().ranks()}, at::kDouble);
-  distances[world().rank()] = distance_to(on_every_rank(world(), of_root), a, "a");
-  const double expected = distance_on_root(world(), a, "a", of_root);
+  distances[world().rank()] = metrics::distance_to(metrics::on_every_rank(world(), of_root), a, "a");
+  const double expected = metrics::distance_on_root(world(), a, "a", of_root);
   world().all_reduce(distances);
   EXPECT_TRUE(distances.eq(expected).all().item<bool>()) << distances;
   EXPECT_GT(expected, 0);
 }
 
 TEST(DealtMetrics, ClassesAreComparedByName) {
-  EvaluateConfig c = config();
+  config::EvaluateConfig c = config();
   c.metrics = {"intra_fid"};
-  const MetricContext context{world(), c};
-  const auto labelled = [](int64_t count, uint64_t seed, const std::vector<int64_t>& labels, const ClassNames& names) {
-    EvaluationSet set = points(count, seed, 0);
+  const metrics::MetricContext context{world(), c};
+  const auto labelled = [](int64_t count, uint64_t seed, const std::vector<int64_t>& labels,
+                           const data::ClassNames& names) {
+    metrics::EvaluationSet set = points(count, seed, 0);
     const at::Tensor cycle = at::arange(count).remainder(static_cast<int64_t>(labels.size()));
     set.labels = at::tensor(labels, at::kLong).index_select(0, cycle);
     set.class_names = names;
     return set;
   };
   // Each class lies where its name says: a distance of 0, unless one class is taken for another.
-  const auto placed = [](EvaluationSet set) {
+  const auto placed = [](metrics::EvaluationSet set) {
     set.read = [read = set.read, labels = set.labels, names = set.class_names](IdRange ids) {
-      std::vector<Piece> pieces = read(ids);
+      std::vector<metrics::Piece> pieces = read(ids);
       pieces[0].samples = pieces[0].samples.clone();
       for (int64_t i = 0; i < ids.size(); ++i)
-        pieces[0].samples[i] += static_cast<double>(class_name(names, labels[ids.begin + i].item<int64_t>())[0]);
+        pieces[0].samples[i] += static_cast<double>(data::class_name(names, labels[ids.begin + i].item<int64_t>())[0]);
       return pieces;
     };
     return set;
   };
-  const EvaluationSet fake = placed(labelled(300, 1, {0, 1, 2}, {"cat", "dog", "eel"}));
-  const EvaluationSet real = placed(labelled(300, 1, {0, 1}, {"cat", "eel"}));
-  const auto found = metrics_of(context, fake, prepare_reference(context, real))["intra_fid"];
+  const metrics::EvaluationSet fake = placed(labelled(300, 1, {0, 1, 2}, {"cat", "dog", "eel"}));
+  const metrics::EvaluationSet real = placed(labelled(300, 1, {0, 1}, {"cat", "eel"}));
+  const auto found = metrics::metrics_of(context, fake, metrics::prepare_reference(context, real))["intra_fid"];
   EXPECT_EQ(found["left_out"], nlohmann::ordered_json::array({"dog"}));
   EXPECT_EQ(found["per_class"].size(), 2);
   EXPECT_LT(found["per_class"]["cat"].get<double>(), 1);
   EXPECT_LT(found["per_class"]["eel"].get<double>(), 1);  // dog against eel: 6
-  const EvaluationSet other = labelled(300, 1, {0, 1}, {"fox", "gnu"});
-  EXPECT_THROW(metrics_of(context, fake, prepare_reference(context, other)), CollectiveError);
-  EXPECT_THROW(match_labels(fake, other), Error);
-  EXPECT_FALSE(match_labels(fake, points(5, 1, 0)));
+  const metrics::EvaluationSet other = labelled(300, 1, {0, 1}, {"fox", "gnu"});
+  EXPECT_THROW(metrics::metrics_of(context, fake, metrics::prepare_reference(context, other)), dist::CollectiveError);
+  EXPECT_THROW(metrics::match_labels(fake, other), Error);
+  EXPECT_FALSE(metrics::match_labels(fake, points(5, 1, 0)));
 }
 
 }  // namespace

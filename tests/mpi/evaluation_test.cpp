@@ -21,14 +21,14 @@
 namespace ddls {
 namespace {
 
-nlohmann::ordered_json metrics_on(Communicator& comm) {
-  const EvaluateConfig c = config();
-  const MetricContext context{comm, c};
-  return metrics_of(context, points(530, 1, 0.3), prepare_reference(context, points(610, 2, 0)));
+nlohmann::ordered_json metrics_on(dist::Communicator& comm) {
+  const config::EvaluateConfig c = config();
+  const metrics::MetricContext context{comm, c};
+  return metrics::metrics_of(context, points(530, 1, 0.3), metrics::prepare_reference(context, points(610, 2, 0)));
 }
 
 TEST(Evaluation, SameMetricsAtEveryRankCount) {
-  Communicator one = alone();
+  dist::Communicator one = alone();
   const auto expected = metrics_on(one), together = metrics_on(world());
   const auto near = [&](const double a, const double b) { EXPECT_NEAR(a, b, 1e-9 * std::abs(a)); };
   near(expected["frechet_distance"], together["frechet_distance"]);
@@ -42,23 +42,23 @@ TEST(Evaluation, SameMetricsAtEveryRankCount) {
 }
 
 TEST(Evaluation, FewerSamplesThanRanksAndMetricsThatCannotBeHad) {
-  EvaluateConfig c = config();
+  config::EvaluateConfig c = config();
   c.batch = 400;
-  const MetricContext context{world(), c};
-  const Reference reference = prepare_reference(context, points(50, 2, 0));
-  const auto metrics = metrics_of(context, points(3, 1, 0), reference);
+  const metrics::MetricContext context{world(), c};
+  const metrics::Reference reference = metrics::prepare_reference(context, points(50, 2, 0));
+  const auto metrics = metrics::metrics_of(context, points(3, 1, 0), reference);
   EXPECT_TRUE(metrics["frechet_distance"].is_number());
   EXPECT_TRUE(metrics["precision"].is_null());
   EXPECT_FALSE(metrics["precision_why"].get<std::string>().empty());
   EXPECT_TRUE(metrics["kid"]["unbiased"].is_number());
-  EXPECT_THROW(metrics_of(context, points(1, 1, 0), reference), CollectiveError);
+  EXPECT_THROW(metrics::metrics_of(context, points(1, 1, 0), reference), dist::CollectiveError);
 }
 
 TEST(Evaluation, ASetAgainstItself) {
-  const EvaluateConfig c = config();
-  const MetricContext context{world(), c};
-  const EvaluationSet set = points(530, 1, 5);
-  const auto metrics = metrics_of(context, set, prepare_reference(context, set));
+  const config::EvaluateConfig c = config();
+  const metrics::MetricContext context{world(), c};
+  const metrics::EvaluationSet set = points(530, 1, 5);
+  const auto metrics = metrics::metrics_of(context, set, metrics::prepare_reference(context, set));
   EXPECT_NEAR(metrics["frechet_distance"].get<double>(), 0, 1e-9);
   // Every sample lies on a point of the other set, and inside its ball.
   EXPECT_EQ(metrics["precision"].get<double>(), 1);
@@ -69,12 +69,12 @@ TEST(Evaluation, ASetAgainstItself) {
 
 // The record says what was done: sizes that the sets allowed, and nothing of metrics that could not be had.
 TEST(Evaluation, SizesThatWereUsed) {
-  EvaluateConfig c = config();
-  const MetricContext context{world(), c};
+  config::EvaluateConfig c = config();
+  const metrics::MetricContext context{world(), c};
   const auto record = [&](int64_t fakes, int64_t reals) {
-    const Reference reference = prepare_reference(context, points(reals, 2, 0));
-    const auto metrics = metrics_of(context, points(fakes, 1, 0), reference);
-    return std::pair(metrics["kid"], protocol_of(context, metrics, fakes, reference));
+    const metrics::Reference reference = metrics::prepare_reference(context, points(reals, 2, 0));
+    const auto metrics = metrics::metrics_of(context, points(fakes, 1, 0), reference);
+    return std::pair(metrics["kid"], metrics::protocol_of(context, metrics, fakes, reference));
   };
   set(c, {7, 1000}, {3, 50});
   auto [kid, protocol] = record(40, 60);
@@ -101,44 +101,44 @@ TEST(Evaluation, SizesThatWereUsed) {
 }
 
 // Images of 4 x 4 whose first pixels are features and logits.
-EvaluationSet labelled_images(int64_t count, uint64_t seed) {
-  Dataset data;
+metrics::EvaluationSet labelled_images(int64_t count, uint64_t seed) {
+  data::Dataset data;
   data.name = fmt::format("images {}", seed);
-  data.samples = (Noise{seed}.normal({0, count}, 16, 0, Stream::prior) * 40 + 128)
+  data.samples = (tensor::Noise{seed}.normal({0, count}, 16, 0, Stream::prior) * 40 + 128)
                      .clamp(0, 255)
                      .to(at::kByte)
                      .view({count, 1, 4, 4});
   data.labels = at::arange(count).remainder(3);
-  return set_of(data);
+  return metrics::set_of(data);
 }
 
-Extractor first_pixels() {
-  Extractor extractor;
+metrics::Extractor first_pixels() {
+  metrics::Extractor extractor;
   extractor.features = 5;
   extractor.classes = 3;
   extractor.run = [](const at::Tensor& images, bool logits) {
     const at::Tensor pixels = images.flatten(1).to(at::kFloat) / 64;
-    return Features{pixels.narrow(1, 0, 5), logits ? pixels.narrow(1, 5, 3) : at::Tensor()};
+    return metrics::Features{pixels.narrow(1, 0, 5), logits ? pixels.narrow(1, 5, 3) : at::Tensor()};
   };
   return extractor;
 }
 
 // Whatever the registry lists writes the keys of its entry, and no other; alone, too, beside what it brings.
 TEST(Evaluation, EveryMetricWritesItsKeys) {
-  const std::vector<Metric> all = test::with_idle_metric();
-  const Extractor extractor = first_pixels();
-  for (const Metric& metric : all) {
+  const std::vector<metrics::Metric> all = test::with_idle_metric();
+  const metrics::Extractor extractor = first_pixels();
+  for (const metrics::Metric& metric : all) {
     if (metric.unasked) continue;
-    EvaluateConfig c = config();
-    add_metrics(c, all);
+    config::EvaluateConfig c = config();
+    metrics::add_metrics(c, all);
     c.metrics = {metric.name};
-    const MetricContext context{world(), c, &extractor, false, all};
+    const metrics::MetricContext context{world(), c, &extractor, false, all};
     std::set<std::string> known;
-    for (const Metric* one : context.wanted())
-      for (const MetricKey& key : one->keys) known.insert(key.path);
-    const Reference reference = prepare_reference(context, labelled_images(200, 2));
-    const auto metrics = metrics_of(context, labelled_images(150, 1), reference);
-    for (const MetricKey& key : metric.keys) {
+    for (const metrics::Metric* one : context.wanted())
+      for (const metrics::MetricKey& key : one->keys) known.insert(key.path);
+    const metrics::Reference reference = metrics::prepare_reference(context, labelled_images(200, 2));
+    const auto metrics = metrics::metrics_of(context, labelled_images(150, 1), reference);
+    for (const metrics::MetricKey& key : metric.keys) {
       std::string path = "/" + key.path;
       std::replace(path.begin(), path.end(), '.', '/');
       EXPECT_TRUE(key.optional || metrics.contains(nlohmann::ordered_json::json_pointer(path))) << key.path;
@@ -149,24 +149,24 @@ TEST(Evaluation, EveryMetricWritesItsKeys) {
       if (!value.is_object()) continue;
       for (const auto& [inner, ignored] : value.items()) EXPECT_TRUE(known.contains(name + "." + inner)) << inner;
     }
-    const auto protocol = protocol_of(context, metrics, 150, reference);
-    for (const MetricKey& key : metric.protocol_keys)
+    const auto protocol = metrics::protocol_of(context, metrics, 150, reference);
+    for (const metrics::MetricKey& key : metric.protocol_keys)
       EXPECT_TRUE(protocol.contains(key.path.substr(0, key.path.find('.')))) << key.path;
   }
 }
 
 TEST(Evaluation, WhatAMetricLacksIsTheReason) {
-  const Extractor extractor = first_pixels();
-  EvaluateConfig c = config();
-  const auto reasons = [&](const EvaluationSet& fake, const EvaluationSet& real) {
+  const metrics::Extractor extractor = first_pixels();
+  config::EvaluateConfig c = config();
+  const auto reasons = [&](const metrics::EvaluationSet& fake, const metrics::EvaluationSet& real) {
     c.metrics.clear();
-    for (const MetricConfig& metric : c.known) c.metrics.push_back(metric.name);
-    const MetricContext context{world(), c, &extractor};
-    return metrics_of(context, fake, prepare_reference(context, real));
+    for (const config::MetricConfig& metric : c.known) c.metrics.push_back(metric.name);
+    const metrics::MetricContext context{world(), c, &extractor};
+    return metrics::metrics_of(context, fake, metrics::prepare_reference(context, real));
   };
-  EvaluationSet statistics;
+  metrics::EvaluationSet statistics;
   statistics.name = "sums";
-  statistics.statistics = GaussianStatistics{500, at::zeros({5}, at::kDouble), at::eye(5, at::kDouble)};
+  statistics.statistics = metrics::GaussianStatistics{500, at::zeros({5}, at::kDouble), at::eye(5, at::kDouble)};
   const auto without_real = reasons(labelled_images(150, 1), statistics);
   for (const char* name : {"frechet_distance", "fid_infinity", "inception_score", "is_infinity"})
     EXPECT_FALSE(without_real[name].is_null()) << name;
@@ -176,40 +176,42 @@ TEST(Evaluation, WhatAMetricLacksIsTheReason) {
   EXPECT_TRUE(without_fake["frechet_distance"].is_number());
   for (const std::string name : {"frechet_distance_std", "inception_score", "kid", "recall"})
     EXPECT_EQ(without_fake[name + "_why"], "sums holds statistics only") << name;
-  EvaluationSet unlabelled = labelled_images(150, 1);
+  metrics::EvaluationSet unlabelled = labelled_images(150, 1);
   unlabelled.labels = at::Tensor();
   EXPECT_EQ(reasons(unlabelled, labelled_images(150, 2))["intra_fid_why"], "images 1 has no labels");
 }
 
 TEST(Evaluation, BallsWithoutARadiusSayWhy) {
-  const EvaluateConfig c = config();
-  const MetricContext context{world(), c};
+  const config::EvaluateConfig c = config();
+  const metrics::MetricContext context{world(), c};
   const auto equals = [](int64_t count) {  // every point ten times
-    EvaluationSet set = points(count, 1, 0);
+    metrics::EvaluationSet set = points(count, 1, 0);
     set.read = [read = set.read, count](IdRange ids) {
       const at::Tensor all = read({0, count / 10}).at(0).samples.repeat({10, 1});
-      return std::vector<Piece>{{all_rows(ids.size()), all.narrow(0, ids.begin, ids.size()).contiguous()}};
+      return std::vector<metrics::Piece>{
+          {metrics::all_rows(ids.size()), all.narrow(0, ids.begin, ids.size()).contiguous()}};
     };
     return set;
   };
-  auto metrics = metrics_of(context, points(100, 3, 0), prepare_reference(context, equals(100)));
+  auto metrics = metrics::metrics_of(context, points(100, 3, 0), metrics::prepare_reference(context, equals(100)));
   for (const std::string name : {"precision", "density", "coverage"}) {
     EXPECT_TRUE(metrics[name].is_null()) << name;
     EXPECT_NE(metrics[name + "_why"].get<std::string>().find("3 equals"), std::string::npos) << name;
   }
   EXPECT_TRUE(metrics["recall"].is_number());
-  metrics = metrics_of(context, equals(100), prepare_reference(context, points(100, 3, 0)));
+  metrics = metrics::metrics_of(context, equals(100), metrics::prepare_reference(context, points(100, 3, 0)));
   EXPECT_TRUE(metrics["recall"].is_null());
   for (const char* name : {"precision", "density", "coverage"}) EXPECT_TRUE(metrics[name].is_number()) << name;
 }
 
 TEST(Evaluation, NoSpreadOfNoSamples) {
-  EvaluateConfig c = config();
+  config::EvaluateConfig c = config();
   c.metrics = {"fid"};
-  const MetricContext context{world(), c, nullptr, /*gaussians25=*/true};
-  Dataset data;
-  data.samples = at::full({30, 2}, 50.0, at::kFloat) + Noise{1}.normal({0, 30}, 2, 0, Stream::prior);
-  const auto metrics = metrics_of(context, set_of(data), prepare_reference(context, set_of(data)));
+  const metrics::MetricContext context{world(), c, nullptr, /*gaussians25=*/true};
+  data::Dataset data;
+  data.samples = at::full({30, 2}, 50.0, at::kFloat) + tensor::Noise{1}.normal({0, 30}, 2, 0, Stream::prior);
+  const auto metrics =
+      metrics::metrics_of(context, metrics::set_of(data), metrics::prepare_reference(context, metrics::set_of(data)));
   EXPECT_EQ(metrics["modes_recovered"], 0);
   for (const std::string name : {"high_quality_std", "high_quality_radial", "mass_total_variation", "mass_chi2"}) {
     EXPECT_TRUE(metrics[name].is_null()) << name;
@@ -219,7 +221,7 @@ TEST(Evaluation, NoSpreadOfNoSamples) {
 }
 
 TEST(Evaluation, EveryPairOfBlocksOnce) {
-  FeatureBlocks set;
+  metrics::FeatureBlocks set;
   set.plan = {95, 10};
   set.count = 87;  // the last block is cut
   set.features = 1;
@@ -227,42 +229,43 @@ TEST(Evaluation, EveryPairOfBlocksOnce) {
     if (set.own.empty()) set.first_own = block.index;
     set.own.push_back(at::arange(block.ids.begin, block.ids.end, at::kFloat).unsqueeze(1));
   }
-  for (const Pairs pairs : {Pairs::all, Pairs::unordered}) {
+  for (const metrics::Pairs pairs : {metrics::Pairs::all, metrics::Pairs::unordered}) {
     at::Tensor seen = at::zeros({87, 87}, at::kLong);
-    for_each_pair(world(), set, set, pairs, [&](const BlockOfRows& a, const BlockOfRows& b) {
+    metrics::for_each_pair(world(), set, set, pairs, [&](const metrics::BlockOfRows& a, const metrics::BlockOfRows& b) {
       const at::Tensor i = a.rows.squeeze(1).to(at::kLong), j = b.rows.squeeze(1).to(at::kLong);
       seen.index_put_({i.unsqueeze(1), j.unsqueeze(0)}, at::ones({1}, at::kLong), true);
-      if (pairs == Pairs::unordered && a.block != b.block)
+      if (pairs == metrics::Pairs::unordered && a.block != b.block)
         seen.index_put_({j.unsqueeze(1), i.unsqueeze(0)}, at::ones({1}, at::kLong), true);
     });
     world().all_reduce(seen);
     EXPECT_TRUE(seen.eq(1).all().item<bool>());
   }
   const at::Tensor ids = at::tensor({3, 86, 0, 41, 41}, at::kLong);
-  EXPECT_TRUE(at::equal(gather_rows_by_id(world(), set, ids).squeeze(1), ids.to(at::kFloat)));
+  EXPECT_TRUE(at::equal(metrics::gather_rows_by_id(world(), set, ids).squeeze(1), ids.to(at::kFloat)));
 }
 
 TEST(Evaluation, AFolderOfUnlikeImagesKeepsTheOrderOfItsFiles) {
   const test::ScratchFolder scratch;
   for (int64_t i = 0; i < 30; ++i)  // grey among colour, three sizes
-    write_png(scratch.path() / fmt::format("{:02}.png", i), at::full({i % 2 == 0 ? 1 : 3, 4 + i % 3, 5}, i, at::kByte));
-  const EvaluationSet set = open_evaluation_set(scratch.path().string());
+    tensor::write_png(scratch.path() / fmt::format("{:02}.png", i),
+                      at::full({i % 2 == 0 ? 1 : 3, 4 + i % 3, 5}, i, at::kByte));
+  const metrics::EvaluationSet set = metrics::open_evaluation_set(scratch.path().string());
   EXPECT_EQ(set.count, 30);
-  Extractor extractor;
+  metrics::Extractor extractor;
   extractor.features = 2;
   extractor.classes = 1;
   extractor.run = [](const at::Tensor& images, bool logits) {
     const at::Tensor value = images.select(1, 0).select(1, 0).select(1, 0).to(at::kFloat).unsqueeze(1);
     EXPECT_EQ(images.size(0), 4);  // always full batches
-    return Features{at::cat({value, at::full_like(value, static_cast<double>(images.size(2)))}, 1),
-                    logits ? value : at::Tensor()};
+    return metrics::Features{at::cat({value, at::full_like(value, static_cast<double>(images.size(2)))}, 1),
+                             logits ? value : at::Tensor()};
   };
-  ExtractOptions options;
+  metrics::ExtractOptions options;
   options.extractor = &extractor;
   options.batch = 4;
   options.keep = 30;
-  const SetFeatures features = extract_set(world(), set, options);
-  const at::Tensor rows = gather_rows_by_id(world(), features.rows, at::arange(30));
+  const metrics::SetFeatures features = metrics::extract_set(world(), set, options);
+  const at::Tensor rows = metrics::gather_rows_by_id(world(), features.rows, at::arange(30));
   EXPECT_TRUE(at::equal(rows.select(1, 0), at::arange(30).to(at::kFloat)));
   EXPECT_TRUE(at::equal(rows.select(1, 1), at::arange(30).remainder(3).to(at::kFloat) + 4));
   EXPECT_NEAR(features.gaussian.mean[0].item<double>(), 14.5, 1e-12);
@@ -271,9 +274,9 @@ TEST(Evaluation, AFolderOfUnlikeImagesKeepsTheOrderOfItsFiles) {
 TEST(Evaluation, AnNpzReadInPiecesIsTheSetInMemory) {
   const test::ScratchFolder scratch;
   const at::Tensor images = at::arange(2500 * 12).remainder(251).to(at::kByte).view({2500, 2, 2, 3});
-  write_npz(scratch.path() / "a.npz", {{"arr_0", images}, {"arr_1", at::arange(2500)}});
-  const EvaluationSet read = open_evaluation_set((scratch.path() / "a.npz").string());
-  const EvaluationSet held = set_of(open_set((scratch.path() / "a.npz").string()));
+  tensor::write_npz(scratch.path() / "a.npz", {{"arr_0", images}, {"arr_1", at::arange(2500)}});
+  const metrics::EvaluationSet read = metrics::open_evaluation_set((scratch.path() / "a.npz").string());
+  const metrics::EvaluationSet held = metrics::set_of(data::open_set((scratch.path() / "a.npz").string()));
   EXPECT_EQ(read.name, "a");
   EXPECT_EQ(read.count, held.count);
   EXPECT_EQ(read.images, held.images);
@@ -284,39 +287,42 @@ TEST(Evaluation, AnNpzReadInPiecesIsTheSetInMemory) {
 }
 
 TEST(Evaluation, AFileOfSamplesAndStatisticsGivesEachMetricWhatItNeeds) {
-  EvaluateConfig c = config();
+  config::EvaluateConfig c = config();
   c.metrics = {"fid", "kid"};
-  const MetricContext context{world(), c};
-  const EvaluationSet fake = points(200, 1, 0);
-  EvaluationSet both = points(300, 2, 0);
-  const double of_samples = metrics_of(context, fake, prepare_reference(context, both))["frechet_distance"];
-  both.statistics = GaussianStatistics{0, at::full({6}, 2, at::kDouble), at::eye(6, at::kDouble)};
-  EXPECT_TRUE(uses_given_statistics(context, both));
-  const auto metrics = metrics_of(context, fake, prepare_reference(context, both));
+  const metrics::MetricContext context{world(), c};
+  const metrics::EvaluationSet fake = points(200, 1, 0);
+  metrics::EvaluationSet both = points(300, 2, 0);
+  const double of_samples =
+      metrics::metrics_of(context, fake, metrics::prepare_reference(context, both))["frechet_distance"];
+  both.statistics = metrics::GaussianStatistics{0, at::full({6}, 2, at::kDouble), at::eye(6, at::kDouble)};
+  EXPECT_TRUE(metrics::uses_given_statistics(context, both));
+  const auto metrics = metrics::metrics_of(context, fake, metrics::prepare_reference(context, both));
   EXPECT_GT(metrics["frechet_distance"].get<double>(), 20);  // 6 features moved by 2: 24
   EXPECT_TRUE(metrics["kid"]["unbiased"].is_number());
-  EvaluationSet alone_too = both;
-  alone_too.read = [](IdRange) -> std::vector<Piece> { fail(Exit::internal, "samples that no metric needs"); };
+  metrics::EvaluationSet alone_too = both;
+  alone_too.read = [](IdRange) -> std::vector<metrics::Piece> { fail(Exit::internal, "samples that no metric needs"); };
   c.metrics = {"fid"};
-  EXPECT_EQ(metrics_of(context, fake, prepare_reference(context, alone_too))["frechet_distance"],
+  EXPECT_EQ(metrics::metrics_of(context, fake, metrics::prepare_reference(context, alone_too))["frechet_distance"],
             metrics["frechet_distance"]);
   both.statistics->mean = at::zeros({7}, at::kDouble);  // of another extractor
-  EXPECT_FALSE(uses_given_statistics(context, both));
-  EXPECT_EQ(metrics_of(context, fake, prepare_reference(context, both))["frechet_distance"].get<double>(), of_samples);
+  EXPECT_FALSE(metrics::uses_given_statistics(context, both));
+  EXPECT_EQ(
+      metrics::metrics_of(context, fake, metrics::prepare_reference(context, both))["frechet_distance"].get<double>(),
+      of_samples);
 }
 
 TEST(Evaluation, ADamagedImageEndsAllRanksWithItsName) {
-  EvaluationSet set = points(600, 1, 0);
+  metrics::EvaluationSet set = points(600, 1, 0);
   set.read = [read = set.read](IdRange ids) {
     if (ids.begin <= 500 && ids.end > 500) fail(Exit::data, "'b/500.png': truncated");
     return read(ids);
   };
-  ExtractOptions options;
+  metrics::ExtractOptions options;
   options.batch = 20;
   try {
-    extract_set(world(), set, options);
+    metrics::extract_set(world(), set, options);
     FAIL();
-  } catch (const CollectiveError& error) {
+  } catch (const dist::CollectiveError& error) {
     EXPECT_EQ(error.code(), Exit::data);
     EXPECT_NE(std::string(error.what()).find("b/500.png"), std::string::npos);
   }

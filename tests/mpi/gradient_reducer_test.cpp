@@ -44,7 +44,7 @@ using Gradients = ShardGradients (*)(int64_t);
 
 // One step in which this rank has the shards s with owner(s) == rank.
 template <typename Owner>
-void step(Net& net, GradientReducer& reducer, int64_t shards, const Gradients& gradients, int rank,
+void step(Net& net, dist::GradientReducer& reducer, int64_t shards, const Gradients& gradients, int rank,
           const Owner& owner) {
   std::vector<int64_t> mine;
   for (int64_t s = 0; s < shards; ++s) {
@@ -60,13 +60,13 @@ void step(Net& net, GradientReducer& reducer, int64_t shards, const Gradients& g
   reducer.finish(shards);
 }
 
-ReducerOptions overlapped(int64_t bucket_bytes = 64) { return {false, bucket_bytes, bucket_bytes}; }
+dist::ReducerOptions overlapped(int64_t bucket_bytes = 64) { return {false, bucket_bytes, bucket_bytes}; }
 
 TEST(GradientReducer, IntegerGradientsAreExactInBothModes) {
   for (const bool exact : {true, false}) {
     Net net;
-    FlatParameters flat(net);
-    GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
+    tensor::FlatParameters flat(net);
+    dist::GradientReducer reducer(flat, world(), exact ? dist::ReducerOptions{} : overlapped());
     for (int repeat = 0; repeat < 2; ++repeat) {  // 4 shards: mean of powers of two stays exact; np 3 is uneven
       step(net, reducer, 4, integers, world().rank(), [](int64_t s) { return static_cast<int>(s) % world().ranks(); });
       EXPECT_TRUE(at::equal(net.a.grad(), at::full({3, 5}, 2.5))) << net.a.grad();
@@ -83,18 +83,18 @@ TEST(GradientReducer, IntegerGradientsAreExactInBothModes) {
 TEST(GradientReducer, ExactModeGivesTheSameBitsForEveryDealOfShards) {
   constexpr int64_t shards = 12;
   Net local;
-  FlatParameters local_flat(local);
-  const Topology& topology = world().topology();
-  Communicator alone(MPI_COMM_SELF, topology);
-  GradientReducer local_reducer(local_flat, alone);
+  tensor::FlatParameters local_flat(local);
+  const dist::Topology& topology = world().topology();
+  dist::Communicator alone(MPI_COMM_SELF, topology);
+  dist::GradientReducer local_reducer(local_flat, alone);
   step(local, local_reducer, shards, random_floats, 0, [](int64_t) { return 0; });
   EXPECT_GT(local.a.grad().abs().sum().item<float>(), 0);
 
   const int ranks = world().ranks();
   const auto check = [&](const auto& owner) {
     Net net;
-    FlatParameters flat(net);
-    GradientReducer reducer(flat, world());
+    tensor::FlatParameters flat(net);
+    dist::GradientReducer reducer(flat, world());
     step(net, reducer, shards, random_floats, world().rank(), owner);
     EXPECT_TRUE(at::equal(flat.gradients(), local_flat.gradients()));
     EXPECT_EQ(reducer.scalars(), local_reducer.scalars());
@@ -107,8 +107,8 @@ TEST(GradientReducer, ExactModeGivesTheSameBitsForEveryDealOfShards) {
 
 TEST(GradientReducer, ExactModeIsTheMeanToItsGrid) {
   Net net;
-  FlatParameters flat(net);
-  GradientReducer reducer(flat, world());
+  tensor::FlatParameters flat(net);
+  dist::GradientReducer reducer(flat, world());
   step(net, reducer, 3, random_floats, world().rank(), [](int64_t s) { return static_cast<int>(s) % world().ranks(); });
   const at::Tensor mean = (random_floats(0).a + random_floats(1).a + random_floats(2).a) / 3;
   EXPECT_LT((net.a.grad() - mean).abs().max().item<float>(), 1e-5);
@@ -117,8 +117,8 @@ TEST(GradientReducer, ExactModeIsTheMeanToItsGrid) {
 TEST(GradientReducer, FewerShardsThanRanks) {
   for (const bool exact : {true, false}) {
     Net net;
-    FlatParameters flat(net);
-    GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
+    tensor::FlatParameters flat(net);
+    dist::GradientReducer reducer(flat, world(), exact ? dist::ReducerOptions{} : overlapped());
     step(net, reducer, 1, integers, world().rank(), [](int64_t) { return world().ranks() - 1; });
     EXPECT_TRUE(at::equal(net.a.grad(), at::ones({3, 5})));
     EXPECT_EQ(reducer.scalars(), (std::vector<double>{0, 0}));
@@ -128,8 +128,8 @@ TEST(GradientReducer, FewerShardsThanRanks) {
 TEST(GradientReducer, NotANumberReachesAllRanks) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     Net net;
-    FlatParameters flat(net);
-    GradientReducer reducer(flat, world());
+    tensor::FlatParameters flat(net);
+    dist::GradientReducer reducer(flat, world());
     reducer.begin();
     const float mine = world().rank() == world().ranks() - 1 ? bad : 1.0F;
     (net.b * mine).sum().backward();
@@ -143,8 +143,8 @@ TEST(GradientReducer, NotANumberReachesAllRanks) {
 TEST(GradientReducer, NamesParametersWithoutGradient) {
   for (const bool exact : {true, false}) {
     Net net;
-    FlatParameters flat(net);
-    GradientReducer reducer(flat, world(), exact ? ReducerOptions{} : overlapped());
+    tensor::FlatParameters flat(net);
+    dist::GradientReducer reducer(flat, world(), exact ? dist::ReducerOptions{} : overlapped());
     step(net, reducer, world().ranks(), integers, world().rank(), [](int64_t s) { return static_cast<int>(s); });
     EXPECT_EQ(reducer.without_gradient(), std::vector<std::string>{"unused"});
     reducer.begin();
@@ -154,9 +154,9 @@ TEST(GradientReducer, NamesParametersWithoutGradient) {
 
 TEST(GradientReducer, TwoBackwardsWhileArmedAreAnError) {
   Net net;
-  FlatParameters flat(net);
-  Communicator alone(MPI_COMM_SELF, world().topology());  // finish() throws before it communicates
-  GradientReducer reducer(flat, alone, overlapped());
+  tensor::FlatParameters flat(net);
+  dist::Communicator alone(MPI_COMM_SELF, world().topology());  // finish() throws before it communicates
+  dist::GradientReducer reducer(flat, alone, overlapped());
   reducer.begin();
   reducer.arm();
   loss_of(net, integers(0)).backward();
@@ -172,8 +172,8 @@ TEST(GradientReducer, TwoBackwardsWhileArmedAreAnError) {
 
 TEST(GradientReducer, WrongShardCountIsAnError) {
   Net net;
-  FlatParameters flat(net);
-  GradientReducer reducer(flat, world());
+  tensor::FlatParameters flat(net);
+  dist::GradientReducer reducer(flat, world());
   reducer.begin();
   reducer.add_shard();
   EXPECT_THROW(reducer.finish(world().ranks() + 1), Error);
@@ -181,8 +181,8 @@ TEST(GradientReducer, WrongShardCountIsAnError) {
 
 TEST(GradientReducer, ADetachedGradientIsNoticed) {
   Net net;
-  FlatParameters flat(net);
-  GradientReducer reducer(flat, world());
+  tensor::FlatParameters flat(net);
+  dist::GradientReducer reducer(flat, world());
   reducer.begin();
   net.zero_grad();
   EXPECT_THROW(reducer.add_shard(), Error);
@@ -191,8 +191,8 @@ TEST(GradientReducer, ADetachedGradientIsNoticed) {
 // The generator step of a GAN: gradients flow through D, whose parameters are frozen and whose reducer rests.
 TEST(GradientReducer, AFrozenNetworkDoesNotFire) {
   torch::nn::Linear g(3, 3), d(3, 1);
-  FlatParameters flat_g(*g), flat_d(*d);
-  GradientReducer reducer_g(flat_g, world(), overlapped()), reducer_d(flat_d, world(), overlapped());
+  tensor::FlatParameters flat_g(*g), flat_d(*d);
+  dist::GradientReducer reducer_g(flat_g, world(), overlapped()), reducer_d(flat_d, world(), overlapped());
   const auto freeze = [&](bool frozen) {
     for (auto& parameter : d->parameters()) parameter.requires_grad_(!frozen);
   };
@@ -215,13 +215,13 @@ TEST(GradientReducer, AFrozenNetworkDoesNotFire) {
 
 TEST(GradientBuckets, CoverTheBufferInReverseOrder) {
   Net net;
-  FlatParameters flat(net);
+  tensor::FlatParameters flat(net);
   const int64_t total = flat.gradients().numel();
   for (const int64_t bytes : {1, 64, 130, 100000}) {
-    const auto buckets = make_buckets(flat.slices(), total, 4, bytes, 64);
+    const auto buckets = dist::make_buckets(flat.slices(), total, 4, bytes, 64);
     int64_t end = total;
     size_t last = flat.slices().size();
-    for (const GradientBucket& bucket : buckets) {
+    for (const dist::GradientBucket& bucket : buckets) {
       EXPECT_EQ(bucket.end, end);
       EXPECT_EQ(bucket.last_slice, last);
       EXPECT_LT(bucket.begin, bucket.end);
@@ -232,8 +232,8 @@ TEST(GradientBuckets, CoverTheBufferInReverseOrder) {
     EXPECT_EQ(end, 0);
     EXPECT_EQ(last, 0U);
   }
-  EXPECT_EQ(make_buckets(flat.slices(), total, 4, 1, 1).size(), 4U);
-  EXPECT_EQ(make_buckets(flat.slices(), total, 4, 100000, 100000).size(), 1U);
+  EXPECT_EQ(dist::make_buckets(flat.slices(), total, 4, 1, 1).size(), 4U);
+  EXPECT_EQ(dist::make_buckets(flat.slices(), total, 4, 100000, 100000).size(), 1U);
 }
 
 }  // namespace

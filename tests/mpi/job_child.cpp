@@ -17,15 +17,15 @@
 
 namespace {
 
-void collective(ddls::Communicator& comm) {
+void collective(ddls::dist::Communicator& comm) {
   at::Tensor tensor = at::zeros({256});
   comm.all_reduce(tensor);
 }
 
-int body(const std::string& way, ddls::Environment& environment) {
+int body(const std::string& way, ddls::dist::Environment& environment) {
   ddls::log::init(ddls::log::Level::info, environment.rank(), environment.ranks());
   const double timeout_s = way == "hang" || way.starts_with("stop-") || way == "busy" ? 3 : 600;
-  ddls::Communicator comm(MPI_COMM_WORLD, ddls::find_topology(MPI_COMM_WORLD, "cpu"), timeout_s);
+  ddls::dist::Communicator comm(MPI_COMM_WORLD, ddls::dist::find_topology(MPI_COMM_WORLD, "cpu"), timeout_s);
   collective(comm);
   const bool odd = comm.rank() == comm.ranks() - 1;
   if (odd && way == "throw") ddls::fail(ddls::Exit::data, "the file is damaged");
@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   const std::string way = argc > 1 ? argv[1] : "";
   if (way == "unwind") {  // what a main without run_job would do: the exception leaves Environment's scope
     try {
-      ddls::Environment environment(argc, argv);
+      ddls::dist::Environment environment(argc, argv);
       return body("throw", environment);
     } catch (const ddls::Error&) {
       return 1;
@@ -81,6 +81,6 @@ int main(int argc, char** argv) {
     for (;;) pause();
   }
   const auto limit_of = [&](const char* one) { return way == one ? 2. : 0.; };  // seconds; 0: none
-  return ddls::run_job(argc, argv, [&](ddls::Environment& environment) { return body(way, environment); },
-                       {.start = limit_of("late"), .end = limit_of("stop-at-end")});
+  return ddls::dist::run_job(argc, argv, [&](ddls::dist::Environment& environment) { return body(way, environment); },
+                             {.start = limit_of("late"), .end = limit_of("stop-at-end")});
 }

@@ -10,31 +10,31 @@
 
 namespace ddls {
 
-inline Communicator alone() {
-  Topology topology;
-  return Communicator(MPI_COMM_SELF, topology);
+inline dist::Communicator alone() {
+  dist::Topology topology;
+  return dist::Communicator(MPI_COMM_SELF, topology);
 }
 
-inline EvaluationSet points(int64_t count, uint64_t seed, double shift) {
-  Dataset data;
+inline metrics::EvaluationSet points(int64_t count, uint64_t seed, double shift) {
+  data::Dataset data;
   data.name = "points";
-  data.samples = Noise{seed}.normal({0, count}, 6, 0, Stream::prior) + shift;
-  return set_of(data);
+  data.samples = tensor::Noise{seed}.normal({0, count}, 6, 0, Stream::prior) + shift;
+  return metrics::set_of(data);
 }
 
-inline void set(EvaluateConfig& c, KidOptions kid, PrdcOptions prdc) {
-  for (MetricConfig& metric : c.known) {
-    if (metric.name == "kid") metric.options.as<KidOptions>() = kid;
-    if (metric.name == "prdc") metric.options.as<PrdcOptions>() = prdc;
+inline void set(config::EvaluateConfig& c, metrics::KidOptions kid, metrics::PrdcOptions prdc) {
+  for (config::MetricConfig& metric : c.known) {
+    if (metric.name == "kid") metric.options.as<metrics::KidOptions>() = kid;
+    if (metric.name == "prdc") metric.options.as<metrics::PrdcOptions>() = prdc;
   }
 }
 
 // Blocks of 20 rows times a factor; 530 rows are 3 uneven blocks, so a rank may have none.
-inline EvaluateConfig config() {
-  EvaluateConfig c;
+inline config::EvaluateConfig config() {
+  config::EvaluateConfig c;
   c.batch = 20;
-  add_metrics(c);
-  set(c, KidOptions{7, 90}, PrdcOptions{3, 400});
+  metrics::add_metrics(c);
+  set(c, metrics::KidOptions{7, 90}, metrics::PrdcOptions{3, 400});
   return c;
 }
 

@@ -12,7 +12,7 @@
 namespace ddls {
 namespace {
 
-std::unique_ptr<Communicator> the_world;
+std::unique_ptr<dist::Communicator> the_world;
 
 class FailuresOnly : public testing::EmptyTestEventListener {
  public:
@@ -27,10 +27,10 @@ class FailuresOnly : public testing::EmptyTestEventListener {
   int rank_;
 };
 
-int run_tests(Environment& environment) {
+int run_tests(dist::Environment& environment) {
   log::init(log::Level::info, environment.rank(), environment.ranks());
-  const Topology topology = find_topology(MPI_COMM_WORLD, "cpu");
-  the_world = std::make_unique<Communicator>(MPI_COMM_WORLD, topology, 120);
+  const dist::Topology topology = dist::find_topology(MPI_COMM_WORLD, "cpu");
+  the_world = std::make_unique<dist::Communicator>(MPI_COMM_WORLD, topology, 120);
   GTEST_FLAG_SET(catch_exceptions, false);
   if (environment.rank() != 0) {
     auto& listeners = testing::UnitTest::GetInstance()->listeners();
@@ -46,11 +46,11 @@ int run_tests(Environment& environment) {
 
 }  // namespace
 
-Communicator& world() { return *the_world; }
+dist::Communicator& world() { return *the_world; }
 
 }  // namespace ddls
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  return ddls::run_job(argc, argv, ddls::run_tests);
+  return ddls::dist::run_job(argc, argv, ddls::run_tests);
 }

@@ -15,7 +15,7 @@ constexpr int64_t count = 137, k = 5;
 
 // Values of 0 .. 3 in 2 x 2 pixels: many images are alike.
 at::Tensor images(int64_t n, uint64_t seed) {
-  return Noise{seed}
+  return tensor::Noise{seed}
       .normal({0, n}, 4, 0, Stream::prior)
       .abs()
       .clamp_max(3)
@@ -24,11 +24,11 @@ at::Tensor images(int64_t n, uint64_t seed) {
       .contiguous();
 }
 
-EvaluationSet training() {
-  Dataset data;
+metrics::EvaluationSet training() {
+  data::Dataset data;
   data.name = "training";
   data.samples = images(count, 1);
-  return set_of(data);
+  return metrics::set_of(data);
 }
 
 // Sums of rows and columns.
@@ -37,15 +37,15 @@ at::Tensor features_of(const at::Tensor& u8) {
   return at::cat({x.sum(2).flatten(1), x.sum(3).flatten(1)}, 1);
 }
 
-Extractor extractor() {
-  Extractor e;
+metrics::Extractor extractor() {
+  metrics::Extractor e;
   e.name = "sums";
   e.features = 4;
-  e.run = [](const at::Tensor& u8, bool) { return Features{features_of(u8), {}}; };
+  e.run = [](const at::Tensor& u8, bool) { return metrics::Features{features_of(u8), {}}; };
   return e;
 }
 
-void expect_nearest(const NearestRows& found, const at::Tensor& queries, const at::Tensor& rows) {
+void expect_nearest(const metrics::NearestRows& found, const at::Tensor& queries, const at::Tensor& rows) {
   ASSERT_EQ(found.ids.sizes(), (std::vector<int64_t>{queries.size(0), k}));
   for (int64_t q = 0; q < queries.size(0); ++q) {
     const at::Tensor distance2 = (rows.to(at::kDouble) - queries[q].to(at::kDouble)).square().sum(1);
@@ -59,7 +59,7 @@ void expect_nearest(const NearestRows& found, const at::Tensor& queries, const a
 
 TEST(Neighbours, AreThoseOfASearchByHand) {
   const at::Tensor queries = images(6, 2);
-  const auto found = nearest_images(world(), training(), extractor(), queries, k, 10);
+  const auto found = metrics::nearest_images(world(), training(), extractor(), queries, k, 10);
   EXPECT_EQ(found.has_value(), world().root());
   if (!found) return;
   expect_nearest(found->by_pixels, queries.flatten(1), images(count, 1).flatten(1));
@@ -68,9 +68,9 @@ TEST(Neighbours, AreThoseOfASearchByHand) {
 }
 
 TEST(Neighbours, OfASetSmallerThanK) {
-  EvaluationSet few = training();
+  metrics::EvaluationSet few = training();
   few.count = 3;
-  const auto found = nearest_images(world(), few, extractor(), images(2, 2), k, 10);
+  const auto found = metrics::nearest_images(world(), few, extractor(), images(2, 2), k, 10);
   ASSERT_EQ(found.has_value(), world().root());
   if (!found) return;
   EXPECT_EQ(found->by_pixels.ids.sizes(), (std::vector<int64_t>{2, 3}));
@@ -78,7 +78,7 @@ TEST(Neighbours, OfASetSmallerThanK) {
 
 TEST(Neighbours, ImagesOfAnotherShapeAreRefusedByAllRanks) {
   const at::Tensor larger = at::zeros({2, 1, 3, 3}, at::kByte);
-  EXPECT_THROW(nearest_images(world(), training(), extractor(), larger, k, 10), CollectiveError);
+  EXPECT_THROW(metrics::nearest_images(world(), training(), extractor(), larger, k, 10), dist::CollectiveError);
 }
 
 }  // namespace

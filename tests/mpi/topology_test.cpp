@@ -12,18 +12,18 @@ namespace ddls {
 namespace {
 
 TEST(Topology, OfCpuRanks) {
-  const Topology topology = find_topology(MPI_COMM_WORLD, "cpu");
+  const dist::Topology topology = dist::find_topology(MPI_COMM_WORLD, "cpu");
   EXPECT_EQ(topology.rank, world().rank());
   EXPECT_EQ(topology.ranks, world().ranks());
   EXPECT_EQ(topology.local_ranks, world().ranks());  // the tests run on one machine
   EXPECT_EQ(topology.local_rank, world().rank());
-  EXPECT_EQ(topology.transport, Transport::mpi);
+  EXPECT_EQ(topology.transport, dist::Transport::mpi);
   EXPECT_TRUE(topology.device.is_cpu());
   EXPECT_EQ(topology.threads, 1);
   EXPECT_EQ(at::get_num_threads(), 1);
   EXPECT_EQ(topology.places.size(), static_cast<size_t>(world().ranks()));
   for (int rank = 0; rank < world().ranks(); ++rank) {
-    const RankPlace& place = topology.places.at(static_cast<size_t>(rank));
+    const dist::RankPlace& place = topology.places.at(static_cast<size_t>(rank));
     EXPECT_EQ(place.rank, rank);
     EXPECT_EQ(place.local_rank, rank);
     EXPECT_EQ(place.device, "cpu");
@@ -34,21 +34,23 @@ TEST(Topology, OfCpuRanks) {
 }
 
 TEST(Topology, ThreadsAreWhatWasAskedFor) {
-  EXPECT_EQ(find_topology(MPI_COMM_WORLD, "cpu", 2).threads, 2);
+  EXPECT_EQ(dist::find_topology(MPI_COMM_WORLD, "cpu", 2).threads, 2);
   EXPECT_EQ(at::get_num_threads(), 2);
-  EXPECT_EQ(find_topology(MPI_COMM_WORLD, "cpu").threads, 1);
+  EXPECT_EQ(dist::find_topology(MPI_COMM_WORLD, "cpu").threads, 1);
   EXPECT_EQ(at::get_num_threads(), 1);
 }
 
-TEST(Topology, RefusesUnknownDevices) { EXPECT_THROW(find_topology(MPI_COMM_WORLD, "gpu"), CollectiveError); }
+TEST(Topology, RefusesUnknownDevices) {
+  EXPECT_THROW(dist::find_topology(MPI_COMM_WORLD, "gpu"), dist::CollectiveError);
+}
 
 TEST(Topology, CudaWithoutADeviceIsAConfigurationError) {
-  if (cuda::devices().count > 0) GTEST_SKIP() << "this machine has a GPU";
-  EXPECT_EQ(find_topology(MPI_COMM_WORLD, "auto").transport, Transport::mpi);
+  if (device::devices().count > 0) GTEST_SKIP() << "this machine has a GPU";
+  EXPECT_EQ(dist::find_topology(MPI_COMM_WORLD, "auto").transport, dist::Transport::mpi);
   try {
-    find_topology(MPI_COMM_WORLD, "cuda");
+    dist::find_topology(MPI_COMM_WORLD, "cuda");
     ADD_FAILURE() << "no error";
-  } catch (const CollectiveError& error) {
+  } catch (const dist::CollectiveError& error) {
     EXPECT_EQ(error.code(), Exit::config);
     EXPECT_NE(std::string(error.what()).find("has no CUDA device"), std::string::npos) << error.what();
   }

@@ -22,8 +22,8 @@ namespace ddls {
 namespace {
 
 // "mlp", "dcgan", or one of these with a word behind it: what else is switched on.
-Config small_config(const std::string& kind) {
-  Config c;
+config::Config small_config(const std::string& kind) {
+  config::Config c;
   c.model.architecture = kind.substr(0, kind.find(' '));
   if (kind.ends_with("refined latents")) {
     c.train.ddls.mode = "both";
@@ -59,12 +59,12 @@ Config small_config(const std::string& kind) {
   return c;
 }
 
-Dataset small_data(const std::string& kind) {
-  DataConfig config;
+data::Dataset small_data(const std::string& kind) {
+  config::DataConfig config;
   config.points = 200;
-  Dataset data = open_dataset(config, Split::train, 1);
+  data::Dataset data = data::open_dataset(config, data::Split::train, 1);
   if (kind.starts_with("dcgan")) {
-    const at::Tensor u = Noise{3}.uniform({0, 200}, 8 * 8, 0, Stream::prior);
+    const at::Tensor u = tensor::Noise{3}.uniform({0, 200}, 8 * 8, 0, Stream::prior);
     data.samples = (u * 255).to(at::kByte).view({200, 1, 8, 8});
   }
   return data;
@@ -75,12 +75,14 @@ struct Digests {
   bool operator==(const Digests&) const = default;
 };
 
-Digests train(const Config& config, const Dataset& data, const fs::path& folder, Communicator& comm) {
-  RunLog log(folder, comm.root(), false);
-  const TrainContext context{config, data, folder / "checkpoints", Resume::automatic, log, comm};
-  const TrainedGan gan = train_gan(context);
-  const NetworkPtr ratio = fit_ratio(context, gan.generator);
-  return {digest_of(*gan.generator), digest_of(*ratio), digest_of(*refine_ratio(context, gan.generator, ratio))};
+Digests train(const config::Config& config, const data::Dataset& data, const fs::path& folder,
+              dist::Communicator& comm) {
+  train::RunLog log(folder, comm.root(), false);
+  const train::TrainContext context{config, data, folder / "checkpoints", train::Resume::automatic, log, comm};
+  const train::TrainedGan gan = train::train_gan(context);
+  const models::NetworkPtr ratio = train::fit_ratio(context, gan.generator);
+  return {models::digest_of(*gan.generator), models::digest_of(*ratio),
+          models::digest_of(*train::refine_ratio(context, gan.generator, ratio))};
 }
 
 struct Training : ::testing::TestWithParam<const char*> {
@@ -102,9 +104,9 @@ struct Training : ::testing::TestWithParam<const char*> {
 };
 
 TEST_P(Training, SameBitsForEveryRankCount) {
-  const Config config = small_config(GetParam());
-  const Dataset data = small_data(GetParam());
-  Communicator self(MPI_COMM_SELF, find_topology(MPI_COMM_SELF, "cpu"));
+  const config::Config config = small_config(GetParam());
+  const data::Dataset data = small_data(GetParam());
+  dist::Communicator self(MPI_COMM_SELF, dist::find_topology(MPI_COMM_SELF, "cpu"));
   const Digests alone = train(config, data, base / fmt::format("alone{}", world().rank()), self);
   const Digests together = train(config, data, base / "together", world());
   EXPECT_EQ(alone.generator, together.generator);
@@ -113,15 +115,15 @@ TEST_P(Training, SameBitsForEveryRankCount) {
 }
 
 TEST_P(Training, StoppedAndResumedGivesTheSameBits) {
-  const Config config = small_config(GetParam());
-  const Dataset data = small_data(GetParam());
+  const config::Config config = small_config(GetParam());
+  const data::Dataset data = small_data(GetParam());
   const fs::path straight = base / "together", cut = base / "cut";
   if (world().root()) fs::create_directories(cut);
   world().barrier();
   const Digests expected = train(config, data, straight, world());
   for (int stops = 0; stops < 3; ++stops) {  // every start is cut after its first step by one rank's signal
     if (world().rank() == world().ranks() - 1) stop_signal::request();
-    EXPECT_THROW(train(config, data, cut, world()), CollectiveError);
+    EXPECT_THROW(train(config, data, cut, world()), dist::CollectiveError);
     stop_signal::reset();
     world().barrier();
   }
@@ -130,11 +132,11 @@ TEST_P(Training, StoppedAndResumedGivesTheSameBits) {
 
 // u of a spectral norm drifts where a rank's device rounds otherwise: saving notices.
 TEST(SpectralNorms, OfRanksThatDifferAreNoticed) {
-  Config c;
+  config::Config c;
   c.model.architecture = "sn_dcgan";
   c.model.generator_widths = c.model.discriminator_widths = {8, 8, 8, 8};
-  const NetworkPtr network = make_network(c.model, Role::discriminator, {3, 32, 32}, 1);
-  Learner learner(network, AdamConfig{}, 1, {}, plan_shards(8, 4, world(), "batch"), world());
+  const models::NetworkPtr network = models::make_network(c.model, models::Role::discriminator, {3, 32, 32}, 1);
+  train::Learner learner(network, config::AdamConfig{}, 1, {}, train::plan_shards(8, 4, world(), "batch"), world());
   EXPECT_NO_THROW(world().require_same(learner.digest(), "weights"));
   const uint64_t before = learner.digest();
   at::Tensor u;
@@ -144,7 +146,7 @@ TEST(SpectralNorms, OfRanksThatDifferAreNoticed) {
   if (world().rank() + 1 == world().ranks() && u.defined()) u.add_(1e-6);
   EXPECT_EQ(learner.digest() == before, world().rank() + 1 < world().ranks());
   if (world().ranks() > 1) {
-    EXPECT_THROW(world().require_same(learner.digest(), "weights"), CollectiveError);
+    EXPECT_THROW(world().require_same(learner.digest(), "weights"), dist::CollectiveError);
   }
 }
 

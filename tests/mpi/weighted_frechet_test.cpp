@@ -18,11 +18,11 @@ namespace {
 constexpr int64_t features = 6, rows = 30'000, count = 300;
 constexpr double a = 0.8;
 
-at::Tensor draws(int64_t n, uint64_t seed) { return Noise{seed}.normal({0, n}, features, 0, Stream::prior); }
+at::Tensor draws(int64_t n, uint64_t seed) { return tensor::Noise{seed}.normal({0, n}, features, 0, Stream::prior); }
 
 // As extract_set deals them.
-FeatureBlocks dealt(Communicator& comm, const at::Tensor& all) {
-  FeatureBlocks blocks;
+metrics::FeatureBlocks dealt(dist::Communicator& comm, const at::Tensor& all) {
+  metrics::FeatureBlocks blocks;
   blocks.plan = {all.size(0), 257};
   blocks.count = all.size(0);
   blocks.features = all.size(1);
@@ -32,14 +32,14 @@ FeatureBlocks dealt(Communicator& comm, const at::Tensor& all) {
   return blocks;
 }
 
-GaussianStatistics standard_normal() {
+metrics::GaussianStatistics standard_normal() {
   return {rows, at::zeros({features}, at::kDouble), at::eye(features, at::kDouble)};
 }
 
-std::optional<WeightedDistance> distance_on(Communicator& comm, const at::Tensor& all, const at::Tensor& weights,
-                                            std::string& why) {
-  return weighted_frechet(comm, dealt(comm, all), weights, count, factor_on_root(comm, standard_normal(), "reference"),
-                          why);
+std::optional<metrics::WeightedDistance> distance_on(dist::Communicator& comm, const at::Tensor& all,
+                                                     const at::Tensor& weights, std::string& why) {
+  return metrics::weighted_frechet(comm, dealt(comm, all), weights, count,
+                                   metrics::factor_on_root(comm, standard_normal(), "reference"), why);
 }
 
 TEST(WeightedFrechet, OfATiltedNormal) {
@@ -51,15 +51,15 @@ TEST(WeightedFrechet, OfATiltedNormal) {
   EXPECT_NEAR(found->all, a * a, 5 * 2 * a / std::sqrt(ess) * 1.5);
 
   // As many samples of the law itself, many times.
-  const GaussianFactor reference = factor(standard_normal(), "reference");
+  const metrics::GaussianFactor reference = metrics::factor(standard_normal(), "reference");
   double mean = 0, squares = 0;
   constexpr int64_t times = 200;
   for (int64_t i = 0; i < times; ++i) {
     at::Tensor y = draws(count, 100 + i);
     y.select(1, 0) += a;
-    Moments moments(features);
+    metrics::Moments moments(features);
     moments.add(y);
-    const double d = frechet_distance(factor(moments.statistics("samples"), "samples"), reference);
+    const double d = metrics::frechet_distance(metrics::factor(moments.statistics("samples"), "samples"), reference);
     mean += d / times;
     squares += d * d / times;
   }
@@ -71,8 +71,8 @@ TEST(WeightedFrechet, OfATiltedNormal) {
 }
 
 TEST(WeightedFrechet, TheSameAtEveryRankCount) {
-  Topology topology;
-  Communicator one(MPI_COMM_SELF, topology);
+  dist::Topology topology;
+  dist::Communicator one(MPI_COMM_SELF, topology);
   const at::Tensor x = draws(1000, 2), w = (x.select(1, 1).to(at::kDouble)).exp();
   std::string why;
   const auto alone = distance_on(one, x, w, why), together = distance_on(world(), x, w, why);

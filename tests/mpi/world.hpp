@@ -4,6 +4,6 @@
 
 namespace ddls {
 
-Communicator& world();  // all ranks of the job, on the CPU
+dist::Communicator& world();  // all ranks of the job, on the CPU
 
 }  // namespace ddls

@@ -21,28 +21,28 @@ namespace {
 constexpr int64_t samples = 3;
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id) {
-  return Noise{3}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
+  return tensor::Noise{3}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
 }
 
 // Initial weights leave biases, class tables and attention at values under which mistakes would not show.
-void disturb(Network& network) {
+void disturb(models::Network& network) {
   at::NoGradGuard no_grad;
   int64_t id = 1000;
   for (at::Tensor& p : network.parameters()) p.add_(draws(p.sizes(), id++), p.dim() == 1 ? 0.3 : 0.02);
 }
 
-void write(const std::filesystem::path& folder, const std::string& name, const ModelConfig& config,
-           const SampleShape& image) {
-  const NetworkPtr g = make_network(config, Role::generator, image, 1);
-  const NetworkPtr d = make_network(config, Role::discriminator, image, 1);
+void write(const std::filesystem::path& folder, const std::string& name, const config::ModelConfig& config,
+           const models::SampleShape& image) {
+  const models::NetworkPtr g = models::make_network(config, models::Role::generator, image, 1);
+  const models::NetworkPtr d = models::make_network(config, models::Role::discriminator, image, 1);
   disturb(*g);
   disturb(*d);
-  NamedTensors out;
+  tensor::NamedTensors out;
   const at::Tensor z = draws({samples, config.latent_dim}, 0);
   const at::Tensor label = config.classes > 0 ? at::arange(samples, at::kLong).remainder(config.classes) : at::Tensor();
   if (label.defined()) out["label"] = label;
   const at::Tensor one_label = label.defined() ? label.narrow(0, 0, 1) : label;
-  out["flops"] = at::full({1}, chain_step_flops(*g, *d, z.narrow(0, 0, 1), one_label), at::kLong);
+  out["flops"] = at::full({1}, models::chain_step_flops(*g, *d, z.narrow(0, 0, 1), one_label), at::kLong);
   {
     at::NoGradGuard no_grad;
     g->train();
@@ -60,17 +60,17 @@ void write(const std::filesystem::path& folder, const std::string& name, const M
   out["out.g"] = images.detach().contiguous();
   out["out.d"] = logits.detach();
   out["grad.z"] = latents.grad();
-  const auto gradients_of = [&](const Network& network, const std::string& prefix) {
+  const auto gradients_of = [&](const models::Network& network, const std::string& prefix) {
     for (const auto& item : network.named_parameters())
       out["grad." + prefix + item.key()] = item.value().grad().contiguous();
   };
   gradients_of(*g, "g.");
   gradients_of(*d, "d.");
-  measure_statistics(*g, 1, [&](int64_t) { g->forward(latents.detach() + 0.1, label); });
+  models::measure_statistics(*g, 1, [&](int64_t) { g->forward(latents.detach() + 0.1, label); });
   out["out.g_eval"] = g->forward(latents, label).detach().contiguous();
-  for (const auto& [key, t] : state_of(*g)) out["g." + key] = t;
-  for (const auto& [key, t] : state_of(*d)) out["d." + key] = t;
-  write_safetensors(folder / (name + ".safetensors"), out);
+  for (const auto& [key, t] : models::state_of(*g)) out["g." + key] = t;
+  for (const auto& [key, t] : models::state_of(*d)) out["d." + key] = t;
+  tensor::write_safetensors(folder / (name + ".safetensors"), out);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include "ddls/calibration/platt.hpp"
 #include "models/network.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr int64_t patience = 50, most_updates = 2000;
@@ -84,10 +84,10 @@ HeadFit fit_head(const ScoredFeatures& real, const ScoredFeatures& fake) {
   return best;
 }
 
-LastLayer head_of(const HeadFit& fit, const LastLayer& old) {
+models::LastLayer head_of(const HeadFit& fit, const models::LastLayer& old) {
   const at::Tensor weight = old.weight.to(at::kDouble) * fit.alpha + fit.weight.to(old.weight.device()).unsqueeze(0);
   const at::Tensor bias = old.bias.defined() ? old.bias.to(at::kDouble) : at::zeros({1}, weight.options());
   return {weight.to(old.weight.scalar_type()), (bias * fit.alpha + fit.offset).to(old.weight.scalar_type())};
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 
-namespace ddls {
-
+namespace ddls::models {
 struct LastLayer;  // models/network.hpp
+}  // namespace ddls::models
+
+namespace ddls::sampling {
 
 // r = alpha d + <w, features> + b. A layer of the old one's shape again: head_of.
 struct HeadFit {
@@ -24,6 +26,6 @@ struct ScoredFeatures {
 // keeps it from separating the samples where there are more features than those. Throws as fit_platt does.
 HeadFit fit_head(const ScoredFeatures& real, const ScoredFeatures& fake);
 
-LastLayer head_of(const HeadFit& fit, const LastLayer& old);
+models::LastLayer head_of(const HeadFit& fit, const models::LastLayer& old);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

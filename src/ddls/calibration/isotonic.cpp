@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct Step {
@@ -112,4 +112,4 @@ ScoreMap cubic_map(const Staircase& stairs, c10::Device device) {
   };
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -7,7 +7,7 @@
 
 #include "ddls/calibration/score_map.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Float64, CPU. Both scores and log_ratios rise strictly.
 struct Staircase {
@@ -24,4 +24,4 @@ Staircase fit_isotonic(const at::Tensor& real, const at::Tensor& fake);
 ScoreMap staircase_map(const Staircase& stairs, c10::Device device);  // slope 0
 ScoreMap cubic_map(const Staircase& stairs, c10::Device device);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

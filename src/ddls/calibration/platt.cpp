@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct PlattProblem {
@@ -64,4 +64,4 @@ Platt fit_platt(const at::Tensor& real, const at::Tensor& fake) {
   return fitted;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -2,7 +2,7 @@
 // Platt's calibration (1999): sigma(alpha d + beta) is the probability that a sample with score d is real.
 #include <ATen/core/Tensor.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct Platt {
   double alpha = 1, beta = 0;
@@ -13,4 +13,4 @@ struct Platt {
 // [n1], [n0] float64, CPU. Throws Error(data) where alpha is not positive: such scores do not tell reals from fakes.
 Platt fit_platt(const at::Tensor& real, const at::Tensor& fake);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ddls {
+namespace ddls::sampling {
 
 Reliability reliability_of(const at::Tensor& real, const at::Tensor& fake) {
   constexpr int64_t bins = 15;
@@ -21,4 +21,4 @@ Reliability reliability_of(const at::Tensor& real, const at::Tensor& fake) {
           .z = (y - p).sum().item<double>() / std::sqrt(std::max(spread, 1e-300))};
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -2,7 +2,7 @@
 // How well log-ratios, read as log-odds of "real" among as many reals as fakes, agree with what samples are.
 #include <ATen/core/Tensor.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct Reliability {
   double cross_entropy = 0;  // mean, nats
@@ -13,4 +13,4 @@ struct Reliability {
 
 Reliability reliability_of(const at::Tensor& real, const at::Tensor& fake);  // log-ratios, [n] float64 CPU each
 
-}  // namespace ddls
+}  // namespace ddls::sampling

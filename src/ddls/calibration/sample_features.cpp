@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "ddls/calibration/features/network_file.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 const std::vector<const FeatureKind*>& feature_kinds() {
   static const std::vector<const FeatureKind*> kinds{&pixel_features, &convolution_features, &classifier_features,
@@ -25,4 +25,4 @@ SampleFeatures make_sample_features(const std::string& name, const FeatureSource
   return kind != nullptr ? kind->make(source) : network_file_features(name, source);
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

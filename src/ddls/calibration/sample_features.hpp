@@ -11,23 +11,23 @@
 #include "models/network_fwd.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct SampleFeatures {
   // Samples as the generator gives them, float32 or float64 -> [n, f] of that type. Differentiable with respect to them where gradients
   // are enabled; holds on to what it needs.
   std::function<at::Tensor(const at::Tensor& samples)> of;
-  NamedTensors weights = {};     // CPU; with these it is made again as it is
-  std::string fingerprint = {};  // of what lies outside `weights`: the hash of a file
+  tensor::NamedTensors weights = {};  // CPU; with these it is made again as it is
+  std::string fingerprint = {};       // of what lies outside `weights`: the hash of a file
 };
 
 // What features may be made from.
 struct FeatureSource {
-  SampleShape sample;
+  models::SampleShape sample;
   c10::Device device{c10::DeviceType::CPU};
   uint64_t seed = 0;
-  NetworkPtr classifier = nullptr;     // for those that need it: frozen, on the device
-  const NamedTensors* kept = nullptr;  // the `weights` of an earlier start; null: made now
+  models::NetworkPtr classifier = nullptr;     // for those that need it: frozen, on the device
+  const tensor::NamedTensors* kept = nullptr;  // the `weights` of an earlier start; null: made now
 };
 
 struct FeatureKind {
@@ -47,4 +47,4 @@ const FeatureKind* feature_kind(const std::string& name);  // null: there is non
 // Of a kind, or of the TorchScript file `name`. Throws Error: missing, data, config (features that these samples cannot have).
 SampleFeatures make_sample_features(const std::string& name, const FeatureSource& source);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
 ScoreMap affine_map(double alpha, double offset) {
   return [=](const at::Tensor& scores) { return MappedScores{scores * alpha + offset, at::full_like(scores, alpha)}; };
@@ -30,4 +30,4 @@ Target calibrated(const Target& raw, const ScoreMap& map) {
   return target;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -8,7 +8,7 @@
 
 #include "ddls/target.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct MappedScores {
   at::Tensor log_ratio, slope;  // [n] each, of the type of the scores
@@ -20,4 +20,4 @@ ScoreMap affine_map(double alpha, double offset);  // r = alpha d + offset
 // `raw` with map(score) in the place of its score.
 Target calibrated(const Target& raw, const ScoreMap& map);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 std::string prefix_of(size_t part) { return std::to_string(part) + "."; }
@@ -55,9 +55,9 @@ at::Tensor TiltTerms::quadratic(const at::Tensor& w) const {
   return b + halves + halves.t();
 }
 
-NamedTensors tensors_of(const Tilt& tilt, const std::vector<SampleFeatures>& features) {
+tensor::NamedTensors tensors_of(const Tilt& tilt, const std::vector<SampleFeatures>& features) {
   ensure(features.size() == tilt.parts.size(), "a tilt has features for each part");
-  NamedTensors tensors{{"slopes", tilt.slopes}, {"offsets", tilt.offsets}};
+  tensor::NamedTensors tensors{{"slopes", tilt.slopes}, {"offsets", tilt.offsets}};
   for (size_t i = 0; i < tilt.parts.size(); ++i) {
     const TiltPart& part = tilt.parts[i];
     const std::string prefix = prefix_of(i);
@@ -71,7 +71,7 @@ NamedTensors tensors_of(const Tilt& tilt, const std::vector<SampleFeatures>& fea
   return tensors;
 }
 
-Tilt tilt_of(const NamedTensors& tensors, const std::vector<std::string>& names) {
+Tilt tilt_of(const tensor::NamedTensors& tensors, const std::vector<std::string>& names) {
   Tilt tilt{tensors.at("slopes"), tensors.at("offsets"), {}};
   for (size_t i = 0; i < names.size(); ++i) {
     const auto tensor = [&](const char* name) { return tensors.at(prefix_of(i) + name); };
@@ -85,9 +85,9 @@ Tilt tilt_of(const NamedTensors& tensors, const std::vector<std::string>& names)
   return tilt;
 }
 
-NamedTensors kept_features(const NamedTensors& tensors, size_t part) {
+tensor::NamedTensors kept_features(const tensor::NamedTensors& tensors, size_t part) {
   const std::string prefix = prefix_of(part) + "features.";
-  NamedTensors kept;
+  tensor::NamedTensors kept;
   for (const auto& [name, tensor] : tensors)
     if (name.starts_with(prefix)) kept[name.substr(prefix.size())] = tensor;
   return kept;
@@ -116,4 +116,4 @@ RatioCorrection correction_of(const Tilt& tilt, const std::vector<SampleFeatures
   return correction;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

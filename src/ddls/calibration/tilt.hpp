@@ -11,7 +11,7 @@
 #include "ddls/ratio_correction.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 inline constexpr double tilt_bound = 2;
 
@@ -38,13 +38,13 @@ struct Tilt {
   std::vector<TiltPart> parts;
 };
 
-NamedTensors tensors_of(const Tilt& tilt,
-                        const std::vector<SampleFeatures>& features);  // "0.mean", "0.features.NAME", ...
+tensor::NamedTensors tensors_of(const Tilt& tilt,
+                                const std::vector<SampleFeatures>& features);  // "0.mean", "0.features.NAME", ...
 // What tensors_of kept; the names of the parts in its order.
-Tilt tilt_of(const NamedTensors& tensors, const std::vector<std::string>& names);
-NamedTensors kept_features(const NamedTensors& tensors, size_t part);
+Tilt tilt_of(const tensor::NamedTensors& tensors, const std::vector<std::string>& names);
+tensor::NamedTensors kept_features(const tensor::NamedTensors& tensors, size_t part);
 
 // As what a target takes; `features` of each part, in its order.
 RatioCorrection correction_of(const Tilt& tilt, const std::vector<SampleFeatures>& features, c10::Device device);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "ddls/worth.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 LabelledRows LabelledRows::rows(int64_t begin, int64_t count) const {
   return {phi.narrow(0, begin, count), classes.defined() ? classes.narrow(0, begin, count) : classes};
@@ -76,4 +76,4 @@ at::Tensor TiltProblem::minimum(double ridge, const at::Tensor& start) const {
   return w;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Columns phi of rows, float64 on the CPU, and the class of each row (undefined: all are of one).
 struct LabelledRows {
@@ -34,4 +34,4 @@ class TiltProblem {
   at::Tensor real_mean_, pool_, classes_, shares_, counts_;  // [k], [m, k], [m], [c], [c]
 };
 
-}  // namespace ddls
+}  // namespace ddls::sampling

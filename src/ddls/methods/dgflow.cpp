@@ -9,7 +9,7 @@
 
 #include "ddls/entry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 at::Tensor prefactor(const std::string& divergence, const at::Tensor& r) {
@@ -20,16 +20,17 @@ at::Tensor prefactor(const std::string& divergence, const at::Tensor& r) {
   return 2 * (-r.clamp(-largest, largest)).exp();
 }
 
-void bind_dgflow(Section& s, DgflowOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
-  s.value("step_size", &o.step_size, "eta", above(0));
-  s.value("gamma", &o.gamma, "weight of the noise", at_least(0));
-  s.value("divergence", &o.divergence, "the f-divergence whose flow it is", one_of({"kl", "js", "log_d", "chi2"}));
+void bind_dgflow(config::Section& s, DgflowOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
+  s.value("step_size", &o.step_size, "eta", config::above(0));
+  s.value("gamma", &o.gamma, "weight of the noise", config::at_least(0));
+  s.value("divergence", &o.divergence, "the f-divergence whose flow it is",
+          config::one_of({"kl", "js", "log_d", "chi2"}));
 }
 
 }  // namespace
 
-Method dgflow(const DgflowOptions& config, const Target& target, const Noise& noise) {
+Method dgflow(const DgflowOptions& config, const Target& target, const tensor::Noise& noise) {
   const auto advance = [=](Chains& chains, int64_t step) {
     const at::Tensor v = prefactor(config.divergence, chains.now.log_ratio).unsqueeze(1) * chains.now.grad_log_ratio;
     const at::Tensor n = normal_of(chains, noise, step, Stream::langevin);
@@ -53,4 +54,4 @@ Sampler dgflow_sampler() {
        .make = [](const DgflowOptions& o, const SamplerContext& c) { return dgflow(o, c.target, c.noise); }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -3,7 +3,7 @@
 
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct DgflowOptions {
   int64_t steps = 25;
@@ -12,6 +12,6 @@ struct DgflowOptions {
   std::string divergence = "kl";  // kl | js | log_d | chi2
 };
 
-Method dgflow(const DgflowOptions& options, const Target& target, const Noise& noise);
+Method dgflow(const DgflowOptions& options, const Target& target, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,12 +10,12 @@
 
 #include "ddls/entry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr const char* anchor = "anchor";  // y
 
-double lipschitz_estimate(const Target& target, const Noise& noise) {
+double lipschitz_estimate(const Target& target, const tensor::Noise& noise) {
   constexpr int64_t pairs = 100;
   const auto draw = [&](int64_t which) {
     return noise.normal({0, pairs}, target.latent_dim, which, Stream::pilot, target.device);
@@ -26,16 +26,16 @@ double lipschitz_estimate(const Target& target, const Noise& noise) {
   return slope.max().item<double>();
 }
 
-void bind_dot(Section& s, DotOptions& o) {
-  s.value("steps", &o.steps, "gradient steps", at_least(0));
-  s.value("lr", &o.lr, "learning rate", above(0));
+void bind_dot(config::Section& s, DotOptions& o) {
+  s.value("steps", &o.steps, "gradient steps", config::at_least(0));
+  s.value("lr", &o.lr, "learning rate", config::above(0));
   s.value("projection", &o.projection, "of the gradient, on the sphere of z: exact, as published, or none",
-          one_of({"exact", "published", "none"}));
+          config::one_of({"exact", "published", "none"}));
 }
 
 }  // namespace
 
-Method dot(const DotOptions& config, const Target& target, const Noise& noise) {
+Method dot(const DotOptions& config, const Target& target, const tensor::Noise& noise) {
   const double k_eff = lipschitz_estimate(target, noise);
   const auto advance = [=](Chains& chains, int64_t) {
     const at::Tensor away = chains.z - chains.extra.at(anchor) + 0.001;
@@ -67,4 +67,4 @@ Sampler dot_sampler() {
        .make = [](const DotOptions& o, const SamplerContext& c) { return dot(o, c.target, c.noise); }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

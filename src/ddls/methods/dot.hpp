@@ -3,7 +3,7 @@
 
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct DotOptions {
   int64_t steps = 10;
@@ -11,6 +11,6 @@ struct DotOptions {
   std::string projection = "exact";  // of the gradient on the sphere |z| = const: exact | published | none
 };
 
-Method dot(const DotOptions& options, const Target& target, const Noise& noise);
+Method dot(const DotOptions& options, const Target& target, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,7 +10,7 @@
 #include "ddls/entry.hpp"
 #include "ddls/pilot_ratios.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct DrsOptions {
@@ -31,7 +31,7 @@ at::Tensor score(const at::Tensor& log_ratio, const Bound& bound) {
   return d - at::log(-at::expm1(d - epsilon)) - bound.gamma;
 }
 
-Bound bound_of(const DrsOptions& c, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Bound bound_of(const DrsOptions& c, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   const at::Tensor r = pilot_ratios(c.pilots, target, noise, warm_up);
   const at::Tensor finite = finite_ratios(r, "drs");
   Bound bound{finite.max().item<double>(), 0};
@@ -43,7 +43,7 @@ Bound bound_of(const DrsOptions& c, const Target& target, const Noise& noise, co
   return bound;
 }
 
-void step_drs(Chains& chains, int64_t step, const Bound& bound, const Target& target, const Noise& noise) {
+void step_drs(Chains& chains, int64_t step, const Bound& bound, const Target& target, const tensor::Noise& noise) {
   at::Tensor& done = chains.extra.at(taken);
   // The start of a chain is its first candidate.
   const bool first = step == 0;
@@ -59,14 +59,15 @@ void step_drs(Chains& chains, int64_t step, const Bound& bound, const Target& ta
   chains.rates["acceptance"] = probability;
 }
 
-void bind_drs(Section& s, DrsOptions& o) {
-  s.value("steps", &o.steps, "candidates per sample at most; the best is kept where none is accepted", at_least(1));
-  s.value("pilots", &o.pilots, "prior draws from which the bound of the ratio is taken", at_least(2));
+void bind_drs(config::Section& s, DrsOptions& o) {
+  s.value("steps", &o.steps, "candidates per sample at most; the best is kept where none is accepted",
+          config::at_least(1));
+  s.value("pilots", &o.pilots, "prior draws from which the bound of the ratio is taken", config::at_least(2));
   s.value("percentile", &o.percentile, "gamma is this percentile of F over the pilots; 0: gamma 0, unbiased",
-          at_least_below(0, 100));
+          config::at_least_below(0, 100));
 }
 
-Method drs(const DrsOptions& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method drs(const DrsOptions& config, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   const Bound bound = bound_of(config, target, noise, warm_up);
   return {.name = "drs",
           .steps = config.steps,
@@ -96,4 +97,4 @@ Sampler drs_sampler() {
        .rates = {acceptance_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

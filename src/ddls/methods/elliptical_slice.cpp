@@ -12,7 +12,7 @@
 
 #include "ddls/entry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct EllipticalSliceOptions {
@@ -43,7 +43,7 @@ struct Bracket {
   }
 };
 
-void step_slice(Chains& chains, int64_t step, const Target& target, const Noise& noise) {
+void step_slice(Chains& chains, int64_t step, const Target& target, const tensor::Noise& noise) {
   const Chains from = chains;
   const at::Tensor other = normal_of(chains, noise, step, Stream::proposal);
   const at::Tensor log_y =
@@ -72,11 +72,11 @@ void step_slice(Chains& chains, int64_t step, const Target& target, const Noise&
   chains.rates[evaluations_rate] = evaluations;
 }
 
-void bind_slice(Section& s, EllipticalSliceOptions& o) {
-  s.value("steps", &o.steps, "steps, of as many ratios as it takes", at_least(0));
+void bind_slice(config::Section& s, EllipticalSliceOptions& o) {
+  s.value("steps", &o.steps, "steps, of as many ratios as it takes", config::at_least(0));
 }
 
-Method elliptical_slice(const EllipticalSliceOptions& config, const Target& target, const Noise& noise) {
+Method elliptical_slice(const EllipticalSliceOptions& config, const Target& target, const tensor::Noise& noise) {
   return {.name = "elliptical_slice",
           .steps = config.steps,
           .cost = {.gradients = 0, .ratios = 0, .counted = true},
@@ -101,4 +101,4 @@ Sampler elliptical_slice_sampler() {
        .rates = {evaluations_of_step()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -11,13 +11,14 @@
 #include "ddls/entry.hpp"
 #include "ddls/mala_move.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr const char* jump_rate = "jump_probability";
 
 // Returns [n], the probability of having left the state.
-at::Tensor isir_move(Chains& chains, int64_t step, int64_t proposals, const Target& target, const Noise& noise) {
+at::Tensor isir_move(Chains& chains, int64_t step, int64_t proposals, const Target& target,
+                     const tensor::Noise& noise) {
   std::vector<at::Tensor> draws{chains.z}, log_weights{chains.now.log_ratio.to(at::kDouble)};
   for (int64_t j = 0; j + 1 < proposals; ++j) {
     const at::Tensor draw = normal_of(chains, noise, step * (proposals - 1) + j, Stream::proposal);
@@ -36,7 +37,8 @@ at::Tensor isir_move(Chains& chains, int64_t step, int64_t proposals, const Targ
   return 1 - p.select(1, 0);
 }
 
-void step_ex2(Chains& chains, int64_t step, double eps, const Ex2Options& c, const Target& target, const Noise& noise) {
+void step_ex2(Chains& chains, int64_t step, double eps, const Ex2Options& c, const Target& target,
+              const tensor::Noise& noise) {
   const at::Tensor jumped = isir_move(chains, step, c.proposals, target, noise);
   if (c.mala_steps == 0) {
     chains.rates["acceptance"] = jumped;
@@ -61,24 +63,26 @@ StepCost cost_of(const Ex2Options& c) {
 
 bool adapts_mala(const Ex2Options& o) { return adapts(o) && o.mala_steps > 0; }
 
-void bind_ex2(Section& s, Ex2Options& o) {
-  s.value("steps", &o.steps, "global moves", at_least(0));
-  s.value("proposals", &o.proposals, "candidates of a global move: the state and prior draws", at_least(2));
-  s.value("mala_steps", &o.mala_steps, "MALA steps after each global move; 0: global moves alone (i-SIR)", at_least(0));
-  s.value("step_size", &o.step_size, "epsilon of MALA (or where its adaptation starts)", above(0));
+void bind_ex2(config::Section& s, Ex2Options& o) {
+  s.value("steps", &o.steps, "global moves", config::at_least(0));
+  s.value("proposals", &o.proposals, "candidates of a global move: the state and prior draws", config::at_least(2));
+  s.value("mala_steps", &o.mala_steps, "MALA steps after each global move; 0: global moves alone (i-SIR)",
+          config::at_least(0));
+  s.value("step_size", &o.step_size, "epsilon of MALA (or where its adaptation starts)", config::above(0));
   s.value("adapt", &o.adapt, "adapt epsilon during the warm-up, then freeze it");
-  s.value("target_acceptance", &o.target_acceptance, "acceptance that the adaptation aims at", inside(0, 1));
-  s.value("warmup", &o.warmup, "global moves of the adaptation", at_least(0));
-  s.value("pilot_chains", &o.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+  s.value("target_acceptance", &o.target_acceptance, "acceptance that the adaptation aims at", config::inside(0, 1));
+  s.value("warmup", &o.warmup, "global moves of the adaptation", config::at_least(0));
+  s.value("pilot_chains", &o.pilot_chains, "chains of the adaptation, apart from those that are kept",
+          config::at_least(1));
 }
 
 }  // namespace
 
-Method ex2mcmc(const Ex2Options& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method ex2mcmc(const Ex2Options& config, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   double eps = config.mala_steps > 0 ? config.step_size : 0;
   if (adapts_mala(config)) {
     const PilotPlan plan{{std::sqrt(eps)}, config.target_acceptance, config.warmup, config.pilot_chains};
-    const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
+    const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const tensor::Noise& own) {
       step_ex2(chains, step, h[0] * h[0], config, target, own);
       return std::vector<at::Tensor>{chains.rates["acceptance"]};
     };
@@ -109,4 +113,4 @@ Sampler ex2mcmc_sampler() {
        .rates = {acceptance_rate(), {jump_rate, "global jumps", "share", "probability of a global jump"}}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

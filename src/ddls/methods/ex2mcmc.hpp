@@ -1,7 +1,7 @@
 #pragma once
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // i-SIR moves from the prior mixed with MALA (Samsonov et al., NeurIPS 2022); mala_steps 0: i-SIR alone.
 struct Ex2Options {
@@ -14,6 +14,6 @@ struct Ex2Options {
   int64_t warmup = 100, pilot_chains = 512;
 };
 
-Method ex2mcmc(const Ex2Options& options, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
+Method ex2mcmc(const Ex2Options& options, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up = {});
 
-}  // namespace ddls
+}  // namespace ddls::sampling

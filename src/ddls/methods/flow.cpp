@@ -8,7 +8,7 @@
 #include "ddls/flow_proposal.hpp"
 #include "ddls/weighted_choice.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct FlowOptions {
@@ -27,27 +27,27 @@ struct FlowOptions {
 // [n] log(p0 / q) at z; float32, in which it is a function of z as good as any.
 constexpr const char* log_over = "log_prior_over_proposal";
 
-void bind_flow(Section& s, FlowOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
+void bind_flow(config::Section& s, FlowOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
   s.value(
       "proposals", &o.proposals,
       "candidates of a step: the state and draws of the flow (isir), or so many draws one after another (metropolis)",
-      at_least(2));
+      config::at_least(2));
   s.value("kernel", &o.kernel, "what corrects the flow: i-SIR, or independence Metropolis-Hastings",
-          one_of({"isir", "metropolis"}));
+          config::one_of({"isir", "metropolis"}));
   s.value("fit", &o.fit,
           "reverse: KL(flow || target), which needs the ratio's gradient; forward: KL(target || flow) over pilots "
           "resampled by their weights; both: the sum",
-          one_of({"reverse", "forward", "both"}));
-  s.value("warmup", &o.warmup, "updates of the fit", at_least(1));
-  s.value("batch", &o.batch, "draws per update", at_least(1));
-  s.value("lr", &o.lr, "learning rate, falling to 0 as half a cosine", above(0));
-  s.value("couplings", &o.couplings, "affine couplings of the flow", at_least(1));
-  s.value("width", &o.width, "of the two hidden layers of a coupling", at_least(1));
+          config::one_of({"reverse", "forward", "both"}));
+  s.value("warmup", &o.warmup, "updates of the fit", config::at_least(1));
+  s.value("batch", &o.batch, "draws per update", config::at_least(1));
+  s.value("lr", &o.lr, "learning rate, falling to 0 as half a cosine", config::above(0));
+  s.value("couplings", &o.couplings, "affine couplings of the flow", config::at_least(1));
+  s.value("width", &o.width, "of the two hidden layers of a coupling", config::at_least(1));
   s.value("pilots", &o.pilots, "prior draws: the data of the forward fit, and what the flow is compared with",
-          at_least(2));
+          config::at_least(2));
   s.value("defensive", &o.defensive, "share of prior draws among the proposals, which bounds the weights",
-          inside(0, 1));
+          config::inside(0, 1));
 }
 
 FittedFlow fitted(const FlowOptions& o, const SamplerContext& c) {
@@ -130,4 +130,4 @@ Sampler flow_sampler() {
                                  .rates = {acceptance_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

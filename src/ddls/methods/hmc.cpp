@@ -8,12 +8,13 @@
 #include "ddls/entry.hpp"
 #include "ddls/leapfrog.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr double divergence = 1000;  // |dH| beyond this: the integrator has lost the trajectory
 
-void step_hmc(Chains& chains, int64_t step, double h, const HmcOptions& c, const Target& target, const Noise& noise) {
+void step_hmc(Chains& chains, int64_t step, double h, const HmcOptions& c, const Target& target,
+              const tensor::Noise& noise) {
   const double u = noise.uniform({0, 1}, 1, step, Stream::jitter).item<double>();
   const double jittered = h * (1 + c.jitter * (2 * u - 1));
   const Particles from{chains.z, normal_of(chains, noise, step, Stream::momentum), chains.now};
@@ -29,23 +30,24 @@ void step_hmc(Chains& chains, int64_t step, double h, const HmcOptions& c, const
   move_where(uniform_of(chains, noise, step, Stream::accept) < acceptance, to.z, to.now, chains);
 }
 
-void bind_hmc(Section& s, HmcOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
-  s.value("leapfrog_steps", &o.leapfrog_steps, "leapfrog steps (gradients) per step", at_least(1));
-  s.value("step_size", &o.step_size, "size of a leapfrog step (or where its adaptation starts)", above(0));
-  s.value("jitter", &o.jitter, "the size varies from step to step by up to this share of itself", at_least_below(0, 1));
-  s.value("temperature", &o.temperature, "of the law exp(-E/T)", above(0));
+void bind_hmc(config::Section& s, HmcOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
+  s.value("leapfrog_steps", &o.leapfrog_steps, "leapfrog steps (gradients) per step", config::at_least(1));
+  s.value("step_size", &o.step_size, "size of a leapfrog step (or where its adaptation starts)", config::above(0));
+  s.value("jitter", &o.jitter, "the size varies from step to step by up to this share of itself",
+          config::at_least_below(0, 1));
+  s.value("temperature", &o.temperature, "of the law exp(-E/T)", config::above(0));
   s.value("adapt", &o.adapt, "adapt the step size during the warm-up, then freeze it");
   bind_warm_up(s, o);
 }
 
 }  // namespace
 
-Method hmc(const HmcOptions& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method hmc(const HmcOptions& config, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   double h = config.step_size;
   if (adapts(config)) {
     const PilotPlan plan{{h}, config.target_acceptance, config.warmup, config.pilot_chains};
-    const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& size, const Noise& own) {
+    const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& size, const tensor::Noise& own) {
       step_hmc(chains, step, size[0], config, target, own);
       return std::vector<at::Tensor>{chains.rates["acceptance"]};
     };
@@ -73,4 +75,4 @@ Sampler hmc_sampler() {
        .rates = {acceptance_rate(), {"divergent", "divergent", "share", "divergent trajectories, share"}}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

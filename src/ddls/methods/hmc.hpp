@@ -1,7 +1,7 @@
 #pragma once
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct HmcOptions {
   int64_t steps = 200;
@@ -15,6 +15,6 @@ struct HmcOptions {
   int64_t pilot_chains = 512;
 };
 
-Method hmc(const HmcOptions& options, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
+Method hmc(const HmcOptions& options, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up = {});
 
-}  // namespace ddls
+}  // namespace ddls::sampling

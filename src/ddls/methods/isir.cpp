@@ -10,7 +10,7 @@
 #include "ddls/prior_pool.hpp"
 #include "ddls/weighted_choice.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct IsirOptions {
@@ -19,27 +19,27 @@ struct IsirOptions {
   int64_t pool = 0;        // prior draws that all chains share; 0: fresh ones
 };
 
-Candidates pick(const PriorPool& pool, const Chains& chains, int64_t draw, const Noise& noise) {
+Candidates pick(const PriorPool& pool, const Chains& chains, int64_t draw, const tensor::Noise& noise) {
   const at::Tensor row = pool.any(chains.labels, uniform_of(chains, noise, draw, Stream::proposal).to(at::kDouble));
   const at::Tensor z = pool.z.index_select(0, row);
   return {z, {-0.5 * z.square().sum(1), pool.log_ratio.index_select(0, row), at::zeros_like(z)}};
 }
 
-Candidates fresh(const Chains& chains, int64_t draw, const Target& target, const Noise& noise) {
+Candidates fresh(const Chains& chains, int64_t draw, const Target& target, const tensor::Noise& noise) {
   const at::Tensor z = normal_of(chains, noise, draw, Stream::proposal);
   return {z, target.evaluate(z, chains.labels)};
 }
 
-void bind_isir(Section& s, IsirOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
-  s.value("proposals", &o.proposals, "candidates of a step: the state and prior draws", at_least(2));
+void bind_isir(config::Section& s, IsirOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
+  s.value("proposals", &o.proposals, "candidates of a step: the state and prior draws", config::at_least(2));
   s.value("pool", &o.pool,
           "prior draws evaluated once, from which all chains pick: then a step decodes nothing, and the law is that of "
           "the weighted pool; 0: fresh draws, exact",
-          at_least(0));
+          config::at_least(0));
 }
 
-Method isir(const IsirOptions& o, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method isir(const IsirOptions& o, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   PriorPool pool;
   if (o.pool > 0) pool = prior_pool(o.pool, target, noise, warm_up, "isir");
   const auto advance = [=](Chains& chains, int64_t step) {
@@ -79,4 +79,4 @@ Sampler isir_sampler() {
        .rates = {acceptance_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,17 +10,17 @@
 #include "ddls/entry.hpp"
 #include "ddls/mala_move.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-void step_mala(Chains& chains, int64_t step, double eps, const Target& target, const Noise& noise) {
+void step_mala(Chains& chains, int64_t step, double eps, const Target& target, const tensor::Noise& noise) {
   chains.rates["acceptance"] = mala_move(chains, eps, 1, normal_of(chains, noise, step, Stream::langevin),
                                          uniform_of(chains, noise, step, Stream::accept), target);
 }
 
-double adapted_epsilon(const MalaOptions& c, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+double adapted_epsilon(const MalaOptions& c, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   const PilotPlan plan{{std::sqrt(c.step_sizes.front())}, c.target_acceptance, c.warmup, c.pilot_chains};
-  const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
+  const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const tensor::Noise& own) {
     step_mala(chains, step, h[0] * h[0], target, own);
     return std::vector<at::Tensor>{chains.rates["acceptance"]};
   };
@@ -28,15 +28,16 @@ double adapted_epsilon(const MalaOptions& c, const Target& target, const Noise& 
   return s * s;
 }
 
-void bind_mala(Section& s, MalaOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
-  s.value("step_sizes", &o.step_sizes, "epsilon (or where its adaptation starts); several are used in turn", above(0));
+void bind_mala(config::Section& s, MalaOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
+  s.value("step_sizes", &o.step_sizes, "epsilon (or where its adaptation starts); several are used in turn",
+          config::above(0));
   s.value("adapt", &o.adapt, "adapt a single step size during the warm-up, then freeze it");
   bind_warm_up(s, o);
 }
 
-std::vector<Conflict> check_mala(const MalaOptions& o) {
-  std::vector<Conflict> out;
+std::vector<config::Conflict> check_mala(const MalaOptions& o) {
+  std::vector<config::Conflict> out;
   if (o.step_sizes.empty()) out.push_back({{"step_sizes"}, "expected at least one step size"});
   if (o.adapt && o.step_sizes.size() > 1)
     out.push_back({{"adapt", "step_sizes"}, "one step size can be adapted, not several"});
@@ -45,7 +46,7 @@ std::vector<Conflict> check_mala(const MalaOptions& o) {
 
 }  // namespace
 
-Method mala(const MalaOptions& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method mala(const MalaOptions& config, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   std::vector<double> cycle = config.step_sizes;
   if (adapts(config)) cycle = {adapted_epsilon(config, target, noise, warm_up)};
   // Every step of the cycle leaves the target invariant, and the order is fixed, so the whole does.
@@ -71,4 +72,4 @@ Sampler mala_sampler() {
        .rates = {acceptance_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

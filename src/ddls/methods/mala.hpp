@@ -3,7 +3,7 @@
 
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct MalaOptions {
   int64_t steps = 1000;
@@ -14,6 +14,6 @@ struct MalaOptions {
   int64_t pilot_chains = 512;  // chains of the warm-up, apart from those that are kept
 };
 
-Method mala(const MalaOptions& options, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
+Method mala(const MalaOptions& options, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up = {});
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,16 +4,18 @@
 
 #include "ddls/entry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct MhGanOptions {
   int64_t steps = 640;
 };
 
-void bind_mh_gan(Section& s, MhGanOptions& o) { s.value("steps", &o.steps, "proposals per sample", at_least(0)); }
+void bind_mh_gan(config::Section& s, MhGanOptions& o) {
+  s.value("steps", &o.steps, "proposals per sample", config::at_least(0));
+}
 
-Method mh_gan(const MhGanOptions& config, const Target& target, const Noise& noise) {
+Method mh_gan(const MhGanOptions& config, const Target& target, const tensor::Noise& noise) {
   const auto advance = [=](Chains& chains, int64_t step) {
     const at::Tensor z = normal_of(chains, noise, step, Stream::proposal);
     const Evaluation there = target.evaluate(z, chains.labels);
@@ -44,4 +46,4 @@ Sampler mh_gan_sampler() {
        .rates = {acceptance_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

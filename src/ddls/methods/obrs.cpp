@@ -10,7 +10,7 @@
 #include "ddls/entry.hpp"
 #include "ddls/pilot_ratios.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct ObrsOptions {
@@ -19,10 +19,10 @@ struct ObrsOptions {
   int64_t pilots = 10'000;  // prior draws
 };
 
-void bind_obrs(Section& s, ObrsOptions& o) {
-  s.value("proposals", &o.proposals, "K: proposals per sample on average; 1: the generator", at_least(1));
-  s.value("steps", &o.steps, "proposals per sample at most", at_least(1));
-  s.value("pilots", &o.pilots, "prior draws from which the acceptance is taken", at_least(2));
+void bind_obrs(config::Section& s, ObrsOptions& o) {
+  s.value("proposals", &o.proposals, "K: proposals per sample on average; 1: the generator", config::at_least(1));
+  s.value("steps", &o.steps, "proposals per sample at most", config::at_least(1));
+  s.value("pilots", &o.pilots, "prior draws from which the acceptance is taken", config::at_least(2));
 }
 
 // log(c / M) of sum min(1, c w_i / M) = budget < n. With w sorted downwards and the first j accepted always,
@@ -38,7 +38,7 @@ double solved_log_scale(const at::Tensor& log_w, double budget) {
   return std::log(scale[first.item<int64_t>()].item<double>()) - log_w.max().item<double>();
 }
 
-Method obrs(const ObrsOptions& o, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method obrs(const ObrsOptions& o, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   const at::Tensor r = finite_ratios(pilot_ratios(o.pilots, target, noise, warm_up), "obrs");
   const BudgetedAcceptance a = budgeted_acceptance(r, o.proposals);
   const auto log_acceptance = [scale = a.log_scale](const at::Tensor& x) {
@@ -83,4 +83,4 @@ Sampler obrs_sampler() {
        .rates = {evaluations_of_step(), proposals_rate(), ran_out_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -1,7 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Optimal budgeted rejection sampling (Verine et al., AISTATS 2024): of all acceptance functions that take `proposals` >= 1
 // proposals per sample on average, a = min(1, c w / M), w = e^r, is the closest to the target in every f-divergence.
@@ -14,4 +14,4 @@ struct BudgetedAcceptance {
 // Exact for the pilots: mean a = 1 / proposals by sorted sums, and c >= 1. `log_ratio`: [n] float64, finite, on the CPU.
 BudgetedAcceptance budgeted_acceptance(const at::Tensor& log_ratio, double proposals);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -6,39 +6,40 @@
 #include "ddls/entry.hpp"
 #include "ddls/pcn_move.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-void step_pcn(Chains& chains, int64_t step, const PcnMove& move, const Target& target, const Noise& noise) {
+void step_pcn(Chains& chains, int64_t step, const PcnMove& move, const Target& target, const tensor::Noise& noise) {
   chains.rates["acceptance"] = pcn_move(chains, move, normal_of(chains, noise, step, Stream::langevin),
                                         uniform_of(chains, noise, step, Stream::accept), target);
 }
 
-double adapted_size(const PcnOptions& c, double first, const Target& target, const Noise& noise,
+double adapted_size(const PcnOptions& c, double first, const Target& target, const tensor::Noise& noise,
                     const WarmUp& warm_up) {
   const PilotPlan plan{{first}, pcn_acceptance(c.target_acceptance, c.gradient), c.warmup, c.pilot_chains};
-  const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
+  const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const tensor::Noise& own) {
     step_pcn(chains, step, {h[0], c.gradient}, target, own);
     return std::vector<at::Tensor>{chains.rates["acceptance"]};
   };
   return adapted_steps(plan, target, noise, warm_up, move)[0];
 }
 
-void bind_pcn(Section& s, PcnOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
+void bind_pcn(config::Section& s, PcnOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
   s.value("step_size", &o.step_size, "b, the share of noise in a proposal (or where its adaptation starts)",
-          inside(0, 1));
+          config::inside(0, 1));
   s.value("gradient", &o.gradient, "preconditioned Langevin: proposals follow the gradient of r, too");
   s.value("adapt", &o.adapt, "adapt b during the warm-up, then freeze it");
   s.value("target_acceptance", &o.target_acceptance,
-          "acceptance that the adaptation aims at; 0: 0.3, with the gradient 0.574", at_least_below(0, 1));
-  s.value("warmup", &o.warmup, "steps of adaptation", at_least(0));
-  s.value("pilot_chains", &o.pilot_chains, "chains of the adaptation, apart from those that are kept", at_least(1));
+          "acceptance that the adaptation aims at; 0: 0.3, with the gradient 0.574", config::at_least_below(0, 1));
+  s.value("warmup", &o.warmup, "steps of adaptation", config::at_least(0));
+  s.value("pilot_chains", &o.pilot_chains, "chains of the adaptation, apart from those that are kept",
+          config::at_least(1));
 }
 
 }  // namespace
 
-Method pcn(const PcnOptions& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method pcn(const PcnOptions& config, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   PcnMove move{.size = pcn_size(config.step_size), .langevin = config.gradient};
   if (adapts(config)) move.size = adapted_size(config, move.size, target, noise, warm_up);
   return {.name = "pcn",
@@ -63,4 +64,4 @@ Sampler pcn_sampler() {
        .rates = {acceptance_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

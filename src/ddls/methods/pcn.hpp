@@ -1,7 +1,7 @@
 #pragma once
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct PcnOptions {
   int64_t steps = 1000;
@@ -12,6 +12,6 @@ struct PcnOptions {
   int64_t warmup = 200, pilot_chains = 512;
 };
 
-Method pcn(const PcnOptions& options, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
+Method pcn(const PcnOptions& options, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up = {});
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -12,7 +12,7 @@
 #include "base/error.hpp"
 #include "ddls/entry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr const char* pixels = "pixels";      // x
@@ -25,15 +25,15 @@ void score_pixels(Chains& chains, const Target& target) {
   chains.now.log_ratio = r.detach();
 }
 
-void bind_pixel_langevin(Section& s, PixelLangevinOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
-  s.value("step_size", &o.step_size, "epsilon", above(0));
-  s.value("noise_std", &o.noise_std, "multiple of sqrt(epsilon)", at_least(0));
+void bind_pixel_langevin(config::Section& s, PixelLangevinOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
+  s.value("step_size", &o.step_size, "epsilon", config::above(0));
+  s.value("noise_std", &o.noise_std, "multiple of sqrt(epsilon)", config::at_least(0));
 }
 
 }  // namespace
 
-Method pixel_langevin(const PixelLangevinOptions& config, const Target& target, const Noise& noise) {
+Method pixel_langevin(const PixelLangevinOptions& config, const Target& target, const tensor::Noise& noise) {
   if (!target.score_by) fail(Exit::config, "pixel_langevin needs networks that score samples");
   const auto advance = [=](Chains& chains, int64_t step) {
     const at::Tensor& x = chains.extra.at(pixels);
@@ -69,4 +69,4 @@ Sampler pixel_langevin_sampler() {
                                           }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

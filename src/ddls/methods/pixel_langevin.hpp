@@ -1,7 +1,7 @@
 #pragma once
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Langevin on the samples themselves, from G(z): no term for p_g.
 struct PixelLangevinOptions {
@@ -11,6 +11,6 @@ struct PixelLangevinOptions {
 };
 
 // Throws Error(config) where the target gives no score of samples.
-Method pixel_langevin(const PixelLangevinOptions& options, const Target& target, const Noise& noise);
+Method pixel_langevin(const PixelLangevinOptions& options, const Target& target, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,7 +10,7 @@
 #include "ddls/entry.hpp"
 #include "ddls/pilot_ratios.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct RejectionOptions {
@@ -19,14 +19,15 @@ struct RejectionOptions {
   double margin = 0;        // nats above their largest ratio
 };
 
-void bind_rejection(Section& s, RejectionOptions& o) {
+void bind_rejection(config::Section& s, RejectionOptions& o) {
   s.value("budget", &o.budget,
-          "proposals per sample at most; where none is accepted one of them is drawn by its weight", at_least(1));
-  s.value("pilots", &o.pilots, "prior draws from which the bound of the ratio is taken", at_least(2));
-  s.value("margin", &o.margin, "nats by which the bound is above their largest ratio", at_least(0));
+          "proposals per sample at most; where none is accepted one of them is drawn by its weight",
+          config::at_least(1));
+  s.value("pilots", &o.pilots, "prior draws from which the bound of the ratio is taken", config::at_least(2));
+  s.value("margin", &o.margin, "nats by which the bound is above their largest ratio", config::at_least(0));
 }
 
-Method rejection(const RejectionOptions& o, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method rejection(const RejectionOptions& o, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   const at::Tensor r = finite_ratios(pilot_ratios(o.pilots, target, noise, warm_up), "rejection");
   const double bound = r.max().item<double>() + o.margin, expected = std::exp(log_mean_exp(r) - bound);
   if (warm_up.rank == 0 && expected * static_cast<double>(o.budget) < 4.6)  // e^-4.6 = 1 %
@@ -59,4 +60,4 @@ Sampler rejection_sampler() {
        .rates = {evaluations_of_step(), proposals_rate(), ran_out_rate(), above_bound_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

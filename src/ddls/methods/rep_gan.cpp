@@ -3,7 +3,7 @@
 #include "ddls/entry.hpp"
 #include "ddls/methods/mala.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct RepGanOptions {
@@ -11,12 +11,12 @@ struct RepGanOptions {
   double step_size = 0.01;  // tau
 };
 
-void bind_rep_gan(Section& s, RepGanOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
-  s.value("step_size", &o.step_size, "tau, not adapted", above(0));
+void bind_rep_gan(config::Section& s, RepGanOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
+  s.value("step_size", &o.step_size, "tau, not adapted", config::above(0));
 }
 
-Method rep_gan(const RepGanOptions& config, const Target& target, const Noise& noise) {
+Method rep_gan(const RepGanOptions& config, const Target& target, const tensor::Noise& noise) {
   MalaOptions kernel;
   kernel.steps = config.steps;
   kernel.step_sizes = {config.step_size};
@@ -38,4 +38,4 @@ Sampler rep_gan_sampler() {
        .rates = {acceptance_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -18,7 +18,7 @@
 #include "ddls/pcn_move.hpp"
 #include "ddls/population.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr const char *effective_rate = "population_ess", *level_rate = "inverse_temperature", *log_z_rate = "log_z",
@@ -92,7 +92,7 @@ double share_of_ancestors(const Chains& chains) {
 }
 
 // Raises the level. Returns the share of effective particles before resampling.
-double anneal(Chains& chains, SmcState& p, int64_t step, const SmcOptions& o, const Noise& noise) {
+double anneal(Chains& chains, SmcState& p, int64_t step, const SmcOptions& o, const tensor::Noise& noise) {
   const std::vector<double> ratios = doubles(chains.now.log_ratio);
   const double to = next_level(o, p, ratios, step);
   const bool arrives = p.b < 1 && to >= 1;
@@ -116,7 +116,7 @@ double anneal(Chains& chains, SmcState& p, int64_t step, const SmcOptions& o, co
   return effective;
 }
 
-void step_smc(Chains& chains, int64_t step, const SmcOptions& o, const Target& target, const Noise& noise) {
+void step_smc(Chains& chains, int64_t step, const SmcOptions& o, const Target& target, const tensor::Noise& noise) {
   SmcState p = state_of_particles(chains);
   const double effective = anneal(chains, p, step, o, noise);
   const double aimed_at = pcn_acceptance(o.target_acceptance, o.gradient);
@@ -151,22 +151,23 @@ void start_particles(Chains& chains, double first_size) {
   chains.extra[ancestor_key] = at::arange(chains.ids.begin, chains.ids.end, chains.z.options().dtype(at::kLong));
 }
 
-void bind_smc(Section& s, SmcOptions& o) {
-  s.value("steps", &o.steps, "steps: the inverse temperature rises until it is 1, the others move alone", at_least(1));
-  s.value("moves", &o.moves, "pCN moves of a step", at_least(1));
+void bind_smc(config::Section& s, SmcOptions& o) {
+  s.value("steps", &o.steps, "steps: the inverse temperature rises until it is 1, the others move alone",
+          config::at_least(1));
+  s.value("moves", &o.moves, "pCN moves of a step", config::at_least(1));
   s.value("gradient", &o.gradient, "moves are preconditioned Langevin");
   s.value("adaptive", &o.adaptive, "inverse temperatures are chosen by what they leave of the particles");
-  s.value("share", &o.share, "adaptive: effective share of the particles after each rise", inside(0, 1));
-  s.value("power", &o.power, "not adaptive: inverse temperatures (k / steps)^power", above(0));
-  s.value("step_size", &o.step_size, "b of the moves (or where its adaptation starts)", inside(0, 1));
+  s.value("share", &o.share, "adaptive: effective share of the particles after each rise", config::inside(0, 1));
+  s.value("power", &o.power, "not adaptive: inverse temperatures (k / steps)^power", config::above(0));
+  s.value("step_size", &o.step_size, "b of the moves (or where its adaptation starts)", config::inside(0, 1));
   s.value("adapt", &o.adapt, "adapt b from move to move, by the acceptance of the block");
   s.value("target_acceptance", &o.target_acceptance,
-          "acceptance that the adaptation aims at; 0: 0.3, with the gradient 0.574", at_least_below(0, 1));
+          "acceptance that the adaptation aims at; 0: 0.3, with the gradient 0.574", config::at_least_below(0, 1));
 }
 
 }  // namespace
 
-Method smc(const SmcOptions& config, const Target& target, const Noise& noise) {
+Method smc(const SmcOptions& config, const Target& target, const tensor::Noise& noise) {
   const auto moves = static_cast<double>(config.moves);
   return {.name = "smc",
           .steps = config.steps,
@@ -195,4 +196,4 @@ Sampler smc_sampler() {
                  {ancestors_rate, "ancestors", "share", "share of the starts that have descendants"}}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -1,7 +1,7 @@
 #pragma once
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct SmcOptions {
   int64_t steps = 50;
@@ -15,6 +15,6 @@ struct SmcOptions {
   double target_acceptance = 0;  // 0: 0.3, with the gradient 0.574
 };
 
-Method smc(const SmcOptions& options, const Target& target, const Noise& noise);
+Method smc(const SmcOptions& options, const Target& target, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

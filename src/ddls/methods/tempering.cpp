@@ -11,7 +11,7 @@
 #include "ddls/entry.hpp"
 #include "ddls/mala_move.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr const char* swap_rate = "swap_acceptance";
@@ -58,7 +58,7 @@ void pack(const std::vector<Chains>& all, Chains& chains) {
 }
 
 // Every replica but the first starts from a prior draw of its own.
-void start_replicas(Chains& chains, int64_t draw, size_t levels, const Target& target, const Noise& noise) {
+void start_replicas(Chains& chains, int64_t draw, size_t levels, const Target& target, const tensor::Noise& noise) {
   std::vector<Chains> all{chains};
   for (size_t level = 1; level < levels; ++level) {
     Chains replica = chains;
@@ -78,7 +78,8 @@ void swap_where(const at::Tensor& mask, Chains& a, Chains& b) {
 
 // Returns the acceptance probabilities of MALA level by level (none for b = 0).
 std::vector<at::Tensor> step_tempering(Chains& chains, int64_t step, const std::vector<double>& b,
-                                       const std::vector<double>& eps, const Target& target, const Noise& noise) {
+                                       const std::vector<double>& eps, const Target& target,
+                                       const tensor::Noise& noise) {
   std::vector<Chains> all = unpack(chains, b.size());
   const auto levels = static_cast<int64_t>(b.size());
   std::vector<at::Tensor> acceptance;
@@ -111,7 +112,7 @@ std::vector<at::Tensor> step_tempering(Chains& chains, int64_t step, const std::
 
 // Level by level, from the one of the chain itself; the last of all, b = 0, has none.
 std::vector<double> adapted_epsilons(const TemperingOptions& c, const std::vector<double>& b, const Target& target,
-                                     const Noise& noise, const WarmUp& warm_up) {
+                                     const tensor::Noise& noise, const WarmUp& warm_up) {
   const auto squares = [&](std::vector<double> h) {
     for (double& s : h) s *= s;
     h.resize(b.size(), c.step_size);
@@ -120,24 +121,26 @@ std::vector<double> adapted_epsilons(const TemperingOptions& c, const std::vecto
   const auto moved = static_cast<size_t>(std::count_if(b.begin(), b.end(), [](double level) { return level > 0; }));
   const PilotPlan plan{std::vector<double>(moved, std::sqrt(c.step_size)), c.target_acceptance, c.warmup,
                        c.pilot_chains};
-  const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const Noise& own) {
+  const auto move = [&](Chains& chains, int64_t step, const std::vector<double>& h, const tensor::Noise& own) {
     return step_tempering(chains, step, b, squares(h), target, own);
   };
-  const auto start = [&](Chains& chains, const Noise& own) { start_replicas(chains, 0, b.size(), target, own); };
+  const auto start = [&](Chains& chains, const tensor::Noise& own) {
+    start_replicas(chains, 0, b.size(), target, own);
+  };
   return squares(adapted_steps(plan, target, noise, warm_up, move, start));
 }
 
-void bind_tempering(Section& s, TemperingOptions& o) {
-  s.value("steps", &o.steps, "steps: MALA on every level, then swaps", at_least(0));
-  s.value("levels", &o.levels, "replicas of a chain", at_least(2));
-  s.value("smallest", &o.smallest, "inverse temperature at which the geometric ladder ends", inside(0, 1));
+void bind_tempering(config::Section& s, TemperingOptions& o) {
+  s.value("steps", &o.steps, "steps: MALA on every level, then swaps", config::at_least(0));
+  s.value("levels", &o.levels, "replicas of a chain", config::at_least(2));
+  s.value("smallest", &o.smallest, "inverse temperature at which the geometric ladder ends", config::inside(0, 1));
   s.value("prior_level", &o.prior_level, "a last level at inverse temperature 0: fresh prior draws");
-  s.value("step_size", &o.step_size, "epsilon of MALA (or where its adaptation starts)", above(0));
+  s.value("step_size", &o.step_size, "epsilon of MALA (or where its adaptation starts)", config::above(0));
   s.value("adapt", &o.adapt, "adapt epsilon of every level during the warm-up, then freeze it");
   bind_warm_up(s, o);
 }
 
-std::vector<Conflict> check_tempering(const TemperingOptions& o) {
+std::vector<config::Conflict> check_tempering(const TemperingOptions& o) {
   if (!o.prior_level || o.levels >= 3 || o.smallest == TemperingOptions().smallest) return {};
   return {{{"smallest", "levels"},
            "two levels with prior_level are the target and the prior; a ladder needs three levels"}};
@@ -145,7 +148,8 @@ std::vector<Conflict> check_tempering(const TemperingOptions& o) {
 
 }  // namespace
 
-Method tempering(const TemperingOptions& config, const Target& target, const Noise& noise, const WarmUp& warm_up) {
+Method tempering(const TemperingOptions& config, const Target& target, const tensor::Noise& noise,
+                 const WarmUp& warm_up) {
   const std::vector<double> b = ladder(config);
   std::vector<double> eps(b.size(), config.step_size);
   if (adapts(config)) eps = adapted_epsilons(config, b, target, noise, warm_up);
@@ -173,4 +177,4 @@ Sampler tempering_sampler() {
        .rates = {acceptance_rate(), {swap_rate, "swaps", "accepted", "acceptance of swaps"}}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -1,7 +1,7 @@
 #pragma once
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Parallel tempering of the ratio: replicas on p0 e^{b r}, 1 = b_1 > ... > b_K.
 struct TemperingOptions {
@@ -15,6 +15,7 @@ struct TemperingOptions {
   int64_t warmup = 200, pilot_chains = 256;
 };
 
-Method tempering(const TemperingOptions& options, const Target& target, const Noise& noise, const WarmUp& warm_up = {});
+Method tempering(const TemperingOptions& options, const Target& target, const tensor::Noise& noise,
+                 const WarmUp& warm_up = {});
 
-}  // namespace ddls
+}  // namespace ddls::sampling

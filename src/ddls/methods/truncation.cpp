@@ -9,10 +9,12 @@
 
 #include "ddls/entry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-void bind_truncation(Section& s, TruncationOptions& o) { s.value("bound", &o.bound, "|z_i| stays below it", above(0)); }
+void bind_truncation(config::Section& s, TruncationOptions& o) {
+  s.value("bound", &o.bound, "|z_i| stays below it", config::above(0));
+}
 
 }  // namespace
 
@@ -41,4 +43,4 @@ Sampler truncation_sampler() {
        .make = [](const TruncationOptions& o, const SamplerContext& c) { return truncation(o, c.target); }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -1,7 +1,7 @@
 #pragma once
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct TruncationOptions {
   double bound = 1;  // |z_i| < bound
@@ -9,4 +9,4 @@ struct TruncationOptions {
 
 Method truncation(const TruncationOptions& options, const Target& target);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,17 +10,17 @@
 
 #include "ddls/entry.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-void bind_ula(Section& s, UlaOptions& o) {
-  s.value("steps", &o.steps, "Langevin steps", at_least(0));
-  s.value("step_size", &o.step_size, "epsilon", above(0));
-  s.value("step_size_end", &o.step_size_end, "falls to this geometrically; 0: constant", at_least(0));
-  s.value("noise_std", &o.noise_std, "multiple of sqrt(epsilon); 1: Algorithm 1", at_least(0));
+void bind_ula(config::Section& s, UlaOptions& o) {
+  s.value("steps", &o.steps, "Langevin steps", config::at_least(0));
+  s.value("step_size", &o.step_size, "epsilon", config::above(0));
+  s.value("step_size_end", &o.step_size_end, "falls to this geometrically; 0: constant", config::at_least(0));
+  s.value("noise_std", &o.noise_std, "multiple of sqrt(epsilon); 1: Algorithm 1", config::at_least(0));
 }
 
-std::vector<Conflict> check_ula(const UlaOptions& o) {
+std::vector<config::Conflict> check_ula(const UlaOptions& o) {
   if (o.step_size_end <= o.step_size) return {};
   return {
       {{"step_size_end", "step_size"},
@@ -29,7 +29,7 @@ std::vector<Conflict> check_ula(const UlaOptions& o) {
 
 }  // namespace
 
-Method ula(const UlaOptions& config, const Target& target, const Noise& noise) {
+Method ula(const UlaOptions& config, const Target& target, const tensor::Noise& noise) {
   const double ratio = config.step_size_end > 0 ? config.step_size_end / config.step_size : 1;
   const auto last = static_cast<double>(std::max<int64_t>(config.steps - 1, 1));
   auto step_size = [first = config.step_size, ratio, last](int64_t step) {
@@ -58,4 +58,4 @@ Sampler ddls_sampler() {
        .make = [](const UlaOptions& o, const SamplerContext& c) { return ula(o, c.target, c.noise); }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -1,7 +1,7 @@
 #pragma once
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Algorithm 1 of the paper.
 struct UlaOptions {
@@ -11,6 +11,6 @@ struct UlaOptions {
   double noise_std = 1;      // multiple of sqrt(epsilon); T = noise_std^2
 };
 
-Method ula(const UlaOptions& options, const Target& target, const Noise& noise);
+Method ula(const UlaOptions& options, const Target& target, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -13,7 +13,7 @@
 #include "ddls/entry.hpp"
 #include "ddls/leapfrog.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr const char* momentum = "momentum";
@@ -24,7 +24,8 @@ at::Tensor refreshed(const at::Tensor& p, double friction, double h, const at::T
   return p * c + n * std::sqrt(1 - c * c);
 }
 
-void step_obabo(Chains& chains, int64_t step, const UnderdampedOptions& c, const Target& target, const Noise& noise) {
+void step_obabo(Chains& chains, int64_t step, const UnderdampedOptions& c, const Target& target,
+                const tensor::Noise& noise) {
   at::Tensor& p = chains.extra.at(momentum);
   const double h = c.step_size;
   p = refreshed(p, c.friction, h / 2, normal_of(chains, noise, step, Stream::langevin));
@@ -46,7 +47,8 @@ void step_obabo(Chains& chains, int64_t step, const UnderdampedOptions& c, const
   p = refreshed(p, c.friction, h / 2, normal_of(chains, noise, step, Stream::momentum));
 }
 
-void step_baoab(Chains& chains, int64_t step, const UnderdampedOptions& c, const Target& target, const Noise& noise) {
+void step_baoab(Chains& chains, int64_t step, const UnderdampedOptions& c, const Target& target,
+                const tensor::Noise& noise) {
   at::Tensor& p = chains.extra.at(momentum);
   const double h = c.step_size;
   const auto half_kick = [&] { p = p - energy_gradient(chains.z, chains.now) * (h / (2 * c.temperature)); };
@@ -58,23 +60,23 @@ void step_baoab(Chains& chains, int64_t step, const UnderdampedOptions& c, const
   half_kick();
 }
 
-void bind_underdamped(Section& s, UnderdampedOptions& o) {
-  s.value("steps", &o.steps, "steps", at_least(0));
-  s.value("step_size", &o.step_size, "time step h", above(0));
-  s.value("friction", &o.friction, "gamma: momenta are forgotten at this rate", above(0));
-  s.value("temperature", &o.temperature, "of the law exp(-E/T)", above(0));
-  s.value("splitting", &o.splitting, "order of the parts of a step", one_of({"obabo", "baoab"}));
+void bind_underdamped(config::Section& s, UnderdampedOptions& o) {
+  s.value("steps", &o.steps, "steps", config::at_least(0));
+  s.value("step_size", &o.step_size, "time step h", config::above(0));
+  s.value("friction", &o.friction, "gamma: momenta are forgotten at this rate", config::above(0));
+  s.value("temperature", &o.temperature, "of the law exp(-E/T)", config::above(0));
+  s.value("splitting", &o.splitting, "order of the parts of a step", config::one_of({"obabo", "baoab"}));
   s.value("adjust", &o.adjust, "obabo: a Metropolis test in every step, which makes it exact");
 }
 
-std::vector<Conflict> check_underdamped(const UnderdampedOptions& o) {
+std::vector<config::Conflict> check_underdamped(const UnderdampedOptions& o) {
   if (!o.adjust || o.splitting != "baoab") return {};
   return {{{"adjust", "splitting"}, "only obabo can be adjusted"}};
 }
 
 }  // namespace
 
-Method underdamped(const UnderdampedOptions& config, const Target& target, const Noise& noise) {
+Method underdamped(const UnderdampedOptions& config, const Target& target, const tensor::Noise& noise) {
   const auto step = config.splitting == "baoab" ? step_baoab : step_obabo;
   return {.name = "underdamped",
           .steps = config.steps,
@@ -99,4 +101,4 @@ Sampler underdamped_sampler() {
        .rates = {acceptance_rate()}});
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -3,7 +3,7 @@
 
 #include "ddls/method.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 struct UnderdampedOptions {
   int64_t steps = 1000;
@@ -14,6 +14,6 @@ struct UnderdampedOptions {
   bool adjust = false;              // Metropolis test on the inner step: exact
 };
 
-Method underdamped(const UnderdampedOptions& options, const Target& target, const Noise& noise);
+Method underdamped(const UnderdampedOptions& options, const Target& target, const tensor::Noise& noise);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

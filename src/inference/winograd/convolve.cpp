@@ -6,7 +6,7 @@
 
 #include "inference/winograd/winograd.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -77,4 +77,4 @@ at::Tensor convolve_transposed(const at::Tensor& y, const at::Tensor& weight, co
   return at::conv_transpose2d(y, weight, bias, stride, padding);
 }
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace ddls {
+namespace ddls::inference {
 
 // As at::conv2d: x [n, C, H, W], weight [K, C, k, k], bias [K] or undefined.
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, int64_t stride,
@@ -15,4 +15,4 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Ten
 at::Tensor convolve_transposed(const at::Tensor& y, const at::Tensor& weight, const at::Tensor& bias, int64_t stride,
                                int64_t padding);
 
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls::winograd {
+namespace ddls::inference::winograd {
 namespace {
 
 bool slow_mkl() {
@@ -78,4 +78,4 @@ void RightFactors::multiply(at::Tensor result, const at::Tensor& left) const {
     multiply_by_onednn<float>(result, left, values_, width_, columns_);
 }
 
-}  // namespace ddls::winograd
+}  // namespace ddls::inference::winograd

@@ -3,7 +3,7 @@
 // or oneDNN's block products in bfloat16, and in float32 on AMD processors with AVX-512, where MKL takes the slower of its ways.
 #include <ATen/core/Tensor.h>
 
-namespace ddls::winograd {
+namespace ddls::inference::winograd {
 
 // Whether factors of bfloat16 can be multiplied here, and Winograd convolution of them is faster.
 bool bfloat16_pays();
@@ -22,4 +22,4 @@ class RightFactors {
   at::Tensor values_;  // [P, K, N]; bfloat16: [P, N / columns, K / 2, columns, 2], as its instructions read pairs
 };
 
-}  // namespace ddls::winograd
+}  // namespace ddls::inference::winograd

@@ -5,7 +5,7 @@
 
 #define DDLS_INLINE inline __attribute__((always_inline))
 
-namespace ddls::winograd {
+namespace ddls::inference::winograd {
 namespace {
 
 // `lanes` channels. Written out, because compilers do not vectorise over channels what is unrolled over a tile.
@@ -222,4 +222,4 @@ DDLS_TRANSFORMS(Bfloat16)
 DDLS_SCATTER(float)
 DDLS_SCATTER(double)
 
-}  // namespace ddls::winograd
+}  // namespace ddls::inference::winograd

@@ -18,7 +18,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace ddls::winograd {
+namespace ddls::inference::winograd {
 
 inline constexpr int64_t lanes = 8;
 
@@ -67,4 +67,4 @@ void write_small(T* image, int64_t channels, const Product<T>* const* planes, co
 template <typename T>
 void gather_small(const T* image, int64_t channels, T* const* planes, const TileGrid& grid, TileRange tiles);
 
-}  // namespace ddls::winograd
+}  // namespace ddls::inference::winograd

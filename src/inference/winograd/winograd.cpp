@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "inference/winograd/tiles.hpp"
 
-namespace ddls::winograd {
+namespace ddls::inference::winograd {
 namespace {
 
 at::Tensor channels_last(const at::Tensor& image) { return image.contiguous(at::MemoryFormat::ChannelsLast); }
@@ -227,4 +227,4 @@ at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy) {
   return gradient;
 }
 
-}  // namespace ddls::winograd
+}  // namespace ddls::inference::winograd

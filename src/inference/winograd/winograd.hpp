@@ -13,7 +13,7 @@
 
 #include "inference/winograd/products.hpp"
 
-namespace ddls::winograd {
+namespace ddls::inference::winograd {
 
 // Whether a kernel [K, C, k, k] can be taken this way, and is faster so than by oneDNN here.
 bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding);
@@ -49,4 +49,4 @@ at::Tensor small_to_big(const at::Tensor& y, const Kernels& kernels, const at::T
 // The gradient with respect to the weight, not in bfloat16, given that with respect to y: [K, C, k, k], channels-last.
 at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy);
 
-}  // namespace ddls::winograd
+}  // namespace ddls::inference::winograd

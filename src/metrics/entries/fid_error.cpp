@@ -7,12 +7,12 @@
 #include "metrics/frechet_metrics.hpp"
 #include "metrics/rounding.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 constexpr int64_t jackknife_groups = 10;
 
-double fid_standard_error(Communicator& comm, const SetFeatures& own, const GaussianFactor& reference) {
+double fid_standard_error(dist::Communicator& comm, const SetFeatures& own, const GaussianFactor& reference) {
   const int64_t n = own.rows.count;
   const auto statistics_without = [&](int64_t group) {
     at::Tensor mask = at::ones({n}, at::kBool);
@@ -28,7 +28,7 @@ double fid_standard_error(Communicator& comm, const SetFeatures& own, const Gaus
   return std::sqrt(jackknife_groups - 1) * without_rounding(deviation, d.abs().max().item<double>());
 }
 
-nlohmann::ordered_json compute_error(const NoOptions&, const MetricInputs& in) {
+nlohmann::ordered_json compute_error(const config::NoOptions&, const MetricInputs& in) {
   if (in.own.count < least_for_extrapolation)
     return no_value("frechet_distance_std", fmt::format("fewer than {} samples", least_for_extrapolation));
   return {{"frechet_distance_std",
@@ -38,12 +38,12 @@ nlohmann::ordered_json compute_error(const NoOptions&, const MetricInputs& in) {
 }  // namespace
 
 Metric fid_error_metric() {
-  return described<NoOptions>({.name = "fid_error",
-                               .summary = "standard error of the Fréchet distance; costs ten of them",
-                               .brings = {"fid"},  // an error is of use beside its value alone
-                               .keys = {{"frechet_distance_std", "its standard error (fid_error)"}},
-                               .needs = MetricNeeds{.moments = true, .rows = all_rows_needed},
-                               .compute = compute_error});
+  return described<config::NoOptions>({.name = "fid_error",
+                                       .summary = "standard error of the Fréchet distance; costs ten of them",
+                                       .brings = {"fid"},  // an error is of use beside its value alone
+                                       .keys = {{"frechet_distance_std", "its standard error (fid_error)"}},
+                                       .needs = MetricNeeds{.moments = true, .rows = all_rows_needed},
+                                       .compute = compute_error});
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

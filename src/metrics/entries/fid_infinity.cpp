@@ -6,12 +6,12 @@
 #include "metrics/extrapolation.hpp"
 #include "metrics/frechet_metrics.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json fid_infinity(Communicator& comm, const SetFeatures& own, const GaussianFactor& reference) {
+Json fid_infinity(dist::Communicator& comm, const SetFeatures& own, const GaussianFactor& reference) {
   const Subsets subsets = extrapolation_subsets(own.rows.count);
   const std::vector<double> distances = dealt(
       comm, subsets.members.size(0),
@@ -21,7 +21,7 @@ Json fid_infinity(Communicator& comm, const SetFeatures& own, const GaussianFact
   return {{"value", line.intercept}, {"slope", line.slope}, {"sizes", subsets.sizes}, {"distances", distances}};
 }
 
-Json compute_infinity(const NoOptions&, const MetricInputs& in) {
+Json compute_infinity(const config::NoOptions&, const MetricInputs& in) {
   if (in.own.count < least_for_extrapolation)
     return no_value("fid_infinity", fmt::format("fewer than {} samples", least_for_extrapolation));
   return {{"fid_infinity", fid_infinity(in.context.comm, in.own, on_every_rank(in.context.comm, in.reference.factor))}};
@@ -30,21 +30,22 @@ Json compute_infinity(const NoOptions&, const MetricInputs& in) {
 }  // namespace
 
 Metric fid_infinity_metric() {
-  return described<NoOptions>({.name = "fid_infinity",
-                               .summary = "Fréchet distance without the bias of a finite set; costs 15 of them",
-                               .keys = {{"fid_infinity", "FD without the bias of a finite set"},
-                                        {"fid_infinity.value", "", "",
-                                         MetricColumn{.title = "Fréchet distance, n → ∞",
-                                                      .unit = "extrapolated",
-                                                      .better = Better::lower,
-                                                      .decimals = -4,
-                                                      .main = true}},
-                                        {"fid_infinity.slope", "of the line in 1/size", "samples"},
-                                        {"fid_infinity.sizes", "of the subsets", "samples"},
-                                        {"fid_infinity.distances", "at these sizes"}},
-                               .needs = MetricNeeds{.moments = true, .rows = all_rows_needed},
-                               .compute = compute_infinity,
-                               .protocol = [](const NoOptions&, const auto&...) { return covariance_protocol(); }});
+  return described<config::NoOptions>(
+      {.name = "fid_infinity",
+       .summary = "Fréchet distance without the bias of a finite set; costs 15 of them",
+       .keys = {{"fid_infinity", "FD without the bias of a finite set"},
+                {"fid_infinity.value", "", "",
+                 MetricColumn{.title = "Fréchet distance, n → ∞",
+                              .unit = "extrapolated",
+                              .better = Better::lower,
+                              .decimals = -4,
+                              .main = true}},
+                {"fid_infinity.slope", "of the line in 1/size", "samples"},
+                {"fid_infinity.sizes", "of the subsets", "samples"},
+                {"fid_infinity.distances", "at these sizes"}},
+       .needs = MetricNeeds{.moments = true, .rows = all_rows_needed},
+       .compute = compute_infinity,
+       .protocol = [](const config::NoOptions&, const auto&...) { return covariance_protocol(); }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -7,7 +7,7 @@
 #include "metrics/entry.hpp"
 #include "metrics/rounding.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 // [rows, 2 + C] of n, sum p log p, sum p -> [rows] scores
@@ -76,19 +76,21 @@ struct OfLogits final : StreamedSums {
 
 std::string too_few(int64_t least) { return fmt::format("fewer than {} images", least); }
 
-std::shared_ptr<StreamedSums> stream_score(const NoOptions&, const MetricContext& context, const EvaluationSet& set) {
+std::shared_ptr<StreamedSums> stream_score(const config::NoOptions&, const MetricContext& context,
+                                           const EvaluationSet& set) {
   if (set.count < InceptionScore::splits) return nullptr;
   return std::make_shared<OfLogits<InceptionScore>>(InceptionScore(context.extractor->classes, set.count));
 }
 
-Json compute_score(const NoOptions&, const MetricInputs& in) {
+Json compute_score(const config::NoOptions&, const MetricInputs& in) {
   if (in.streamed == nullptr) return no_value("inception_score", too_few(InceptionScore::splits));
   const MeanStd score = static_cast<const OfLogits<InceptionScore>&>(*in.streamed).score.score();
   return {{"inception_score", {{"mean", score.mean}, {"std", score.std}}}};
 }
 
 // Its parts are contiguous: of a folder with a folder per class, each holds few classes.
-void warn_of_parts(const NoOptions&, const MetricContext& context, const EvaluationSet& set, bool is_reference) {
+void warn_of_parts(const config::NoOptions&, const MetricContext& context, const EvaluationSet& set,
+                   bool is_reference) {
   if (!is_reference && context.extractor->classes > 0 && lies_class_by_class(set))
     log::warning(
         "{} lies class by class: each of the {} parts of its Inception score holds few classes, and the score is "
@@ -96,13 +98,14 @@ void warn_of_parts(const NoOptions&, const MetricContext& context, const Evaluat
         set.name, InceptionScore::splits);
 }
 
-std::shared_ptr<StreamedSums> stream_subsets(const NoOptions&, const MetricContext& context, const EvaluationSet& set) {
+std::shared_ptr<StreamedSums> stream_subsets(const config::NoOptions&, const MetricContext& context,
+                                             const EvaluationSet& set) {
   if (set.count < least_for_extrapolation) return nullptr;
   return std::make_shared<OfLogits<InceptionScoreOfSubsets>>(
       InceptionScoreOfSubsets(context.extractor->classes, extrapolation_subsets(set.count)));
 }
 
-Json compute_extrapolated(const NoOptions&, const MetricInputs& in) {
+Json compute_extrapolated(const config::NoOptions&, const MetricInputs& in) {
   if (in.streamed == nullptr) return no_value("is_infinity", too_few(least_for_extrapolation));
   const auto& subsets = static_cast<const OfLogits<InceptionScoreOfSubsets>&>(*in.streamed).score;
   const std::vector<double> scores = subsets.scores();
@@ -114,28 +117,28 @@ Json compute_extrapolated(const NoOptions&, const MetricInputs& in) {
 }  // namespace
 
 Metric is_metric() {
-  return described<NoOptions>({.name = "is",
-                               .summary = "Inception Score, of images",
-                               .keys = {{"inception_score", "IS (is)"},
-                                        {"inception_score.mean", "over the 10 parts", "",
-                                         MetricColumn{.title = "Inception Score",
-                                                      .decimals = 2,
-                                                      .main = true,
-                                                      .spread_path = "inception_score.std",
-                                                      .curve = "inception_score"}},
-                                        {"inception_score.std", "of the 10 parts, divisor 10"}},
-                               .protocol_keys = {{"inception_splits", "metric is: parts"}},
-                               .needs = MetricNeeds{.probabilities = true},
-                               .look = warn_of_parts,
-                               .stream = stream_score,
-                               .compute = compute_score,
-                               .protocol = [](const NoOptions&, const Json&, int64_t, int64_t) {
-                                 return Json{{"inception_splits", InceptionScore::splits}};
-                               }});
+  return described<config::NoOptions>({.name = "is",
+                                       .summary = "Inception Score, of images",
+                                       .keys = {{"inception_score", "IS (is)"},
+                                                {"inception_score.mean", "over the 10 parts", "",
+                                                 MetricColumn{.title = "Inception Score",
+                                                              .decimals = 2,
+                                                              .main = true,
+                                                              .spread_path = "inception_score.std",
+                                                              .curve = "inception_score"}},
+                                                {"inception_score.std", "of the 10 parts, divisor 10"}},
+                                       .protocol_keys = {{"inception_splits", "metric is: parts"}},
+                                       .needs = MetricNeeds{.probabilities = true},
+                                       .look = warn_of_parts,
+                                       .stream = stream_score,
+                                       .compute = compute_score,
+                                       .protocol = [](const config::NoOptions&, const Json&, int64_t, int64_t) {
+                                         return Json{{"inception_splits", InceptionScore::splits}};
+                                       }});
 }
 
 Metric is_infinity_metric() {
-  return described<NoOptions>(
+  return described<config::NoOptions>(
       {.name = "is_infinity",
        .summary = "Inception Score without the bias of a finite set",
        .keys = {{"is_infinity", "IS without the bias of a finite set"},
@@ -149,4 +152,4 @@ Metric is_infinity_metric() {
        .compute = compute_extrapolated});
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

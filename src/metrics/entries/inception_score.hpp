@@ -10,7 +10,7 @@
 #include "metrics/extrapolation.hpp"
 #include "metrics/mean_std.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 class InceptionScore {
  public:
@@ -39,4 +39,4 @@ class InceptionScoreOfSubsets {
   at::Tensor sums_;  // [subsets, 2 + C]: n, sum p log p, sum p
 };
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -7,21 +7,21 @@
 #include "metrics/entry.hpp"
 #include "metrics/frechet_metrics.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 // Classes with fewer than 2 samples in either set are named as left out: as numbers where both sets have plain numbers for
 // classes. Warns of classes that one set alone has. Throws CollectiveError(data): no class in common.
-Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatures& reference) {
-  MatchedClasses matched;
+Json intra_class_fid(dist::Communicator& comm, const SetFeatures& own, const SetFeatures& reference) {
+  data::MatchedClasses matched;
   comm.together([&] {
-    matched = match_classes({own.name, own.labels, own.class_names},
-                            {reference.name, reference.labels, reference.class_names});
+    matched = data::match_classes({own.name, own.labels, own.class_names},
+                                  {reference.name, reference.labels, reference.class_names});
   });
   if (comm.root() && !matched.remark.empty()) log::warning("intra_fid: {}", matched.remark);
-  const std::vector<int64_t> classes = classes_with_samples(at::cat({matched.first, matched.second}));
+  const std::vector<int64_t> classes = data::classes_with_samples(at::cat({matched.first, matched.second}));
   Json per_class = Json::object(), left_out = Json::array();
   std::vector<int64_t> compared;
   for (const int64_t label : classes) {
@@ -30,11 +30,11 @@ Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatur
     if (enough)
       compared.push_back(label);
     else
-      left_out.push_back(matched.names.empty() ? Json(label) : Json(class_name(matched.names, label)));
+      left_out.push_back(matched.names.empty() ? Json(label) : Json(data::class_name(matched.names, label)));
   }
   const auto label_of = [&](int64_t i) { return compared[static_cast<size_t>(i)]; };
   const auto what = [&](int64_t i, const SetFeatures& set) {
-    return fmt::format("class {} of {}", class_name(matched.names, label_of(i)), set.name);
+    return fmt::format("class {} of {}", data::class_name(matched.names, label_of(i)), set.name);
   };
   const auto statistics_of = [&](int64_t i) {
     GaussianStatistics real = statistics_where(comm, reference.rows, matched.second == label_of(i), what(i, reference));
@@ -46,7 +46,7 @@ Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatur
       });
   double sum = 0;
   for (size_t i = 0; i < compared.size(); ++i) {
-    per_class[class_name(matched.names, compared[i])] = distances[i];
+    per_class[data::class_name(matched.names, compared[i])] = distances[i];
     sum += distances[i];
   }
   const auto used = static_cast<double>(per_class.size());
@@ -61,7 +61,7 @@ Json intra_class_fid(Communicator& comm, const SetFeatures& own, const SetFeatur
 }  // namespace
 
 Metric intra_fid_metric() {
-  return described<NoOptions>(
+  return described<config::NoOptions>(
       {.name = "intra_fid",
        .summary = "Fréchet distance within classes, their mean; costs one per class",
        .keys = {{"intra_fid", "FD within classes"},
@@ -79,10 +79,10 @@ Metric intra_fid_metric() {
                 {.path = "intra_fid.per_class.*", .optional = true}},
        .needs = MetricNeeds{.labels = true, .rows = all_rows_needed, .reference_rows = all_rows_needed},
        .compute =
-           [](const NoOptions&, const MetricInputs& in) {
+           [](const config::NoOptions&, const MetricInputs& in) {
              return Json{{"intra_fid", intra_class_fid(in.context.comm, in.own, in.reference.set)}};
            },
-       .protocol = [](const NoOptions&, const auto&...) { return covariance_protocol(); }});
+       .protocol = [](const config::NoOptions&, const auto&...) { return covariance_protocol(); }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -12,7 +12,7 @@
 #include "metrics/numpy_random.hpp"
 #include "metrics/rounding.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 // Sum of (g * scale + 1)^3. Eight partial sums: independent, so the compiler may compute them side by side.
@@ -36,7 +36,7 @@ double cube_sum(const float* products, int64_t count, double scale) {
 
 at::Tensor dense(const at::Tensor& x) { return x.to(at::kCPU, at::kFloat).contiguous(); }
 
-double sum_over_ranks(Communicator& comm, double mine) {
+double sum_over_ranks(dist::Communicator& comm, double mine) {
   at::Tensor sum = at::scalar_tensor(mine, at::kDouble).view({1});
   comm.all_reduce(sum);
   return sum.item<double>();
@@ -77,7 +77,7 @@ std::vector<KidSubset> draw_kid_subsets(int64_t fake_count, int64_t real_count, 
   return result;
 }
 
-double kernel_sum_within(Communicator& comm, const FeatureBlocks& set) {
+double kernel_sum_within(dist::Communicator& comm, const FeatureBlocks& set) {
   double sum = 0;
   for_each_pair(comm, set, set, Pairs::unordered, [&](const BlockOfRows& a, const BlockOfRows& b) {
     sum += a.block == b.block ? kernel_sum_off_diagonal(a.rows) : 2 * kernel_sum(a.rows, b.rows);
@@ -85,7 +85,8 @@ double kernel_sum_within(Communicator& comm, const FeatureBlocks& set) {
   return sum_over_ranks(comm, sum);
 }
 
-double kid_unbiased(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, double real_within) {
+double kid_unbiased(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
+                    double real_within) {
   double cross = 0;
   for_each_pair(comm, fake, real, Pairs::all,
                 [&](const BlockOfRows& a, const BlockOfRows& b) { cross += kernel_sum(a.rows, b.rows); });
@@ -93,7 +94,7 @@ double kid_unbiased(Communicator& comm, const FeatureBlocks& fake, const Feature
   return squared_mmd(sums, fake.count, real.count);
 }
 
-MeanStd kid_by_subsets(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
+MeanStd kid_by_subsets(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
                        const KidOptions& options) {
   const std::vector<KidSubset> subsets = draw_kid_subsets(fake.count, real.count, options.subsets, options.subset_size);
   const auto rows_of = [&](int64_t i) {
@@ -112,9 +113,9 @@ MeanStd kid_by_subsets(Communicator& comm, const FeatureBlocks& fake, const Feat
 
 namespace {
 
-void bind_kid(Section& s, KidOptions& o) {
-  s.value("subsets", &o.subsets, "random subsets", at_least(1));
-  s.value("subset_size", &o.subset_size, "images of either set in each, at most the smaller set", at_least(2));
+void bind_kid(config::Section& s, KidOptions& o) {
+  s.value("subsets", &o.subsets, "random subsets", config::at_least(1));
+  s.value("subset_size", &o.subset_size, "images of either set in each, at most the smaller set", config::at_least(2));
 }
 
 void warn_of_small_subsets(const MetricContext& context, const std::string& name, int64_t count, int64_t enough,
@@ -183,4 +184,4 @@ Metric kid_metric() {
            }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

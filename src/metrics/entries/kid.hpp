@@ -9,7 +9,7 @@
 #include "metrics/feature_blocks.hpp"
 #include "metrics/mean_std.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 // Sum of the kernel over all pairs of a row of x [m, F] and a row of y [n, F], float32.
 double kernel_sum(const at::Tensor& x, const at::Tensor& y);
@@ -37,13 +37,13 @@ std::vector<KidSubset> draw_kid_subsets(int64_t fake_count, int64_t real_count, 
 // The next three are sharded over the ranks; results depend on the rank count by the rounding of float64 sums alone.
 // **Collective.**
 
-double kernel_sum_within(Communicator& comm, const FeatureBlocks& set);  // over ordered pairs of different rows
+double kernel_sum_within(dist::Communicator& comm, const FeatureBlocks& set);  // over ordered pairs of different rows
 
 // `real_within`: kernel_sum_within of the real set, which several fakes share.
-double kid_unbiased(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, double real_within);
+double kid_unbiased(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, double real_within);
 
 // subset_size is at most the smaller set.
-MeanStd kid_by_subsets(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
+MeanStd kid_by_subsets(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
                        const KidOptions& options);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -7,7 +7,7 @@
 #include "data/toy.hpp"
 #include "metrics/entry.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 ModeMetrics mode_metrics(const at::Tensor& points, const at::Tensor& centres, double sd, double scale) {
   const at::Tensor x = points.to(at::kDouble) * scale;
@@ -40,10 +40,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json compute_modes(const NoOptions&, const MetricInputs& in) {
+Json compute_modes(const config::NoOptions&, const MetricInputs& in) {
   const at::Tensor points = in.set.read({0, in.set.count}).at(0).samples;
-  const ModeMetrics m = mode_metrics(points, gaussians25_centres(), gaussians25_sd, gaussians25_scale);
-  Json metrics{{"modes", gaussians25_centres().size(0)},
+  const ModeMetrics m =
+      mode_metrics(points, data::gaussians25_centres(), data::gaussians25_sd, data::gaussians25_scale);
+  Json metrics{{"modes", data::gaussians25_centres().size(0)},
                {"modes_recovered", m.modes_recovered},
                {"high_quality_fraction", m.high_quality_fraction},
                {"mass_total_variation_all", m.mass_total_variation_all},
@@ -89,12 +90,13 @@ std::vector<MetricKey> mode_keys() {
 }  // namespace
 
 Metric modes_metric() {
-  return described<NoOptions>({.name = "modes",
-                               .summary = "of 25 Gaussians: modes recovered, high quality, spread, mass of the modes",
-                               .unasked = true,
-                               .keys = mode_keys(),
-                               .needs = MetricNeeds{.gaussians25 = true},
-                               .compute = compute_modes});
+  return described<config::NoOptions>(
+      {.name = "modes",
+       .summary = "of 25 Gaussians: modes recovered, high quality, spread, mass of the modes",
+       .unasked = true,
+       .keys = mode_keys(),
+       .needs = MetricNeeds{.gaussians25 = true},
+       .compute = compute_modes});
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

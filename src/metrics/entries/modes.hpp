@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ddls {
+namespace ddls::metrics {
 
 struct ModeMetrics {
   int64_t count = 0;
@@ -24,4 +24,4 @@ struct ModeMetrics {
 // points [n, 2], centres [M, 2] in the same units; sd and the results' units = those units times `scale`.
 ModeMetrics mode_metrics(const at::Tensor& points, const at::Tensor& centres, double sd, double scale);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

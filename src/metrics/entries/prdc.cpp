@@ -8,7 +8,7 @@
 #include "base/log.hpp"
 #include "metrics/entry.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 at::Tensor distances(const at::Tensor& x, const at::Tensor& y) {
   const at::Tensor a = x.to(at::kCPU, at::kDouble), b = y.to(at::kCPU, at::kDouble);
@@ -66,7 +66,7 @@ Prdc PrdcCounts::result(int64_t k) const {
           share(counts_.narrow(0, fakes, reals))};
 }
 
-at::Tensor neighbour_radii(Communicator& comm, const FeatureBlocks& set, int64_t k) {
+at::Tensor neighbour_radii(dist::Communicator& comm, const FeatureBlocks& set, int64_t k) {
   NearestNeighbours neighbours(set.count, k);
   for_each_pair(comm, set, set, Pairs::unordered, [&](const BlockOfRows& a, const BlockOfRows& b) {
     at::Tensor block = distances(a.rows, b.rows);
@@ -86,8 +86,8 @@ at::Tensor neighbour_radii(Communicator& comm, const FeatureBlocks& set, int64_t
   return neighbours.radii();
 }
 
-Prdc prdc_of(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, const at::Tensor& fake_radii,
-             const at::Tensor& real_radii, int64_t k) {
+Prdc prdc_of(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
+             const at::Tensor& fake_radii, const at::Tensor& real_radii, int64_t k) {
   PrdcCounts counts(real_radii, fake_radii);
   for_each_pair(comm, real, fake, Pairs::all, [&](const BlockOfRows& a, const BlockOfRows& b) {
     counts.add(a.ids.begin, b.ids.begin, distances(a.rows, b.rows));
@@ -100,9 +100,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void bind_prdc(Section& s, PrdcOptions& o) {
-  s.value("k", &o.k, "balls reach the k-th neighbour", at_least(1));
-  s.value("count", &o.count, "the first so many images of each set", at_least(2));
+void bind_prdc(config::Section& s, PrdcOptions& o) {
+  s.value("k", &o.k, "balls reach the k-th neighbour", config::at_least(1));
+  s.value("count", &o.count, "the first so many images of each set", config::at_least(2));
 }
 
 // Why there are no balls; empty where there are some.
@@ -141,7 +141,7 @@ std::any prepare_prdc(const PrdcOptions& options, const MetricContext& context, 
 }
 
 Json compute_prdc(const PrdcOptions& options, const MetricInputs& in) {
-  Communicator& comm = in.context.comm;
+  dist::Communicator& comm = in.context.comm;
   const std::string &own = in.own.name, &real = in.reference.set.name;
   const auto& real_radii = in.prepared_as<at::Tensor>();
   const FeatureBlocks first = in.own.rows.first(options.count);
@@ -191,4 +191,4 @@ Metric prdc_metric() {
            }});
 }
 
-}  // namespace ddls
+}  // namespace ddls::metrics

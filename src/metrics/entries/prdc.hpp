@@ -9,7 +9,7 @@
 
 #include "metrics/feature_blocks.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 
 // [m, n] float32: Euclidean distances between the rows of x [m, F] and y [n, F].
 at::Tensor distances(const at::Tensor& x, const at::Tensor& y);
@@ -56,10 +56,10 @@ struct PrdcOptions {
 // The next two are sharded over the ranks, with the same result at any rank count. **Collective.**
 
 // [count] float32: distance of each row to its k-th neighbour in its own set.
-at::Tensor neighbour_radii(Communicator& comm, const FeatureBlocks& set, int64_t k);
+at::Tensor neighbour_radii(dist::Communicator& comm, const FeatureBlocks& set, int64_t k);
 
 // The radii are those of neighbour_radii(k).
-Prdc prdc_of(Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, const at::Tensor& fake_radii,
-             const at::Tensor& real_radii, int64_t k);
+Prdc prdc_of(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
+             const at::Tensor& fake_radii, const at::Tensor& real_radii, int64_t k);
 
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -8,7 +8,7 @@
 #include "unit/base/expect_error.hpp"
 #include "unit/base/scratch.hpp"
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 using test::Scratch;
@@ -39,7 +39,7 @@ Config with_samplers() {
 }
 
 Config load_config(const std::string& file, const std::vector<std::string>& overrides) {
-  return ddls::load_config(file, overrides, with_samplers());
+  return ddls::config::load_config(file, overrides, with_samplers());
 }
 
 class Load : public testing::Test {
@@ -384,4 +384,4 @@ TEST(Print, KeysHoldLaterOptionsWhereTheyAreSet) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::config

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace ddls {
+namespace ddls::config {
 namespace {
 
 struct Values {
@@ -369,4 +369,4 @@ TEST_F(Schema, AutoIsAWordForANumberOutsideTheBounds) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::config

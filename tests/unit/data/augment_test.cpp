@@ -7,7 +7,7 @@
 
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 const std::vector<int64_t> shape{3, 2, 5};
@@ -20,12 +20,12 @@ at::Tensor applied(const Augment& augment, const at::Tensor& image, int64_t posi
 
 TEST(Augment, nothing_asked_for_is_dequantise) {
   const at::Tensor all = at::arange(256, at::kInt).to(at::kByte).view({1, 16, 16});
-  EXPECT_TRUE(at::equal(applied({}, all, 3), dequantise(all)));
+  EXPECT_TRUE(at::equal(applied({}, all, 3), tensor::dequantise(all)));
 }
 
 TEST(Augment, flips_half_of_the_positions_whole) {
   const at::Tensor image = (at::arange(30) * 7).to(at::kByte).view(shape);
-  const at::Tensor plain = dequantise(image), mirrored = plain.flip(2);
+  const at::Tensor plain = tensor::dequantise(image), mirrored = plain.flip(2);
   int64_t flipped = 0;
   constexpr int64_t positions = 1000;
   for (int64_t position = 0; position < positions; ++position) {
@@ -67,4 +67,4 @@ TEST(Augment, crops_lie_anywhere) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

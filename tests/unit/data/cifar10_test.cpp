@@ -5,7 +5,7 @@
 #include "data/dataset.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 using namespace test;
@@ -20,7 +20,7 @@ TEST(Cifar10, batches_in_order_and_the_test_batch) {
   put_bytes(folder / "data_batch_1.bin", record(3, 1, 2, 3) + record(0, 4, 5, 6));
   put_bytes(folder / "test_batch.bin", record(7, 7, 8, 9));
   put_bytes(folder / "batches.meta.txt", "airplane");
-  DataConfig config;
+  config::DataConfig config;
   config.kind = "cifar10";
   config.train = config.test = folder.path();
   const Dataset train = open_dataset(config, Split::train, 1), test = open_dataset(config, Split::test, 1);
@@ -50,4 +50,4 @@ TEST(Cifar10, files_that_cannot_be_used) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

@@ -4,7 +4,7 @@
 
 #include "scratch_folder.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 using test::contains;
@@ -100,4 +100,4 @@ TEST(MatchClasses, nothing_in_common_or_another_first_number) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

@@ -10,7 +10,7 @@
 #include "tensor/image_io.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 using test::contains;
@@ -20,8 +20,8 @@ using test::thrown_by;
 
 at::Tensor images_nhwc() { return at::arange(2 * 4 * 4 * 3, at::kByte).reshape({2, 4, 4, 3}); }
 
-DataConfig config_of(const std::string& kind, const std::string& train = "", const std::string& test = "") {
-  DataConfig config;
+config::DataConfig config_of(const std::string& kind, const std::string& train = "", const std::string& test = "") {
+  config::DataConfig config;
   config.kind = kind;
   config.train = train;
   config.test = test;
@@ -29,7 +29,7 @@ DataConfig config_of(const std::string& kind, const std::string& train = "", con
 }
 
 TEST(OpenDataset, toy_data) {
-  DataConfig config = config_of("gaussians25");
+  config::DataConfig config = config_of("gaussians25");
   config.points = 50;
   const Dataset train = open_dataset(config, Split::train, 3), test = open_dataset(config, Split::test, 3);
   EXPECT_EQ(train.name, "25 Gaussians");
@@ -50,7 +50,7 @@ TEST(OpenDataset, idx_with_labels) {
   put_bytes(folder / "digits/images", head + "ab");
   put_bytes(folder / "digits/labels", std::string("\x00\x00\x08\x01\x00\x00\x00\x02\x03\x01", 10));
   put_bytes(folder / "digits/short", std::string("\x00\x00\x08\x01\x00\x00\x00\x01\x03", 9));
-  DataConfig config = config_of("idx", folder / "digits/images");
+  config::DataConfig config = config_of("idx", folder / "digits/images");
   EXPECT_FALSE(open_dataset(config, Split::train, 1).labels.defined());
   config.train_labels = folder / "digits/labels";
   const Dataset set = open_dataset(config, Split::train, 1);
@@ -70,7 +70,7 @@ TEST(OpenDataset, idx_with_labels) {
 TEST(OpenDataset, absent_paths_name_the_key) {
   const ScratchFolder folder;
   put_bytes(folder / "images", std::string("\x00\x00\x08\x03\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01z", 17));
-  const auto expect_missing = [](DataConfig config, Split split, const std::string& part) {
+  const auto expect_missing = [](config::DataConfig config, Split split, const std::string& part) {
     const auto thrown = thrown_by([&] { open_dataset(config, split, 1); });
     EXPECT_EQ(thrown.code, Exit::missing);
     EXPECT_TRUE(contains(thrown.message, part)) << thrown.message;
@@ -79,7 +79,7 @@ TEST(OpenDataset, absent_paths_name_the_key) {
   expect_missing(config_of("npz", "", folder / "none.npz"), Split::test, "data.test: '");
   expect_missing(config_of("idx", "../data/fashion-mnist/train-images.gz"), Split::train,
                  "launch/setup.sh --data fashion-mnist");
-  DataConfig labels = config_of("idx", folder / "images");
+  config::DataConfig labels = config_of("idx", folder / "images");
   labels.train_labels = folder / "none";
   expect_missing(labels, Split::train, "data.train_labels: '");
   EXPECT_EQ(thrown_by([] { open_dataset(config_of("idx"), Split::train, 1); }).code, Exit::config);
@@ -88,9 +88,9 @@ TEST(OpenDataset, absent_paths_name_the_key) {
 
 TEST(OpenDataset, folder_named_after_its_data_set) {
   const ScratchFolder folder;
-  put_bytes(folder / "cats/train/a.png", encode_png(at::full({3, 2, 2}, 8, at::kByte)));
+  put_bytes(folder / "cats/train/a.png", tensor::encode_png(at::full({3, 2, 2}, 8, at::kByte)));
   put_bytes(folder / "cats/train/b.png", "damaged");
-  DataConfig config = config_of("images", (folder / "cats/train/").string());
+  config::DataConfig config = config_of("images", (folder / "cats/train/").string());
   EXPECT_EQ(thrown_by([&] { open_dataset(config, Split::train, 1); }).code, Exit::data);
   config.damaged = "skip";
   const Dataset set = open_dataset(config, Split::train, 1);
@@ -101,14 +101,14 @@ TEST(OpenDataset, folder_named_after_its_data_set) {
 
 TEST(OpenSet, npz_images_points_and_labels) {
   const ScratchFolder folder;
-  write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({4, 0}, at::kLong)}});
+  tensor::write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({4, 0}, at::kLong)}});
   const Dataset images = open_set(folder / "a.npz");
   EXPECT_EQ(images.name, "a");
   EXPECT_TRUE(images.samples.is_contiguous());
   EXPECT_TRUE(at::equal(images.samples, images_nhwc().permute({0, 3, 1, 2})));
   EXPECT_EQ(images.classes(), 5);
   const at::Tensor points = at::tensor({1.0F, 2.0F, 3.0F, -4.0F}).view({2, 2});
-  write_npz(folder / "b.npz", {{"arr_0", points}});
+  tensor::write_npz(folder / "b.npz", {{"arr_0", points}});
   EXPECT_TRUE(at::equal(open_set(folder / "b.npz").samples, points));
 }
 
@@ -116,14 +116,14 @@ TEST(OpenSet, numbers_of_every_type_that_can_be_meant) {
   const ScratchFolder folder;
   const at::Tensor points = at::tensor({1.0F, 2.0F, 3.0F, -4.0F}).view({2, 2});
   for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kHalf}) {
-    write_npz(folder / "a.npz", {{"arr_0", points.to(type)}});
+    tensor::write_npz(folder / "a.npz", {{"arr_0", points.to(type)}});
     EXPECT_TRUE(at::equal(open_set(folder / "a.npz").samples, points)) << type;
     EXPECT_TRUE(at::equal(NpzSetFile(folder / "a.npz").rows({1, 2}), points.narrow(0, 1, 1))) << type;
   }
   const at::Tensor labels = at::tensor({7, 2}, at::kLong);
   for (const at::ScalarType type : {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kFloat, at::kDouble})
     for (const at::Tensor& form : {labels, labels.view({2, 1})}) {
-      write_npz(folder / "a.npz", {{"arr_0", points}, {"arr_1", form.to(type)}});
+      tensor::write_npz(folder / "a.npz", {{"arr_0", points}, {"arr_1", form.to(type)}});
       EXPECT_TRUE(at::equal(open_set(folder / "a.npz").labels, labels)) << type;
       EXPECT_TRUE(at::equal(NpzSetFile(folder / "a.npz").labels(), labels)) << type;
     }
@@ -131,23 +131,23 @@ TEST(OpenSet, numbers_of_every_type_that_can_be_meant) {
 
 TEST(OpenDataset, labels_that_count_from_1) {
   const ScratchFolder folder;
-  write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({3, 1}, at::kLong)}});
-  DataConfig config = config_of("npz", folder / "a.npz");
+  tensor::write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({3, 1}, at::kLong)}});
+  config::DataConfig config = config_of("npz", folder / "a.npz");
   EXPECT_EQ(open_dataset(config, Split::train, 1).classes(), 4);
   config.first_label = 1;
   const Dataset set = open_dataset(config, Split::train, 1);
   EXPECT_TRUE(at::equal(set.labels, at::tensor({2, 0}, at::kLong)));
   EXPECT_EQ(set.class_names, (ClassNames{"1", "2", "3"}));
   EXPECT_EQ(set.classes_seen(), (std::vector<int64_t>{0, 2}));
-  write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({3, 0}, at::kLong)}});
+  tensor::write_npz(folder / "a.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({3, 0}, at::kLong)}});
   const auto thrown = thrown_by([&] { open_dataset(config, Split::train, 1); });
   EXPECT_EQ(thrown.code, Exit::config);
   EXPECT_TRUE(contains(thrown.message, "has labels from 0")) << thrown.message;
   for (const char* name : {"cat", "dog"})
-    put_bytes(folder / "folders" / name / "a.png", encode_png(at::full({3, 2, 2}, 8, at::kByte)));
+    put_bytes(folder / "folders" / name / "a.png", tensor::encode_png(at::full({3, 2, 2}, 8, at::kByte)));
   const Dataset folders = open_dataset(
       [&] {
-        DataConfig of_folders = config_of("images", folder / "folders");
+        config::DataConfig of_folders = config_of("images", folder / "folders");
         of_folders.first_label = 1;  // folders are numbered by us, from 0
         return of_folders;
       }(),
@@ -159,7 +159,7 @@ TEST(OpenDataset, labels_that_count_from_1) {
 TEST(OpenSet, the_names_of_a_runs_classes) {
   const ScratchFolder folder;
   std::filesystem::create_directories(folder / "ddls");
-  write_npz(folder / "ddls/samples.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({1, 0}, at::kLong)}});
+  tensor::write_npz(folder / "ddls/samples.npz", {{"arr_0", images_nhwc()}, {"arr_1", at::tensor({1, 0}, at::kLong)}});
   EXPECT_TRUE(open_set(folder / "ddls").class_names.empty());
   put_bytes(folder / "ddls/manifest.json", R"({"class_names": ["cat", "dog"]})");
   EXPECT_EQ(open_set(folder / "ddls").class_names, (ClassNames{"cat", "dog"}));
@@ -181,7 +181,7 @@ TEST(OpenDataset, npy_with_and_without_labels) {
   npy("x.npy", "|u1", "(2, 1, 2, 3)", "abcdefghijkl");
   npy("y.npy", "<i8", "(2,)", std::string("\x05\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0", 16));
   npy("z.npy", "<i8", "(1,)", std::string(8, '\0'));
-  DataConfig config = config_of("npy", folder / "x.npy");
+  config::DataConfig config = config_of("npy", folder / "x.npy");
   const Dataset plain = open_dataset(config, Split::train, 1);
   EXPECT_EQ(plain.name, "x");
   EXPECT_TRUE(at::equal(
@@ -198,8 +198,8 @@ TEST(OpenDataset, npy_with_and_without_labels) {
 
 TEST(OpenSet, npz_that_are_no_sets) {
   const ScratchFolder folder;
-  const auto refused = [&](const NamedTensors& arrays, const std::string& part) {
-    write_npz(folder / "a.npz", arrays);
+  const auto refused = [&](const tensor::NamedTensors& arrays, const std::string& part) {
+    tensor::write_npz(folder / "a.npz", arrays);
     const auto thrown = thrown_by([&] { open_set(folder / "a.npz"); });
     EXPECT_EQ(thrown.code, Exit::data);
     EXPECT_TRUE(contains(thrown.message, part)) << thrown.message;
@@ -225,17 +225,17 @@ TEST(OpenSet, npz_that_are_no_sets) {
 TEST(OpenSet, folders) {
   const ScratchFolder folder;
   std::filesystem::create_directories(folder / "run/samples/ddls");
-  write_npz(folder / "run/samples/ddls/samples.npz", {{"arr_0", images_nhwc()}});
-  put_bytes(folder / "run/samples/ddls/grid.png", encode_png(at::zeros({3, 2, 2}, at::kByte)));
+  tensor::write_npz(folder / "run/samples/ddls/samples.npz", {{"arr_0", images_nhwc()}});
+  put_bytes(folder / "run/samples/ddls/grid.png", tensor::encode_png(at::zeros({3, 2, 2}, at::kByte)));
   const Dataset samples = open_set(folder / "run/samples/ddls");
   EXPECT_EQ(samples.size(), 2);
   EXPECT_EQ(samples.name, "ddls");
-  put_bytes(folder / "images/a.png", encode_png(at::full({1, 2, 2}, 9, at::kByte)));
+  put_bytes(folder / "images/a.png", tensor::encode_png(at::full({1, 2, 2}, 9, at::kByte)));
   const Dataset images = open_set(folder / "images");
   EXPECT_EQ(images.name, "images");
   EXPECT_TRUE(at::equal(images.samples, at::full({1, 1, 2, 2}, 9, at::kByte)));
   EXPECT_EQ(thrown_by([&] { open_set(folder / "none"); }).code, Exit::missing);
-  DataConfig config;
+  config::DataConfig config;
   config.damaged = "ignore";
   EXPECT_EQ(thrown_by([&] { as_stored(config); }).code, Exit::config);
 }
@@ -267,4 +267,4 @@ TEST(NetworkInput, rows_by_id_and_images_scaled) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

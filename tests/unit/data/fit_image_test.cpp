@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 at::Tensor image_of(std::vector<int> values, std::vector<int64_t> sizes) {
@@ -47,4 +47,4 @@ TEST(FitImage, channels_do_not_mix) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

@@ -7,7 +7,7 @@
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 using test::contains;
@@ -17,7 +17,7 @@ using test::ScratchFolder;
 using test::thrown_by;
 
 void put_image(const std::filesystem::path& path, int64_t shade, std::vector<int64_t> sizes = {1, 4, 4}) {
-  put_bytes(path, encode_png(at::full(sizes, shade, at::kByte)));
+  put_bytes(path, tensor::encode_png(at::full(sizes, shade, at::kByte)));
 }
 
 std::vector<int64_t> shades(const ImageFolder& folder) {
@@ -219,4 +219,4 @@ TEST(ImageFolder, nothing_but_damaged_files_is_an_error) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

@@ -12,7 +12,7 @@
 #include "tensor/image_io.hpp"
 #include "unit/data/memory_source.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 using namespace test;
@@ -71,8 +71,8 @@ TEST(LazyImages, a_damaged_image_is_named_or_replaced_by_the_next_good_one) {
 
 TEST(LazyImages, unlike_images_need_a_size_and_channels) {
   std::vector<std::string> files = shaded_images(2);
-  files.push_back(encode_png(at::full({1, 3, 2}, 2, at::kByte)));
-  files.push_back(encode_png(at::full({3, 2, 2}, 3, at::kByte)));
+  files.push_back(tensor::encode_png(at::full({1, 3, 2}, 2, at::kByte)));
+  files.push_back(tensor::encode_png(at::full({3, 2, 2}, 3, at::kByte)));
   const auto source = std::make_shared<MemorySource>(files);
   const LazyImages as_stored(source, {0, 0, true});  // not damage: never skipped
   EXPECT_TRUE(contains(thrown_by([&] { as_stored.rows(ids({2})); }).message, "set data.image_size"));
@@ -84,7 +84,7 @@ TEST(LazyImages, unlike_images_need_a_size_and_channels) {
 
 TEST(LazyImages, crop_is_in_the_centre_or_where_it_is_told) {
   const at::Tensor wide = at::arange(6, at::kByte).view({1, 1, 6}).expand({1, 2, 6}).contiguous();
-  const LazyImages images(std::make_shared<MemorySource>(std::vector{encode_png(wide)}), {2, 0, false});
+  const LazyImages images(std::make_shared<MemorySource>(std::vector{tensor::encode_png(wide)}), {2, 0, false});
   uint8_t pixels[4];
   const auto first = [&](std::optional<double> place) {
     images.decode(0, place, pixels);
@@ -99,15 +99,15 @@ TEST(LazyImages, crop_is_in_the_centre_or_where_it_is_told) {
 
 // The digest of the default is what it was before there were rules: older runs go on.
 TEST(LazyImages, the_digest_depends_on_the_rules_of_pixels) {
-  const auto digest = [](const PixelRules& rules) {
+  const auto digest = [](const tensor::PixelRules& rules) {
     DecodeOptions options;
     options.rules = rules;
     return LazyImages(std::make_shared<MemorySource>(shaded_images(2)), options).digest();
   };
   const std::array<int64_t, 3> before{0, 0, 0};
   EXPECT_EQ(digest({}), hash64(std::as_bytes(std::span(before)), hash64("memory")));
-  const std::set<uint64_t> all{digest({}), digest({.alpha = Alpha::black}), digest({.alpha = Alpha::white}),
-                               digest({.apply_exif = true})};
+  const std::set<uint64_t> all{digest({}), digest({.alpha = tensor::Alpha::black}),
+                               digest({.alpha = tensor::Alpha::white}), digest({.apply_exif = true})};
   EXPECT_EQ(all.size(), 4U);
 }
 
@@ -126,4 +126,4 @@ TEST(LazyImages, folders_on_demand_are_what_they_are_at_once) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

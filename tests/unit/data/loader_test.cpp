@@ -9,7 +9,7 @@
 #include "tensor/image_io.hpp"
 #include "unit/data/memory_source.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 using namespace test;
@@ -21,7 +21,7 @@ const std::vector<IdRange> two_shards{{0, 6}, {6, 12}};
 std::vector<std::string> random_files() {
   std::vector<std::string> files;
   for (int64_t i = 0; i < count; ++i)
-    files.push_back(encode_png(((at::arange(24) * 37 + i * 11) % 256).to(at::kByte).view({1, 4, 6})));
+    files.push_back(tensor::encode_png(((at::arange(24) * 37 + i * 11) % 256).to(at::kByte).view({1, 4, 6})));
   return files;
 }
 
@@ -128,4 +128,4 @@ TEST(Loader, knows_its_plan) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

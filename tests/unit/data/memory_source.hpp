@@ -12,7 +12,7 @@
 
 namespace ddls::test {
 
-class MemorySource : public ImageSource {
+class MemorySource : public data::ImageSource {
  public:
   explicit MemorySource(std::vector<std::string> files) : files_(std::move(files)) {}
   int64_t size() const override { return static_cast<int64_t>(files_.size()); }
@@ -32,7 +32,7 @@ class MemorySource : public ImageSource {
 // Image i: 2 x 2 pixels, all of shade i.
 inline std::vector<std::string> shaded_images(int64_t count) {
   std::vector<std::string> files;
-  for (int64_t i = 0; i < count; ++i) files.push_back(encode_png(at::full({1, 2, 2}, i, at::kByte)));
+  for (int64_t i = 0; i < count; ++i) files.push_back(tensor::encode_png(at::full({1, 2, 2}, i, at::kByte)));
   return files;
 }
 

@@ -7,20 +7,20 @@
 #include "tensor/image_io.hpp"
 #include "unit/data/tar_writer.hpp"
 
-namespace ddls {
+namespace ddls::data {
 namespace {
 
 using namespace test;
 
-std::string png(int64_t shade) { return encode_png(at::full({1, 2, 2}, shade, at::kByte)); }
+std::string png(int64_t shade) { return tensor::encode_png(at::full({1, 2, 2}, shade, at::kByte)); }
 
 // A member "0001.png" of WebDataset with its label.
 std::string sample(const std::string& key, int64_t shade, int64_t label) {
   return tar_member(key + ".png", png(shade)) + tar_member(key + ".cls", fmt::format("{}\n", label));
 }
 
-DataConfig config_of(const std::filesystem::path& path) {
-  DataConfig config;
+config::DataConfig config_of(const std::filesystem::path& path) {
+  config::DataConfig config;
   config.kind = "tar";
   config.train = path;
   return config;
@@ -241,7 +241,7 @@ TEST(TarSet, damaged_archives_end_the_run_or_are_cut_short) {
   const auto thrown = thrown_by([&] { open(folder / "s"); });
   EXPECT_EQ(thrown.code, Exit::data);
   EXPECT_TRUE(contains(thrown.message, "s/a.tar' is damaged or truncated at byte")) << thrown.message;
-  DataConfig config = config_of(folder / "s");
+  config::DataConfig config = config_of(folder / "s");
   config.damaged = "skip";
   const Dataset set = open_dataset(config, Split::train, 1);
   EXPECT_EQ(shades(set), (Numbers{1, 4, 5, 6}));
@@ -252,7 +252,7 @@ TEST(TarSet, digest_sees_names_sizes_order_and_how_images_are_decoded) {
   const ScratchFolder folder;
   const auto digest = [&](const std::string& bytes, int64_t size = 0) {
     put_bytes(folder / "a.tar", bytes + tar_end());
-    DataConfig config = config_of(folder / "a.tar");
+    config::DataConfig config = config_of(folder / "a.tar");
     config.image_size = size;
     return open_dataset(config, Split::train, 1).digest();
   };
@@ -265,4 +265,4 @@ TEST(TarSet, digest_sees_names_sizes_order_and_how_images_are_decoded) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::data

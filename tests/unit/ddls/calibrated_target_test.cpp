@@ -13,22 +13,22 @@
 #include "tensor/noise.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 at::Tensor normal(int64_t rows, int64_t columns, uint64_t seed) {
-  return Noise{seed}.normal({0, rows}, columns, 0, Stream::prior).to(at::kDouble);
+  return tensor::Noise{seed}.normal({0, rows}, columns, 0, Stream::prior).to(at::kDouble);
 }
 
-ModelConfig small_mlp() {
-  ModelConfig mlp;
+config::ModelConfig small_mlp() {
+  config::ModelConfig mlp;
   mlp.generator_widths = mlp.ratio_widths = {32, 32};
   return mlp;
 }
 
 Target raw_target() {
-  const NetworkPtr g = make_network(small_mlp(), Role::generator, {2}, 2),
-                   r = make_network(small_mlp(), Role::ratio, {2}, 2);
+  const models::NetworkPtr g = models::make_network(small_mlp(), models::Role::generator, {2}, 2),
+                           r = models::make_network(small_mlp(), models::Role::ratio, {2}, 2);
   g->to(at::kDouble);
   r->to(at::kDouble);
   return make_target(g, r, 2, at::kCPU);
@@ -72,7 +72,7 @@ TEST(CalibratedTarget, EveryWayGivesTheMappedScore) {
 }
 
 TEST(CalibratedTarget, MethodsThatNeedNoGradient) {
-  const SampleConfig config = test::sample_config();
+  const config::SampleConfig config = test::sample_config();
   for (const char* name : {"generator", "truncation", "drs", "mh_gan", "pcn", "elliptical_slice", "smc"})
     EXPECT_FALSE(needs_gradient(name, config)) << name;
   for (const char* name : {"ddls", "mala", "ex2mcmc", "dot", "pixel_langevin"})
@@ -124,4 +124,4 @@ TEST(Head, StopsWhereFeaturesHoldNothing) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

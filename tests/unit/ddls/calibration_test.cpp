@@ -15,11 +15,11 @@
 #include "unit/base/expect_error.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 at::Tensor draws(int64_t count, uint64_t seed, double mean = 0) {
-  return Noise{seed}.normal({0, count}, 1, 0, Stream::prior).squeeze(1).to(at::kDouble) + mean;
+  return tensor::Noise{seed}.normal({0, count}, 1, 0, Stream::prior).squeeze(1).to(at::kDouble) + mean;
 }
 
 // Fakes N(0, 1), reals N(m, 1): r(x) = m x - m^2 / 2. Of the score d = 3 x + 7 that is (m / 3) d - 7 m / 3 - m^2 / 2.
@@ -172,8 +172,9 @@ TEST(Reliability, ByHand) {
 // Labels drawn with the stated probabilities: Z is standard normal.
 TEST(Reliability, ZIsStandardNormalWhereLabelsFollowTheProbabilities) {
   constexpr int64_t repeats = 2000, n = 400;
-  const at::Tensor log_odds = 2 * Noise{8}.normal({0, repeats}, n, 0, Stream::prior).to(at::kDouble);
-  const at::Tensor real = Noise{8}.uniform({0, repeats}, n, 0, Stream::accept).to(at::kDouble) < log_odds.sigmoid();
+  const at::Tensor log_odds = 2 * tensor::Noise{8}.normal({0, repeats}, n, 0, Stream::prior).to(at::kDouble);
+  const at::Tensor real =
+      tensor::Noise{8}.uniform({0, repeats}, n, 0, Stream::accept).to(at::kDouble) < log_odds.sigmoid();
   at::Tensor z = at::empty({repeats}, at::kDouble);
   for (int64_t i = 0; i < repeats; ++i)
     z[i] = reliability_of(log_odds[i].masked_select(real[i]), log_odds[i].masked_select(~real[i])).z;
@@ -182,4 +183,4 @@ TEST(Reliability, ZIsStandardNormalWhereLabelsFollowTheProbabilities) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

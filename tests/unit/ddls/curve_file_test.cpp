@@ -10,7 +10,7 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -23,11 +23,11 @@ struct CurveFile : ::testing::Test {
   SampleStore store{folder, {"key"}, plan};
 
   void SetUp() override {
-    SampleConfig config = test::sample_config({"ddls.steps=4"});
+    config::SampleConfig config = test::sample_config({"ddls.steps=4"});
     config.record_every = 2;
     config.count = plan.count;
     const Target target = gaussian_target(std::vector<double>{2.0, 2.0});
-    const Noise noise{3};
+    const tensor::Noise noise{3};
     const Method method = make_method("ddls", config, target, noise);
     const RecordPlan records = plan_records(config, method.steps);
     store.prepare();
@@ -84,4 +84,4 @@ TEST_F(CurveFile, DamagedLinesAreNamed) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

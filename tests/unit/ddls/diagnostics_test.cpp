@@ -13,11 +13,11 @@
 #include "tensor/noise.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 TEST(Diagnostics, AgreeWithArviz) {
-  const NamedTensors file = read_npz(std::string(DDLS_TEST_DATA) + "/arviz_fixture.npz");
+  const tensor::NamedTensors file = tensor::read_npz(std::string(DDLS_TEST_DATA) + "/arviz_fixture.npz");
   int cases = 0;
   for (const auto& [name, draws] : file) {
     if (name.ends_with("_expected")) continue;
@@ -45,7 +45,7 @@ TEST(Diagnostics, RefuseWhatIsTooShort) {
 // A trace of 60 records, 10 steps apart, of 50 chains.
 at::Tensor noise_trace() {
   const auto names = static_cast<int64_t>(trace_names(most_components).size());
-  return Noise{71}.normal({0, 60 * 50}, names, 0, Stream::prior).view({60, 50, names});
+  return tensor::Noise{71}.normal({0, 60 * 50}, names, 0, Stream::prior).view({60, 50, names});
 }
 
 std::vector<int64_t> every_tenth(int64_t records) {
@@ -96,4 +96,4 @@ TEST(TraceSummary, SaysWhyThereIsNothing) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

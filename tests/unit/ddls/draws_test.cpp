@@ -13,13 +13,14 @@
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr int64_t many = 10'000;
 
 Chains run(const std::string& name, const std::vector<std::string>& options, const Target& target, uint64_t seed) {
-  return run_chains(make_method(name, test::sample_config(options), target, Noise{seed}), target, Noise{seed}, many);
+  return run_chains(make_method(name, test::sample_config(options), target, tensor::Noise{seed}), target,
+                    tensor::Noise{seed}, many);
 }
 
 double mean_rate(const Chains& chains, const char* rate) { return chains.rates.at(rate).mean().item<double>(); }
@@ -96,18 +97,18 @@ TEST(Isir, APoolCostsNoDecodesAndHasTheLawOfItsWeights) {
 TEST(StartPool, ChainsOfExactKernelsStartAtTheTarget) {
   const Target target = gaussian_target(std::vector<double>{2, 2});
   for (const int64_t draw : {0, 3}) {
-    const SampleConfig config = test::sample_config({"start_pool=20000", "mala.steps=0", "mala.adapt=false"});
-    const Method method = make_method("mala", config, target, Noise{89});
-    const Chains chains = start(method, {0, many}, target, Noise{89}, draw);
+    const config::SampleConfig config = test::sample_config({"start_pool=20000", "mala.steps=0", "mala.adapt=false"});
+    const Method method = make_method("mala", config, target, tensor::Noise{89});
+    const Chains chains = start(method, {0, many}, target, tensor::Noise{89}, draw);
     EXPECT_NEAR(chains.z.square().mean().item<double>(), 0.5,
                 5 * 0.5 * std::sqrt(1.0 / many + std::sqrt(2.0) / 20'000));
     EXPECT_TRUE(at::equal(chains.now.log_ratio, target.evaluate(chains.z).log_ratio));
     EXPECT_NEAR(method.warm_up.at("start_ess_fraction"), 0.75,
                 0.05);  // of w = e^{-|z|^2 / 2} in the plane: (1/2)^2 / (1/3)
   }
-  const SampleConfig config = test::sample_config({"start_pool=20000", "ddls.steps=0"});
+  const config::SampleConfig config = test::sample_config({"start_pool=20000", "ddls.steps=0"});
   EXPECT_FALSE(starts_from_pool("ddls", config));  // unadjusted: its own law is another
-  EXPECT_NEAR(start(make_method("ddls", config, target, Noise{89}), {0, many}, target, Noise{89})
+  EXPECT_NEAR(start(make_method("ddls", config, target, tensor::Noise{89}), {0, many}, target, tensor::Noise{89})
                   .z.square()
                   .mean()
                   .item<double>(),
@@ -121,8 +122,8 @@ TEST(StartPool, DrawsHaveTheLabelOfTheChain) {
                   [](const at::Tensor& x, const at::Tensor& y) { return x.select(1, 0) * (y * 2 - 1); }, 2, at::kCPU);
   target.labels_of = [](IdRange ids) { return at::arange(ids.begin, ids.end, at::kLong).remainder(2); };
   const Method method =
-      make_method("isir", test::sample_config({"start_pool=20000", "isir.steps=0"}), target, Noise{90});
-  const Chains chains = start(method, {0, many}, target, Noise{90});
+      make_method("isir", test::sample_config({"start_pool=20000", "isir.steps=0"}), target, tensor::Noise{90});
+  const Chains chains = start(method, {0, many}, target, tensor::Noise{90});
   const at::Tensor signed_z = chains.z.select(1, 0) * (chains.labels * 2 - 1);
   EXPECT_NEAR(signed_z.mean().item<double>(), 1, 0.1);  // N(1, 1) for both
   EXPECT_NEAR(signed_z.std().item<double>(), 1, 0.1);
@@ -131,11 +132,11 @@ TEST(StartPool, DrawsHaveTheLabelOfTheChain) {
 TEST(RealNvp, InvertsAndKnowsItsDensity) {
   const FlowShape shape{.dim = 5, .couplings = 6, .width = 16, .classes = 3};
   const RealNvp flow(shape, 11);
-  const at::Tensor x = Noise{87}.normal({0, 7}, 5, 0, Stream::pilot, c10::DeviceType::CPU).to(at::kDouble);
+  const at::Tensor x = tensor::Noise{87}.normal({0, 7}, 5, 0, Stream::pilot, c10::DeviceType::CPU).to(at::kDouble);
   const at::Tensor labels = at::arange(7, at::kLong).remainder(3);
   const at::Tensor same = flow.forward(flow.initial(), x, labels).to;
   EXPECT_LT((same - x).abs().max().item<double>(), 1e-12);
-  const at::Tensor noise = Noise{88}.normal({0, flow.parameters()}, 1, 0, Stream::pilot, c10::DeviceType::CPU);
+  const at::Tensor noise = tensor::Noise{88}.normal({0, flow.parameters()}, 1, 0, Stream::pilot, c10::DeviceType::CPU);
   const at::Tensor parameters = flow.initial() + 0.2 * noise.flatten().to(at::kDouble);
   const auto [z, log_det] = flow.forward(parameters, x, labels);
   EXPECT_GT((z - x).abs().max().item<double>(), 0.1);
@@ -167,13 +168,13 @@ TEST(Flow, LearnsTheTargetAndIsCorrected) {
           make_method("flow",
                       test::sample_config({std::string("flow.kernel=") + kernel, std::string("flow.fit=") + fit,
                                            "flow.warmup=150", "flow.batch=128", "flow.width=16", "flow.pilots=2000"}),
-                      target, Noise{89});
+                      target, tensor::Noise{89});
       EXPECT_GT(method.warm_up.at("ess_fraction"), 1.5 * method.warm_up.at("prior_ess_fraction"));
       // log E_p0 e^r of the ridge: -log(1 + c) / 2 - c m^2 / (2 (1 + c))
       EXPECT_NEAR(method.warm_up.at("log_z"), -0.5 * std::log(4.0) - 3 * 4 / 8.0, 0.1);
-      test::expect_ridge_law(run_chains(method, target, Noise{90}, many).z);
+      test::expect_ridge_law(run_chains(method, target, tensor::Noise{90}, many).z);
     }
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

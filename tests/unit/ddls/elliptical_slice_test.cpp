@@ -11,10 +11,10 @@
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-Method slice(int64_t steps, const Target& target, const Noise& noise) {
+Method slice(int64_t steps, const Target& target, const tensor::Noise& noise) {
   return make_method("elliptical_slice", test::sample_config({fmt::format("elliptical_slice.steps={}", steps)}), target,
                      noise);
 }
@@ -23,12 +23,13 @@ TEST(EllipticalSlice, IsExact) {
   constexpr int64_t many = 10'000;
   const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, at::kDouble).view({2, 2});
   const Target gaussian = gaussian_target(at::linalg_inv(covariance).to(at::kFloat));
-  const at::Tensor z = run_chains(slice(40, gaussian, Noise{71}), gaussian, Noise{71}, many).z.to(at::kDouble);
+  const at::Tensor z =
+      run_chains(slice(40, gaussian, tensor::Noise{71}), gaussian, tensor::Noise{71}, many).z.to(at::kDouble);
   expect_variance(z.select(1, 0), 0.5);
   expect_variance(z.select(1, 1), 0.4);
   EXPECT_NEAR((z.select(1, 0) * z.select(1, 1)).mean().item<double>(), 0.3, 5 * std::sqrt((0.5 * 0.4 + 0.09) / many));
   const Target modes = mixture_target(1.8, 0.3, 0.8);
-  const at::Tensor m = run_chains(slice(150, modes, Noise{72}), modes, Noise{72}, many).z;
+  const at::Tensor m = run_chains(slice(150, modes, tensor::Noise{72}), modes, tensor::Noise{72}, many).z;
   expect_law(m.select(1, 0), [](double x) { return 0.8 * normal_cdf(x - 1.8, 0.3) + 0.2 * normal_cdf(x + 1.8, 0.3); });
   expect_law(m.select(1, 1), [](double y) { return normal_cdf(y, 0.3); });
 }
@@ -37,7 +38,7 @@ TEST(EllipticalSlice, InManyDimensions) {
   std::vector<double> evaluations;
   for (const int64_t k : {int64_t{16}, int64_t{12'288}}) {
     const Target target = test::ridge_target(k);
-    const Chains chains = test::run_from_half(slice(25, target, Noise{73}), target, Noise{73}, 60);
+    const Chains chains = test::run_from_half(slice(25, target, tensor::Noise{73}), target, tensor::Noise{73}, 60);
     test::expect_ridge_law(chains.z);
     evaluations.push_back(chains.rates.at("evaluations").mean().item<double>());
   }
@@ -55,9 +56,9 @@ TEST(EllipticalSlice, CountsWhatItEvaluates) {
     batches.push_back(z.size(0));
     return plain.evaluate(z, labels);
   };
-  const Method method = slice(1, target, Noise{74});
+  const Method method = slice(1, target, tensor::Noise{74});
   EXPECT_TRUE(method.cost.counted);
-  Chains chains = start(method, {0, 80}, target, Noise{74});
+  Chains chains = start(method, {0, 80}, target, tensor::Noise{74});
   batches.clear();
   method.advance(chains, 0);
   const double counted = chains.rates.at("evaluations").sum().item<double>();
@@ -71,7 +72,7 @@ TEST(EllipticalSlice, CountsWhatItEvaluates) {
   EXPECT_GE(static_cast<double>(rows), counted);
   EXPECT_LT(static_cast<double>(rows), counted + 10.0 * static_cast<double>(batches.size()));
   EXPECT_GE(chains.rates.at("evaluations").min().item<double>(), 1);
-  Chains part = start(method, {30, 50}, plain, Noise{74});
+  Chains part = start(method, {30, 50}, plain, tensor::Noise{74});
   method.advance(part, 0);
   EXPECT_TRUE(at::equal(part.z, chains.z.narrow(0, 30, 20)));
   EXPECT_TRUE(at::equal(part.rates.at("evaluations"), chains.rates.at("evaluations").narrow(0, 30, 20)));
@@ -86,8 +87,8 @@ TEST(EllipticalSlice, EndsWhereNothingIsAccepted) {
     e.log_ratio = at::full_like(e.log_ratio, NAN);
     return e;
   };
-  const Method method = slice(1, target, Noise{75});
-  Chains chains = start(method, {0, 20}, target, Noise{75});
+  const Method method = slice(1, target, tensor::Noise{75});
+  Chains chains = start(method, {0, 20}, target, tensor::Noise{75});
   chains.now.log_ratio.zero_();
   chains.now.log_ratio[3] = NAN;
   const at::Tensor before = chains.z;
@@ -98,4 +99,4 @@ TEST(EllipticalSlice, EndsWhereNothingIsAccepted) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

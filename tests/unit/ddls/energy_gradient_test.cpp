@@ -11,24 +11,25 @@
 #include "unit/models/network_case.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 std::vector<test::NetworkCase> cases() {
   test::NetworkCase mlp = test::small_mlp(12);
   mlp.model.ratio_frequencies = {2, 4};
-  ModelConfig sn_dcgan = test::sn_dcgan32();
+  config::ModelConfig sn_dcgan = test::sn_dcgan32();
   sn_dcgan.latent_dim = 6;
   sn_dcgan.generator_widths = {8, 6, 6};
   sn_dcgan.ratio_widths = {6, 6, 8};
-  ModelConfig resnet = test::sn_resnet({8, 6, 6}, {6, 6, 8}, 2), labelled = resnet, bilinear = resnet, wgangp = resnet;
+  config::ModelConfig resnet = test::sn_resnet({8, 6, 6}, {6, 6, 8}, 2), labelled = resnet, bilinear = resnet,
+                      wgangp = resnet;
   resnet.latent_dim = labelled.latent_dim = bilinear.latent_dim = wgangp.latent_dim = 6;
   labelled.classes = 3;
   bilinear.upsampling = "bilinear";
   wgangp.architecture = "wgangp_resnet";
-  ModelConfig biggan = test::biggan(6, {8, 8, 8}, {8, 8, 8}, 2, 8, 3);
+  config::ModelConfig biggan = test::biggan(6, {8, 8, 8}, {8, 8, 8}, 2, 8, 3);
   biggan.embedding_dim = 4;
-  ModelConfig cgan = test::mnist_cgan();
+  config::ModelConfig cgan = test::mnist_cgan();
   cgan.latent_dim = 6;
   cgan.classes = 3;
   cgan.embedding_dim = 4;
@@ -46,16 +47,16 @@ std::vector<test::NetworkCase> cases() {
 }
 
 // Biases, gains, class tables and attention leave their initial values: terms that they switch off would not be tested.
-NetworkPtr network_of(const test::NetworkCase& c, Role role) {
-  const NetworkPtr network = make_network(c.model, role, c.shape, 3);
+models::NetworkPtr network_of(const test::NetworkCase& c, models::Role role) {
+  const models::NetworkPtr network = models::make_network(c.model, role, c.shape, 3);
   at::NoGradGuard no_grad;
   int64_t id = 0;
   for (at::Tensor& p : network->parameters()) {
-    const at::Tensor noise = Noise{9}.normal({id, id + 1}, p.numel(), 0, Stream::init).view(p.sizes());
+    const at::Tensor noise = tensor::Noise{9}.normal({id, id + 1}, p.numel(), 0, Stream::init).view(p.sizes());
     p.add_(noise, p.dim() == 1 ? 0.3 : 0.1);
     ++id;
   }
-  settle_spectral_norm(*network, 3);
+  models::settle_spectral_norm(*network, 3);
   network->to(at::kDouble);
   network->eval();
   return network;
@@ -78,8 +79,9 @@ double mismatch(const Target& target, const at::Tensor& z, const at::Tensor& lab
 
 TEST(EnergyGradient, EqualsCentralDifferencesThroughEveryModel) {
   for (const test::NetworkCase& c : cases()) {
-    const NetworkPtr generator = network_of(c, Role::generator), ratio = network_of(c, Role::ratio);
-    const at::Tensor z = Noise{5}.normal({0, 5}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
+    const models::NetworkPtr generator = network_of(c, models::Role::generator),
+                             ratio = network_of(c, models::Role::ratio);
+    const at::Tensor z = tensor::Noise{5}.normal({0, 5}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
     const at::Tensor labels = c.model.classes > 0 ? at::arange(5, at::kLong).remainder(c.model.classes) : at::Tensor();
     for (const Prior prior : {Prior::normal, Prior::uniform}) {
       const Target fast = make_target(generator, ratio, c.model.latent_dim, at::kCPU, prior);
@@ -96,4 +98,4 @@ TEST(EnergyGradient, EqualsCentralDifferencesThroughEveryModel) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

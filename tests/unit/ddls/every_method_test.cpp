@@ -12,10 +12,10 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-SampleConfig quick(std::vector<std::string> more = {}) {
+config::SampleConfig quick(std::vector<std::string> more = {}) {
   more.insert(more.begin(), {"ddls.step_size=0.1", "underdamped.adjust=true", "record_every=3", "obrs.proposals=40"});
   return test::quick_config(more);
 }
@@ -44,9 +44,9 @@ TEST(EveryMethod, CachedEvaluationIsNeverStale) {
   const Target target = stiff();
   for (const Sampler& sampler : samplers()) {
     const std::string& name = sampler.name;
-    const Method method = make_method(name, quick(), target, Noise{31});
+    const Method method = make_method(name, quick(), target, tensor::Noise{31});
     if (method.samples) continue;  // it does not move z
-    Chains chains = start(method, {0, 200}, target, Noise{31});
+    Chains chains = start(method, {0, 200}, target, tensor::Noise{31});
     for (int64_t step = 0; step < method.steps; ++step) {
       method.advance(chains, step);
       const Evaluation again = target.evaluate(chains.z);
@@ -67,7 +67,7 @@ TEST(EveryMethod, WarmUpsAreToldAndCanBeStopped) {
       told.push_back(done);
       steps = of;
     };
-    make_method(name, quick(), target, Noise{31}, {.after_step = tell});
+    make_method(name, quick(), target, tensor::Noise{31}, {.after_step = tell});
     EXPECT_EQ(!told.empty(), has_warm_up(name, quick())) << name;
     if (told.empty()) continue;
     EXPECT_TRUE(std::is_sorted(told.begin(), told.end()) && told.front() > 0) << name;
@@ -75,10 +75,11 @@ TEST(EveryMethod, WarmUpsAreToldAndCanBeStopped) {
     const auto stop = [](int64_t done, int64_t) {
       if (done >= 3) throw std::runtime_error("stop");
     };
-    EXPECT_THROW(make_method(name, quick(), target, Noise{31}, {.after_step = stop}), std::runtime_error) << name;
+    EXPECT_THROW(make_method(name, quick(), target, tensor::Noise{31}, {.after_step = stop}), std::runtime_error)
+        << name;
   }
   std::vector<int64_t> drawn;  // drs: pilot draws, by the round
-  make_method("drs", test::sample_config({"drs.pilots=1200"}), target, Noise{31},
+  make_method("drs", test::sample_config({"drs.pilots=1200"}), target, tensor::Noise{31},
               {.block_size = 500, .after_step = [&](int64_t done, int64_t) { drawn.push_back(done); }});
   EXPECT_EQ(drawn, (std::vector<int64_t>{400, 800, 1200}));
 }
@@ -109,10 +110,10 @@ SharedWarmUp share_warm_up(const std::string& name, int ranks) {
       for (const at::Tensor& v : values) mine += v;
       meet.arrive_and_wait();
     };
-    const Method method = make_method(name, quick(), counted, Noise{37},
+    const Method method = make_method(name, quick(), counted, tensor::Noise{37},
                                       {.block_size = 12, .rank = static_cast<int>(r), .ranks = ranks, .sum = sum});
     const int64_t pilots = shared.pilots[r], batch = shared.batch[r];
-    Chains chains = start(method, {0, 20}, plain, Noise{37});
+    Chains chains = start(method, {0, 20}, plain, tensor::Noise{37});
     for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
     shared.pilots[r] = pilots;
     shared.batch[r] = batch;
@@ -143,10 +144,10 @@ TEST(EveryMethod, ChainsDoNotDependOnTheirBlock) {
   const Target target = stiff();
   for (const Sampler& sampler : samplers()) {
     const std::string& name = sampler.name;
-    const Method method = make_method(name, quick(), target, Noise{32});
+    const Method method = make_method(name, quick(), target, tensor::Noise{32});
     if (method.population) continue;  // its particles are not independent
     const auto run = [&](IdRange ids) {
-      Chains chains = start(method, ids, target, Noise{32});
+      Chains chains = start(method, ids, target, tensor::Noise{32});
       for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
       return chains;
     };
@@ -158,8 +159,8 @@ TEST(EveryMethod, SetsTheRatesItNames) {
   const Target target = stiff();
   for (const Sampler& sampler : samplers()) {
     const std::string& name = sampler.name;
-    const Method method = make_method(name, quick(), target, Noise{33});
-    Chains chains = start(method, {0, 30}, target, Noise{33});
+    const Method method = make_method(name, quick(), target, tensor::Noise{33});
+    Chains chains = start(method, {0, 30}, target, tensor::Noise{33});
     if (method.steps == 0) continue;
     method.advance(chains, 0);
     EXPECT_EQ(chains.rates.size(), method.rates.size()) << name;
@@ -189,8 +190,8 @@ TEST(EveryMethod, CountsItsEvaluations) {
       return ++gradients, plain.score_by(x, labels);
     };
     if (!needs_gradient(name, quick())) target = without_gradient(target);
-    const Method method = make_method(name, quick(), target, Noise{35});
-    Chains chains = start(method, {0, 10}, target, Noise{35});
+    const Method method = make_method(name, quick(), target, tensor::Noise{35});
+    Chains chains = start(method, {0, 10}, target, tensor::Noise{35});
     if (method.steps > 0) method.advance(chains, 0);  // the first candidate of drs is the start
     gradients = ratios = 0;
     for (int64_t step = 1; step < method.steps; ++step) method.advance(chains, step);
@@ -209,15 +210,15 @@ TEST(EveryMethod, WithoutGradientNothingElseChanges) {
     return evaluate(z, labels).log_ratio;
   };
   const Target alone = without_gradient(plain);
-  const SampleConfig config = quick({"ex2mcmc.mala_steps=0"});
+  const config::SampleConfig config = quick({"ex2mcmc.mala_steps=0"});
   int64_t without = 0;
   for (const Sampler& sampler : samplers()) {
     const std::string& name = sampler.name;
     if (needs_gradient(name, config)) continue;
     ++without;
     const auto run = [&](const Target& target) {
-      const Method method = make_method(name, config, target, Noise{36}, {.with_gradient = &plain});
-      Chains chains = start(method, {0, 50}, target, Noise{36});
+      const Method method = make_method(name, config, target, tensor::Noise{36}, {.with_gradient = &plain});
+      Chains chains = start(method, {0, 50}, target, tensor::Noise{36});
       for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
       return chains;
     };
@@ -233,7 +234,7 @@ TEST(EveryMethod, WithoutGradientNothingElseChanges) {
 // A kill after any save loses nothing that shows: results and records are the same bytes.
 TEST(EveryMethod, GoesOnFromASavedState) {
   const Target target = stiff();
-  const Noise noise{34};
+  const tensor::Noise noise{34};
   const Block block = BlockPlan{17, 20}.block(0);
   for (const Sampler& sampler : samplers()) {
     const std::string& name = sampler.name;
@@ -241,11 +242,11 @@ TEST(EveryMethod, GoesOnFromASavedState) {
     RecordPlan plan = plan_records(quick(), method.steps);
     plan.snapshots = method.steps > 0 ? std::vector<int64_t>{0, 5, 12} : std::vector<int64_t>{};
     const BlockResult whole = *run_block(method, target, noise, block, plan);
-    std::vector<NamedTensors> saved;
+    std::vector<tensor::NamedTensors> saved;
     run_block(method, target, noise, block, plan, {},
-              {.every = 4, .save = [&](const NamedTensors& state) { saved.push_back(state); }});
+              {.every = 4, .save = [&](const tensor::NamedTensors& state) { saved.push_back(state); }});
     ASSERT_EQ(saved.size(), method.steps > 0 ? 2U : 0U) << name;
-    for (const NamedTensors& state : saved) {
+    for (const tensor::NamedTensors& state : saved) {
       const BlockResult again = *run_block(method, target, noise, block, plan, {}, {.resume = state});
       EXPECT_TRUE(at::equal(whole.latents, again.latents)) << name;
       EXPECT_TRUE(at::equal(whole.curves, again.curves)) << name;
@@ -267,9 +268,10 @@ TEST(EveryMethod, LostChainsStartAnewAndAreCounted) {
     e.grad_log_ratio = e.grad_log_ratio.masked_fill(beyond, NAN);
     return e;
   };
-  const Noise noise{36};
+  const tensor::Noise noise{36};
   const Block block = BlockPlan{40, 40}.block(0);
-  const SampleConfig config = quick({"underdamped.adjust=false", "underdamped.step_size=0.4", "ddls.step_size=0.5"});
+  const config::SampleConfig config =
+      quick({"underdamped.adjust=false", "underdamped.step_size=0.4", "ddls.step_size=0.5"});
   for (const Sampler& sampler : samplers()) {
     const std::string& name = sampler.name;
     const Method method = make_method(name, config, target, noise);
@@ -286,4 +288,4 @@ TEST(EveryMethod, LostChainsStartAnewAndAreCounted) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -13,12 +13,12 @@
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr int64_t many = 10'000;
 
-SampleConfig options(const std::vector<std::string>& more = {}) {
+config::SampleConfig options(const std::vector<std::string>& more = {}) {
   std::vector<std::string> all{"mala.steps=300",          "mala.step_sizes=[0.3]",
                                "mala.adapt=false",        "hmc.steps=120",
                                "hmc.leapfrog_steps=4",    "hmc.step_size=0.3",
@@ -67,8 +67,8 @@ TEST(Exactness, IsClaimedOfKernelsAsConfigured) {
   EXPECT_FALSE(is_exact("underdamped", {"underdamped.adjust=true", "underdamped.temperature=0.5"}));
   EXPECT_FALSE(is_exact("hmc", {"hmc.temperature=2"}));
   const Target target = gaussian_target(std::vector<double>{2.0});
-  EXPECT_TRUE(make_method("mala", options(), target, Noise{40}).exact);
-  EXPECT_FALSE(make_method("ddls", options(), target, Noise{40}).exact);
+  EXPECT_TRUE(make_method("mala", options(), target, tensor::Noise{40}).exact);
+  EXPECT_FALSE(make_method("ddls", options(), target, tensor::Noise{40}).exact);
 }
 
 // Covariance [[0.5, 0.3], [0.3, 0.4]]: tighter than the prior in every direction, so that the ratio is bounded (drs, mh_gan).
@@ -77,8 +77,8 @@ TEST(Exactness, CorrelatedGaussian) {
   const Target target = gaussian_target(at::linalg_inv(covariance).to(at::kFloat));
   for (const std::string& name : exact_samplers()) {
     SCOPED_TRACE(name);
-    const Method method = make_method(name, options(), target, Noise{41});
-    const at::Tensor z = run_chains(method, target, Noise{41}, many).z.to(at::kDouble);
+    const Method method = make_method(name, options(), target, tensor::Noise{41});
+    const at::Tensor z = run_chains(method, target, tensor::Noise{41}, many).z.to(at::kDouble);
     expect_variance(z.select(1, 0), 0.5);
     expect_variance(z.select(1, 1), 0.4);
     // Var(xy) = Sxx Syy + Sxy^2 for a Gaussian pair.
@@ -92,8 +92,8 @@ TEST(Exactness, TwoModesOfUnequalWeight) {
   const Target target = mixture_target(m, s, w);
   for (const std::string& name : exact_samplers()) {
     SCOPED_TRACE(name);
-    const Method method = make_method(name, options(), target, Noise{42});
-    const at::Tensor z = run_chains(method, target, Noise{42}, many).z;
+    const Method method = make_method(name, options(), target, tensor::Noise{42});
+    const at::Tensor z = run_chains(method, target, tensor::Noise{42}, many).z;
     expect_law(z.select(1, 0), [&](double x) { return w * normal_cdf(x - m, s) + (1 - w) * normal_cdf(x + m, s); });
     expect_law(z.select(1, 1), [&](double y) { return normal_cdf(y, s); });
   }
@@ -111,14 +111,18 @@ TEST(Exactness, OfARoundedDrift) {
   };
   for (const std::string name : {"mala", "hmc", "underdamped", "ex2mcmc"}) {
     SCOPED_TRACE(name);
-    const at::Tensor z = run_chains(make_method(name, options(), target, Noise{48}), target, Noise{48}, many).z;
+    const at::Tensor z =
+        run_chains(make_method(name, options(), target, tensor::Noise{48}), target, tensor::Noise{48}, many).z;
     expect_variance(z.select(1, 0), 0.25);
     expect_law(z.select(1, 0), [](double x) { return normal_cdf(x, 0.5); });
     expect_variance(z.select(1, 1), 0.4);
   }
   const UlaOptions unadjusted{.steps = 300, .step_size = 0.01, .noise_std = 1};
   const auto variance = [&](const Target& t) {
-    return run_chains(ula(unadjusted, t, Noise{48}), t, Noise{48}, many).z.select(1, 0).var().item<double>();
+    return run_chains(ula(unadjusted, t, tensor::Noise{48}), t, tensor::Noise{48}, many)
+        .z.select(1, 0)
+        .var()
+        .item<double>();
   };
   EXPECT_GT(std::abs(variance(target) / variance(exact_drift) - 1), 0.03);
 }
@@ -127,12 +131,12 @@ TEST(Exactness, OfARoundedDrift) {
 TEST(Exactness, FarModes) {
   const double m = 1.8, s = 0.2, w = 0.8;
   const Target target = mixture_target(m, s, w);
-  const SampleConfig c =
+  const config::SampleConfig c =
       options({"ex2mcmc.steps=80", "ex2mcmc.proposals=20", "ex2mcmc.mala_steps=1", "ex2mcmc.step_size=0.03",
                "tempering.steps=400", "tempering.levels=5", "tempering.smallest=0.1", "tempering.step_size=0.03",
                "tempering.adapt=true", "tempering.warmup=60", "tempering.pilot_chains=200"});
   const auto share = [&](const std::string& name) {
-    const Chains chains = run_chains(make_method(name, c, target, Noise{43}), target, Noise{43}, 4000);
+    const Chains chains = run_chains(make_method(name, c, target, tensor::Noise{43}), target, tensor::Noise{43}, 4000);
     return (chains.z.select(1, 0) > 0).to(at::kDouble).mean().item<double>();
   };
   const double bound = 5 * std::sqrt(w * (1 - w) / 4000);
@@ -143,8 +147,8 @@ TEST(Exactness, FarModes) {
 
 TEST(Isir, AloneIsExactAndItsRateIsTheProbabilityOfLeaving) {
   const Target target = mixture_target(0.9, 0.5, 0.8);
-  const Method method = ex2mcmc({.steps = 40, .proposals = 8, .mala_steps = 0}, target, Noise{44});
-  const Chains chains = run_chains(method, target, Noise{44}, many);
+  const Method method = ex2mcmc({.steps = 40, .proposals = 8, .mala_steps = 0}, target, tensor::Noise{44});
+  const Chains chains = run_chains(method, target, tensor::Noise{44}, many);
   expect_law(chains.z.select(1, 0),
              [](double x) { return 0.8 * normal_cdf(x - 0.9, 0.5) + 0.2 * normal_cdf(x + 0.9, 0.5); });
   Chains next = chains;
@@ -160,10 +164,10 @@ TEST(Isir, SurvivesHugeLogRatios) {
   target.evaluate_by = [](const at::Tensor& z, const at::Tensor&) {
     return Evaluation{-0.5 * z.square().sum(1), 1e4 * z.select(1, 0), at::full_like(z, 1e4)};
   };
-  const Method method = ex2mcmc({.steps = 1, .proposals = 6, .mala_steps = 0}, target, Noise{45});
-  Chains chains = start(method, {0, 200}, target, Noise{45});
+  const Method method = ex2mcmc({.steps = 1, .proposals = 6, .mala_steps = 0}, target, tensor::Noise{45});
+  Chains chains = start(method, {0, 200}, target, tensor::Noise{45});
   at::Tensor best = chains.z;
-  for (int64_t j = 0; j < 5; ++j) best = at::maximum(best, Noise{45}.normal({0, 200}, 1, j, Stream::proposal));
+  for (int64_t j = 0; j < 5; ++j) best = at::maximum(best, tensor::Noise{45}.normal({0, 200}, 1, j, Stream::proposal));
   method.advance(chains, 0);
   // e^{1e4 d} decides for the largest but where two are closer than 1e-3.
   EXPECT_GT((chains.z == best).to(at::kDouble).mean().item<double>(), 0.97);
@@ -173,9 +177,9 @@ TEST(Isir, SurvivesHugeLogRatios) {
 TEST(Tempering, LevelsHaveTheirOwnLaws) {
   // On p0 e^{b r} with precision lambda: variance 1 / (1 + b (lambda - 1)); levels 1, 0.5 and the prior.
   const Target target = gaussian_target(std::vector<double>{4.0});
-  const Method method =
-      tempering({.steps = 100, .levels = 3, .smallest = 0.5, .step_size = 0.4, .adapt = false}, target, Noise{46});
-  const Chains chains = run_chains(method, target, Noise{46}, many);
+  const Method method = tempering({.steps = 100, .levels = 3, .smallest = 0.5, .step_size = 0.4, .adapt = false},
+                                  target, tensor::Noise{46});
+  const Chains chains = run_chains(method, target, tensor::Noise{46}, many);
   expect_variance(chains.z, 0.25);
   expect_variance(chains.extra.at("replica_z").select(1, 0), 1 / 2.5);
   expect_variance(chains.extra.at("replica_z").select(1, 1), 1);
@@ -186,9 +190,9 @@ TEST(Tempering, LevelsHaveTheirOwnLaws) {
 
 TEST(Tempering, ReplicasKeepTheirEvaluationsThroughSwaps) {
   const Target target = gaussian_target(std::vector<double>{4.0, 1.0});
-  const Method method =
-      tempering({.steps = 10, .levels = 4, .smallest = 0.3, .step_size = 0.4, .adapt = false}, target, Noise{47});
-  Chains chains = start(method, {0, 100}, target, Noise{47});
+  const Method method = tempering({.steps = 10, .levels = 4, .smallest = 0.3, .step_size = 0.4, .adapt = false}, target,
+                                  tensor::Noise{47});
+  Chains chains = start(method, {0, 100}, target, tensor::Noise{47});
   for (int64_t step = 0; step < 10; ++step) {
     method.advance(chains, step);
     for (int64_t level = 0; level < 3; ++level) {
@@ -200,4 +204,4 @@ TEST(Tempering, ReplicasKeepTheirEvaluationsThroughSwaps) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,12 +10,12 @@
 #include "models/network.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 // Rows that vary by 5 along (3, -4) / 5, by 1 along (4, 3) / 5, not at all along the third axis, about (10, 20, 30).
 at::Tensor plane_of(int64_t n) {
-  const at::Tensor noise = Noise{5}.normal({0, n}, 2, 0, Stream::prior) * at::tensor({5.0F, 1.0F});
+  const at::Tensor noise = tensor::Noise{5}.normal({0, n}, 2, 0, Stream::prior) * at::tensor({5.0F, 1.0F});
   return at::mm(noise, at::tensor({3.0F, -4.0F, 0.0F, 4.0F, 3.0F, 0.0F}).view({2, 3}) / 5) +
          at::tensor({10.0F, 20.0F, 30.0F});
 }
@@ -35,7 +35,7 @@ TEST(FeatureComponents, FindTheDirectionsOfMostVariance) {
 
 // Against eigenvectors of the covariance; fewer rows than features.
 TEST(FeatureComponents, AreEigenvectorsOfTheCovariance) {
-  const at::Tensor rows = Noise{6}.normal({0, 12}, 30, 0, Stream::prior);
+  const at::Tensor rows = tensor::Noise{6}.normal({0, 12}, 30, 0, Stream::prior);
   const FeatureComponents c = principal_components(rows, 4);
   ASSERT_EQ(c.count(), 4);
   const at::Tensor vectors = std::get<1>(at::linalg_eigh(at::cov(rows.t().to(at::kDouble)))).narrow(1, 26, 4).flip(1);
@@ -43,15 +43,15 @@ TEST(FeatureComponents, AreEigenvectorsOfTheCovariance) {
   EXPECT_TRUE(at::allclose(overlap, at::eye(4, at::kDouble), 0, 1e-5)) << overlap;
 }
 
-ModelConfig small_resnet() {
-  ModelConfig m = test::sn_resnet({32, 16, 16}, {8, 16, 16}, 2, 4);
+config::ModelConfig small_resnet() {
+  config::ModelConfig m = test::sn_resnet({32, 16, 16}, {8, 16, 16}, 2, 4);
   m.latent_dim = 12;
   return m;
 }
 
 Target target_of_networks() {
-  const auto network = [](Role role) { return make_network(small_resnet(), role, {3, 16, 16}, 3); };
-  Target target = make_target(network(Role::generator), network(Role::ratio), 12, at::kCPU);
+  const auto network = [](models::Role role) { return models::make_network(small_resnet(), role, {3, 16, 16}, 3); };
+  Target target = make_target(network(models::Role::generator), network(models::Role::ratio), 12, at::kCPU);
   target.labels_of = [](IdRange ids) { return at::arange(ids.begin, ids.end, at::kLong).remainder(4); };
   return target;
 }
@@ -59,7 +59,7 @@ Target target_of_networks() {
 // What the recorder writes is the projection of the ratio's own features at the chains' samples, in whichever block.
 TEST(FeatureComponents, AreFollowedAlongTheChains) {
   const Target target = target_of_networks();
-  const Noise noise{9};
+  const tensor::Noise noise{9};
   const std::optional<FeatureComponents> components = feature_components(target, noise);
   ASSERT_TRUE(components);
   ASSERT_EQ(components->count(), most_components);
@@ -71,7 +71,7 @@ TEST(FeatureComponents, AreFollowedAlongTheChains) {
   ASSERT_EQ(first.traces.sizes(), (std::vector<int64_t>{3, 5, fewest_trace_columns + most_components}));
   ASSERT_EQ(second.traces.sizes(), (std::vector<int64_t>{3, 2, fewest_trace_columns + most_components}));
 
-  const NetworkPtr ratio = make_network(small_resnet(), Role::ratio, {3, 16, 16}, 3);
+  const models::NetworkPtr ratio = models::make_network(small_resnet(), models::Role::ratio, {3, 16, 16}, 3);
   ratio->eval();
   at::NoGradGuard no_grad;
   const auto expect_last = [&](const BlockResult& block, IdRange ids) {
@@ -88,11 +88,12 @@ TEST(FeatureComponents, AreFollowedAlongTheChains) {
 TEST(FeatureComponents, AreLeftOutWhereNobodyKnowsFeatures) {
   Target target = target_of_networks();
   target.features_by = {};
-  EXPECT_FALSE(feature_components(target, Noise{9}));
+  EXPECT_FALSE(feature_components(target, tensor::Noise{9}));
   const RecordPlan plan{.records = {0, 1}, .snapshots = {}, .diagnosed = 2};
-  const Method method = ula({.steps = 1, .step_size = 0.05, .noise_std = 0.1}, target, Noise{9});
-  EXPECT_EQ(run_block(method, target, Noise{9}, BlockPlan{2, 2}.block(0), plan)->traces.size(2), fewest_trace_columns);
+  const Method method = ula({.steps = 1, .step_size = 0.05, .noise_std = 0.1}, target, tensor::Noise{9});
+  EXPECT_EQ(run_block(method, target, tensor::Noise{9}, BlockPlan{2, 2}.block(0), plan)->traces.size(2),
+            fewest_trace_columns);
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

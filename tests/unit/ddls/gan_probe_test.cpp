@@ -8,7 +8,7 @@
 #include "ddls/scripted_gan.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 const std::string generator = "def forward(self, z):\n    x = torch.tanh(z @ self.w).view(-1, 3, 4, 4)\n    ";
@@ -54,7 +54,7 @@ class GanProbe : public testing::Test {
   }
   void SetUp() override { model.latent_dim = 6; }
 
-  ModelConfig model;
+  config::ModelConfig model;
   std::vector<int64_t> shape;
   test::ScratchFolder scratch;
 };
@@ -213,4 +213,4 @@ TEST_F(GanProbe, WhatFailsLaterIsBadData) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -8,7 +8,7 @@
 #include "ddls/method.hpp"
 #include "ddls/target.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // E(z) = z'Pz / 2 with a symmetric precision matrix P [k, k], split as prior N(0, I) and log-ratio -z'(P - I)z / 2.
 inline Target gaussian_target(const at::Tensor& precision) {
@@ -44,10 +44,10 @@ inline Target mixture_target(double m, double s, double w = 0.5) {
   return make_target([](const at::Tensor& z, const at::Tensor&) { return z; }, log_ratio, 2, at::kCPU);
 }
 
-inline Chains run_chains(const Method& method, const Target& target, const Noise& noise, int64_t count) {
+inline Chains run_chains(const Method& method, const Target& target, const tensor::Noise& noise, int64_t count) {
   Chains chains = start(method, {0, count}, target, noise);
   for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);
   return chains;
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -8,37 +8,38 @@
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-ModelConfig small_resnet() {
-  ModelConfig m = test::sn_resnet({32, 16, 16}, {8, 16, 16}, 2, 4);
+config::ModelConfig small_resnet() {
+  config::ModelConfig m = test::sn_resnet({32, 16, 16}, {8, 16, 16}, 2, 4);
   m.latent_dim = 12;
   return m;
 }
 
-ModelConfig small_dcgan() {
-  ModelConfig m = test::sn_dcgan32();
+config::ModelConfig small_dcgan() {
+  config::ModelConfig m = test::sn_dcgan32();
   m.latent_dim = 12;
   m.generator_widths = {32, 16, 8};
   m.ratio_widths = {8, 16, 32};
   return m;
 }
 
-ModelConfig small_biggan() {
-  ModelConfig m = test::biggan(18, {32, 16, 16}, {8, 16, 16}, 2, 8, 4);
+config::ModelConfig small_biggan() {
+  config::ModelConfig m = test::biggan(18, {32, 16, 16}, {8, 16, 16}, 2, 8, 4);
   m.embedding_dim = 4;
   return m;
 }
 
-GraphScore score_of(const ModelConfig& model, int64_t cache_bytes, at::ScalarType type = at::kFloat) {
-  const auto graph = [&](Role role) {
-    const NetworkPtr network = make_network(model, role, {3, 16, 16}, 3);
+GraphScore score_of(const config::ModelConfig& model, int64_t cache_bytes, at::ScalarType type = at::kFloat) {
+  const auto graph = [&](models::Role role) {
+    const models::NetworkPtr network = models::make_network(model, role, {3, 16, 16}, 3);
     for (auto& item : network->named_parameters())  // of attention, 0 at first
       if (item.key().ends_with("strength")) item.value().detach().fill_(0.5);
     return *network->inference_graph_in(type);
   };
-  return {graph(Role::generator), graph(Role::ratio), at::zeros({1, model.latent_dim}, type), cache_bytes};
+  return {graph(models::Role::generator), graph(models::Role::ratio), at::zeros({1, model.latent_dim}, type),
+          cache_bytes};
 }
 
 // The largest activations: 16 channels at 16 x 16 pixels, 8 for the DCGAN.
@@ -52,9 +53,9 @@ TEST(GraphScore, MicroBatchesFollowFromTheLargestActivation) {
 // shapes add in other orders).
 TEST(GraphScore, ABlockIsItsMicroBatches) {
   at::NoGradGuard no_grad;
-  for (const ModelConfig& model : {small_resnet(), small_dcgan(), small_biggan()}) {
+  for (const config::ModelConfig& model : {small_resnet(), small_dcgan(), small_biggan()}) {
     const int64_t n = 19;  // 8, 8 and 3; 16 and 3
-    const at::Tensor z = Noise{3}.normal({0, n}, model.latent_dim, 0, Stream::prior);
+    const at::Tensor z = tensor::Noise{3}.normal({0, n}, model.latent_dim, 0, Stream::prior);
     const at::Tensor labels = model.classes > 0 ? at::arange(n, at::kLong).remainder(4) : at::Tensor();
     const GraphScore cut = score_of(model, 9 * 16 * 16 * 16 * 4), whole = score_of(model, int64_t{1} << 40);
     ASSERT_LT(cut.micro_batch(), n);
@@ -78,10 +79,10 @@ TEST(GraphScore, ABlockIsItsMicroBatches) {
 // float32 in, float32 out; in between bfloat16, whose gradient points the same way.
 TEST(GraphScore, RoundsToBfloat16) {
   at::NoGradGuard no_grad;
-  for (const ModelConfig& model : {small_resnet(), small_dcgan(), small_biggan()}) {
+  for (const config::ModelConfig& model : {small_resnet(), small_dcgan(), small_biggan()}) {
     SCOPED_TRACE(model.architecture);
     const int64_t n = 24;
-    const at::Tensor z = Noise{3}.normal({0, n}, model.latent_dim, 0, Stream::prior);
+    const at::Tensor z = tensor::Noise{3}.normal({0, n}, model.latent_dim, 0, Stream::prior);
     const at::Tensor labels = model.classes > 0 ? at::arange(n, at::kLong).remainder(4) : at::Tensor();
     const GraphScore rounded = score_of(model, 9 * 16 * 16 * 16 * 4, at::kBFloat16);
     EXPECT_GT(rounded.micro_batch(), score_of(model, 9 * 16 * 16 * 16 * 4).micro_batch());  // half the bytes
@@ -98,4 +99,4 @@ TEST(GraphScore, RoundsToBfloat16) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

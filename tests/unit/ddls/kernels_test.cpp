@@ -9,12 +9,12 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr int64_t chains_count = 20'000;
 
-Chains run(const Method& method, const Target& target, const Noise& noise, int64_t steps) {
+Chains run(const Method& method, const Target& target, const tensor::Noise& noise, int64_t steps) {
   Chains chains = start_chains({0, chains_count}, target, noise);
   for (int64_t step = 0; step < steps; ++step) method.advance(chains, step);
   return chains;
@@ -24,8 +24,8 @@ TEST(Ula, StationaryVarianceHasItsExactBias) {
   // z <- (1 - a lambda) z + s n  has stationary variance s^2 / (a lambda (2 - a lambda)).
   const Target target = gaussian_target(std::vector<double>{1.0, 4.0});
   const double eps = 0.3, a = eps / 2;
-  const Method method = ula({.steps = 400, .step_size = eps}, target, Noise{1});
-  const Chains chains = run(method, target, Noise{1}, 400);
+  const Method method = ula({.steps = 400, .step_size = eps}, target, tensor::Noise{1});
+  const Chains chains = run(method, target, tensor::Noise{1}, 400);
   for (const double lambda : {1.0, 4.0})
     expect_variance(chains.z.select(1, lambda == 1.0 ? 0 : 1), eps / (a * lambda * (2 - a * lambda)));
 }
@@ -33,20 +33,20 @@ TEST(Ula, StationaryVarianceHasItsExactBias) {
 TEST(Ula, NoiseStdSetsTheTemperature) {
   const Target target = gaussian_target(std::vector<double>{1.0});
   const double eps = 0.1, a = eps / 2, s = 0.5 * std::sqrt(eps);
-  const Method method = ula({.steps = 400, .step_size = eps, .noise_std = 0.5}, target, Noise{2});
+  const Method method = ula({.steps = 400, .step_size = eps, .noise_std = 0.5}, target, tensor::Noise{2});
   EXPECT_DOUBLE_EQ(method.temperature, 0.25);
-  expect_variance(run(method, target, Noise{2}, 400).z, s * s / (a * (2 - a)));
+  expect_variance(run(method, target, tensor::Noise{2}, 400).z, s * s / (a * (2 - a)));
 }
 
 TEST(Ula, DecayScalesDriftAndNoiseTogether) {
   const Target target = gaussian_target(std::vector<double>{1.0});
-  const Method method = ula({.steps = 101, .step_size = 0.1, .step_size_end = 0.001}, target, Noise{3});
+  const Method method = ula({.steps = 101, .step_size = 0.1, .step_size_end = 0.001}, target, tensor::Noise{3});
   EXPECT_DOUBLE_EQ(method.step_size(0), 0.1);
   EXPECT_NEAR(method.step_size(50), 0.01, 1e-12);
   EXPECT_NEAR(method.step_size(100), 0.001, 1e-12);
   // One step from a fixed place: the displacement has mean -eps/2 grad E and standard deviation sqrt(eps), at every stage.
   for (const int64_t step : {0, 50, 100}) {
-    Chains chains = start_chains({0, chains_count}, target, Noise{3});
+    Chains chains = start_chains({0, chains_count}, target, tensor::Noise{3});
     chains.z = at::full_like(chains.z, 2.0);
     chains.now = target.evaluate(chains.z);
     method.advance(chains, step);
@@ -59,8 +59,8 @@ TEST(Ula, DecayScalesDriftAndNoiseTogether) {
 
 TEST(Mala, IsExactAtAnyStepSize) {
   const Target target = gaussian_target(std::vector<double>{1.0, 4.0});
-  const Method method = mala({.steps = 300, .step_sizes = {0.5}, .adapt = false}, target, Noise{4});
-  const Chains chains = run(method, target, Noise{4}, 300);
+  const Method method = mala({.steps = 300, .step_sizes = {0.5}, .adapt = false}, target, tensor::Noise{4});
+  const Chains chains = run(method, target, tensor::Noise{4}, 300);
   expect_variance(chains.z.select(1, 0), 1.0);
   expect_variance(chains.z.select(1, 1), 0.25);
   // The correction does something here: ULA at this step has variance 1/3.5 in the second coordinate.
@@ -72,7 +72,7 @@ TEST(Mala, AcceptanceSatisfiesDetailedBalance) {
   // compared with min(1, ratio) computed from the densities in float64.
   const Target target = gaussian_target(std::vector<double>{3.0});
   const double eps = 0.7;
-  const Noise noise{5};
+  const tensor::Noise noise{5};
   Chains chains = start_chains({0, 1000}, target, noise);
   const at::Tensor z = chains.z.to(at::kDouble);
   const at::Tensor n = noise.normal({0, 1000}, 1, 0, Stream::langevin).to(at::kDouble);
@@ -91,7 +91,7 @@ TEST(Mala, AcceptanceSatisfiesDetailedBalance) {
 
 TEST(Mala, RejectedChainsStayAndKeepTheirEvaluation) {
   const Target target = gaussian_target(std::vector<double>{100.0});
-  const Noise noise{6};
+  const tensor::Noise noise{6};
   const Method method = mala({.steps = 5, .step_sizes = {0.2}, .adapt = false}, target, noise);
   Chains chains = start_chains({0, 2000}, target, noise);
   bool rejected_some = false;
@@ -117,7 +117,7 @@ TEST(Mala, NonFiniteProposalsAreRejected) {
     e.grad_log_ratio = e.grad_log_ratio.masked_fill(beyond, NAN);
     return e;
   };
-  const Noise noise{7};
+  const tensor::Noise noise{7};
   const Method method = mala({.steps = 50, .step_sizes = {0.5}, .adapt = false}, target, noise);
   Chains chains = start_chains({0, 1000}, target, noise);
   chains.z = chains.z.clamp(-0.9, 0.9);
@@ -129,7 +129,7 @@ TEST(Mala, NonFiniteProposalsAreRejected) {
 
 TEST(Mala, AdaptationReachesItsTargetAndIsThenFrozen) {
   const Target target = gaussian_target(std::vector<double>(20, 2.0));
-  const Noise noise{8};
+  const tensor::Noise noise{8};
   const Method method = mala({.steps = 50, .step_sizes = {0.001}, .adapt = true, .warmup = 300}, target, noise);
   EXPECT_EQ(method.step_size(0), method.step_size(49));
   Chains chains = start_chains({0, 4000}, target, noise);
@@ -143,7 +143,7 @@ TEST(Mala, AdaptationReachesItsTargetAndIsThenFrozen) {
 
 TEST(Chains, DoNotDependOnTheirBlock) {
   const Target target = gaussian_target(std::vector<double>{1.0, 2.0, 3.0});
-  const Noise noise{9};
+  const tensor::Noise noise{9};
   for (const Method& method : {ula({.steps = 20, .step_size = 0.1}, target, noise),
                                mala({.steps = 20, .step_sizes = {0.3}, .adapt = false}, target, noise)}) {
     const auto final_state = [&](IdRange ids) {
@@ -157,4 +157,4 @@ TEST(Chains, DoNotDependOnTheirBlock) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

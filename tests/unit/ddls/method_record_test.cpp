@@ -9,7 +9,7 @@
 #include "base/files.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -91,4 +91,4 @@ TEST(MethodRecord, LeavesOutCostsOfChainsThatWereNotDiagnosed) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

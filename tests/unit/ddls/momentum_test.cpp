@@ -9,14 +9,14 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr int64_t many = 20'000;
 
 Particles particles(const Target& target, int64_t n) {
-  const at::Tensor z = Noise{1}.normal({0, n}, target.latent_dim, 0, Stream::prior).to(at::kDouble);
-  const at::Tensor p = Noise{1}.normal({0, n}, target.latent_dim, 0, Stream::momentum).to(at::kDouble);
+  const at::Tensor z = tensor::Noise{1}.normal({0, n}, target.latent_dim, 0, Stream::prior).to(at::kDouble);
+  const at::Tensor p = tensor::Noise{1}.normal({0, n}, target.latent_dim, 0, Stream::momentum).to(at::kDouble);
   return {z, p, target.evaluate(z)};
 }
 
@@ -64,9 +64,9 @@ TEST(Leapfrog, EnergyErrorIsOfSecondOrder) {
 // The law of plain (unadjusted) trajectories would show its step size here: <z^2> off by a factor 1 / (1 - h^2 lambda / 4).
 TEST(Hmc, IsExactOnGaussians) {
   const Target target = gaussian_target(std::vector<double>{1.0, 9.0});
-  const Method method =
-      hmc({.steps = 40, .leapfrog_steps = 3, .step_size = 0.45, .jitter = 0.3, .adapt = false}, target, Noise{21});
-  const Chains chains = run_chains(method, target, Noise{21}, many);
+  const Method method = hmc({.steps = 40, .leapfrog_steps = 3, .step_size = 0.45, .jitter = 0.3, .adapt = false},
+                            target, tensor::Noise{21});
+  const Chains chains = run_chains(method, target, tensor::Noise{21}, many);
   expect_variance(chains.z.select(1, 0), 1);
   expect_variance(chains.z.select(1, 1), 1.0 / 9);
   expect_law(chains.z.select(1, 1), [](double x) { return normal_cdf(x, 1.0 / 3); });
@@ -75,16 +75,16 @@ TEST(Hmc, IsExactOnGaussians) {
 
 TEST(Hmc, TemperatureScalesTheLaw) {
   const Target target = gaussian_target(std::vector<double>{2.0});
-  const Method method =
-      hmc({.steps = 30, .leapfrog_steps = 4, .step_size = 0.3, .temperature = 0.5, .adapt = false}, target, Noise{22});
+  const Method method = hmc({.steps = 30, .leapfrog_steps = 4, .step_size = 0.3, .temperature = 0.5, .adapt = false},
+                            target, tensor::Noise{22});
   EXPECT_DOUBLE_EQ(method.temperature, 0.5);
-  expect_variance(run_chains(method, target, Noise{22}, many).z, 0.25);
+  expect_variance(run_chains(method, target, tensor::Noise{22}, many).z, 0.25);
 }
 
 // One step's acceptance, recomputed in float64 from the Hamiltonian at both ends.
 TEST(Hmc, AcceptanceIsThatOfTheHamiltonian) {
   const Target target = gaussian_target(std::vector<double>{6.0});
-  const Noise noise{23};
+  const tensor::Noise noise{23};
   const Method method =
       hmc({.steps = 1, .leapfrog_steps = 2, .step_size = 0.5, .jitter = 0, .adapt = false}, target, noise);
   Chains chains = start(method, {0, 1000}, target, noise);
@@ -107,8 +107,9 @@ TEST(Hmc, AcceptanceIsThatOfTheHamiltonian) {
 
 TEST(Hmc, CountsDivergences) {
   const Target target = gaussian_target(std::vector<double>{1e4});
-  const Method method = hmc({.steps = 1, .leapfrog_steps = 10, .step_size = 1, .adapt = false}, target, Noise{24});
-  Chains chains = start(method, {0, 100}, target, Noise{24});
+  const Method method =
+      hmc({.steps = 1, .leapfrog_steps = 10, .step_size = 1, .adapt = false}, target, tensor::Noise{24});
+  Chains chains = start(method, {0, 100}, target, tensor::Noise{24});
   const at::Tensor before = chains.z;
   method.advance(chains, 0);
   EXPECT_TRUE(chains.rates.at("divergent").all().item<bool>());
@@ -117,7 +118,7 @@ TEST(Hmc, CountsDivergences) {
 
 TEST(Hmc, AdaptationReachesItsTarget) {
   const Target target = gaussian_target(std::vector<double>(20, 2.0));
-  const Noise noise{25};
+  const tensor::Noise noise{25};
   const Method method = hmc({.steps = 20, .leapfrog_steps = 5, .step_size = 0.01, .warmup = 150}, target, noise);
   Chains chains = start(method, {0, 2000}, target, noise);
   double acceptance = 0;
@@ -133,9 +134,10 @@ TEST(Hmc, AdaptationReachesItsTarget) {
 TEST(Underdamped, SplittingsHaveTheirStationaryMoments) {
   const Target target = gaussian_target(std::vector<double>{4.0});
   for (const bool baoab : {false, true}) {
-    const Method method = underdamped(
-        {.steps = 80, .step_size = 0.5, .friction = 1, .splitting = baoab ? "baoab" : "obabo"}, target, Noise{26});
-    const Chains chains = run_chains(method, target, Noise{26}, many);
+    const Method method =
+        underdamped({.steps = 80, .step_size = 0.5, .friction = 1, .splitting = baoab ? "baoab" : "obabo"}, target,
+                    tensor::Noise{26});
+    const Chains chains = run_chains(method, target, tensor::Noise{26}, many);
     expect_variance(chains.z, baoab ? 0.25 : 1 / (4 * 0.75));
     expect_variance(chains.extra.at("momentum"), baoab ? 0.75 : 1);
   }
@@ -143,8 +145,9 @@ TEST(Underdamped, SplittingsHaveTheirStationaryMoments) {
 
 TEST(Underdamped, AdjustedIsExact) {
   const Target target = gaussian_target(std::vector<double>{4.0});
-  const Method method = underdamped({.steps = 120, .step_size = 0.7, .friction = 1, .adjust = true}, target, Noise{27});
-  const Chains chains = run_chains(method, target, Noise{27}, many);
+  const Method method =
+      underdamped({.steps = 120, .step_size = 0.7, .friction = 1, .adjust = true}, target, tensor::Noise{27});
+  const Chains chains = run_chains(method, target, tensor::Noise{27}, many);
   expect_variance(chains.z, 0.25);
   expect_variance(chains.extra.at("momentum"), 1);
   EXPECT_LT(chains.rates.at("acceptance").mean().item<double>(), 0.98);
@@ -152,10 +155,11 @@ TEST(Underdamped, AdjustedIsExact) {
 
 TEST(Underdamped, TemperatureScalesTheLaw) {
   const Target target = gaussian_target(std::vector<double>{1.0});
-  const Method method = underdamped(
-      {.steps = 80, .step_size = 0.1, .friction = 2, .temperature = 0.5, .splitting = "baoab"}, target, Noise{28});
-  expect_variance(run_chains(method, target, Noise{28}, many).z, 0.5);
+  const Method method =
+      underdamped({.steps = 80, .step_size = 0.1, .friction = 2, .temperature = 0.5, .splitting = "baoab"}, target,
+                  tensor::Noise{28});
+  expect_variance(run_chains(method, target, tensor::Noise{28}, many).z, 0.5);
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -13,25 +13,26 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 TEST(OutputNoise, EnergyAndGradientOfBothParts) {
-  ModelConfig model;
+  config::ModelConfig model;
   model.architecture = "dcgan";
   model.latent_dim = 6;
   model.generator_widths = {8, 8};
   model.ratio_widths = {8, 8};
-  const SampleShape shape{1, 8, 8};
+  const models::SampleShape shape{1, 8, 8};
   const double s = 0.3, h = 1e-6;
   for (const Prior prior : {Prior::normal, Prior::uniform}) {
-    const NetworkPtr g = make_network(model, Role::generator, shape, 1), r = make_network(model, Role::ratio, shape, 1);
+    const models::NetworkPtr g = models::make_network(model, models::Role::generator, shape, 1),
+                             r = models::make_network(model, models::Role::ratio, shape, 1);
     g->to(at::kDouble);
     r->to(at::kDouble);
     const Target target = make_noised_target(g, r, 6, shape, s, at::kCPU, prior);
     ASSERT_EQ(target.latent_dim, 6 + 64);
-    const at::Tensor w = Noise{4}.normal({0, 5}, 70, 0, Stream::prior).to(at::kDouble),
-                     direction = Noise{5}.normal({0, 5}, 70, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor w = tensor::Noise{4}.normal({0, 5}, 70, 0, Stream::prior).to(at::kDouble),
+                     direction = tensor::Noise{5}.normal({0, 5}, 70, 0, Stream::prior).to(at::kDouble);
     const at::Tensor z = latent_of(prior, w.narrow(1, 0, 6)), noise = w.narrow(1, 6, 64);
     const Evaluation e = target.evaluate(w);
     const at::Tensor x = target.decode(w);
@@ -57,8 +58,8 @@ TEST(OutputNoise, ReachesALawBeyondTheGeneratorsSupport) {
     return q.select(1, 0) * (0.5 / (1 + s * s) - 0.5 / 0.6) + q.select(1, 1) * (0.5 / (s * s) - 0.5 / 0.2);
   };
   const Target target = make_noised_target(generate, score, 1, {2}, s, at::kCPU);
-  const Method method = mala({.steps = 300, .step_sizes = {0.4}, .adapt = false}, target, Noise{41});
-  const Chains chains = run_chains(method, target, Noise{41}, 4'000);
+  const Method method = mala({.steps = 300, .step_sizes = {0.4}, .adapt = false}, target, tensor::Noise{41});
+  const Chains chains = run_chains(method, target, tensor::Noise{41}, 4'000);
   const at::Tensor x = target.decode(chains.z).to(at::kDouble);
   expect_variance(x.select(1, 0), 0.6);
   expect_variance(x.select(1, 1), 0.2);
@@ -66,4 +67,4 @@ TEST(OutputNoise, ReachesALawBeyondTheGeneratorsSupport) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

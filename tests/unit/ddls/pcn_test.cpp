@@ -12,7 +12,7 @@
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 TEST(Pcn, OneParameterForBothForms) {
@@ -29,8 +29,8 @@ TEST(Pcn, AcceptanceSatisfiesDetailedBalance) {
   for (const double t : {1.0, 0.4})
     for (const bool langevin : {false, true}) {
       SCOPED_TRACE(t);
-      Chains chains = start_chains({0, 1000}, target, Noise{61});
-      const at::Tensor w = chains.z.to(at::kDouble), n = normal_of(chains, Noise{61}, 0, Stream::langevin);
+      Chains chains = start_chains({0, 1000}, target, tensor::Noise{61});
+      const at::Tensor w = chains.z.to(at::kDouble), n = normal_of(chains, tensor::Noise{61}, 0, Stream::langevin);
       const auto centre = [&](const at::Tensor& x) { return langevin ? x * a - x * excess * (t * (1 - a)) : x * a; };
       const at::Tensor to = centre(w) + n.to(at::kDouble) * b;
       const auto log_q = [&](const at::Tensor& y, const at::Tensor& x) {
@@ -38,7 +38,7 @@ TEST(Pcn, AcceptanceSatisfiesDetailedBalance) {
       };
       const auto log_pi = [&](const at::Tensor& x) { return (x.square() * (1 + excess * t)).sum(1) / -2; };
       const at::Tensor expected = (log_pi(to) + log_q(w, to) - log_pi(w) - log_q(to, w)).clamp_max(0).exp();
-      const at::Tensor u = uniform_of(chains, Noise{61}, 0, Stream::accept);
+      const at::Tensor u = uniform_of(chains, tensor::Noise{61}, 0, Stream::accept);
       const at::Tensor got = pcn_move(chains, {pcn_size(b), langevin, t}, n, u, target);
       EXPECT_TRUE(at::allclose(got.to(at::kDouble), expected, 1e-4, 1e-5));
       EXPECT_TRUE(at::allclose(chains.z.to(at::kDouble), at::where((u < got).unsqueeze(1), to, w), 1e-4, 1e-5));
@@ -53,11 +53,12 @@ TEST(Pcn, BothFormsAreExact) {
   for (const bool gradient : {false, true}) {
     SCOPED_TRACE(gradient);
     const PcnOptions options{.steps = 200, .step_size = 0.7, .gradient = gradient, .adapt = false};
-    const at::Tensor z = run_chains(pcn(options, gaussian, Noise{62}), gaussian, Noise{62}, many).z.to(at::kDouble);
+    const at::Tensor z =
+        run_chains(pcn(options, gaussian, tensor::Noise{62}), gaussian, tensor::Noise{62}, many).z.to(at::kDouble);
     expect_variance(z.select(1, 0), 0.5);
     expect_variance(z.select(1, 1), 0.4);
     EXPECT_NEAR((z.select(1, 0) * z.select(1, 1)).mean().item<double>(), 0.3, 5 * std::sqrt((0.5 * 0.4 + 0.09) / many));
-    const at::Tensor m = run_chains(pcn(options, modes, Noise{63}), modes, Noise{63}, many).z;
+    const at::Tensor m = run_chains(pcn(options, modes, tensor::Noise{63}), modes, tensor::Noise{63}, many).z;
     expect_law(m.select(1, 0),
                [](double x) { return 0.8 * normal_cdf(x - 0.9, 0.5) + 0.2 * normal_cdf(x + 0.9, 0.5); });
     expect_law(m.select(1, 1), [](double y) { return normal_cdf(y, 0.5); });
@@ -67,8 +68,8 @@ TEST(Pcn, BothFormsAreExact) {
 TEST(Pcn, AdaptationReachesItsTarget) {
   const Target target = gaussian_target(std::vector<double>(20, 4.0));
   for (const auto& [gradient, aim] : {std::pair(false, 0.3), std::pair(true, 0.574)}) {
-    const Method method = pcn({.steps = 40, .gradient = gradient, .warmup = 300}, target, Noise{64});
-    Chains chains = start(method, {0, 2000}, target, Noise{64});
+    const Method method = pcn({.steps = 40, .gradient = gradient, .warmup = 300}, target, tensor::Noise{64});
+    Chains chains = start(method, {0, 2000}, target, tensor::Noise{64});
     double acceptance = 0;
     for (int64_t step = 0; step < 40; ++step) {
       method.advance(chains, step);
@@ -87,8 +88,8 @@ TEST(Pcn, AcceptanceDoesNotFallWithTheDimension) {
     for (const int64_t k : {int64_t{16}, int64_t{12'288}}) {
       const Target target = test::ridge_target(k);
       const Method method =
-          pcn({.steps = 40, .step_size = 0.6, .gradient = gradient, .adapt = false}, target, Noise{65});
-      Chains chains = test::run_from_half(method, target, Noise{65}, 60);
+          pcn({.steps = 40, .step_size = 0.6, .gradient = gradient, .adapt = false}, target, tensor::Noise{65});
+      Chains chains = test::run_from_half(method, target, tensor::Noise{65}, 60);
       test::expect_ridge_law(chains.z);
       accepted.push_back(chains.rates.at("acceptance").mean().item<double>());
     }
@@ -103,4 +104,4 @@ TEST(Pcn, NeedsTheGradientWhereItUsesIt) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -14,7 +14,7 @@
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 double truncated_cdf(double x, double c) {
@@ -24,7 +24,7 @@ double truncated_cdf(double x, double c) {
 }
 
 TEST(Prior, LatentsHaveTheirLaw) {
-  const at::Tensor w = Noise{51}.normal({0, 5000}, 4, 0, Stream::prior);
+  const at::Tensor w = tensor::Noise{51}.normal({0, 5000}, 4, 0, Stream::prior);
   EXPECT_TRUE(latent_of(Prior::normal, w).is_same(w));
   expect_law(latent_of(Prior::uniform, w), [](double x) { return (x + 1) / 2; });
   const at::Tensor cut = latent_of(Prior::truncated_normal, w);
@@ -49,8 +49,8 @@ TEST(Prior, GradientGoesThroughTheMap) {
     const Target target = make_target([](const at::Tensor& z, const at::Tensor&) { return z.sin(); },
                                       [](const at::Tensor& x, const at::Tensor&) { return (x * x).sum(1) + x.sum(1); },
                                       3, at::kCPU, prior);
-    const at::Tensor w = Noise{52}.normal({0, 20}, 3, 0, Stream::prior).to(at::kDouble);
-    const at::Tensor d = Noise{53}.normal({0, 20}, 3, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor w = tensor::Noise{52}.normal({0, 20}, 3, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor d = tensor::Noise{53}.normal({0, 20}, 3, 0, Stream::prior).to(at::kDouble);
     const double h = 1e-6;
     const at::Tensor numeric = (energy(target.evaluate(w + h * d)) - energy(target.evaluate(w - h * d))) / (2 * h);
     EXPECT_TRUE(at::allclose((energy_gradient(w, target.evaluate(w)) * d).sum(1), numeric, 1e-6, 1e-8));
@@ -63,14 +63,14 @@ TEST(Prior, MalaSamplesATiltedUniform) {
   const Target target =
       make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
                   [a](const at::Tensor& x, const at::Tensor&) { return a * x.sum(1); }, 1, at::kCPU, Prior::uniform);
-  const Method method = mala({.steps = 150, .step_sizes = {1.0}, .adapt = false}, target, Noise{54});
-  const Chains chains = run_chains(method, target, Noise{54}, 10'000);
+  const Method method = mala({.steps = 150, .step_sizes = {1.0}, .adapt = false}, target, tensor::Noise{54});
+  const Chains chains = run_chains(method, target, tensor::Noise{54}, 10'000);
   expect_law(latent_of(target.prior, chains.z),
              [a](double z) { return (std::exp(a * z) - std::exp(-a)) / (2 * std::sinh(a)); });
 }
 
 TEST(Labels, FollowTheirRule) {
-  const Noise noise{55};
+  const tensor::Noise noise{55};
   EXPECT_TRUE(at::equal(label_rule("cycle", 4, noise)({6, 11}), at::tensor({2, 3, 0, 1, 2}, at::kLong)));
   EXPECT_TRUE(at::equal(label_rule("3", 4, noise)({6, 9}), at::tensor({3, 3, 3}, at::kLong)));
   const at::Tensor drawn = label_rule("uniform", 4, noise)({0, 8000});
@@ -99,15 +99,15 @@ TEST(Labels, ReachGeneratorScoreAndChains) {
       [](const at::Tensor& z, const at::Tensor& labels) { return z + labels.unsqueeze(1); },
       [](const at::Tensor& x, const at::Tensor& labels) { return -2 * (x - 2 * labels.unsqueeze(1)).square().sum(1); },
       1, at::kCPU);
-  target.labels_of = label_rule("cycle", 3, Noise{56});
+  target.labels_of = label_rule("cycle", 3, tensor::Noise{56});
   // E = z^2/2 + 2 (z - y)^2: mean 4 y / 5, variance 1/5.
   for (const char* name : {"mala", "hmc", "ex2mcmc", "tempering", "pcn", "elliptical_slice"}) {
-    const SampleConfig c = test::sample_config(
+    const config::SampleConfig c = test::sample_config(
         {"mala.steps=100", "mala.step_sizes=[0.3]", "mala.adapt=false", "hmc.steps=40", "hmc.leapfrog_steps=3",
          "hmc.step_size=0.3", "hmc.adapt=false", "ex2mcmc.steps=40", "ex2mcmc.step_size=0.3", "ex2mcmc.adapt=false",
          "tempering.steps=60", "tempering.levels=3", "tempering.step_size=0.3", "tempering.adapt=false",
          "pcn.steps=200", "pcn.step_size=0.7", "pcn.adapt=false", "elliptical_slice.steps=40"});
-    const Chains chains = run_chains(make_method(name, c, target, Noise{57}), target, Noise{57}, 9000);
+    const Chains chains = run_chains(make_method(name, c, target, tensor::Noise{57}), target, tensor::Noise{57}, 9000);
     for (int64_t y = 0; y < 3; ++y) {
       SCOPED_TRACE(name);
       expect_variance(
@@ -119,7 +119,7 @@ TEST(Labels, ReachGeneratorScoreAndChains) {
 TEST(Truncation, HasTheTruncatedLaw) {
   const Target target = gaussian_target(std::vector<double>{1.0, 1.0});
   const Method method = truncation({.bound = 0.7}, target);
-  const Chains chains = run_chains(method, target, Noise{58}, 10'000);
+  const Chains chains = run_chains(method, target, tensor::Noise{58}, 10'000);
   expect_law(chains.z, [](double x) { return truncated_cdf(x, 0.7); });
 }
 
@@ -128,8 +128,8 @@ TEST(Dgflow, FollowsItsFlow) {
   const Target target = gaussian_target(std::vector<double>{3.0});
   const auto one_step = [&](const char* divergence, double r_factor) {
     const Method method =
-        dgflow({.steps = 1, .step_size = 0.1, .gamma = 0, .divergence = divergence}, target, Noise{59});
-    const Chains from = start(method, {0, 100}, target, Noise{59});
+        dgflow({.steps = 1, .step_size = 0.1, .gamma = 0, .divergence = divergence}, target, tensor::Noise{59});
+    const Chains from = start(method, {0, 100}, target, tensor::Noise{59});
     Chains to = from;
     method.advance(to, 0);
     const at::Tensor v = (to.z - from.z) / 0.1 / (-2 * from.z);
@@ -149,8 +149,8 @@ TEST(Dgflow, FollowsItsFlow) {
 // grad r / k_eff, with one k_eff for all chains.
 TEST(Dot, FirstStepIsTheGradientOfItsObjective) {
   const Target target = gaussian_target(std::vector<double>{2.0, 4.0, 3.0, 2.0});
-  const Method method = dot({.steps = 1, .lr = 0.1, .projection = "none"}, target, Noise{60});
-  const Chains from = start(method, {0, 200}, target, Noise{60});
+  const Method method = dot({.steps = 1, .lr = 0.1, .projection = "none"}, target, tensor::Noise{60});
+  const Chains from = start(method, {0, 200}, target, tensor::Noise{60});
   Chains to = from;
   method.advance(to, 0);
   const at::Tensor rest = (to.z - from.z) / 0.1 + 0.5;
@@ -161,9 +161,9 @@ TEST(Dot, FirstStepIsTheGradientOfItsObjective) {
 
 TEST(Dot, ExactProjectionStaysOnTheSphere) {
   const Target target = gaussian_target(std::vector<double>{1.0, 4.0, 2.0, 1.0});
-  const Method method = dot({.steps = 30, .lr = 0.01, .projection = "exact"}, target, Noise{60});
-  const Chains from = start(method, {0, 200}, target, Noise{60});
-  const Chains to = run_chains(method, target, Noise{60}, 200);
+  const Method method = dot({.steps = 30, .lr = 0.01, .projection = "exact"}, target, tensor::Noise{60});
+  const Chains from = start(method, {0, 200}, target, tensor::Noise{60});
+  const Chains to = run_chains(method, target, tensor::Noise{60}, 200);
   EXPECT_TRUE(at::allclose(to.z.norm(2, 1), from.z.norm(2, 1), 2e-2, 1e-2));
 }
 
@@ -172,11 +172,11 @@ TEST(PixelLangevin, MovesSamplesNotLatents) {
       make_target([](const at::Tensor& z, const at::Tensor&) { return 2 * z; },
                   [](const at::Tensor& x, const at::Tensor&) { return -0.5 * x.square().sum(1); }, 2, at::kCPU);
   const double eps = 0.2, a = eps / 2;
-  const Method method = pixel_langevin({.steps = 200, .step_size = eps}, target, Noise{61});
-  const Chains chains = run_chains(method, target, Noise{61}, 5000);
-  EXPECT_TRUE(at::equal(chains.z, start_chains({0, 5000}, target, Noise{61}).z));
+  const Method method = pixel_langevin({.steps = 200, .step_size = eps}, target, tensor::Noise{61});
+  const Chains chains = run_chains(method, target, tensor::Noise{61}, 5000);
+  EXPECT_TRUE(at::equal(chains.z, start_chains({0, 5000}, target, tensor::Noise{61}).z));
   expect_variance(samples_of(method, chains, target), eps / (a * (2 - a)));
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -13,11 +13,11 @@
 #include "unit/ddls/idle_sampler.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
-Config defaults(std::span<const Sampler> all = samplers()) {
-  Config config;
+config::Config defaults(std::span<const Sampler> all = samplers()) {
+  config::Config config;
   add_samplers(config.sample, all);
   return config;
 }
@@ -45,9 +45,10 @@ TEST(Registry, ARateMeansTheSameForAllWhoHaveIt) {
 
 TEST(Registry, OneMoreSamplerIsConfiguredLikeTheOthers) {
   const std::vector<Sampler> all = test::with_idle_sampler();
-  const Config config = load_config("", {"sample.methods=[ddls, idle]", "sample.idle.patience=0.25"}, defaults(all));
+  const config::Config config =
+      config::load_config("", {"sample.methods=[ddls, idle]", "sample.idle.patience=0.25"}, defaults(all));
   EXPECT_EQ(config.sample.options_of("idle").as<test::IdleOptions>().patience, 0.25);
-  const std::string yaml = to_yaml(config);
+  const std::string yaml = config::to_yaml(config);
   std::string names;
   for (const Sampler& sampler : all) names += (names.empty() ? "" : ", ") + sampler.name;
   EXPECT_NE(yaml.find(names + "\n"), std::string::npos);
@@ -55,19 +56,20 @@ TEST(Registry, OneMoreSamplerIsConfiguredLikeTheOthers) {
                       "    steps: 3  # steps that do nothing; an integer >= 0\n"
                       "    patience: 0.25  # how long it waits; a number in (0, 1)\n"),
             std::string::npos);
-  EXPECT_EQ(to_yaml(defaults()).find("idle"), std::string::npos);
-  EXPECT_ERROR(load_config("", {"sample.methods=[idel]", "sample.idle.step=4"}, defaults(all)), Exit::config,
+  EXPECT_EQ(config::to_yaml(defaults()).find("idle"), std::string::npos);
+  EXPECT_ERROR(config::load_config("", {"sample.methods=[idel]", "sample.idle.step=4"}, defaults(all)), Exit::config,
                "--set sample.methods=[idel]: sample.methods[0]: expected one of: " + names +
                    ", got 'idel'; did you mean 'idle'?\n"
                    "--set sample.idle.step=4: sample.idle.step: unknown key; did you mean 'steps'?");
-  EXPECT_ERROR(load_config("", {"sample.idle.steps=0", "sample.idle.patience=0.25"}, defaults(all)), Exit::config,
+  EXPECT_ERROR(config::load_config("", {"sample.idle.steps=0", "sample.idle.patience=0.25"}, defaults(all)),
+               Exit::config,
                "--set sample.idle.patience=0.25: sample.idle.patience: nobody waits where there are no steps");
 }
 
 TEST(Registry, OneMoreSamplerMakesChains) {
   const Sampler idle = test::idle_sampler();
   const Target target = gaussian_target(std::vector<double>{2.0});
-  const Noise noise{5};
+  const tensor::Noise noise{5};
   const WarmUp alone;
   const Method method = idle.make(idle.defaults, {target, noise, alone});
   EXPECT_TRUE(at::equal(run_chains(method, target, noise, 20).z, start(method, {0, 20}, target, noise).z));
@@ -78,18 +80,18 @@ TEST(Registry, OneMoreSamplerMakesChains) {
 
 // A copy of a configuration is a value: what one of them reads does not change the other.
 TEST(Registry, OptionsAreValues) {
-  const SampleConfig a = test::sample_config();
-  SampleConfig b = a;
-  Section section("", "");
+  const config::SampleConfig a = test::sample_config();
+  config::SampleConfig b = a;
+  config::Section section("", "");
   b.options_of("mala").bind(section);
-  std::vector<ConfigProblem> problems;
-  read_override(section, "steps=7", problems);
+  std::vector<config::ConfigProblem> problems;
+  config::read_override(section, "steps=7", problems);
   EXPECT_TRUE(problems.empty());
-  EXPECT_EQ(print_yaml(section).substr(0, 8), "steps: 7");
-  const auto steps = [](SampleConfig config) {
-    Section own("", "");
+  EXPECT_EQ(config::print_yaml(section).substr(0, 8), "steps: 7");
+  const auto steps = [](config::SampleConfig config) {
+    config::Section own("", "");
     config.options_of("mala").bind(own);
-    return print_yaml(own).substr(0, 11);
+    return config::print_yaml(own).substr(0, 11);
   };
   EXPECT_EQ(steps(a), "steps: 1000");
   EXPECT_EQ(steps(b).substr(0, 8), "steps: 7");
@@ -100,10 +102,10 @@ TEST(Registry, OptionsAreValues) {
 
 TEST(Registry, CombinationsThatAreRefused) {
   const auto refused = [](const std::vector<std::string>& set) -> std::string {
-    Config config = defaults();
+    config::Config config = defaults();
     config.sample = test::sample_config(set);
     std::string out;
-    for (const Conflict& c : check(config)) out += c.keys[0] + ": " + c.message + "\n";
+    for (const config::Conflict& c : config::check(config)) out += c.keys[0] + ": " + c.message + "\n";
     return out;
   };
   EXPECT_EQ(refused({}), "");
@@ -120,13 +122,13 @@ TEST(Registry, CombinationsThatAreRefused) {
 
 // A score that is no log-ratio does not matter to samplers that do not look at it.
 TEST(Registry, SaysWhoNeedsTheRatio) {
-  Config config = defaults();
+  config::Config config = defaults();
   config.train.loss = "hinge";
   config.sample.methods = {"generator", "truncation"};
-  EXPECT_TRUE(check(config).empty());
+  EXPECT_TRUE(config::check(config).empty());
   for (const Sampler& sampler : samplers()) {
     config.sample.methods = {sampler.name};
-    EXPECT_EQ(check(config).empty(), !sampler.uses_ratio) << sampler.name;
+    EXPECT_EQ(config::check(config).empty(), !sampler.uses_ratio) << sampler.name;
   }
 }
 
@@ -135,26 +137,27 @@ TEST(ShippedConfigurations, Load) {
   for (const auto& entry : fs::directory_iterator(DDLS_TEST_DATA "/../../configs")) {
     if (entry.path().extension() != ".yaml") continue;
     // images.yaml leaves these to the user
-    EXPECT_NO_THROW(load_config(entry.path(), {"data.train=x", "data.test=y"}, defaults())) << entry.path();
+    EXPECT_NO_THROW(config::load_config(entry.path(), {"data.train=x", "data.test=y"}, defaults())) << entry.path();
     ++files;
   }
   EXPECT_GT(files, 0);
 }
 
 TEST(Registry, EveryKeyIsDocumentedAndReadsBack) {
-  const Config config = defaults();
-  for (const SamplerConfig& sampler : config.sample.samplers) {
-    Options options = sampler.options;
-    Section section("", "");
+  const config::Config config = defaults();
+  for (const config::SamplerConfig& sampler : config.sample.samplers) {
+    config::Options options = sampler.options;
+    config::Section section("", "");
     options.bind(section);
-    for (const Field& field : section.fields()) EXPECT_FALSE(field.doc.empty()) << sampler.name << "." << field.name;
-    std::vector<ConfigProblem> problems;
-    const std::string yaml = print_yaml(section);
-    read_yaml(section, yaml, "config.yaml", problems);
+    for (const config::Field& field : section.fields())
+      EXPECT_FALSE(field.doc.empty()) << sampler.name << "." << field.name;
+    std::vector<config::ConfigProblem> problems;
+    const std::string yaml = config::print_yaml(section);
+    config::read_yaml(section, yaml, "config.yaml", problems);
     EXPECT_TRUE(problems.empty()) << sampler.name;
-    EXPECT_EQ(print_yaml(section), yaml);
+    EXPECT_EQ(config::print_yaml(section), yaml);
   }
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

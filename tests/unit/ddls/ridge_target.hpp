@@ -13,22 +13,23 @@ namespace ddls::test {
 
 inline constexpr double ridge_c = 3, ridge_m = 2;
 
-inline Target ridge_target(int64_t k) {
-  Target target;
+inline sampling::Target ridge_target(int64_t k) {
+  sampling::Target target;
   target.latent_dim = k;
   target.decode_by = [](const at::Tensor& z, const at::Tensor&) { return z; };
   target.evaluate_by = [](const at::Tensor& z, const at::Tensor&) {
     const at::Tensor off = z.select(1, 0) - ridge_m;
     at::Tensor slope = at::zeros_like(z);
     slope.select(1, 0).copy_(off * -ridge_c);
-    return Evaluation{-0.5 * z.square().sum(1), off.square() * (-ridge_c / 2), slope};
+    return sampling::Evaluation{-0.5 * z.square().sum(1), off.square() * (-ridge_c / 2), slope};
   };
   return target;
 }
 
 // Chains that start at half of a prior draw, whose norm is wrong.
-inline Chains run_from_half(const Method& method, const Target& target, const Noise& noise, int64_t count) {
-  Chains chains = start(method, {0, count}, target, noise);
+inline sampling::Chains run_from_half(const sampling::Method& method, const sampling::Target& target,
+                                      const tensor::Noise& noise, int64_t count) {
+  sampling::Chains chains = sampling::start(method, {0, count}, target, noise);
   chains.z = chains.z * 0.5;
   chains.now = target.evaluate(chains.z);
   for (int64_t step = 0; step < method.steps; ++step) method.advance(chains, step);

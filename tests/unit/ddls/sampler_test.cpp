@@ -12,15 +12,15 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct Fixture : ::testing::Test {
   fs::path folder = fs::path(::testing::TempDir()) /
                     (std::string("ddls_sampler_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
   Target target = gaussian_target(std::vector<double>{2.0, 2.0});
-  Noise noise{11};
-  SampleConfig config = test::sample_config({"ddls.steps=7", "ddls.step_size=0.1"});
+  tensor::Noise noise{11};
+  config::SampleConfig config = test::sample_config({"ddls.steps=7", "ddls.step_size=0.1"});
   BlockPlan plan{25, 10};  // the last block is short
 
   void SetUp() override {
@@ -65,11 +65,11 @@ TEST_F(Sampler, AssemblesWhatTheChainsDid) {
   const at::Tensor start = chains.z;
   const Method m = method();
   for (int64_t step = 0; step < 7; ++step) m.advance(chains, step);
-  EXPECT_TRUE(at::equal(read_npz(folder / "latents.npz").at("arr_0"), chains.z));
-  EXPECT_TRUE(at::equal(read_npz(folder / "samples.npz").at("arr_0"), chains.z));
-  EXPECT_TRUE(at::equal(read_npz(folder / "snapshots" / "step-000000.npz").at("arr_0"), start));
-  EXPECT_TRUE(at::equal(read_npz(folder / "snapshots" / "step-000007.npz").at("arr_0"), chains.z));
-  const NamedTensors paths = read_npz(folder / "trajectories.npz");
+  EXPECT_TRUE(at::equal(tensor::read_npz(folder / "latents.npz").at("arr_0"), chains.z));
+  EXPECT_TRUE(at::equal(tensor::read_npz(folder / "samples.npz").at("arr_0"), chains.z));
+  EXPECT_TRUE(at::equal(tensor::read_npz(folder / "snapshots" / "step-000000.npz").at("arr_0"), start));
+  EXPECT_TRUE(at::equal(tensor::read_npz(folder / "snapshots" / "step-000007.npz").at("arr_0"), chains.z));
+  const tensor::NamedTensors paths = tensor::read_npz(folder / "trajectories.npz");
   EXPECT_EQ(paths.at("latents").sizes(), (std::vector<int64_t>{4, 12, 2}));
   EXPECT_TRUE(at::equal(paths.at("latents")[3], chains.z.narrow(0, 0, 12)));
   EXPECT_FALSE(fs::exists(folder / "blocks"));
@@ -142,8 +142,8 @@ TEST_F(Sampler, LabelsOfConditionalChainsAreStored) {
   store.prepare();
   sample(store, plan.blocks_of(0, 1));
   assemble(store);
-  EXPECT_TRUE(at::equal(read_npz(folder / "samples.npz").at("arr_1"), at::arange(25, at::kLong).remainder(3)));
-  EXPECT_FALSE(read_npz(folder / "latents.npz").contains("arr_1"));
+  EXPECT_TRUE(at::equal(tensor::read_npz(folder / "samples.npz").at("arr_1"), at::arange(25, at::kLong).remainder(3)));
+  EXPECT_FALSE(tensor::read_npz(folder / "latents.npz").contains("arr_1"));
 }
 
 TEST_F(Sampler, DamagedOrForeignBlocksAreComputedAgain) {
@@ -249,4 +249,4 @@ TEST_F(Sampler, StopsBetweenBlocks) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -13,7 +13,7 @@
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 double mean_of(const Chains& chains, const char* rate) {
@@ -31,8 +31,8 @@ TEST(Smc, GaussianLawAndLogZ) {
     for (const bool adaptive : {true, false}) {
       SCOPED_TRACE(gradient);
       SCOPED_TRACE(adaptive);
-      const Method method = smc({.steps = 40, .gradient = gradient, .adaptive = adaptive}, target, Noise{81});
-      const Chains chains = run_chains(method, target, Noise{81}, n);
+      const Method method = smc({.steps = 40, .gradient = gradient, .adaptive = adaptive}, target, tensor::Noise{81});
+      const Chains chains = run_chains(method, target, tensor::Noise{81}, n);
       EXPECT_NEAR(mean_of(chains, "log_z"), expected, 0.06);
       EXPECT_EQ(mean_of(chains, "inverse_temperature"), 1);
       for (int64_t i = 0; i < 3; ++i) {
@@ -51,7 +51,7 @@ TEST(Smc, FarModes) {
   const double m = 1.8, s = 0.2, w = 0.8;
   const Target target = mixture_target(m, s, w);
   constexpr int64_t n = 4000;
-  const Chains chains = run_chains(smc({.steps = 60}, target, Noise{82}), target, Noise{82}, n);
+  const Chains chains = run_chains(smc({.steps = 60}, target, tensor::Noise{82}), target, tensor::Noise{82}, n);
   EXPECT_NEAR((chains.z.select(1, 0) > 0).to(at::kDouble).mean().item<double>(), w,
               5 * std::sqrt(w * (1 - w) / (n / 10.0)));
   EXPECT_NEAR(mean_of(chains, "log_z"), 2 * std::log(s), 0.1);
@@ -66,8 +66,8 @@ TEST(Smc, LabelsArePopulations) {
     return Evaluation{-0.5 * z.square().sum(1), -2 * off.square(), (-4 * off).unsqueeze(1)};
   };
   target.decode_by = [](const at::Tensor& z, const at::Tensor&) { return z; };
-  target.labels_of = label_rule("cycle", 3, Noise{83});
-  const Chains chains = run_chains(smc({.steps = 20}, target, Noise{83}), target, Noise{83}, 9000);
+  target.labels_of = label_rule("cycle", 3, tensor::Noise{83});
+  const Chains chains = run_chains(smc({.steps = 20}, target, tensor::Noise{83}), target, tensor::Noise{83}, 9000);
   for (int64_t y = 0; y < 3; ++y) {
     const at::Tensor rows = (chains.labels == y).nonzero().squeeze(1);
     const at::Tensor z = chains.z.index_select(0, rows).to(at::kDouble);
@@ -82,14 +82,14 @@ TEST(Smc, LabelsArePopulations) {
 // The last block computes as many particles as the others, and keeps the first.
 TEST(Smc, TheLastBlockIsNoSmaller) {
   const Target target = gaussian_target(std::vector<double>{6.0, 2.0});
-  const Method method = smc({.steps = 8}, target, Noise{84});
+  const Method method = smc({.steps = 8}, target, tensor::Noise{84});
   EXPECT_TRUE(method.population);
   const RecordPlan plan{.records = {0, 4, 8}, .snapshots = {}};
-  const BlockResult whole = *run_block(method, target, Noise{84}, BlockPlan{400, 200}.block(1), plan);
-  const BlockResult part = *run_block(method, target, Noise{84}, BlockPlan{250, 200}.block(1), plan);
+  const BlockResult whole = *run_block(method, target, tensor::Noise{84}, BlockPlan{400, 200}.block(1), plan);
+  const BlockResult part = *run_block(method, target, tensor::Noise{84}, BlockPlan{250, 200}.block(1), plan);
   EXPECT_TRUE(at::equal(whole.latents.narrow(0, 0, 50), part.latents));
   // Log Z, a state of the population, is recorded as it stands, not as a mean over steps.
-  Chains chains = start(method, {200, 400}, target, Noise{84});
+  Chains chains = start(method, {200, 400}, target, tensor::Noise{84});
   for (int64_t step = 0; step < 8; ++step) method.advance(chains, step);
   const std::vector<std::string> names = curve_names(method);
   const auto column = std::find(names.begin(), names.end(), "log_z") - names.begin();
@@ -99,8 +99,8 @@ TEST(Smc, TheLastBlockIsNoSmaller) {
 // Where no level is raised any more, steps are pCN at the target alone.
 TEST(Smc, StepsBeyondTheLastLevelMoveAlone) {
   const Target target = gaussian_target(std::vector<double>{1.2});
-  const Method method = smc({.steps = 10}, target, Noise{85});
-  Chains chains = start(method, {0, 500}, target, Noise{85});
+  const Method method = smc({.steps = 10}, target, tensor::Noise{85});
+  Chains chains = start(method, {0, 500}, target, tensor::Noise{85});
   method.advance(chains, 0);
   EXPECT_EQ(mean_of(chains, "inverse_temperature"), 1);
   const double log_z = mean_of(chains, "log_z"), ancestors = mean_of(chains, "ancestors");
@@ -152,4 +152,4 @@ TEST(Population, ResamplingIsSystematic) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

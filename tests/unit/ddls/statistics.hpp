@@ -7,7 +7,7 @@
 #include <cmath>
 #include <functional>
 
-namespace ddls {
+namespace ddls::sampling {
 
 inline double normal_cdf(double x, double sd = 1) { return 0.5 * std::erfc(-x / (sd * std::sqrt(2.0))); }
 
@@ -31,4 +31,4 @@ inline void expect_variance(const at::Tensor& z, double exact) {
   EXPECT_NEAR(z.to(at::kDouble).mean().item<double>(), 0, 5 * std::sqrt(exact / n));
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -12,29 +12,29 @@
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 struct Networks {
-  ModelConfig model;
-  SampleShape shape;
-  NetworkPtr generator = make_network(model, Role::generator, shape, 3),
-             ratio = make_network(model, Role::ratio, shape, 3);
+  config::ModelConfig model;
+  models::SampleShape shape;
+  models::NetworkPtr generator = models::make_network(model, models::Role::generator, shape, 3),
+                     ratio = models::make_network(model, models::Role::ratio, shape, 3);
 
-  GraphScore graph(OperationObserver* observer, int64_t cache_bytes = GraphScore::usual_cache_bytes) const {
+  GraphScore graph(inference::OperationObserver* observer, int64_t cache_bytes = GraphScore::usual_cache_bytes) const {
     return {*generator->inference_graph(), *ratio->inference_graph(), at::zeros({1, model.latent_dim}), cache_bytes,
             observer};
   }
 };
 
 Networks small_resnet() {
-  ModelConfig m = test::sn_resnet({32, 16, 16}, {8, 16, 16}, 2, 4);
+  config::ModelConfig m = test::sn_resnet({32, 16, 16}, {8, 16, 16}, 2, 4);
   m.latent_dim = 12;
   return {m, {3, 16, 16}};
 }
 
 Networks small_mlp() {
-  ModelConfig m;
+  config::ModelConfig m;
   m.latent_dim = 3;
   m.generator_widths = {24};
   m.ratio_widths = {32};
@@ -64,8 +64,8 @@ TEST(StepProfile, HasTwoRowsForEveryOperationAndAccountsForAllTime) {
   for (int i = 0; i < 2; ++i) step(profile, graph, at::zeros({19, 12}), at::zeros({19}, at::kLong));
   std::set<std::string> names;
   size_t operations = 0;
-  for (const NetworkPtr& network : {networks.generator, networks.ratio})
-    operations += named(*network->inference_graph(), "").size();
+  for (const models::NetworkPtr& network : {networks.generator, networks.ratio})
+    operations += inference::named(*network->inference_graph(), "").size();
   double seconds = 0, share = 0, flops = 0;
   const std::vector<StepRow> rows = profile.rows();
   for (const StepRow& row : rows) {
@@ -82,8 +82,8 @@ TEST(StepProfile, HasTwoRowsForEveryOperationAndAccountsForAllTime) {
   EXPECT_EQ(rows[1].operation, "update");
   EXPECT_EQ(seconds, profile.seconds_per_step());
   EXPECT_NEAR(share, 1, 1e-12);
-  EXPECT_EQ(flops, 19. * static_cast<double>(chain_step_flops(*networks.generator, *networks.ratio, at::zeros({1, 12}),
-                                                              at::zeros({1}, at::kLong))));
+  EXPECT_EQ(flops, 19. * static_cast<double>(models::chain_step_flops(*networks.generator, *networks.ratio,
+                                                                      at::zeros({1, 12}), at::zeros({1}, at::kLong))));
 }
 
 TEST(StepProfile, ChangesNoByte) {
@@ -91,7 +91,8 @@ TEST(StepProfile, ChangesNoByte) {
   const int64_t cache = 9 * 16 * 16 * 16 * 4;
   StepProfile profile(ticking());
   const GraphScore watched = networks.graph(&profile, cache), alone = networks.graph(nullptr, cache);
-  const at::Tensor z = Noise{3}.normal({0, 19}, 12, 0, Stream::prior), labels = at::arange(19, at::kLong).remainder(4);
+  const at::Tensor z = tensor::Noise{3}.normal({0, 19}, 12, 0, Stream::prior),
+                   labels = at::arange(19, at::kLong).remainder(4);
   const GraphScore::Scores off = alone.scores(z, labels), idle = watched.scores(z, labels),
                            on = step(profile, watched, z, labels);
   for (const GraphScore::Scores& scores : {idle, on}) {
@@ -158,4 +159,4 @@ TEST(StepProfile, TimesAreMediansOverTheSteps) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -9,17 +9,17 @@
 #include "tensor/noise.hpp"
 #include "unit/models/network_case.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 std::vector<test::NetworkCase> cases() { return {test::small_mlp(32), test::small_dcgan(16, 8, 28)}; }
 
 TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
   for (const test::NetworkCase& c : cases()) {
-    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 1),
-                     r = make_network(c.model, Role::ratio, c.shape, 1);
+    const models::NetworkPtr g = models::make_network(c.model, models::Role::generator, c.shape, 1),
+                             r = models::make_network(c.model, models::Role::ratio, c.shape, 1);
     const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
-    const at::Tensor z = Noise{3}.normal({0, 7}, c.model.latent_dim, 0, Stream::prior);
+    const at::Tensor z = tensor::Noise{3}.normal({0, 7}, c.model.latent_dim, 0, Stream::prior);
     const Evaluation e = target.evaluate(z);
     at::NoGradGuard no_grad;
     EXPECT_TRUE(at::allclose(energy(e), 0.5 * z.square().sum(1) - r->forward(g->forward(z)), 1e-5, 1e-6)) << c.name;
@@ -31,14 +31,14 @@ TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
 
 TEST(Target, NothingButZGetsAGradientAndNothingMoves) {
   for (const test::NetworkCase& c : cases()) {
-    const NetworkPtr g = make_network(c.model, Role::generator, c.shape, 1),
-                     r = make_network(c.model, Role::ratio, c.shape, 1);
+    const models::NetworkPtr g = models::make_network(c.model, models::Role::generator, c.shape, 1),
+                             r = models::make_network(c.model, models::Role::ratio, c.shape, 1);
     const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
-    const at::Tensor z = Noise{3}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
+    const at::Tensor z = tensor::Noise{3}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
     const Evaluation first = target.evaluate(z);
     for (int i = 0; i < 20; ++i) target.evaluate(z + i);
     EXPECT_TRUE(at::equal(target.evaluate(z).log_ratio, first.log_ratio)) << c.name;
-    for (const NetworkPtr& network : {g, r}) {
+    for (const models::NetworkPtr& network : {g, r}) {
       EXPECT_FALSE(network->is_training());
       for (const at::Tensor& p : network->parameters()) EXPECT_FALSE(p.grad().defined()) << c.name;
     }
@@ -50,4 +50,4 @@ TEST(Target, NothingButZGetsAGradientAndNothingMoves) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -14,11 +14,11 @@
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 at::Tensor draws(int64_t rows, int64_t columns, uint64_t seed) {
-  return Noise{seed}.normal({0, rows}, columns, 0, Stream::prior).to(at::kDouble);
+  return tensor::Noise{seed}.normal({0, rows}, columns, 0, Stream::prior).to(at::kDouble);
 }
 
 // From N(0, 1) to N(m, s^2): w = (m / s^2, (1 - 1 / s^2) / 2) for phi = (x, x^2).
@@ -65,7 +65,7 @@ TEST(TiltFit, RefusesAPoolWithoutAClassOfTheReals) {
 }
 
 struct Case {
-  NetworkPtr generator, ratio;
+  models::NetworkPtr generator, ratio;
   Target target;
   std::vector<SampleFeatures> features;
   Tilt tilt;
@@ -85,13 +85,13 @@ Tilt some_tilt(const std::vector<std::string>& names, const std::vector<SampleFe
   return tilt;
 }
 
-Case image_case(const ModelConfig& model) {
-  const SampleShape shape{3, 16, 16};
+Case image_case(const config::ModelConfig& model) {
+  const models::SampleShape shape{3, 16, 16};
   Case c;
-  c.generator = make_network(model, Role::generator, shape, 3);
-  c.ratio = make_network(model, Role::ratio, shape, 4);
+  c.generator = models::make_network(model, models::Role::generator, shape, 3);
+  c.ratio = models::make_network(model, models::Role::ratio, shape, 4);
   c.target = make_target(c.generator, c.ratio, model.latent_dim, at::kCPU);
-  const auto classifier = std::make_shared<Classifier>(shape, std::vector<int64_t>{4, 8}, 5);
+  const auto classifier = std::make_shared<models::Classifier>(shape, std::vector<int64_t>{4, 8}, 5);
   const std::vector<std::string> names{"pixels", "convolutions", "classifier"};
   for (const std::string& name : names)
     c.features.push_back(make_sample_features(name, {shape, at::kCPU, 7, classifier}));
@@ -104,8 +104,8 @@ Case image_case(const ModelConfig& model) {
   return c;
 }
 
-std::vector<ModelConfig> image_models() {
-  ModelConfig dcgan = test::sn_dcgan32(), biggan = test::biggan(18, {32, 16, 16}, {8, 16, 16}, 2, 8, 4);
+std::vector<config::ModelConfig> image_models() {
+  config::ModelConfig dcgan = test::sn_dcgan32(), biggan = test::biggan(18, {32, 16, 16}, {8, 16, 16}, 2, 8, 4);
   dcgan.latent_dim = 12;
   dcgan.generator_widths = {32, 16, 8};
   dcgan.ratio_widths = {8, 16, 32};
@@ -115,7 +115,7 @@ std::vector<ModelConfig> image_models() {
 
 // Through the inference graphs, in one backward pass, what autograd gives through the networks.
 TEST(Tilt, InferenceGraphsAgreeWithAutograd) {
-  for (const ModelConfig& model : image_models()) {
+  for (const config::ModelConfig& model : image_models()) {
     const Case c = image_case(model);
     const RatioCorrection correction = correction_of(c.tilt, c.features, at::kCPU);
     const Target by_graph = c.target.corrected(correction);
@@ -155,9 +155,10 @@ TEST(Tilt, ColumnsTimesWeightsIsTheForm) {
 }
 
 TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
-  ModelConfig mlp;
+  config::ModelConfig mlp;
   mlp.generator_widths = mlp.ratio_widths = {32, 32};
-  const NetworkPtr g = make_network(mlp, Role::generator, {2}, 2), r = make_network(mlp, Role::ratio, {2}, 2);
+  const models::NetworkPtr g = models::make_network(mlp, models::Role::generator, {2}, 2),
+                           r = models::make_network(mlp, models::Role::ratio, {2}, 2);
   g->to(at::kDouble);
   r->to(at::kDouble);
   const Target raw = make_target(g, r, 2, at::kCPU);
@@ -173,12 +174,12 @@ TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
 }
 
 TEST(Tilt, IsTheSameFromWhatAFileKeeps) {
-  const ModelConfig model = image_models().front();
+  const config::ModelConfig model = image_models().front();
   const Case c = image_case(model);
-  const NamedTensors kept = tensors_of(c.tilt, c.features);
+  const tensor::NamedTensors kept = tensors_of(c.tilt, c.features);
   std::vector<std::string> names;
   std::vector<SampleFeatures> features;
-  std::vector<NamedTensors> weights;
+  std::vector<tensor::NamedTensors> weights;
   for (size_t i = 0; i < c.tilt.parts.size(); ++i) {
     names.push_back(c.tilt.parts[i].name);
     weights.push_back(kept_features(kept, i));
@@ -196,10 +197,10 @@ TEST(Tilt, IsTheSameFromWhatAFileKeeps) {
 
 // The words of the configuration are the kinds.
 TEST(Tilt, TheConfigurationKnowsEveryKind) {
-  Config defaults;
+  config::Config defaults;
   add_samplers(defaults.sample);
   const auto load = [&](const std::string& name) {
-    return load_config("", {"train.calibration.features=[" + name + "]"}, defaults);
+    return config::load_config("", {"train.calibration.features=[" + name + "]"}, defaults);
   };
   for (const FeatureKind* kind : feature_kinds())
     EXPECT_EQ(load(kind->name).train.calibration.features, std::vector<std::string>{kind->name});
@@ -216,4 +217,4 @@ TEST(Tilt, FeaturesOfImagesRefusePoints) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -10,14 +10,14 @@
 #include "tensor/noise.hpp"
 #include "unit/base/expect_error.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 constexpr double m = 0.8, a = 0.5;
 constexpr int64_t reals = 40'000, draws = 60'000;
 
 at::Tensor normal(int64_t count, int64_t step, double mean = 0) {
-  return Noise{3}.normal({0, count}, 1, step, Stream::prior).squeeze(1).to(at::kDouble) + mean;
+  return tensor::Noise{3}.normal({0, count}, 1, step, Stream::prior).squeeze(1).to(at::kDouble) + mean;
 }
 
 struct Gaussians {
@@ -133,4 +133,4 @@ TEST(SystematicResample, RowsComeByTheirWeight) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 double relative(const at::Tensor& a, const at::Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
@@ -30,4 +30,4 @@ TEST(PrivateOperators, AgreeWithAten) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::inference

@@ -8,11 +8,12 @@
 #include "inference/winograd/convolve.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::inference {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id) {
-  const at::Tensor values = Noise{11}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
+  const at::Tensor values =
+      tensor::Noise{11}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
   return shape.size() == 4 ? values.contiguous(at::MemoryFormat::ChannelsLast) : values;
 }
 
@@ -145,4 +146,4 @@ TEST(Winograd, GradientsAndGradientsOfGradients) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::inference

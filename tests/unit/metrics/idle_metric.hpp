@@ -10,16 +10,16 @@ struct IdleMetricOptions {
   double value = 0.5;
 };
 
-inline Metric idle_metric() {
-  return described<IdleMetricOptions>(
+inline metrics::Metric idle_metric() {
+  return metrics::described<IdleMetricOptions>(
       {.name = "idle",
        .summary = "does nothing",
-       .options = [](Section& s,
-                     IdleMetricOptions& o) { s.value("value", &o.value, "what it comes to", inside(0, 1)); },
-       .keys = {{"idleness", "as configured", "", MetricColumn{.title = "idleness", .curve = "idleness"}}},
+       .options = [](config::Section& s,
+                     IdleMetricOptions& o) { s.value("value", &o.value, "what it comes to", config::inside(0, 1)); },
+       .keys = {{"idleness", "as configured", "", metrics::MetricColumn{.title = "idleness", .curve = "idleness"}}},
        .protocol_keys = {{"idle", "that nothing was done"}},
        .compute =
-           [](const IdleMetricOptions& o, const MetricInputs&) {
+           [](const IdleMetricOptions& o, const metrics::MetricInputs&) {
              return nlohmann::ordered_json{{"idleness", o.value}};
            },
        .protocol =
@@ -28,8 +28,8 @@ inline Metric idle_metric() {
            }});
 }
 
-inline std::vector<Metric> with_idle_metric() {
-  std::vector<Metric> all(known_metrics().begin(), known_metrics().end());
+inline std::vector<metrics::Metric> with_idle_metric() {
+  std::vector<metrics::Metric> all(metrics::known_metrics().begin(), metrics::known_metrics().end());
   all.push_back(idle_metric());
   return all;
 }

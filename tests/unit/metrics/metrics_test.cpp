@@ -12,7 +12,7 @@
 #include "metrics/moments.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 GaussianStatistics gaussian(std::vector<double> mean, std::vector<double> variances) {
@@ -37,7 +37,7 @@ TEST(Frechet, CorrelatedAndRankDeficient) {
       y{10, at::zeros({3}, at::kDouble), at::outer(b, b)};
   EXPECT_NEAR(frechet_distance(x, y), 14 + 6 - 2 * 3, 1e-12);
   // Invariant under a rotation of both.
-  const at::Tensor q = std::get<0>(at::linalg_qr(Noise{1}.normal({0, 3}, 3, 0, Stream::prior).to(at::kDouble)));
+  const at::Tensor q = std::get<0>(at::linalg_qr(tensor::Noise{1}.normal({0, 3}, 3, 0, Stream::prior).to(at::kDouble)));
   const auto rotate = [&](const GaussianStatistics& s) {
     return GaussianStatistics{s.count, at::mv(q, s.mean), at::matmul(at::matmul(q, s.covariance), q.t())};
   };
@@ -48,7 +48,7 @@ TEST(Frechet, CorrelatedAndRankDeficient) {
 TEST(Frechet, ASetAgainstItselfIsZeroHoweverIllConditioned) {
   // Scales over 12 decades, fewer samples than features, a large mean.
   const at::Tensor scales = at::logspace(0, -12, 60, 10, at::kDouble);
-  const at::Tensor f = Noise{4}.normal({0, 40}, 60, 0, Stream::prior).to(at::kDouble) * scales + 1e3;
+  const at::Tensor f = tensor::Noise{4}.normal({0, 40}, 60, 0, Stream::prior).to(at::kDouble) * scales + 1e3;
   Moments moments(60);
   moments.add(f);
   const GaussianStatistics s = moments.statistics("set");
@@ -57,7 +57,7 @@ TEST(Frechet, ASetAgainstItselfIsZeroHoweverIllConditioned) {
 
 TEST(Frechet, RoundingIsNoNegativeDistanceAndNothingElseIsHidden) {
   for (uint64_t seed = 1; seed < 200; ++seed) {  // about half of these come out negative before it is mended
-    const at::Tensor f = Noise{seed}.normal({0, 30}, 8, 0, Stream::prior).to(at::kDouble) * 1e-3 + 7;
+    const at::Tensor f = tensor::Noise{seed}.normal({0, 30}, 8, 0, Stream::prior).to(at::kDouble) * 1e-3 + 7;
     Moments moments(8);
     moments.add(f);
     const GaussianFactor x = factor(moments.statistics("set"), "set");
@@ -81,7 +81,7 @@ TEST(Frechet, LineInInverseSize) {
 }
 
 TEST(Moments, ALargeMeanCostsNoDigits) {
-  const at::Tensor f = Noise{2}.normal({0, 400}, 300, 0, Stream::prior).to(at::kDouble);  // more than one panel
+  const at::Tensor f = tensor::Noise{2}.normal({0, 400}, 300, 0, Stream::prior).to(at::kDouble);  // more than one panel
   Moments near(300), far(300), part(300);
   near.add(f);
   far.add(f.narrow(0, 0, 150) + 1e7);
@@ -93,7 +93,7 @@ TEST(Moments, ALargeMeanCostsNoDigits) {
 }
 
 TEST(Moments, MergeToTheStatisticsOfTheWhole) {
-  const at::Tensor f = Noise{2}.normal({0, 500}, 5, 0, Stream::prior).to(at::kDouble) * 2 + 1;
+  const at::Tensor f = tensor::Noise{2}.normal({0, 500}, 5, 0, Stream::prior).to(at::kDouble) * 2 + 1;
   Moments a(5), b(5);
   a.add(f.narrow(0, 0, 123));
   b.add(f.narrow(0, 123, 377));
@@ -128,7 +128,7 @@ TEST(InceptionScore, UniformAndOneHot) {
 TEST(InceptionScore, OfImagesThatAreAllAlikeIsOne) {
   for (uint64_t seed = 1; seed < 50; ++seed) {
     InceptionScore score(7, 90);
-    score.add((Noise{seed}.normal({0, 1}, 7, 0, Stream::prior) * 3).expand({90, 7}), {0, 90});
+    score.add((tensor::Noise{seed}.normal({0, 1}, 7, 0, Stream::prior) * 3).expand({90, 7}), {0, 90});
     EXPECT_GE(score.score().mean, 1);
     EXPECT_NEAR(score.score().mean, 1, 1e-14);
     EXPECT_EQ(score.score().std, 0);
@@ -141,13 +141,13 @@ TEST(Kid, OfEqualRowsIsZeroAndANegativeOneStays) {
     const double within = kernel_sum_off_diagonal(x);
     EXPECT_EQ(squared_mmd({within, within, kernel_sum(x, x)}, 30, 30), 0);
   }
-  const at::Tensor x = Noise{1}.normal({0, 30}, 3, 0, Stream::prior);
+  const at::Tensor x = tensor::Noise{1}.normal({0, 30}, 3, 0, Stream::prior);
   const double within = kernel_sum_off_diagonal(x);  // of a set beside itself: unbiased, so below 0
   EXPECT_LT(squared_mmd({within, within, kernel_sum(x, x)}, 30, 30), 0);
 }
 
 TEST(InceptionScore, SplitsAreContiguousWhoeverAddsThem) {
-  const at::Tensor logits = Noise{3}.normal({0, 57}, 6, 0, Stream::prior) * 2;  // 57 does not divide by 10
+  const at::Tensor logits = tensor::Noise{3}.normal({0, 57}, 6, 0, Stream::prior) * 2;  // 57 does not divide by 10
   InceptionScore whole(6, 57), parts(6, 57);
   whole.add(logits, {0, 57});
   for (const IdRange ids : {IdRange{30, 57}, IdRange{0, 13}, IdRange{13, 30}})
@@ -164,7 +164,7 @@ TEST(InceptionScore, SplitsAreContiguousWhoeverAddsThem) {
 
 TEST(InceptionScore, OfSubsetsWhoeverAddsThem) {
   const int64_t n = 60;
-  const at::Tensor logits = Noise{3}.normal({0, n}, 6, 0, Stream::prior) * 2;
+  const at::Tensor logits = tensor::Noise{3}.normal({0, n}, 6, 0, Stream::prior) * 2;
   const Subsets subsets = extrapolation_subsets(n);
   ASSERT_EQ(subsets.sizes.front(), n / 2);
   ASSERT_EQ(subsets.sizes.back(), n);
@@ -202,4 +202,4 @@ TEST(Modes, NothingOfHighQuality) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::metrics

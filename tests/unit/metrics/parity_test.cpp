@@ -13,7 +13,7 @@
 #include "metrics/entries/prdc.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 const fs::path folder = fs::path(DDLS_TEST_DATA) / "metrics";
@@ -25,7 +25,7 @@ class Parity : public testing::Test {
     for (const at::Tensor& piece : arrays.at(name).split(97)) moments.add(piece);
     return factor(moments.statistics(name), name);
   }
-  const NamedTensors arrays = read_npz(folder / "parity.npz");
+  const tensor::NamedTensors arrays = tensor::read_npz(folder / "parity.npz");
   const nlohmann::json expected = nlohmann::json::parse(read_file(folder / "parity.json"));
   const at::Tensor fake = arrays.at("fake"), real = arrays.at("real");
 };
@@ -93,4 +93,4 @@ TEST_F(Parity, PrdcExactly) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -13,7 +13,7 @@
 #include "config/load.hpp"
 #include "unit/metrics/idle_metric.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 TEST(MetricRegistry, EveryEntryIsWhole) {
@@ -46,12 +46,13 @@ TEST(MetricRegistry, EveryEntryIsWhole) {
 
 TEST(MetricRegistry, OneMoreMetricIsInTheConfigurationByItself) {
   const std::vector<Metric> all = test::with_idle_metric();
-  Config config;
+  config::Config config;
   add_metrics(config.evaluate, all);
-  EXPECT_NE(to_yaml(config).find("idle:  # does nothing"), std::string::npos) << to_yaml(config);
-  const Config read = load_config("", {"evaluate.metrics=[fid,idle]", "evaluate.idle.value=0.25"}, config);
+  EXPECT_NE(config::to_yaml(config).find("idle:  # does nothing"), std::string::npos) << config::to_yaml(config);
+  const config::Config read =
+      config::load_config("", {"evaluate.metrics=[fid,idle]", "evaluate.idle.value=0.25"}, config);
   EXPECT_EQ(read.evaluate.find("idle")->options.as<test::IdleMetricOptions>().value, 0.25);
-  EXPECT_THROW(load_config("", {"evaluate.metrics=[modes]"}, config), Error);  // computed unasked
+  EXPECT_THROW(config::load_config("", {"evaluate.metrics=[modes]"}, config), Error);  // computed unasked
   EXPECT_EQ(columns_of(all).back().title, "idleness");
   EXPECT_EQ(metrics_with_curves(all), (std::vector<std::string>{"fid", "is", "idle"}));
   const auto values = curve_values({{"idleness", 0.5}, {"frechet_distance", nullptr}}, all);
@@ -118,4 +119,4 @@ TEST(MetricRegistry, TheDocumentationHasItsRows) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -10,12 +10,12 @@
 #include "tensor/noise.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 GaussianStatistics some_statistics() {
   Moments moments(7);
-  moments.add(Noise{5}.normal({0, 90}, 7, 0, Stream::prior) * 2 + 3);
+  moments.add(tensor::Noise{5}.normal({0, 90}, 7, 0, Stream::prior) * 2 + 3);
   return moments.statistics("set");
 }
 
@@ -29,7 +29,7 @@ TEST(StatisticsFile, RoundTrip) {
   EXPECT_EQ(back.count, 90);
   EXPECT_TRUE(at::equal(back.mean, s.mean));
   EXPECT_TRUE(at::equal(back.covariance, s.covariance));
-  const NamedTensors arrays = read_npz(file);  // the names that pytorch-fid reads
+  const tensor::NamedTensors arrays = tensor::read_npz(file);  // the names that pytorch-fid reads
   EXPECT_EQ(arrays.size(), 2);
   EXPECT_TRUE(arrays.contains("mu") && arrays.contains("sigma"));
 }
@@ -37,7 +37,7 @@ TEST(StatisticsFile, RoundTrip) {
 TEST(StatisticsFile, OfOthersHasNoCount) {
   const test::ScratchFolder scratch;
   const fs::path file = scratch.path() / "other.npz";
-  write_npz(file, {{"mu", at::zeros({3}, at::kDouble)}, {"sigma", at::eye(3, at::kDouble)}});
+  tensor::write_npz(file, {{"mu", at::zeros({3}, at::kDouble)}, {"sigma", at::eye(3, at::kDouble)}});
   EXPECT_EQ(read_statistics(file).count, 0);
   EXPECT_TRUE(read_provenance(file).is_null());
 }
@@ -63,9 +63,9 @@ TEST(StatisticsFile, OfAnotherExtractorOrCountIsRefused) {
 
 TEST(StatisticsFile, DamageIsNamed) {
   const test::ScratchFolder scratch;
-  const auto refused = [&](const NamedTensors& arrays) {
+  const auto refused = [&](const tensor::NamedTensors& arrays) {
     const fs::path file = scratch.path() / "bad.npz";
-    write_npz(file, arrays);
+    tensor::write_npz(file, arrays);
     EXPECT_THROW(read_statistics(file), Error);
   };
   const at::Tensor mu = at::zeros({3}, at::kDouble), sigma = at::eye(3, at::kDouble);
@@ -96,13 +96,13 @@ TEST(StatisticsFile, AJsonOfAnotherKindBesideIsNoProvenance) {
 TEST(StatisticsFile, OtherArraysAreNotLookedAt) {
   const test::ScratchFolder scratch;
   const fs::path file = scratch.path() / "s.npz";
-  write_npz(file, {{"arr_0", at::zeros({2, 4, 4, 3}, at::kByte)},
-                   {"mu", at::ones({3})},
-                   {"sigma", at::eye(3)},
-                   {"sigma_s", at::zeros({2, 2})}});
+  tensor::write_npz(file, {{"arr_0", at::zeros({2, 4, 4, 3}, at::kByte)},
+                           {"mu", at::ones({3})},
+                           {"sigma", at::eye(3)},
+                           {"sigma_s", at::zeros({2, 2})}});
   EXPECT_TRUE(is_statistics_file(file));
   EXPECT_TRUE(at::equal(read_statistics(file).mean, at::ones({3}, at::kDouble)));
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::metrics

@@ -4,11 +4,11 @@
 #include "metrics/moments.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::metrics {
 namespace {
 
 at::Tensor features(int64_t rows, int64_t count) {
-  return Noise{6}.normal({0, rows}, count, 0, Stream::prior).to(at::kDouble) * 3 + 1e4;
+  return tensor::Noise{6}.normal({0, rows}, count, 0, Stream::prior).to(at::kDouble) * 3 + 1e4;
 }
 
 // Added in pieces of unlike sizes.
@@ -25,7 +25,7 @@ Moments weighted(const at::Tensor& f, const at::Tensor& w) {
 // of the features, by their definitions.
 TEST(WeightedMoments, TheirDefinition) {
   const at::Tensor f = features(700, 300),
-                   p = (Noise{7}.normal({0, 700}, 1, 0, Stream::prior).squeeze(1) * 2).to(at::kDouble).exp();
+                   p = (tensor::Noise{7}.normal({0, 700}, 1, 0, Stream::prior).squeeze(1) * 2).to(at::kDouble).exp();
   const at::Tensor w = p / p.sum();
   const double squares = w.square().sum().item<double>();
   const GaussianStatistics s = weighted(f, w / squares).statistics("pool");
@@ -48,4 +48,4 @@ TEST(WeightedMoments, CountsAreRowsThatComeSoOften) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::metrics

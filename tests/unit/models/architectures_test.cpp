@@ -11,17 +11,17 @@
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
-at::Tensor latents(int64_t n, int64_t k) { return Noise{1}.normal({0, n}, k, 0, Stream::prior); }
+at::Tensor latents(int64_t n, int64_t k) { return tensor::Noise{1}.normal({0, n}, k, 0, Stream::prior); }
 
 struct Counts {
   int64_t generator = 0, discriminator = 0;  // parameters
   double gflop_per_chain_step = 0;
 };
 
-Counts count(const ModelConfig& config, int64_t side, int64_t channels = 3) {
+Counts count(const config::ModelConfig& config, int64_t side, int64_t channels = 3) {
   const SampleShape image{channels, side, side};
   const NetworkPtr g = make_network(config, Role::generator, image, 1);
   const NetworkPtr d = make_network(config, Role::discriminator, image, 1);
@@ -90,7 +90,7 @@ TEST(Published, WganGpResnet32) {
 
 // 70'433'988 and 87'982'370 are what the authors' own code reports for 128 pixels.
 TEST(Published, BigGan128) {
-  const ModelConfig m = test::biggan128();  // made without initial weights, which take half a minute
+  const config::ModelConfig m = test::biggan128();  // made without initial weights, which take half a minute
   const NetworkPtr g = make_biggan_generator({.latent_dim = m.latent_dim,
                                               .widths = m.generator_widths,
                                               .classes = m.classes,
@@ -107,7 +107,7 @@ TEST(Published, BigGan128) {
 }
 
 TEST(Architectures, ShapesModesAndLabels) {
-  ModelConfig conditional = test::sn_resnet({16, 8, 8}, {8, 16, 16}, 2, 5);
+  config::ModelConfig conditional = test::sn_resnet({16, 8, 8}, {8, 16, 16}, 2, 5);
   conditional.latent_dim = 6;
   const NetworkPtr g = make_network(conditional, Role::generator, {3, 16, 16}, 1);
   const NetworkPtr d = make_network(conditional, Role::discriminator, {3, 16, 16}, 1);
@@ -124,7 +124,7 @@ TEST(Architectures, ShapesModesAndLabels) {
 }
 
 TEST(Architectures, WeightsDependOnSeedAndRoleAlone) {
-  for (const ModelConfig& config : {test::sn_resnet32(10), test::sn_dcgan32(), test::wgangp_resnet32()}) {
+  for (const config::ModelConfig& config : {test::sn_resnet32(10), test::sn_dcgan32(), test::wgangp_resnet32()}) {
     const auto digest = [&](Role role, uint64_t seed) {
       return digest_of(*make_network(config, role, {3, 32, 32}, seed));
     };
@@ -161,4 +161,4 @@ TEST(Initialise, GlorotByName) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::models

@@ -8,12 +8,12 @@
 #include "models/network.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
   const int64_t count = c10::multiply_integers(shape);
-  return Noise{5}.normal({id, id + 1}, count, 0, Stream::init).view(shape);
+  return tensor::Noise{5}.normal({id, id + 1}, count, 0, Stream::init).view(shape);
 }
 
 at::Tensor labels(int64_t n, int64_t classes) { return at::arange(n, at::kLong).remainder(classes); }
@@ -163,4 +163,4 @@ TEST(BatchNorm, MeasuringIsNeverCollectiveAndTakesLabels) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::models

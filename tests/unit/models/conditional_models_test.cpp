@@ -13,15 +13,15 @@
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
-  return Noise{4}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
+  return tensor::Noise{4}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
 }
 
-ModelConfig small_biggan() {
-  ModelConfig m = test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 8, 4);
+config::ModelConfig small_biggan() {
+  config::ModelConfig m = test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 8, 4);
   m.embedding_dim = 5;
   return m;
 }
@@ -34,7 +34,7 @@ TEST(BigGan, ShapesAndLabels) {
   EXPECT_EQ(images.sizes(), (std::vector<int64_t>{3, 3, 16, 16}));
   EXPECT_FALSE(at::equal(images, g->forward(z, at::zeros_like(y))));
   EXPECT_EQ(d->forward(images, y).sizes(), (std::vector<int64_t>{3}));
-  ModelConfig wrong = small_biggan();
+  config::ModelConfig wrong = small_biggan();
   wrong.attention_side = 32;
   EXPECT_THROW(make_network(wrong, Role::generator, {3, 16, 16}, 1), Error);
   wrong = small_biggan();
@@ -105,12 +105,12 @@ TEST(OrthogonalPenalty, GradientByHand) {
 
 // What the penalties of training need: second derivatives through every discriminator, in float64.
 TEST(Architectures, SecondDerivativesThroughDiscriminators) {
-  ModelConfig resnet = test::sn_resnet({16, 8, 8}, {8, 16, 16}, 2, 4), standard = test::sn_dcgan32();
+  config::ModelConfig resnet = test::sn_resnet({16, 8, 8}, {8, 16, 16}, 2, 4), standard = test::sn_dcgan32();
   standard.discriminator_widths = {8, 16};
-  ModelConfig wgangp = test::wgangp_resnet32();
+  config::ModelConfig wgangp = test::wgangp_resnet32();
   wgangp.discriminator_widths = {8, 8, 8};
-  ModelConfig attention = small_biggan();
-  for (const ModelConfig& config : {resnet, standard, wgangp, attention}) {
+  config::ModelConfig attention = small_biggan();
+  for (const config::ModelConfig& config : {resnet, standard, wgangp, attention}) {
     const NetworkPtr d = make_network(config, Role::discriminator, {3, 16, 16}, 1);
     d->to(at::kDouble);
     power_iteration(*d);
@@ -174,4 +174,4 @@ TEST(Dropout, KeepsTheMean) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::models

@@ -18,7 +18,7 @@
 #include "unit/models/network_case.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 std::vector<test::NetworkCase> cases() {
@@ -26,18 +26,18 @@ std::vector<test::NetworkCase> cases() {
   test::NetworkCase waves = mlp;
   waves.name = "mlp with frequencies";
   waves.model.ratio_frequencies = {2, 4, 8};
-  ModelConfig sn_dcgan = test::sn_dcgan32();
+  config::ModelConfig sn_dcgan = test::sn_dcgan32();
   sn_dcgan.latent_dim = 12;
   sn_dcgan.generator_widths = {16, 8, 8};
   sn_dcgan.ratio_widths = {8, 8, 16};
-  ModelConfig resnet = test::sn_resnet({16, 8, 8}, {8, 8, 16, 16}, 2), labelled = resnet, wgangp = resnet;
+  config::ModelConfig resnet = test::sn_resnet({16, 8, 8}, {8, 8, 16, 16}, 2), labelled = resnet, wgangp = resnet;
   resnet.latent_dim = labelled.latent_dim = wgangp.latent_dim = 12;
   labelled.classes = 5;
   wgangp.architecture = "wgangp_resnet";
-  ModelConfig cgan = test::mnist_cgan();
+  config::ModelConfig cgan = test::mnist_cgan();
   cgan.generator_widths = {16, 24, 32};
   cgan.ratio_widths = {24, 24, 16};
-  ModelConfig biggan = test::biggan(18, {16, 16, 8}, {8, 16, 16}, 2, 8, 5), ends = biggan;
+  config::ModelConfig biggan = test::biggan(18, {16, 16, 8}, {8, 16, 16}, 2, 8, 5), ends = biggan;
   biggan.embedding_dim = ends.embedding_dim = 4;
   ends.attention_side = 16;  // behind the generator's last block
   ends.discriminator_downsamplings = 0;
@@ -59,7 +59,7 @@ void unsettle(Network& network) {
   at::NoGradGuard no_grad;
   int64_t id = 0;
   const auto random = [&](const at::Tensor& like) {
-    return Noise{9}.normal({id, id + 1}, like.numel(), 0, Stream::init).view(like.sizes()).to(like.options());
+    return tensor::Noise{9}.normal({id, id + 1}, like.numel(), 0, Stream::init).view(like.sizes()).to(like.options());
   };
   for (auto& item : network.named_parameters()) {
     at::Tensor p = item.value();
@@ -105,10 +105,11 @@ Result by_autograd(const Pair& pair, const at::Tensor& z, const at::Tensor& labe
 Result by_graph(const Pair& pair, const at::Tensor& z, const at::Tensor& labels) {
   const auto generator = pair.generator->inference_graph(), ratio = pair.ratio->inference_graph();
   at::NoGradGuard no_grad;
-  Tape tape(labels, true);
-  const at::Tensor samples = forward_through(*generator, z, tape);
-  const at::Tensor logits = forward_through(*ratio, samples, tape);
-  const at::Tensor gradient = vjp_through(*generator, vjp_through(*ratio, at::ones_like(logits), tape), tape);
+  inference::Tape tape(labels, true);
+  const at::Tensor samples = inference::forward_through(*generator, z, tape);
+  const at::Tensor logits = inference::forward_through(*ratio, samples, tape);
+  const at::Tensor gradient =
+      inference::vjp_through(*generator, inference::vjp_through(*ratio, at::ones_like(logits), tape), tape);
   EXPECT_THROW(tape.pop(), std::exception);  // everything was used
   return {samples, logits, gradient};
 }
@@ -122,7 +123,7 @@ at::Tensor labels_for(const test::NetworkCase& c, int64_t n) {
 TEST(InferenceGraph, EqualsTheNetworkInDouble) {
   for (const test::NetworkCase& c : cases()) {
     const Pair pair = networks(c, at::kDouble);
-    const at::Tensor z = Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor z = tensor::Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
     const at::Tensor labels = labels_for(c, 6);
     ASSERT_TRUE(pair.generator->inference_graph() && pair.ratio->inference_graph()) << c.name;
     const Result plain = by_autograd(pair, z, labels), graph = by_graph(pair, z, labels);
@@ -138,7 +139,8 @@ TEST(InferenceGraph, IsAsGoodAsTheNetworkInSingle) {
   for (const test::NetworkCase& c : cases()) {
     const Pair wide = networks(c, at::kDouble), single = networks(c, at::kFloat);
     const int64_t n = 33;
-    const at::Tensor z = Noise{6}.normal({0, n}, c.model.latent_dim, 0, Stream::prior), labels = labels_for(c, n);
+    const at::Tensor z = tensor::Noise{6}.normal({0, n}, c.model.latent_dim, 0, Stream::prior),
+                     labels = labels_for(c, n);
     const Result exact = by_autograd(wide, z.to(at::kDouble), labels), graph = by_graph(single, z, labels);
     const at::Tensor errors = (graph.gradient - exact.gradient).norm(2, 1) / exact.gradient.norm(2, 1);
     EXPECT_LT(errors.median().item<double>(), 5e-6) << c.name;
@@ -149,13 +151,14 @@ TEST(InferenceGraph, IsAsGoodAsTheNetworkInSingle) {
 // Which algorithm products go depends on the processor, so each is tried on all.
 TEST(InferenceGraph, ProductsAreEqualBothWays) {
   at::NoGradGuard no_grad;
-  const at::Tensor x = Noise{1}.normal({0, 9}, 70, 0, Stream::prior), w = Noise{2}.normal({0, 65}, 70, 0, Stream::init),
-                   b = Noise{3}.normal({0, 1}, 65, 0, Stream::init).squeeze(0);
+  const at::Tensor x = tensor::Noise{1}.normal({0, 9}, 70, 0, Stream::prior),
+                   w = tensor::Noise{2}.normal({0, 65}, 70, 0, Stream::init),
+                   b = tensor::Noise{3}.normal({0, 1}, 65, 0, Stream::init).squeeze(0);
   const at::Tensor exact = at::linear(x.to(at::kDouble), w.to(at::kDouble), b.to(at::kDouble));
-  for (const auto algorithm :
-       {FrozenProduct::Algorithm::onednn, FrozenProduct::Algorithm::aten, FrozenProduct::Algorithm::faster}) {
-    EXPECT_LT(relative(FrozenProduct(w, b, algorithm)(x), exact), 1e-6);
-    EXPECT_LT(relative(FrozenProduct(w, {}, algorithm)(x), exact - b), 1e-6);
+  for (const auto algorithm : {inference::FrozenProduct::Algorithm::onednn, inference::FrozenProduct::Algorithm::aten,
+                               inference::FrozenProduct::Algorithm::faster}) {
+    EXPECT_LT(relative(inference::FrozenProduct(w, b, algorithm)(x), exact), 1e-6);
+    EXPECT_LT(relative(inference::FrozenProduct(w, {}, algorithm)(x), exact - b), 1e-6);
   }
 }
 
@@ -163,7 +166,7 @@ TEST(InferenceGraph, ProductsAreEqualBothWays) {
 TEST(InferenceGraph, TheLastLayerCanBeReplaced) {
   for (const test::NetworkCase& c : cases()) {
     Pair pair = networks(c, at::kDouble);
-    const at::Tensor z = Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor z = tensor::Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
     const at::Tensor labels = labels_for(c, 6);
     const Result own = by_autograd(pair, z, labels);
     const at::Tensor h = pair.ratio->features(own.samples, labels).detach();
@@ -183,10 +186,10 @@ TEST(InferenceGraph, TheLastLayerCanBeReplaced) {
 }
 
 // Sums over all operations, forward and vjp.
-struct WorkSum : OperationObserver {
-  void watches(const std::string&, const Operations&) override {}
-  void begins(const Operation& operation, Pass pass, const at::Tensor& input) override {
-    const OperationWork work = operation.work(pass, input.sizes());
+struct WorkSum : inference::OperationObserver {
+  void watches(const std::string&, const inference::Operations&) override {}
+  void begins(const inference::Operation& operation, inference::Pass pass, const at::Tensor& input) override {
+    const inference::OperationWork work = operation.work(pass, input.sizes());
     plain += work.plain_multiply_adds;
     executed += work.multiply_adds;
   }
@@ -203,9 +206,9 @@ TEST(InferenceGraph, PlainWorkIsThatOfTheNetwork) {
     const at::Tensor z = at::zeros({1, c.model.latent_dim}), label = labels_for(c, 1);
     const auto generator = pair.generator->inference_graph(), ratio = pair.ratio->inference_graph();
     WorkSum sum;
-    Tape tape(label, true, &sum);
-    const at::Tensor logits = forward_through(*ratio, forward_through(*generator, z, tape), tape);
-    vjp_through(*generator, vjp_through(*ratio, at::ones_like(logits), tape), tape);
+    inference::Tape tape(label, true, &sum);
+    const at::Tensor logits = inference::forward_through(*ratio, inference::forward_through(*generator, z, tape), tape);
+    inference::vjp_through(*generator, inference::vjp_through(*ratio, at::ones_like(logits), tape), tape);
     EXPECT_EQ(2 * sum.plain, chain_step_flops(*pair.generator, *pair.ratio, z, label)) << c.name;
     EXPECT_LE(sum.executed, sum.plain) << c.name;
   }
@@ -215,20 +218,21 @@ TEST(InferenceGraph, PlainWorkIsThatOfTheNetwork) {
 TEST(InferenceGraph, ExecutedWorkIsThatOfTheWayTaken) {
   const auto image = [](int64_t side) { return std::vector<int64_t>{5, 64, side, side}; };
   const at::Tensor small = at::zeros({64, 64, 3, 3}), merged = at::zeros({64, 64, 4, 4});
-  const bool filtered = winograd::pays_for(small, 1, 1);
-  const OperationPtr plain = convolution({.weight = small, .bias = {}, .stride = 1, .padding = 1}, no_activation),
-                     halving =
-                         convolution({.weight = merged, .bias = {}, .stride = 2, .padding = 1, .published_taps = 36},
-                                     no_activation);
-  for (const Pass pass : {Pass::forward, Pass::vjp}) {
-    const OperationWork work = plain->work(pass, image(8));
+  const bool filtered = inference::winograd::pays_for(small, 1, 1);
+  const inference::OperationPtr plain = inference::convolution({.weight = small, .bias = {}, .stride = 1, .padding = 1},
+                                                               inference::no_activation),
+                                halving = inference::convolution(
+                                    {.weight = merged, .bias = {}, .stride = 2, .padding = 1, .published_taps = 36},
+                                    inference::no_activation);
+  for (const inference::Pass pass : {inference::Pass::forward, inference::Pass::vjp}) {
+    const inference::OperationWork work = plain->work(pass, image(8));
     EXPECT_EQ(work.plain_multiply_adds, 64 * 64 * 64 * 9);
     EXPECT_EQ(work.multiply_adds, 64 * 64 * 64 * (filtered ? 4 : 9));
     EXPECT_EQ(work.weight_bytes, 64 * 64 * 4 * (filtered ? 16 : 9));
     EXPECT_EQ(work.algorithm, filtered ? "Winograd" : "oneDNN");
     EXPECT_EQ(plain->work(pass, image(7)).multiply_adds, 64 * 64 * 49 * 9);  // no tiles of 2x2
 
-    const OperationWork half = halving->work(pass, pass == Pass::forward ? image(16) : image(8));
+    const inference::OperationWork half = halving->work(pass, pass == inference::Pass::forward ? image(16) : image(8));
     EXPECT_EQ(half.plain_multiply_adds, 64 * 64 * 64 * 36);
     EXPECT_EQ(half.multiply_adds, 64 * 64 * 64 * (filtered ? 9 : 16));
   }
@@ -239,13 +243,13 @@ TEST(InferenceGraph, HasWeightsOfItsOwn) {
   const test::NetworkCase c = cases().front();
   const Pair pair = networks(c, at::kFloat);
   const auto graph = pair.generator->inference_graph();
-  const at::Tensor z = Noise{5}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
+  const at::Tensor z = tensor::Noise{5}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
   at::NoGradGuard no_grad;
-  Tape tape({}, false);
-  const at::Tensor before = forward_through(*graph, z, tape);
+  inference::Tape tape({}, false);
+  const at::Tensor before = inference::forward_through(*graph, z, tape);
   for (at::Tensor& p : pair.generator->parameters()) p.mul_(2);
-  EXPECT_TRUE(at::equal(forward_through(*graph, z, tape), before));
+  EXPECT_TRUE(at::equal(inference::forward_through(*graph, z, tape), before));
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::models

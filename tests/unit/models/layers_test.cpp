@@ -7,12 +7,12 @@
 #include "models/spectral_norm.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
   const int64_t count = c10::multiply_integers(shape);
-  return Noise{7}.normal({id, id + 1}, count, 0, Stream::init).view(shape);
+  return tensor::Noise{7}.normal({id, id + 1}, count, 0, Stream::init).view(shape);
 }
 
 // Walks over modules need them in shared pointers; these live to the end of the program.
@@ -192,4 +192,4 @@ TEST(Layers, MultiplyAddsOfOneSample) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::models

@@ -9,20 +9,20 @@ namespace ddls::test {
 
 struct NetworkCase {
   std::string name;
-  ModelConfig model;
-  SampleShape shape;
+  config::ModelConfig model;
+  models::SampleShape shape;
 };
 
 // `width` of the layers beside which the others are scaled.
 inline NetworkCase small_mlp(int64_t width) {
-  ModelConfig mlp;
+  config::ModelConfig mlp;
   mlp.generator_widths = {width, width / 2};
   mlp.ratio_widths = {width, width};
   return {"mlp", mlp, {2}};
 }
 
 inline NetworkCase small_dcgan(int64_t latent_dim, int64_t width, int64_t side) {
-  ModelConfig dcgan;
+  config::ModelConfig dcgan;
   dcgan.architecture = "dcgan";
   dcgan.latent_dim = latent_dim;
   dcgan.generator_widths = {2 * width, width};

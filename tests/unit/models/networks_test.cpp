@@ -14,11 +14,11 @@
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
-ModelConfig dcgan() {
-  ModelConfig m;
+config::ModelConfig dcgan() {
+  config::ModelConfig m;
   m.architecture = "dcgan";
   m.latent_dim = 8;
   m.generator_widths = {16, 8};
@@ -27,7 +27,7 @@ ModelConfig dcgan() {
   return m;
 }
 
-at::Tensor latents(int64_t n, int64_t k) { return Noise{1}.normal({0, n}, k, 0, Stream::prior); }
+at::Tensor latents(int64_t n, int64_t k) { return tensor::Noise{1}.normal({0, n}, k, 0, Stream::prior); }
 
 TEST(Factory, ShapesAndParameterCounts) {
   const SampleShape image{1, 28, 28};
@@ -41,7 +41,7 @@ TEST(Factory, ShapesAndParameterCounts) {
   EXPECT_EQ(parameter_count(*d), 4 * 8 * 9 + 8 + 8 * 16 * 16 + 16 + 16 * 49 + 1);
   const NetworkPtr rgb = make_network(dcgan(), Role::generator, {3, 32, 32}, 1);
   EXPECT_EQ(rgb->forward(latents(2, 8)).sizes(), (std::vector<int64_t>{2, 3, 32, 32}));
-  ModelConfig paper;  // the public reproduction's 2-256-256-256-2 and 2-512-512-512-1
+  config::ModelConfig paper;  // the public reproduction's 2-256-256-256-2 and 2-512-512-512-1
   paper.generator_widths = {256, 256, 256};
   paper.discriminator_widths = {512, 512, 512};
   EXPECT_EQ(parameter_count(*make_network(paper, Role::generator, {2}, 1)),
@@ -53,7 +53,7 @@ TEST(Factory, ShapesAndParameterCounts) {
 TEST(Factory, RefusesWhatDoesNotFit) {
   EXPECT_THROW(make_network(dcgan(), Role::generator, {2}, 1), Error);
   EXPECT_THROW(make_network(dcgan(), Role::generator, {1, 30, 30}, 1), Error);  // 30 cannot be halved twice
-  EXPECT_THROW(make_network(ModelConfig{}, Role::generator, {1, 28, 28}, 1), Error);
+  EXPECT_THROW(make_network(config::ModelConfig{}, Role::generator, {1, 28, 28}, 1), Error);
 }
 
 TEST(Factory, WeightsDependOnSeedAndRoleAlone) {
@@ -104,7 +104,7 @@ TEST(State, RoundTripsAndNamesWhatDoesNotFit) {
                    b = make_network(dcgan(), Role::generator, {1, 28, 28}, 2);
   load_state(*b, state_of(*a), "a");
   EXPECT_EQ(digest_of(*a), digest_of(*b));
-  NamedTensors state = state_of(*a);
+  tensor::NamedTensors state = state_of(*a);
   state.erase("last.bias");
   try {
     load_state(*b, state, "file.safetensors");
@@ -128,10 +128,11 @@ TEST(Classifier, TorchScriptComputesTheSame) {
   c.save_torchscript(file);
   torch::jit::Module script = torch::jit::load(file);
   at::NoGradGuard no_grad;
-  const at::Tensor u8 = (Noise{1}.uniform({0, 5}, 784, 0, Stream::prior) * 255).to(at::kByte).view({5, 1, 28, 28});
+  const at::Tensor u8 =
+      (tensor::Noise{1}.uniform({0, 5}, 784, 0, Stream::prior) * 255).to(at::kByte).view({5, 1, 28, 28});
   const auto outputs = script.forward({u8}).toTuple();
   EXPECT_EQ(outputs->elements()[0].toTensor().sizes(), (std::vector<int64_t>{5, 16}));
-  EXPECT_TRUE(at::allclose(outputs->elements()[1].toTensor(), c.forward(dequantise(u8)), 1e-5, 1e-6));
+  EXPECT_TRUE(at::allclose(outputs->elements()[1].toTensor(), c.forward(tensor::dequantise(u8)), 1e-5, 1e-6));
 }
 
 TEST(Losses, ValuesByHand) {
@@ -147,4 +148,4 @@ TEST(Losses, ValuesByHand) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::models

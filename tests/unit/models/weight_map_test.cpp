@@ -13,7 +13,7 @@
 #include "tensor/safetensors.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls {
+namespace ddls::models {
 namespace {
 
 using test::ScratchFolder;
@@ -21,8 +21,8 @@ using test::thrown_by;
 
 const SampleShape shape{3, 16, 16};
 
-ModelConfig model() {
-  ModelConfig m = test::sn_resnet({8, 6, 6}, {6, 6, 8}, 2, 5);
+config::ModelConfig model() {
+  config::ModelConfig m = test::sn_resnet({8, 6, 6}, {6, 6, 8}, 2, 5);
   m.latent_dim = 4;
   return m;
 }
@@ -30,7 +30,7 @@ ModelConfig model() {
 NetworkPtr network(Role role, uint64_t seed) { return make_network(model(), role, shape, seed); }
 
 void expect_equal(const Network& a, const Network& b) {
-  const NamedTensors other = state_of(b);
+  const tensor::NamedTensors other = state_of(b);
   for (const auto& [name, t] : state_of(a)) EXPECT_TRUE(at::equal(t, other.at(name))) << name;
 }
 
@@ -49,7 +49,7 @@ discriminator:
 TEST(WeightMap, UndoesWhatAnotherLayoutDid) {
   const ScratchFolder folder;
   const NetworkPtr from = network(Role::generator, 1), to = network(Role::generator, 2);
-  NamedTensors theirs{{"some.counter", at::zeros({1}, at::kLong)}};
+  tensor::NamedTensors theirs{{"some.counter", at::zeros({1}, at::kLong)}};
   for (const auto& [name, t] : state_of(*from)) {
     if (name.ends_with(".gains")) {  // gains - 1 and offsets - 1 side by side
       const std::string norm = name.substr(0, name.size() - 6);
@@ -62,13 +62,13 @@ TEST(WeightMap, UndoesWhatAnotherLayoutDid) {
       theirs["own." + name] = t;
     }
   }
-  write_safetensors(folder / "g.safetensors", theirs);
+  tensor::write_safetensors(folder / "g.safetensors", theirs);
   write_file(folder / "map.yaml", rules);
   load_weights(*to, Role::generator, folder / "g.safetensors", folder / "map.yaml");
   expect_equal(*from, *to);
 
   theirs["transposed.linear.weight"] = theirs["transposed.linear.weight"].flatten();
-  write_safetensors(folder / "g.safetensors", theirs);
+  tensor::write_safetensors(folder / "g.safetensors", theirs);
   const test::Thrown wrong =
       thrown_by([&] { load_weights(*to, Role::generator, folder / "g.safetensors", folder / "map.yaml"); });
   EXPECT_EQ(wrong.code, Exit::data);
@@ -78,12 +78,12 @@ TEST(WeightMap, UndoesWhatAnotherLayoutDid) {
 TEST(WeightMap, OrdersPositionsBeforeChannels) {
   const ScratchFolder folder;
   const NetworkPtr from = network(Role::generator, 1), to = network(Role::generator, 2);
-  NamedTensors theirs = state_of(*from);
+  tensor::NamedTensors theirs = state_of(*from);
   for (const char* name : {"linear.weight", "linear.bias"}) {  // [4 * 4 * 8, ...] becomes [8 * 4 * 4, ...]
     const at::Tensor t = theirs.at(name);
     theirs[name] = t.reshape({4, 4, 8, -1}).permute({2, 0, 1, 3}).reshape(t.sizes()).contiguous();
   }
-  write_safetensors(folder / "g.safetensors", theirs);
+  tensor::write_safetensors(folder / "g.safetensors", theirs);
   write_file(folder / "map.yaml", R"(
 generator:
   - {theirs: '(linear\..*)', ours: $1, spatial: 4}
@@ -99,11 +99,11 @@ TEST(WeightMap, FindsDirectionsThatAreMissing) {
   const NetworkPtr from = network(Role::discriminator, 1);
   settle_spectral_norm(*from, 500);
   for (const char* left_out : {".v", ".u"}) {
-    NamedTensors theirs = state_of(*from);
+    tensor::NamedTensors theirs = state_of(*from);
     std::erase_if(theirs, [&](const auto& item) {
       return item.first.ends_with(left_out) || (left_out[1] == 'u' && item.first.ends_with(".v"));
     });
-    write_safetensors(folder / "d.safetensors", theirs);
+    tensor::write_safetensors(folder / "d.safetensors", theirs);
     const NetworkPtr to = network(Role::discriminator, 2);
     load_weights(*to, Role::discriminator, folder / "d.safetensors", {});
     const std::vector<double> expected = spectral_norms(*from), found = spectral_norms(*to);
@@ -117,8 +117,8 @@ TEST(WeightMap, RefusesWeightsMadeToHurt) {
   const ScratchFolder folder;
   const NetworkPtr to = network(Role::generator, 1);
   write_file(folder / "map.yaml", "generator: [{theirs: '(.*)', ours: $1, spatial: 4}]");
-  const auto refused = [&](const NamedTensors& weights) {
-    write_safetensors(folder / "g.safetensors", weights);
+  const auto refused = [&](const tensor::NamedTensors& weights) {
+    tensor::write_safetensors(folder / "g.safetensors", weights);
     return thrown_by([&] { load_weights(*to, Role::generator, folder / "g.safetensors", folder / "map.yaml"); });
   };
   const test::Thrown empty = refused({{"linear.weight", at::zeros({0, 4})}});
@@ -131,7 +131,7 @@ TEST(WeightMap, RefusesWeightsMadeToHurt) {
 TEST(WeightMap, RefusesMapsThatSayNothing) {
   const ScratchFolder folder;
   const NetworkPtr to = network(Role::generator, 1);
-  write_safetensors(folder / "g.safetensors", state_of(*to));
+  tensor::write_safetensors(folder / "g.safetensors", state_of(*to));
   const auto refused = [&](const char* map) {
     write_file(folder / "map.yaml", map);
     return thrown_by([&] { load_weights(*to, Role::generator, folder / "g.safetensors", folder / "map.yaml"); });
@@ -144,4 +144,4 @@ TEST(WeightMap, RefusesMapsThatSayNothing) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::models

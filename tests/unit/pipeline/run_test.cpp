@@ -10,38 +10,38 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Run run_in(const fs::path& folder, Resume resume = Resume::automatic) {
-  return {tiny_points(), folder, resume, world(), RunLog(folder, true, false), {}, {}};
+pipeline::Run run_in(const fs::path& folder, train::Resume resume = train::Resume::automatic) {
+  return {tiny_points(), folder, resume, world(), train::RunLog(folder, true, false), {}, {}};
 }
 
-RunLog log_of(const fs::path& folder, const RunOptions& options) {
-  return open_run_log(folder, tiny_points(), world(), options, {{"data", "toy"}});
+train::RunLog log_of(const fs::path& folder, const pipeline::RunOptions& options) {
+  return pipeline::open_run_log(folder, tiny_points(), world(), options, {{"data", "toy"}});
 }
 
-std::vector<std::string> commands_in(const Json& run_json) {
+std::vector<std::string> commands_in(const pipeline::Json& run_json) {
   std::vector<std::string> commands;
-  for (const Json& start : run_json["starts"]) commands.push_back(start["command"]);
+  for (const pipeline::Json& start : run_json["starts"]) commands.push_back(start["command"]);
   return commands;
 }
 
 TEST(FolderOf, an_option_goes_before_the_configuration) {
-  Config config = tiny_points();
-  EXPECT_EQ(folder_of({}, config), "runs/points");
+  config::Config config = tiny_points();
+  EXPECT_EQ(pipeline::folder_of({}, config), "runs/points");
   config.output.directory = "results";
-  EXPECT_EQ(folder_of({}, config), "results");
-  EXPECT_EQ(folder_of({.out = "mine"}, config), "mine");
+  EXPECT_EQ(pipeline::folder_of({}, config), "results");
+  EXPECT_EQ(pipeline::folder_of({.out = "mine"}, config), "mine");
 }
 
 TEST(NoteSeconds, starts_add_up_and_stages_are_apart) {
   const ScratchFolder folder;
   auto run = run_in(folder.path());
-  note_seconds(run, "train", 1.5);
-  note_seconds(run, "train", 2);
-  note_seconds(run, "sample", 4);
-  EXPECT_EQ(read_json_object(folder / "seconds.json"), (Json{{"train", 3.5}, {"sample", 4.0}}));
-  auto anew = run_in(folder.path(), Resume::never);
-  note_seconds(anew, "train", 1);
-  EXPECT_EQ(read_json_object(folder / "seconds.json"), (Json{{"train", 1.0}, {"sample", 4.0}}));
+  pipeline::note_seconds(run, "train", 1.5);
+  pipeline::note_seconds(run, "train", 2);
+  pipeline::note_seconds(run, "sample", 4);
+  EXPECT_EQ(read_json_object(folder / "seconds.json"), (pipeline::Json{{"train", 3.5}, {"sample", 4.0}}));
+  auto anew = run_in(folder.path(), train::Resume::never);
+  pipeline::note_seconds(anew, "train", 1);
+  EXPECT_EQ(read_json_object(folder / "seconds.json"), (pipeline::Json{{"train", 1.0}, {"sample", 4.0}}));
 }
 
 TEST(NoteSeconds, a_damaged_file_is_begun_anew) {
@@ -49,8 +49,8 @@ TEST(NoteSeconds, a_damaged_file_is_begun_anew) {
   auto run = run_in(folder.path());
   for (const char* damaged : {"{\"train\": 1", "[]", ""}) {
     put_bytes(folder / "seconds.json", damaged);
-    note_seconds(run, "train", 2);
-    EXPECT_EQ(read_json_object(folder / "seconds.json"), (Json{{"train", 2.0}})) << damaged;
+    pipeline::note_seconds(run, "train", 2);
+    EXPECT_EQ(read_json_object(folder / "seconds.json"), (pipeline::Json{{"train", 2.0}})) << damaged;
   }
 }
 
@@ -59,7 +59,7 @@ TEST(OpenRunLog, run_json_keeps_a_line_of_every_start_that_worked) {
   log_of(folder.path(), {.command = "train"}).work_begins();
   log_of(folder.path(), {.command = "pipeline"});  // refused, or without work
   log_of(folder.path(), {.command = "sample"}).work_begins();
-  const Json record = read_json_object(folder / "run.json");
+  const pipeline::Json record = read_json_object(folder / "run.json");
   EXPECT_EQ(record["command"], "sample");
   EXPECT_EQ(record["data"], "toy");
   EXPECT_EQ(record["seed"], 1);
@@ -88,10 +88,10 @@ TEST(OpenRunLog, nothing_is_written_before_the_work_nor_by_a_part) {
 
 TEST(OpenRun, refuses_what_would_fail_later) {
   const ScratchFolder scratch;
-  const auto refusal = [&](const Config& config) {
-    return thrown_by([&] { open_run(config, {.out = scratch / "run"}, world()); });
+  const auto refusal = [&](const config::Config& config) {
+    return thrown_by([&] { pipeline::open_run(config, {.out = scratch / "run"}, world()); });
   };
-  Config config = tiny_points();
+  config::Config config = tiny_points();
   config.model.classes = 4;
   EXPECT_EQ(refusal(config).code, Exit::config);  // points have no labels
   config = tiny_points();
@@ -114,11 +114,11 @@ TEST(OpenRun, refuses_what_would_fail_later) {
 
 TEST(OpenRun, deals_the_training_set_where_something_is_fitted) {
   const ScratchFolder scratch;
-  Config config = tiny_points();
-  EXPECT_EQ(open_run(config, {.out = scratch / "run"}, world()).seen.size(), 1200);
+  config::Config config = tiny_points();
+  EXPECT_EQ(pipeline::open_run(config, {.out = scratch / "run"}, world()).seen.size(), 1200);
   config.train.calibration.method = "platt";
   config.train.calibration.held_out = 200;
-  const auto run = open_run(config, {.out = scratch / "run"}, world());
+  const auto run = pipeline::open_run(config, {.out = scratch / "run"}, world());
   EXPECT_EQ(run.seen.size(), 1000);
   EXPECT_EQ(run.held_out.size(), 200);
   EXPECT_GT(run.config.train.shards, 0);  // `auto` is resolved

@@ -10,7 +10,7 @@
 #include "report/summary.hpp"
 #include "unit/report/fake_run.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 nlohmann::ordered_json judged(double nats) {
@@ -85,4 +85,4 @@ TEST_F(EnergyPage, AComparisonHasARowPerNumber) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::report

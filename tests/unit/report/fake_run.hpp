@@ -45,15 +45,15 @@ class FakeRun {
   void write_samples() const {
     const fs::path root = folder / "samples";
     for (const char* method : {"generator", "ddls", "mala"}) make_folder(root / method / "snapshots");
-    write_npz(root / "real.npz", {{"arr_0", samples({120})}});
+    tensor::write_npz(root / "real.npz", {{"arr_0", samples({120})}});
     for (const char* method : {"generator", "ddls", "mala"}) {
-      write_npz(root / method / "samples.npz", {{"arr_0", samples({120})}});
+      tensor::write_npz(root / method / "samples.npz", {{"arr_0", samples({120})}});
       if (std::string(method) == "generator") continue;
-      write_npz(root / method / "trajectories.npz", {{"latents", at::randn({4, 3, 2})},
-                                                     {"samples", samples({4, 3})},
-                                                     {"steps", at::arange(0, 40, 10, at::kLong)}});
+      tensor::write_npz(root / method / "trajectories.npz", {{"latents", at::randn({4, 3, 2})},
+                                                             {"samples", samples({4, 3})},
+                                                             {"steps", at::arange(0, 40, 10, at::kLong)}});
       for (const char* step : {"000000", "000010", "000030"}) {
-        write_npz(root / method / "snapshots" / fmt::format("step-{}.npz", step), {{"arr_0", samples({20})}});
+        tensor::write_npz(root / method / "snapshots" / fmt::format("step-{}.npz", step), {{"arr_0", samples({20})}});
       }
       std::string lines;
       for (int step = 0; step <= 30; step += 10) {
@@ -64,16 +64,17 @@ class FakeRun {
       write_file(root / method / "chains.jsonl", lines);
     }
     if (!points_) {
-      write_npz(root / "ddls" / "neighbours.npz", {{"samples", samples({2, 1}).select(1, 0).contiguous()},
-                                                   {"pixel_images", samples({2, 5})},
-                                                   {"feature_images", samples({2, 5})}});
+      tensor::write_npz(root / "ddls" / "neighbours.npz", {{"samples", samples({2, 1}).select(1, 0).contiguous()},
+                                                           {"pixel_images", samples({2, 5})},
+                                                           {"feature_images", samples({2, 5})}});
       return;
     }
     make_folder(root / "sweep");
     for (const double size : {0.1, 0.01}) {
-      write_npz(root / "sweep" / fmt::format("s{}.npz", size), {{"latents", at::randn({4, 3, 2})},
-                                                                {"samples", samples({4, 3})},
-                                                                {"step_size", at::full({1}, size, at::kDouble)}});
+      tensor::write_npz(root / "sweep" / fmt::format("s{}.npz", size),
+                        {{"latents", at::randn({4, 3, 2})},
+                         {"samples", samples({4, 3})},
+                         {"step_size", at::full({1}, size, at::kDouble)}});
     }
   }
 

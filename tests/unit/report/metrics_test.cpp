@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 std::string text_of(const std::string& path, const Json& metrics) {
   const auto metric = std::find_if(metric_columns().begin(), metric_columns().end(),
-                                   [&](const MetricColumn& m) { return m.path == path; });
+                                   [&](const metrics::MetricColumn& m) { return m.path == path; });
   return metric == metric_columns().end() ? "no such metric" : metric_text(*metric, metrics).text;
 }
 
@@ -35,4 +35,4 @@ TEST(Metrics, AreWrittenWithTheDecimalsThatMeanSomething) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::report

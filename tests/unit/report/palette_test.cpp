@@ -7,22 +7,22 @@
 
 #include "unit/ddls/idle_sampler.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
-std::pair<int, int> look(const std::string& name, std::span<const Sampler> all = samplers()) {
+std::pair<int, int> look(const std::string& name, std::span<const sampling::Sampler> all = sampling::samplers()) {
   const Style style = style_of_method(name, all);
   return {style.colour, style.dash};
 }
 
 TEST(Palette, NoTwoMethodsLookAlike) {
-  std::vector<Sampler> all(samplers().begin(), samplers().end());
+  std::vector<sampling::Sampler> all(sampling::samplers().begin(), sampling::samplers().end());
   while (all.size() < 24) {
     all.push_back(test::idle_sampler());
     all.back().name += std::to_string(all.size());
   }
   std::set<std::pair<int, int>> seen;
-  for (const Sampler& sampler : all) {
+  for (const sampling::Sampler& sampler : all) {
     const auto [colour, dash] = look(sampler.name, all);
     EXPECT_TRUE(colour >= 1 && colour < colour_count && dash >= 0 && dash < dash_count) << sampler.name;
     EXPECT_TRUE(seen.insert({colour, dash}).second) << sampler.name;
@@ -33,20 +33,22 @@ TEST(Palette, NoTwoMethodsLookAlike) {
 }
 
 TEST(Palette, MethodsKeepTheirColours) {
-  const std::vector<Sampler> more = test::with_idle_sampler();
+  const std::vector<sampling::Sampler> more = test::with_idle_sampler();
   const std::vector<std::pair<const char*, int>> colours{{"real", 0}, {"generator", 1}, {"ddls", 2},   {"mala", 3},
                                                          {"hmc", 4},  {"drs", 6},       {"mh_gan", 7}, {"dot", 8}};
   for (const auto& [name, colour] : colours) EXPECT_EQ(look(name).first, colour) << name;
-  for (const Sampler& sampler : samplers()) EXPECT_EQ(look(sampler.name, more), look(sampler.name)) << sampler.name;
+  for (const sampling::Sampler& sampler : sampling::samplers())
+    EXPECT_EQ(look(sampler.name, more), look(sampler.name)) << sampler.name;
 }
 
 TEST(Palette, OneMoreSamplerHasATitleAndAStyle) {
-  const std::vector<Sampler> all = test::with_idle_sampler();
+  const std::vector<sampling::Sampler> all = test::with_idle_sampler();
   EXPECT_EQ(method_title("idle", all), "Idle");
   EXPECT_EQ(method_title("idle"), "idle");  // of a run that another version of the program has made
   EXPECT_EQ(method_title("mh_gan", all), "MH-GAN");
   EXPECT_EQ(method_title("real", all), "real data");
-  for (const Sampler& sampler : samplers()) EXPECT_NE(look("idle", all), look(sampler.name)) << sampler.name;
+  for (const sampling::Sampler& sampler : sampling::samplers())
+    EXPECT_NE(look("idle", all), look(sampler.name)) << sampler.name;
 }
 
 TEST(Palette, LinesAndDotsShowTheDash) {
@@ -57,4 +59,4 @@ TEST(Palette, LinesAndDotsShowTheDash) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::report

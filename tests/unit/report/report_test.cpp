@@ -13,7 +13,7 @@
 #include "unit/report/fake_run.hpp"
 #include "unit/report/markup.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 using testing::FakeRun;
@@ -29,7 +29,7 @@ void expect_contains(const std::string& text, const std::string& part) {
 }
 
 void expect_figure(const fs::path& file, int64_t least_width, int64_t least_height) {
-  const at::Tensor image = read_image(file, 3);
+  const at::Tensor image = tensor::read_image(file, 3);
   EXPECT_GE(image.size(1), least_height) << file;
   EXPECT_GE(image.size(2), least_width) << file;
   EXPECT_GT(image.to(at::kFloat).std().item<float>(), 1.0f) << file << " is blank";
@@ -129,7 +129,7 @@ TEST(Report, DrawsTheFiguresOfImages) {
   const FakeRun run(false);
   write_report(run.folder);
   const fs::path samples = run.folder / "samples";
-  const at::Tensor grid = read_image(samples / "ddls" / "grid.png");
+  const at::Tensor grid = tensor::read_image(samples / "ddls" / "grid.png");
   EXPECT_EQ(grid.size(1), grid.size(2));  // 10 x 10
   EXPECT_GE(grid.size(1), 10 * 56);       // 8 pixels magnified sevenfold
   expect_figure(samples / "ddls" / "trajectory.png", 4 * 48, 3 * 48);
@@ -194,7 +194,7 @@ Json with_every_metric(const FakeRun& run) {
   Json report = Json::parse(read_file(run.folder / "report.json"));
   Json metrics = Json::object();
   double value = 0.101;
-  for (const MetricColumn& column : metric_columns()) {
+  for (const metrics::MetricColumn& column : metric_columns()) {
     std::string path = "/" + column.path;
     std::replace(path.begin(), path.end(), '.', '/');
     metrics[Json::json_pointer(path)] = column.decimals == 0 ? std::round(value * 1000) : value;
@@ -217,7 +217,7 @@ TEST(Report, WhatIsComputedIsShownOnThePageInTheTerminalAndInComparisons) {
   write_comparison({run.folder, run.folder / "other"}, run.folder / "both.html");
   const std::string comparison = read_file(run.folder / "both.html");
   const std::string curves = page.substr(page.find("Quality of the samples"));
-  for (const MetricColumn& column : metric_columns()) {
+  for (const metrics::MetricColumn& column : metric_columns()) {
     const MetricText text = metric_text(column, report["methods"]["ddls"]["metrics"]);
     for (const std::string* place : {&page, &terminal, &comparison}) {
       expect_contains(*place, column.title);
@@ -274,4 +274,4 @@ TEST(Comparison, RefusesMetricsThatDoNotCompare) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::report

@@ -8,7 +8,7 @@
 #include "report/svg_axis.hpp"
 #include "unit/report/markup.hpp"
 
-namespace ddls {
+namespace ddls::report {
 namespace {
 
 std::vector<std::string> labels(const std::vector<Tick>& ticks) {
@@ -72,4 +72,4 @@ TEST(Html, MarkupCheckerFindsFaults) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::report

@@ -6,11 +6,11 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 TEST(Adam, AgreesWithTorchOptim) {
-  const AdamConfig config{1e-2, 0.5, 0.9};
+  const config::AdamConfig config{1e-2, 0.5, 0.9};
   at::Tensor ours = at::linspace(-1, 1, 100), theirs = ours.clone().requires_grad_(true);
   Adam adam(config, ours);
   torch::optim::Adam reference({theirs}, torch::optim::AdamOptions(1e-2).betas({0.5, 0.9}));
@@ -24,7 +24,7 @@ TEST(Adam, AgreesWithTorchOptim) {
 }
 
 TEST(Adam, StateRoundTripGivesTheSameBits) {
-  const AdamConfig config{1e-2, 0.5, 0.9};
+  const config::AdamConfig config{1e-2, 0.5, 0.9};
   at::Tensor a = at::ones({64}), b;
   Adam first(config, a);
   for (int i = 0; i < 3; ++i) first.step(a, a * 2, 1e-2);
@@ -38,7 +38,7 @@ TEST(Adam, StateRoundTripGivesTheSameBits) {
 }
 
 TEST(Schedule, FallsToZero) {
-  AdamConfig c{2.0, 0.9, 0.999, "constant"};
+  config::AdamConfig c{2.0, 0.9, 0.999, "constant"};
   EXPECT_DOUBLE_EQ(learning_rate(c, 99, 100), 2.0);
   c.schedule = "linear";
   EXPECT_DOUBLE_EQ(learning_rate(c, 0, 100), 2.0);
@@ -52,4 +52,4 @@ TEST(Schedule, FallsToZero) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 struct Net : torch::nn::Module {
@@ -122,4 +122,4 @@ TEST(FlatParameters, ANetworkWithoutParameters) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::tensor

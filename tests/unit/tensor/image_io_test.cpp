@@ -6,7 +6,7 @@
 
 #include "scratch_folder.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 using test::contains;
@@ -73,4 +73,4 @@ TEST(Quantise, undoes_dequantise_for_every_value) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::tensor

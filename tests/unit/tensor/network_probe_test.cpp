@@ -9,7 +9,7 @@
 #include "tensor/network_probe.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 using Function = std::function<at::Tensor(const at::Tensor&)>;
@@ -173,4 +173,4 @@ TEST(NetworkProbe, MemoryIsNoFaultOfTheFile) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::tensor

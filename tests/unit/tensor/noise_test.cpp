@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 TEST(Noise, IsAFunctionOfIdStepAndStream) {
@@ -65,4 +65,4 @@ TEST(Noise, LangevinMoveHasItsMeanAndSpread) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::tensor

@@ -10,7 +10,7 @@
 #include "base/files.hpp"
 #include "unit/base/scratch.hpp"
 
-namespace ddls {
+namespace ddls::tensor {
 namespace {
 
 struct Arrays {
@@ -81,4 +81,4 @@ TEST(NpzRows, a_file_of_other_arrays_is_refused) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::tensor

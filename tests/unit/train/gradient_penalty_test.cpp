@@ -7,7 +7,7 @@
 #include "train/autocast.hpp"
 #include "train/latents.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 at::Tensor gradient_of(const at::Tensor& loss, const at::Tensor& x) {
@@ -76,7 +76,7 @@ TEST(Autocast, HoldsForAScopeOnly) {
 }
 
 TEST(Latents, LabelsAreUniformAndBelongToTheirIds) {
-  const LatentSource source{Noise{7}, 3, 4, at::kCPU};
+  const LatentSource source{tensor::Noise{7}, 3, 4, at::kCPU};
   const at::Tensor all = source.labels({0, 40'000}, 5, Stream::train_latent_g);
   const at::Tensor counts = at::bincount(all, {}, 4);
   ASSERT_EQ(counts.size(0), 4);
@@ -85,11 +85,12 @@ TEST(Latents, LabelsAreUniformAndBelongToTheirIds) {
   EXPECT_TRUE(at::equal(all.narrow(0, 100, 50), source.labels({100, 150}, 5, Stream::train_latent_g)));
   EXPECT_FALSE(at::equal(all.narrow(0, 0, 50), source.labels({0, 50}, 6, Stream::train_latent_g)));
   const at::Tensor labels = source.labels({0, 4000}, 5, Stream::train_latent_g);
-  const LatentSource some{Noise{7}, 3, DrawnClasses(9, {0, 3, 7, 8}), at::kCPU};  // of nine classes four have samples
+  const LatentSource some{tensor::Noise{7}, 3, sampling::DrawnClasses(9, {0, 3, 7, 8}),
+                          at::kCPU};  // of nine classes four have samples
   EXPECT_TRUE(at::equal(some.labels({0, 4000}, 5, Stream::train_latent_g),
                         at::tensor({0, 3, 7, 8}, at::kLong).index_select(0, labels)));
-  EXPECT_FALSE((LatentSource{Noise{7}, 3, 0, at::kCPU}.labels({0, 5}, 0, Stream::train_latent_g).defined()));
+  EXPECT_FALSE((LatentSource{tensor::Noise{7}, 3, 0, at::kCPU}.labels({0, 5}, 0, Stream::train_latent_g).defined()));
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::train

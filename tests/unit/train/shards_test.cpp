@@ -11,7 +11,7 @@
 #include "train/checkpoint.hpp"
 #include "train/training_key.hpp"
 
-namespace ddls {
+namespace ddls::train {
 namespace {
 
 int64_t chosen(std::vector<int64_t> batches, int64_t ranks) { return choose_shards(batches, ranks); }
@@ -48,13 +48,13 @@ TEST(Shards, EveryRankHasWorkAsFarAsTheBatchesGo) {
 }
 
 TEST(Shards, AutoCutsTheBatchesOfAllPhases) {
-  Config config;
+  config::Config config;
   config.train.batch = config.train.ratio.batch = config.train.ratio.refine.batch = config.train.classifier.batch = 96;
   config.train.ratio.refine.chains = 192;
   const auto resolved = [&](int64_t ranks) {
-    config.train.shards = automatic_shards;
+    config.train.shards = config::automatic_shards;
     resolve_shards(config, ranks);
-    EXPECT_TRUE(check(config).empty()) << ranks;  // so config.yaml can be read again
+    EXPECT_TRUE(config::check(config).empty()) << ranks;  // so config.yaml can be read again
     return config.train.shards;
   };
   EXPECT_EQ(resolved(6), 6);
@@ -68,7 +68,7 @@ TEST(Shards, AutoCutsTheBatchesOfAllPhases) {
 }
 
 TEST(Shards, WhatIsGivenOrBegunStays) {
-  Config config;
+  config::Config config;
   config.train.shards = 2;
   resolve_shards(config, 8, 4);
   EXPECT_EQ(config.train.shards, 2);
@@ -76,11 +76,11 @@ TEST(Shards, WhatIsGivenOrBegunStays) {
   resolve_shards(config, 8, 4);
   EXPECT_EQ(config.train.shards, 0);
   for (const int64_t ranks : {1, 4, 8}) {
-    config.train.shards = automatic_shards;
+    config.train.shards = config::automatic_shards;
     resolve_shards(config, ranks, 16);
     EXPECT_EQ(config.train.shards, 16);
   }
-  config.train.shards = automatic_shards;
+  config.train.shards = config::automatic_shards;
   resolve_shards(config, 8, 0);  // one per rank is no number to keep: the keys differ, and say so
   EXPECT_EQ(config.train.shards, 8);
 }
@@ -93,7 +93,7 @@ TEST(Shards, OfARunAreInItsCheckpoints) {
   make_folder(folder / "step-00000002");
   write_file(folder / "step-00000002" / "state.json", "{broken");
   EXPECT_EQ(shards_of_checkpoints(folder), std::nullopt);
-  Config config;
+  config::Config config;
   for (const int64_t shards : {4, 16, 0}) {
     config.train.shards = shards;
     Checkpoint checkpoint;
@@ -105,4 +105,4 @@ TEST(Shards, OfARunAreInItsCheckpoints) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::train

@@ -5,7 +5,7 @@
 #include "ddls/calibration/sample_features.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 // Two layers of fixed random 3 x 3 filters, each with a ReLU and an average over 2 x 2, and what is left averaged over a
@@ -21,7 +21,7 @@ SampleFeatures make_convolution_features(const FeatureSource& source) {
     const std::string name = "filters" + std::to_string(layer);
     const int64_t inputs = from * kernel * kernel;
     const at::Tensor drawn = source.kept != nullptr ? source.kept->at(name)
-                                                    : Noise{source.seed ^ filter_key}
+                                                    : tensor::Noise{source.seed ^ filter_key}
                                                               .normal({0, to}, inputs, layer, Stream::init)
                                                               .view({to, from, kernel, kernel}) *
                                                           std::sqrt(2.0 / static_cast<double>(inputs));
@@ -45,4 +45,4 @@ SampleFeatures make_convolution_features(const FeatureSource& source) {
 
 const FeatureKind convolution_features{"convolutions", true, false, false, make_convolution_features};
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -11,13 +11,13 @@
 #include "tensor/noise.hpp"
 #include "tensor/torchscript_file.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 class NetworkFile {
  public:
   NetworkFile(const std::string& file, c10::Device device)
-      : module_(load_torchscript(file, "train.calibration.features", device)), file_(file) {
+      : module_(tensor::load_torchscript(file, "train.calibration.features", device)), file_(file) {
     // The interpreter would otherwise rewrite the graph after it has watched some calls: the same input, other bits.
     torch::jit::setGraphExecutorOptimize(false);
     for (const auto& argument : module_.get_method("forward").function().getSchema().arguments())
@@ -37,7 +37,8 @@ class NetworkFile {
     if (!output.isTensor() || output.toTensor().dim() != 2 || output.toTensor().size(0) != images.size(0))
       fail(Exit::data, "{}: forward must return (features [N, F], logits [N, C]), but for {} images it returns {}",
            file_, images.size(0),
-           output.isTensor() ? fmt::format("[{}]", fmt::join(output.toTensor().sizes(), ", ")) : type_of(output));
+           output.isTensor() ? fmt::format("[{}]", fmt::join(output.toTensor().sizes(), ", "))
+                             : tensor::type_of(output));
     return output.toTensor();
   }
 
@@ -49,7 +50,7 @@ class NetworkFile {
 
 at::Tensor some_images(const FeatureSource& source) {
   const int64_t pixels = c10::multiply_integers(source.sample), count = 4;
-  const at::Tensor images = Noise{1}
+  const at::Tensor images = tensor::Noise{1}
                                 .uniform({0, count}, pixels, 0, Stream::prior)
                                 .view({count, source.sample[0], source.sample[1], source.sample[2]});
   return (images * 2 - 1).to(source.device);
@@ -86,11 +87,11 @@ SampleFeatures network_file_features(const std::string& file, const FeatureSourc
     }
   }
   const auto of = [network, colour, file](const at::Tensor& samples) {
-    return in_network(file, "forward fails on floating-point images in 0..255",
-                      [&] { return network->features(samples, colour); });
+    return tensor::in_network(file, "forward fails on floating-point images in 0..255",
+                              [&] { return network->features(samples, colour); });
   };
   require_gradient(file, of, images);
   return {of, {}, sha256_of_file(file)};
 }
 
-}  // namespace ddls
+}  // namespace ddls::sampling

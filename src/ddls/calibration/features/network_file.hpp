@@ -3,9 +3,9 @@
 // floating-point values in 0..255, through which a gradient must pass.
 #include "ddls/calibration/sample_features.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 
 // Throws Error: missing; data: no TorchScript, fails on such images, or a file through which no gradient passes.
 SampleFeatures network_file_features(const std::string& file, const FeatureSource& source);
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -2,7 +2,7 @@
 
 #include "ddls/calibration/sample_features.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 // Larger images are averaged down to about this side: the most varied directions of images are smooth.
@@ -18,4 +18,4 @@ SampleFeatures make_pixel_features(const FeatureSource& source) {
 
 const FeatureKind pixel_features{"pixels", true, false, false, make_pixel_features};
 
-}  // namespace ddls
+}  // namespace ddls::sampling

@@ -2,7 +2,7 @@
 
 #include "ddls/calibration/sample_features.hpp"
 
-namespace ddls {
+namespace ddls::sampling {
 namespace {
 
 // Points at several frequencies: cosines and sines of each coordinate's multiples, on the scale of data in [-1, 1].
@@ -25,4 +25,4 @@ SampleFeatures make_wave_features(const FeatureSource&) {
 
 const FeatureKind wave_features{"waves", false, false, false, make_wave_features};
 
-}  // namespace ddls
+}  // namespace ddls::sampling
