@@ -74,7 +74,7 @@ pipeline::Run open(const CommandLine& line, dist::Communicator& comm) {
 void answer(const CommandLine& line, dist::Communicator& comm, const std::string& text, const std::string& json = {}) {
   comm.on_root([&] {
     if (!line.json.empty() && !json.empty()) write_named_file(line.json, json);
-    return print_result(text), std::string();
+    print_result(text);
   });
 }
 
@@ -82,7 +82,7 @@ void compare(const CommandLine& line, dist::Communicator& comm) {
   comm.on_root([&] {
     const fs::path page = line.out.empty() ? fs::path("comparison.html") : fs::path(line.out);
     report::write_comparison({line.runs.begin(), line.runs.end()}, page);
-    return print_result(fmt::format("{}\n", page.string())), std::string();
+    print_result(fmt::format("{}\n", page.string()));
   });
 }
 
@@ -123,7 +123,7 @@ void energy(const CommandLine& line, dist::Communicator& comm) {
 }
 
 void inspect(const CommandLine& line, dist::Communicator& comm) {
-  comm.on_root([&] { return check_outputs(line), std::string(); });
+  comm.on_root([&] { check_outputs(line); });
   const pipeline::Inspection found = pipeline::inspect_set(line.set, comm);
   answer(line, comm, found.text, json_text(found.record, 2) + "\n");
 }
@@ -136,14 +136,10 @@ void bench(const CommandLine& line, dist::Communicator& comm) {
 void run_line(const CommandLine& line, const dist::Environment& environment, dist::Communicator& comm) {
   switch (line.command) {
     case Command::config:
-      comm.on_root([&] {
-        return print_result(config::to_yaml(pipeline::read_config(line.config_file, line.overrides))), std::string();
-      });
+      comm.on_root([&] { print_result(config::to_yaml(pipeline::read_config(line.config_file, line.overrides))); });
       return;
     case Command::info:
-      comm.on_root([&] {
-        return print_result(info_text(comm.topology(), environment.launcher_mismatch(), line.json)), std::string();
-      });
+      comm.on_root([&] { print_result(info_text(comm.topology(), environment.launcher_mismatch(), line.json)); });
       return;
     case Command::compare:
       return compare(line, comm);

@@ -17,34 +17,35 @@
 
 namespace ddls {
 
+// Part of the bytes of every run: a number is never changed or used again (test Philox.StreamsKeepTheirNumbers).
 enum class Stream : uint32_t {
-  prior,           // z_0 of chain id
-  langevin,        // n of (chain, step)
-  accept,          // u of (chain, step)
-  train_latent_d,  // z of the discriminator step: id = sample of the global batch
-  train_latent_g,
-  ratio_latent,
-  instance_noise_real,
-  instance_noise_fake,
-  data_toy,
-  data_order,
-  statistics,     // prior draws on which batch-norm statistics are taken
-  init,           // id = index of the parameter
-  interpolation,  // u of the gradient penalty between reals and fakes
-  refresh,        // does chain id start anew at this step
-  momentum,       // of (chain, step)
-  jitter,         // of the step size at a step; id 0
-  proposal,       // prior draws of global moves: id = chain, step counts the draws
-  choice,         // u that picks one of them
-  swap,           // u of (chain, step and pair)
-  label,          // class of a chain
-  pilot,          // draws that calibrate a method
-  projection,     // directions of the diagnostics
-  start,          // what a method adds to a chain's start
-  dropout,        // id = layer and sample of the global batch, step = update and forward
-  calibration,    // prior draws beside the held-out reals: id = position
-  worth,          // step 0: prior draws that an energy is judged by; then the bootstrap
-  pool_start,     // which draw of a pool chain id starts at; step counts its starts
+  prior = 0,           // z_0 of chain id
+  langevin = 1,        // n of (chain, step)
+  accept = 2,          // u of (chain, step)
+  train_latent_d = 3,  // z of the discriminator step: id = sample of the global batch
+  train_latent_g = 4,
+  ratio_latent = 5,
+  instance_noise_real = 6,
+  instance_noise_fake = 7,
+  data_toy = 8,
+  data_order = 9,
+  statistics = 10,     // prior draws on which batch-norm statistics are taken
+  init = 11,           // id = index of the parameter
+  interpolation = 12,  // u of the gradient penalty between reals and fakes
+  refresh = 13,        // does chain id start anew at this step
+  momentum = 14,       // of (chain, step)
+  jitter = 15,         // of the step size at a step; id 0
+  proposal = 16,       // prior draws of global moves: id = chain, step counts the draws
+  choice = 17,         // u that picks one of them
+  swap = 18,           // u of (chain, step and pair)
+  label = 19,          // class of a chain
+  pilot = 20,          // draws that calibrate a method
+  projection = 21,     // directions of the diagnostics
+  start = 22,          // what a method adds to a chain's start
+  dropout = 23,        // id = layer and sample of the global batch, step = update and forward
+  calibration = 24,    // prior draws beside the held-out reals: id = position
+  worth = 25,          // step 0: prior draws that an energy is judged by; then the bootstrap
+  pool_start = 26,     // which draw of a pool chain id starts at; step counts its starts
 };
 
 // The words of columns 4 * group to 4 * group + 3.

@@ -119,11 +119,7 @@ Json profiled(RunningBlock& block, const sampling::Method& method, const BenchOp
     method.advance(block.chains, block.step++);
     profile.end_step();
   }
-  if (!options.trace.empty())
-    comm.on_root([&] {
-      write_named_file(options.trace, trace_of(profile).dump() + "\n");
-      return std::string();
-    });
+  if (!options.trace.empty()) comm.on_root([&] { write_named_file(options.trace, trace_of(profile).dump() + "\n"); });
   return profile_as_json(profile, peak_flops);
 }
 

@@ -180,7 +180,7 @@ void Communicator::require_same(uint64_t digest, std::string_view what) {
                                     fmt::join(odd, ", "), odd.size() == 1 ? "s" : ""));
 }
 
-std::string Communicator::on_root(const std::function<std::string()>& action) {
+std::string Communicator::bytes_of_root(const std::function<std::string()>& action) {
   std::string bytes;
   std::optional<Failure> failure;
   if (root()) {
@@ -205,7 +205,7 @@ std::string Communicator::on_root(const std::function<std::string()>& action) {
   return bytes;
 }
 
-void Communicator::together(const std::function<void()>& action) {
+void Communicator::all_or_none(const std::function<void()>& action) {
   Failure failure;
   bool failed = false;
   try {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -64,16 +65,46 @@ class Communicator {
 
   // The next two wait without spinning, and as long as the others give signs of life: what they do meanwhile may take its
   // time. Past the watchdog's limit a warning says who is waited for.
-  // Runs `action` on rank 0; if it throws anything, every rank throws CollectiveError with its code and message. Returns
-  // the bytes it gave, on every rank.
-  std::string on_root(const std::function<std::string()>& action);
-  // Every rank runs `action`, which must not communicate; if any throws, all throw CollectiveError with the code and
-  // message of the lowest such rank. No rank is left behind.
-  void together(const std::function<void()>& action);
+  // Runs `action` on rank 0; if it throws anything, every rank throws CollectiveError with its code and message. What it
+  // returns (nothing, a bool, or bytes as a std::string), every rank returns.
+  template <typename Action>
+  auto on_root(Action&& action);
+  // Every rank runs `action`, which must not communicate, and returns what its own returned; if any throws, all throw
+  // CollectiveError with the code and message of the lowest such rank. No rank is left behind.
+  template <typename Action>
+  auto together(Action&& action);
 
  private:
+  std::string bytes_of_root(const std::function<std::string()>& action);
+  void all_or_none(const std::function<void()>& action);
+
   struct State;
   std::unique_ptr<State> state_;
 };
+
+template <typename Action>
+auto Communicator::on_root(Action&& action) {
+  using Result = std::invoke_result_t<Action>;
+  if constexpr (std::is_void_v<Result>) {
+    bytes_of_root([&] { return action(), std::string(); });
+  } else if constexpr (std::is_same_v<Result, bool>) {
+    return bytes_of_root([&] { return std::string(action() ? "1" : "0"); }) == "1";
+  } else {
+    static_assert(std::is_convertible_v<Result, std::string>, "bytes, a bool or nothing travels to the other ranks");
+    return bytes_of_root(action);
+  }
+}
+
+template <typename Action>
+auto Communicator::together(Action&& action) {
+  using Result = std::invoke_result_t<Action>;
+  if constexpr (std::is_void_v<Result>) {
+    all_or_none(action);
+  } else {
+    std::optional<Result> result;
+    all_or_none([&] { result.emplace(action()); });
+    return *std::move(result);
+  }
+}
 
 }  // namespace ddls::dist

@@ -12,10 +12,7 @@ namespace ddls::metrics {
 std::optional<GaussianFactor> factor_on_root(dist::Communicator& comm, const GaussianStatistics& statistics,
                                              const std::string& what) {
   std::optional<GaussianFactor> result;
-  comm.on_root([&] {
-    result = factor(statistics, what);
-    return std::string();
-  });
+  comm.on_root([&] { result = factor(statistics, what); });
   return result;
 }
 
@@ -61,7 +58,6 @@ double distance_on_root(dist::Communicator& comm, const GaussianStatistics& own,
 
 GaussianStatistics statistics_where(dist::Communicator& comm, const FeatureBlocks& rows, const at::Tensor& mask,
                                     const std::string& what) {
-  GaussianStatistics result;
   Moments moments(rows.features);
   comm.together([&] {
     for (int64_t i = 0; i < static_cast<int64_t>(rows.own.size()); ++i) {
@@ -79,8 +75,7 @@ GaussianStatistics statistics_where(dist::Communicator& comm, const FeatureBlock
   comm.all_reduce(centres);
   moments.recentre(centres[centres.select(1, 0).argmax().item<int64_t>()].narrow(0, 1, rows.features));
   comm.all_reduce(moments.sums());
-  comm.together([&] { result = moments.statistics(what); });
-  return result;
+  return comm.together([&] { return moments.statistics(what); });
 }
 
 }  // namespace ddls::metrics

@@ -46,7 +46,6 @@ void store_statistics(dist::Communicator& comm, const CacheEntry& entry, const G
   comm.on_root([&] {
     make_folder(entry.file.parent_path());
     write_statistics(entry.file, statistics, entry.provenance);
-    return std::string();
   });
 }
 

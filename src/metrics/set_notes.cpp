@@ -44,8 +44,7 @@ EvaluationSet without_damaged(dist::Communicator& comm, EvaluationSet set) {
   if (good.numel() == 0) dist::all_fail(Exit::data, "{}: all {} images are damaged", set.name, set.count);
   if (comm.root())
     log::warning("{}: {} of {} images are damaged and left out (data.damaged: skip)", set.name, damaged, set.count);
-  EvaluationSet rest;
-  comm.together([&] { rest = set.part(good); });
+  EvaluationSet rest = comm.together([&] { return set.part(good); });
   rest.class_names = set.class_names;
   rest.unlabelled = set.unlabelled;
   rest.left_out = set.left_out;

@@ -46,7 +46,6 @@ void apply_calibration(Run& run, TrainedTarget& trained, const std::optional<tra
   if (found) trained.digest ^= models::digest_of(found->tensors);
   run.comm.on_root([&] {
     if (run.writes()) write_file(run.folder / "calibration.json", json_text(record, 2) + "\n");
-    return std::string();
   });
 }
 

@@ -187,7 +187,6 @@ MeasuredEnergy measure_energy(const config::Config& config, const sampling::Targ
     if (real.values.defined()) measured.arrays["real_log_ratio"] = real.values;
     if (real.groups.defined()) measured.arrays["real_labels"] = real.groups;
     measured.record = record_of(real, pool, reals, config.seed);
-    return std::string();
   });
   return measured;
 }
@@ -200,8 +199,7 @@ std::optional<JudgedEnergy> judge_energy(Run& run, const TrainedTarget& trained)
       train::judging_reals(run.config, run.held_out, run.test, run.seen, energy_draws(run.config));
   JudgedEnergy energy{energy_name(run.config.train), {}, hex64(trained.digest)};
   const Files files(run.folder, energy.name);
-  std::string key;
-  run.comm.together([&] { key = key_of(run, trained, reals); });
+  const std::string key = run.comm.together([&] { return key_of(run, trained, reals); });
   std::string text = run.comm.on_root([&] {
     const std::optional<Json> kept = run.resume == train::Resume::never ? std::nullopt : read_kept(files);
     if (kept && (*kept)["key"] == key) return json_text(*kept);
@@ -238,16 +236,14 @@ std::optional<KeptEnergy> kept_energy(Run& run) {
   if (energy_draws(run.config) == 0 || !uses_energy(run.config.sample)) return std::nullopt;
   const std::string name = energy_name(run.config.train);
   const Files files(run.folder, name);
-  std::optional<KeptEnergy> found;
-  run.comm.together([&] {
+  return run.comm.together([&]() -> std::optional<KeptEnergy> {
     const std::optional<Json> kept = read_kept(files);
-    if (!kept) return;
+    if (!kept) return std::nullopt;
     tensor::NamedTensors arrays = tensor::read_npz(files.npz);
     KeptEnergy energy{{name, (*kept)["energy"], (*kept)["weights"]}, arrays.at("log_ratio"), {}};
     if (arrays.contains("labels")) energy.labels = arrays.at("labels");
-    found = std::move(energy);
+    return energy;
   });
-  return found;
 }
 
 }  // namespace ddls::pipeline

@@ -25,9 +25,7 @@ namespace ddls::pipeline {
 namespace {
 
 metrics::EvaluationSet read_samples(Run& run, const fs::path& file) {
-  metrics::EvaluationSet set;
-  run.comm.together([&] { set = metrics::open_evaluation_set(file.string()); });
-  return set;
+  return run.comm.together([&] { return metrics::open_evaluation_set(file.string()); });
 }
 
 at::Tensor first_rows(const data::Dataset& data, int64_t count) {
@@ -95,7 +93,7 @@ Json judged_methods(Run& run, const metrics::MetricContext& context, const metri
     if (!energies.empty() && is_short_run(name, run.config, record, energies.front())) record["short_run"] = true;
     Json curve = curve_of(run, context, reference, run.samples_of(name));
     if (!curve.empty()) {
-      run.comm.on_root([&] { return keep_curve(run, name, curve), std::string(); });
+      run.comm.on_root([&] { keep_curve(run, name, curve); });
       record["curve"] = std::move(curve);
     }
     methods[name] = std::move(record);
@@ -141,9 +139,7 @@ metrics::Extractor extractor_of(Run& run) {
     file = run.folder / "extractor" / "classifier.pt";
     train::save_evaluation_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
   }
-  metrics::Extractor extractor;
-  run.comm.together([&] { extractor = evaluation_extractor(run, file); });
-  return extractor;
+  return run.comm.together([&] { return evaluation_extractor(run, file); });
 }
 
 void check_evaluation(const Run& run) {
@@ -172,7 +168,7 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
   run.comm.together([&] {
     for (const std::string& name : run.config.sample.methods) sampling::method_record(run.samples_of(name));
   });
-  run.comm.on_root([&] { return run.log.work_begins(), std::string(); });
+  run.comm.on_root([&] { run.log.work_begins(); });
   const data::Dataset& reference_data = run.reference();
   std::optional<metrics::Extractor> extractor;
   if (run.train.images()) extractor = extractor_of(run);
@@ -206,7 +202,6 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
     report["methods"] = methods;
     write_file(run.folder / "report.json", json_text(report, 2) + "\n");
     keep_reals(run);
-    return std::string();
   });
 }
 

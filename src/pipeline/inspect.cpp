@@ -136,9 +136,8 @@ std::string text_of(const Json& record, const InspectedSet& set) {
 }  // namespace
 
 Inspection inspect_set(const std::string& path, dist::Communicator& comm) {
-  InspectedSet set;
   SetTally mine;
-  comm.together([&] { set = open_inspected_set(path); });
+  const InspectedSet set = comm.together([&] { return open_inspected_set(path); });
   comm.together([&] {
     for (const Block& block : BlockPlan{set.count, block_size}.blocks_of(comm.rank(), comm.ranks())) {
       const std::vector<Seen> seen = set.look(block.ids);
@@ -150,7 +149,6 @@ Inspection inspect_set(const std::string& path, dist::Communicator& comm) {
   comm.on_root([&] {
     found.record = record_of(path, set, std::move(all));
     found.text = text_of(found.record, set);
-    return std::string();
   });
   return found;
 }

@@ -5,7 +5,7 @@ namespace ddls::pipeline {
 
 void picture_stage(Run& run) {
   if (!run.writes()) return;
-  run.comm.on_root([&] { return report::write_pictures(run.folder, run.config.sample.methods), std::string(); });
+  run.comm.on_root([&] { report::write_pictures(run.folder, run.config.sample.methods); });
 }
 
 std::string report_stage(Run& run) {

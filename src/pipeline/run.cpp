@@ -173,10 +173,7 @@ Run open_run(config::Config config, const RunOptions& options, dist::Communicato
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(train.digest(), "the training data");
 
-  comm.on_root([&] {
-    make_folder(folder / "samples");
-    return std::string();
-  });
+  comm.on_root([&] { make_folder(folder / "samples"); });
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
   train::RunLog run_log = open_run_log(folder, config, comm, options, about_data(train, test));
   Run run{std::move(config),  folder,           options.resume,  comm,
@@ -216,7 +213,6 @@ void note_seconds(Run& run, const std::string& stage, double seconds) {
     const double before = run.resume == train::Resume::never ? 0.0 : json_field_or(all, stage, 0.0, path);
     all[stage] = before + seconds;
     write_file(path, json_text(all) + "\n");
-    return std::string();
   });
 }
 

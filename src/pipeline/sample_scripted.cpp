@@ -72,9 +72,7 @@ std::optional<train::Calibration> fitted_calibration(Run& run, const TrainedTarg
                                                .checkpoints = checkpoints,
                                                .resume = run.resume},
                                               run.comm);
-  std::optional<train::Calibration> found;
-  run.comm.together([&] { found = train::calibration_of(train::read_checkpoint(folder)); });
-  return found;
+  return run.comm.together([&] { return train::calibration_of(train::read_checkpoint(folder)); });
 }
 
 bool can_be_drawn(const std::vector<int64_t>& shape) {
@@ -106,23 +104,18 @@ sampling::ForeignGan load_foreign_gan(const GanFiles& files, const config::Confi
 
 void sample_scripted(config::Config config, const GanFiles& files, const RunOptions& options,
                      dist::Communicator& comm) {
-  sampling::ForeignGan gan;
-  comm.together([&] { gan = load_foreign_gan(files, config, comm.topology().device); });
+  sampling::ForeignGan gan = comm.together([&] { return load_foreign_gan(files, config, comm.topology().device); });
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
   sampling::label_chains(gan.target, config.sample.labels, config.model.classes, tensor::Noise{config.seed});
   config.sample.sweep.clear();  // a figure of the pipeline
 
   const fs::path folder = folder_of(options, config);
-  comm.on_root([&] {
-    make_folder(folder / "samples");
-    return std::string();
-  });
+  comm.on_root([&] { make_folder(folder / "samples"); });
   log::info("sampling from {} and {}: samples [{}]", files.generator, files.discriminator,
             fmt::join(gan.sample_shape, ", "));
-  std::optional<Json> about;
-  comm.together([&] { about = about_networks(files, gan); });
-  train::RunLog run_log = open_run_log(folder, config, comm, options, *about);
+  const Json about = comm.together([&] { return about_networks(files, gan); });
+  train::RunLog run_log = open_run_log(folder, config, comm, options, about);
   Run run{std::move(config), folder, options.resume, comm, std::move(run_log), {}, {}, options.shard};
   TrainedTarget trained{.target = gan.target, .digest = gan.digest};
   apply_calibration(run, trained, fitted_calibration(run, trained, gan.sample_shape));

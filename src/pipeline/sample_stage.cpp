@@ -95,9 +95,7 @@ sampling::Method prepared(Run& run, const std::string& name, const sampling::Tar
   dist::Communicator& comm = run.comm;
   const config::SampleConfig& config = run.config.sample;
   if (!sampling::has_warm_up(name, config)) {
-    sampling::Method method;
-    comm.together([&] { method = sampling::make_method(name, config, target, noise); });
-    return method;
+    return comm.together([&] { return sampling::make_method(name, config, target, noise); });
   }
   std::optional<Progress> progress;
   const auto after_step = [&](int64_t done, int64_t of) {
@@ -133,9 +131,8 @@ bool run_mine(Run& run, const std::string& name, const sampling::Method& method,
               const std::vector<Block>& mine, const sampling::RecordPlan& records, sampling::SampleStore& store) {
   const int64_t per_block = std::max<int64_t>(method.steps, 1);
   Progress progress(name, static_cast<int64_t>(mine.size()) * per_block, 0, run.comm.root());
-  bool completed = true;
-  run.comm.together([&] {
-    completed = sampling::run_blocks(
+  const bool completed = run.comm.together([&] {
+    return sampling::run_blocks(
         method, target, tensor::Noise{run.config.seed}, mine, records, store,
         [&](int64_t blocks, int64_t step) {
           progress.update(blocks * per_block + step,
@@ -155,15 +152,15 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   const sampling::SampleKey key = key_of(run, name, trained.digest);
   sampling::SampleStore store(run.samples_of(name), key, plan);
   const bool finished = comm.on_root([&] {
-    if (run.resume != train::Resume::never && store.finished()) return "yes";
+    if (run.resume != train::Resume::never && store.finished()) return true;
     run.log.work_begins();
     if (run.resume == train::Resume::never) fs::remove_all(store.folder());
     if (run.writes())
       store.prepare();
     else
       make_folder(store.folder() / "blocks");
-    return "no";
-  }) == "yes";
+    return false;
+  });
   if (finished) {
     log::info("{}: complete ({} samples, from an earlier run)", name, plan.count);
     return 0;
@@ -188,8 +185,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
 
   const bool completed = run_mine(run, name, method, target, mine, records, store);
   sampling::SamplingTime time{watch.seconds(), warmup_seconds};
-  if (!completed || run.shard.partial())
-    comm.on_root([&] { return keep_time(store, key, run.shard, time), std::string(); });
+  if (!completed || run.shard.partial()) comm.on_root([&] { keep_time(store, key, run.shard, time); });
   if (!completed)
     dist::all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
   if (run.shard.partial()) {
@@ -202,7 +198,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
     earlier = kept_time(store, key);
     time = {time.seconds + earlier.seconds, time.warmup_seconds + earlier.warmup_seconds};
     store.assemble(method, records.records, time, run.train.class_names);
-    return log_curves(run, name), std::string();
+    log_curves(run, name);
   });
   return earlier.seconds;
 }
@@ -224,7 +220,7 @@ void sweep(Run& run, const TrainedTarget& trained) {
                    {"step_sizes", options.sweep},
                    {"steps", ula.steps}};
     const std::string key_text = json_text(key) + "\n";
-    if (fs::exists(folder / "key.json") && read_file(folder / "key.json") == key_text) return std::string();
+    if (fs::exists(folder / "key.json") && read_file(folder / "key.json") == key_text) return;
     fs::remove_all(folder);
     make_folder(folder);
     const tensor::Noise noise{run.config.seed};
@@ -240,7 +236,6 @@ void sweep(Run& run, const TrainedTarget& trained) {
                          {"step_size", at::full({1}, ula.step_size, at::kDouble)}});
     }
     write_file(folder / "key.json", key_text);
-    return std::string();
   });
 }
 

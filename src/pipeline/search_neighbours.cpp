@@ -35,7 +35,6 @@ void search_neighbours(Run& run, const metrics::Extractor& extractor) {
   const auto file_of = [&](const std::string& method) { return run.samples_of(method) / "neighbours.npz"; };
   run.comm.on_root([&] {
     for (const std::string& method : run.config.sample.methods) fs::remove(file_of(method));
-    return std::string();
   });
   if (config.samples == 0) return;
 
@@ -63,7 +62,6 @@ void search_neighbours(Run& run, const metrics::Extractor& extractor) {
       tensor::write_npz(file_of(method), file);
       first += count;
     }
-    return std::string();
   });
   log::info("nearest of {} training images to {} samples: {:.1f} s", training.count, queries.size(0), watch.seconds());
 }

@@ -88,11 +88,10 @@ void note_damaged(Run& run) {
   const auto ids = run.comm.gather_rows(lazy ? lazy->damaged_ids() : at::empty({0}, at::kLong));
   run.comm.on_root([&] {
     const int64_t skipped = run.train.damaged + std::get<0>(at::_unique(*ids)).numel();
-    if (skipped == 0) return std::string();
+    if (skipped == 0) return;
     log::warning("{}: {} damaged images were skipped, {} samples are left (data.damaged: skip)", run.train.name,
                  skipped, run.train.size() - (skipped - run.train.damaged));
     run.log.record("data", run.config.train.steps, {{"skipped_images", static_cast<double>(skipped)}});
-    return std::string();
   });
 }
 

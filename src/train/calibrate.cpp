@@ -127,7 +127,7 @@ Calibration fitted(const CalibrationTask& task, dist::Communicator& comm) {
   const HeldOutTask measured{task.target, task.held_out, task.config, task.as_trained};
   const RealsAndFakes rows = measure_held_out(measured, measure_of(task), comm);
   Calibration calibration;
-  comm.on_root([&] { return calibration = fit(task, rows), std::string(); });
+  comm.on_root([&] { calibration = fit(task, rows); });
   return calibration;
 }
 

@@ -75,7 +75,6 @@ void save_evaluation_classifier(const TrainContext& context, const fs::path& fil
   context.comm.on_root([&] {
     make_folder(file.parent_path());
     write_file_by(file, [&](const fs::path& partial) { classifier->save_torchscript(partial); });
-    return std::string();
   });
 }
 

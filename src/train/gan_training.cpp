@@ -48,7 +48,7 @@ void picture(const TrainContext& context, GanTrainer& trainer, int64_t done) {
 // FD and IS of the generator, into the log.
 void evaluate(const TrainContext& context, const models::NetworkPtr& generator, int64_t done) {
   const std::vector<NamedValue> values = context.evaluate(generator);
-  context.comm.on_root([&] { return context.log.record("gan_metrics", done, values), std::string(); });
+  context.comm.on_root([&] { context.log.record("gan_metrics", done, values); });
   std::string text;
   for (const NamedValue& value : values) text += fmt::format("  {} {:.4g}", value.name, value.value);
   log::info("gan: step {}:{}", done, text);

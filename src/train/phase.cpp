@@ -30,7 +30,7 @@ std::string first_difference(const std::string& saved, const std::string& now) {
 // **Collective.** The step to start from.
 int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resume, dist::Communicator& comm) {
   if (resume == Resume::never) {
-    comm.on_root([&] { return store.clear(), std::string(); });
+    comm.on_root([&] { store.clear(); });
     return 0;
   }
   const std::string folder = comm.on_root([&] {
@@ -68,7 +68,7 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
   const int64_t first = start_step(phase, store, resume, comm);
   comm.on_root([&] {
     if (first < phase.steps) log.work_begins();
-    return log.resume(phase.name, first), std::string();
+    log.resume(phase.name, first);
   });
   if (first >= phase.steps) {
     log::info("{}: complete ({} steps, from its checkpoint)", phase.name, first);
@@ -84,7 +84,6 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
       checkpoint.state["step"] = step;
       checkpoint.state["key"] = phase.key;
       store.save(step, checkpoint);
-      return std::string();
     });
   };
 
@@ -115,7 +114,7 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
         for (const NamedValue& value : phase.details()) record.push_back(value);
       const double rate = static_cast<double>(window_steps * phase.samples_per_step) / std::max(seconds, 1e-9);
       record.push_back({"images_per_second", rate});
-      comm.on_root([&] { return log.record(phase.name, done, record), std::string(); });
+      comm.on_root([&] { log.record(phase.name, done, record); });
       progress.update(done, note);
       window_start = now;
       window_steps = 0;

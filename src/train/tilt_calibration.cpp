@@ -78,7 +78,6 @@ std::vector<sampling::TiltTerms> terms_of(const CalibrationTask& task, const Hel
       components = standard_components(rows, config.components);
       sizes[0] = components.directions.size(0);
       sizes[1] = components.directions.size(1);
-      return std::string();
     });
     comm.broadcast(sizes);
     const int64_t features_count = sizes[0].item<int64_t>(), count = sizes[1].item<int64_t>();
@@ -228,7 +227,6 @@ Calibration fit_by_likelihood(const CalibrationTask& task, dist::Communicator& c
             : choose_tilt(labelled(real, classes), labelled(pool, classes), columns_of(task, terms), config);
     calibration = calibration_from(task, choice, named, terms);
     tell(calibration.record);
-    return std::string();
   });
   return calibration;
 }

@@ -143,6 +143,10 @@ TEST(Communicator, OnRootGivesItsBytesToAll) {
   std::string bytes("\0binary\n", 8);
   EXPECT_EQ(world().on_root([&] { return world().rank() == 0 ? bytes : "wrong rank"; }), bytes);
   EXPECT_EQ(world().on_root([] { return std::string(); }), "");
+  for (const bool value : {false, true}) EXPECT_EQ(world().on_root([&] { return world().root() == value; }), value);
+  int done = 0;
+  world().on_root([&] { ++done; });
+  EXPECT_EQ(done, world().root() ? 1 : 0);
 }
 
 struct Caught {
@@ -180,6 +184,7 @@ TEST(Communicator, TogetherThrowsTheLowestRanksError) {
   });
   EXPECT_EQ(error.code, Exit::data);
   EXPECT_EQ(error.message, "rank " + std::to_string(first) + " found damage");
+  EXPECT_EQ(world().together([] { return world().rank() + 5; }), world().rank() + 5);
   world().barrier();
 }
 

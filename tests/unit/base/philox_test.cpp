@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/counter_noise.hpp"
+
 namespace ddls {
 namespace {
 
@@ -17,6 +19,40 @@ TEST(Philox, KnownAnswers) {
 TEST(Philox, IsAConstantExpression) {
   static_assert(philox4x32({0, 0, 0, 0}, {0, 0})[0] == 0x6627e8d5);
   static_assert(philox4x32({1, 0, 0, 0}, {0, 0}) != philox4x32({0, 0, 0, 0}, {1, 0}));
+}
+
+// Runs of earlier versions go on with the noise that they began with.
+TEST(Philox, StreamsKeepTheirNumbers) {
+  const std::vector<std::pair<Stream, uint32_t>> numbers{
+      {Stream::prior, 0},
+      {Stream::langevin, 1},
+      {Stream::accept, 2},
+      {Stream::train_latent_d, 3},
+      {Stream::train_latent_g, 4},
+      {Stream::ratio_latent, 5},
+      {Stream::instance_noise_real, 6},
+      {Stream::instance_noise_fake, 7},
+      {Stream::data_toy, 8},
+      {Stream::data_order, 9},
+      {Stream::statistics, 10},
+      {Stream::init, 11},
+      {Stream::interpolation, 12},
+      {Stream::refresh, 13},
+      {Stream::momentum, 14},
+      {Stream::jitter, 15},
+      {Stream::proposal, 16},
+      {Stream::choice, 17},
+      {Stream::swap, 18},
+      {Stream::label, 19},
+      {Stream::pilot, 20},
+      {Stream::projection, 21},
+      {Stream::start, 22},
+      {Stream::dropout, 23},
+      {Stream::calibration, 24},
+      {Stream::worth, 25},
+      {Stream::pool_start, 26},
+  };
+  for (const auto& [stream, number] : numbers) EXPECT_EQ(static_cast<uint32_t>(stream), number);
 }
 
 }  // namespace
