@@ -14,7 +14,7 @@ namespace ddls {
 namespace {
 
 TEST(DealtMetrics, FrechetDistancesOfParts) {
-  config::EvaluateConfig c = config();
+  config::EvaluateConfig c = every_metric();
   c.metrics = {"fid_error", "fid_infinity", "intra_fid"};  // an error brings its distance with it
   const auto labelled = [](int64_t count, uint64_t seed) {
     metrics::EvaluationSet set = points(count, seed, 0);
@@ -77,7 +77,7 @@ TEST(DealtMetrics, AFactorIsTheSameOnEveryRank) {
 }
 
 TEST(DealtMetrics, ClassesAreComparedByName) {
-  config::EvaluateConfig c = config();
+  config::EvaluateConfig c = every_metric();
   c.metrics = {"intra_fid"};
   const metrics::MetricContext context{world(), c};
   const auto labelled = [](int64_t count, uint64_t seed, const std::vector<int64_t>& labels,

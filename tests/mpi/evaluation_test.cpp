@@ -22,7 +22,7 @@ namespace ddls {
 namespace {
 
 nlohmann::ordered_json metrics_on(dist::Communicator& comm) {
-  const config::EvaluateConfig c = config();
+  const config::EvaluateConfig c = every_metric();
   const metrics::MetricContext context{comm, c};
   return metrics::metrics_of(context, points(530, 1, 0.3), metrics::prepare_reference(context, points(610, 2, 0)));
 }
@@ -42,7 +42,7 @@ TEST(Evaluation, SameMetricsAtEveryRankCount) {
 }
 
 TEST(Evaluation, FewerSamplesThanRanksAndMetricsThatCannotBeHad) {
-  config::EvaluateConfig c = config();
+  config::EvaluateConfig c = every_metric();
   c.batch = 400;
   const metrics::MetricContext context{world(), c};
   const metrics::Reference reference = metrics::prepare_reference(context, points(50, 2, 0));
@@ -55,7 +55,7 @@ TEST(Evaluation, FewerSamplesThanRanksAndMetricsThatCannotBeHad) {
 }
 
 TEST(Evaluation, ASetAgainstItself) {
-  const config::EvaluateConfig c = config();
+  const config::EvaluateConfig c = every_metric();
   const metrics::MetricContext context{world(), c};
   const metrics::EvaluationSet set = points(530, 1, 5);
   const auto metrics = metrics::metrics_of(context, set, metrics::prepare_reference(context, set));
@@ -69,7 +69,7 @@ TEST(Evaluation, ASetAgainstItself) {
 
 // The record says what was done: sizes that the sets allowed, and nothing of metrics that could not be had.
 TEST(Evaluation, SizesThatWereUsed) {
-  config::EvaluateConfig c = config();
+  config::EvaluateConfig c = every_metric();
   const metrics::MetricContext context{world(), c};
   const auto record = [&](int64_t fakes, int64_t reals) {
     const metrics::Reference reference = metrics::prepare_reference(context, points(reals, 2, 0));
@@ -129,7 +129,7 @@ TEST(Evaluation, EveryMetricWritesItsKeys) {
   const metrics::Extractor extractor = first_pixels();
   for (const metrics::Metric& metric : all) {
     if (metric.unasked) continue;
-    config::EvaluateConfig c = config();
+    config::EvaluateConfig c = every_metric();
     metrics::add_metrics(c, all);
     c.metrics = {metric.name};
     const metrics::MetricContext context{world(), c, &extractor, false, all};
@@ -157,7 +157,7 @@ TEST(Evaluation, EveryMetricWritesItsKeys) {
 
 TEST(Evaluation, WhatAMetricLacksIsTheReason) {
   const metrics::Extractor extractor = first_pixels();
-  config::EvaluateConfig c = config();
+  config::EvaluateConfig c = every_metric();
   const auto reasons = [&](const metrics::EvaluationSet& fake, const metrics::EvaluationSet& real) {
     c.metrics.clear();
     for (const config::MetricConfig& metric : c.known) c.metrics.push_back(metric.name);
@@ -182,7 +182,7 @@ TEST(Evaluation, WhatAMetricLacksIsTheReason) {
 }
 
 TEST(Evaluation, BallsWithoutARadiusSayWhy) {
-  const config::EvaluateConfig c = config();
+  const config::EvaluateConfig c = every_metric();
   const metrics::MetricContext context{world(), c};
   const auto equals = [](int64_t count) {  // every point ten times
     metrics::EvaluationSet set = points(count, 1, 0);
@@ -205,7 +205,7 @@ TEST(Evaluation, BallsWithoutARadiusSayWhy) {
 }
 
 TEST(Evaluation, NoSpreadOfNoSamples) {
-  config::EvaluateConfig c = config();
+  config::EvaluateConfig c = every_metric();
   c.metrics = {"fid"};
   const metrics::MetricContext context{world(), c, nullptr, /*gaussians25=*/true};
   data::Dataset data;
@@ -287,7 +287,7 @@ TEST(Evaluation, AnNpzReadInPiecesIsTheSetInMemory) {
 }
 
 TEST(Evaluation, AFileOfSamplesAndStatisticsGivesEachMetricWhatItNeeds) {
-  config::EvaluateConfig c = config();
+  config::EvaluateConfig c = every_metric();
   c.metrics = {"fid", "kid"};
   const metrics::MetricContext context{world(), c};
   const metrics::EvaluationSet fake = points(200, 1, 0);

@@ -30,7 +30,7 @@ inline void set(config::EvaluateConfig& c, metrics::KidOptions kid, metrics::Prd
 }
 
 // Blocks of 20 rows times a factor; 530 rows are 3 uneven blocks, so a rank may have none.
-inline config::EvaluateConfig config() {
+inline config::EvaluateConfig every_metric() {
   config::EvaluateConfig c;
   c.batch = 20;
   metrics::add_metrics(c);
