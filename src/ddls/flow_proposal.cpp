@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "base/purpose.hpp"
 #include "ddls/pilot_ratios.hpp"
 #include "tensor/adam.hpp"
 
@@ -17,7 +18,7 @@ constexpr int64_t rows_per_block = 64;  // so that ranks have something to share
 constexpr int64_t most_checked = 4096;  // draws of q from which its weights are known
 constexpr double largest_gradient = 100;
 
-tensor::Noise fit_noise(const tensor::Noise& noise) { return {noise.seed ^ 0x666C6F77ULL}; }
+tensor::Noise fit_noise(const tensor::Noise& noise) { return {derive(noise.seed, Purpose::flow_fit)}; }
 
 // Pilots as data of the forward divergence.
 struct PilotPool {

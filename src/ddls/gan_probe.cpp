@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/purpose.hpp"
 #include "ddls/labels.hpp"
 
 namespace ddls::sampling {
@@ -224,7 +225,7 @@ void warn_of_scores(const std::string& file, const at::Tensor& scores) {
 
 std::vector<int64_t> probe_gan(const tensor::ForeignNetwork& g, const tensor::ForeignNetwork& d,
                                const config::ModelConfig& model, c10::Device device) {
-  const tensor::Noise noise{0x747279ULL};
+  const tensor::Noise noise{derive(0, Purpose::network_probe)};
   const Prior prior = prior_from_name(model.prior);
   const auto draws = [&](int64_t begin, int64_t count) {
     return latent_of(prior, noise.normal({begin, begin + count}, model.latent_dim, 0, Stream::prior).to(device));

@@ -4,13 +4,14 @@
 
 #include <algorithm>
 
+#include "base/purpose.hpp"
 #include "ddls/dual_averaging.hpp"
 
 namespace ddls::sampling {
 namespace {
 
 // Its own key: chains that are kept are independent of the pilots.
-tensor::Noise pilot_noise(const tensor::Noise& noise) { return {noise.seed ^ 0x70696C6F74ULL}; }
+tensor::Noise pilot_noise(const tensor::Noise& noise) { return {derive(noise.seed, Purpose::pilots)}; }
 
 struct Pilots {
   Block block;

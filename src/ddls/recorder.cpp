@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/purpose.hpp"
 #include "tensor/image_io.hpp"
 
 namespace ddls::sampling {
@@ -27,8 +28,8 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 // The same directions in every run, so that runs can be compared.
 at::Tensor random_directions(int64_t dim) {
-  constexpr uint64_t fixed_key = 0x70726F6A656374ULL;
-  const at::Tensor rows = tensor::Noise{fixed_key}.normal({0, trace_projections}, dim, 0, Stream::projection);
+  const at::Tensor rows =
+      tensor::Noise{derive(0, Purpose::projections)}.normal({0, trace_projections}, dim, 0, Stream::projection);
   return (rows / rows.norm(2, 1, true)).t().contiguous();
 }
 

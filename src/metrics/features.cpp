@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/purpose.hpp"
 #include "tensor/network_probe.hpp"
 #include "tensor/noise.hpp"
 #include "tensor/torchscript_file.hpp"
@@ -127,7 +128,8 @@ void check_outputs(const Network& network, const std::vector<at::Tensor>& output
 // Images that no two rows or channels of which are alike: noise over a slope.
 at::Tensor trial_images(int64_t count, int64_t channels, const std::vector<int64_t>& shape) {
   const int64_t pixels = channels * shape[1] * shape[2];
-  const at::Tensor noise = tensor::Noise{0x65787472ULL}.uniform({0, count}, pixels, 0, Stream::prior);
+  const at::Tensor noise =
+      tensor::Noise{derive(0, Purpose::extractor_probe)}.uniform({0, count}, pixels, 0, Stream::prior);
   const at::Tensor level = at::arange(count, at::kFloat).unsqueeze(1) * (120.0 / static_cast<double>(count));
   return (noise * 120 + level).to(at::kByte).view({count, channels, shape[1], shape[2]});
 }

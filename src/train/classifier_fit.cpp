@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/purpose.hpp"
 #include "data/loader.hpp"
 #include "dist/failure.hpp"
 #include "models/classifier.hpp"
@@ -28,7 +29,7 @@ std::shared_ptr<models::Classifier> fit_classifier(const TrainContext& context, 
         data.why_no_labels());
   const c10::Device device = context.comm.topology().device;
   const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
-  data::Loader loader(data, config.seed + role.order_seed, options.batch, plan.mine,
+  data::Loader loader(data, derive(config.seed, role.pass), options.batch, plan.mine,
                       {{}, config.data.loader_threads, config.data.lookahead});  // images as they are
 
   auto classifier =

@@ -1,6 +1,7 @@
 #pragma once
 // A small classifier trained on the real data, saved as a TorchScript feature extractor (docs/formats.md, section 9):
 // for data on which no public feature network makes sense.
+#include "base/purpose.hpp"
 #include "train/gan_training.hpp"
 
 namespace ddls::models {
@@ -14,9 +15,10 @@ namespace ddls::train {
 struct ClassifierRole {
   const char* name;     // of the phase and of its checkpoints
   int64_t initial_key;  // of the weights, beside the roles of models/factory
-  uint64_t order_seed;  // of the images, added to the run's
+  Pass pass;
 };
-inline constexpr ClassifierRole evaluation_classifier{"classifier", 100, 2}, feature_classifier{"features", 101, 4};
+inline constexpr ClassifierRole evaluation_classifier{"classifier", 100, Pass::evaluation_classifier},
+    feature_classifier{"features", 101, Pass::feature_classifier};
 
 // **Collective.** Trains model.classifier_widths for train.classifier.steps. Throws Error(config) for data without labels.
 std::shared_ptr<models::Classifier> fit_classifier(const TrainContext& context, const ClassifierRole& role);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/purpose.hpp"
 #include "models/batch_norm.hpp"
 #include "models/dropout.hpp"
 #include "models/network.hpp"
@@ -17,11 +18,7 @@
 
 namespace ddls::train {
 
-namespace {
-
-constexpr uint64_t generator_step_key = 0x67656EULL;  // the discriminator's dropout differs between the two updates
-
-}  // namespace
+namespace {}  // namespace
 
 GanTrainer::GanTrainer(const TrainContext& context)
     : context_(context),
@@ -125,7 +122,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
 
 Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move) {
   const LabelledLatents z = draw(move, shard, step, Stream::train_latent_g);
-  models::key_dropout(discriminator(), source_.noise.seed ^ generator_step_key, step, shard.begin);
+  models::key_dropout(discriminator(), derive(source_.noise.seed, Purpose::generator_step), step, shard.begin);
   at::Tensor logits;
   {
     const Autocast autocast(bfloat16_, device_);

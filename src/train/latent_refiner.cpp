@@ -2,14 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include "base/purpose.hpp"
 #include "ddls/methods/ula.hpp"
 #include "models/batch_norm.hpp"
 #include "models/network.hpp"
 
 namespace ddls::train {
 namespace {
-
-constexpr uint64_t chain_key = 0x747261696EULL;  // chains of training share no noise with those that are sampled later
 
 // Both networks in eval mode for a scope; parameters keep requires_grad (the chain differentiates by z alone).
 class EvalMode {
@@ -36,7 +35,7 @@ class EvalMode {
 LatentRefiner::LatentRefiner(const config::TrainDdlsConfig& config, const LatentSource& source,
                              models::Network& generator, models::Network& discriminator, int64_t batch)
     : config_(config), source_(source), generator_(generator), discriminator_(discriminator), batch_(batch) {
-  source_.noise.seed ^= chain_key;
+  source_.noise.seed = derive(source_.noise.seed, Purpose::training_chains);
   if (config.persistent)
     chains_.emplace(config.chains, batch, source.latent_dim, config.refresh, source_.noise, source.device);
 }

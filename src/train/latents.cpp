@@ -1,13 +1,10 @@
 #include "train/latents.hpp"
+#include "base/purpose.hpp"
 
 #include <ATen/ATen.h>
 
 namespace ddls::train {
-namespace {
-
-constexpr uint64_t label_key = 0x6C6162656CULL;  // labels and latents of one id are independent
-
-}  // namespace
+namespace {}  // namespace
 
 at::Tensor LatentSource::latents(IdRange ids, int64_t step, Stream stream) const {
   return sampling::latent_of(prior, noise.normal(ids, latent_dim, step, stream, device));
@@ -15,7 +12,8 @@ at::Tensor LatentSource::latents(IdRange ids, int64_t step, Stream stream) const
 
 at::Tensor LatentSource::labels(IdRange ids, int64_t step, Stream stream) const {
   if (!classes.conditional()) return {};
-  return classes.drawn_by(tensor::Noise{noise.seed ^ label_key}.uniform(ids, 1, step, stream).squeeze(1)).to(device);
+  return classes.drawn_by(tensor::Noise{derive(noise.seed, Purpose::labels)}.uniform(ids, 1, step, stream).squeeze(1))
+      .to(device);
 }
 
 sampling::DrawnClasses drawn_classes(int64_t classes, const data::Dataset& data) {

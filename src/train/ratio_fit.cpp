@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/purpose.hpp"
 #include "data/loader.hpp"
 #include "models/dropout.hpp"
 #include "models/factory.hpp"
@@ -19,11 +20,7 @@
 #include "train/training_key.hpp"
 
 namespace ddls::train {
-namespace {
-
-constexpr uint64_t ratio_key_word = 0x726174696FULL;  // of dropout: other masks than the adversarial phase had
-
-}  // namespace
+namespace {}  // namespace
 
 models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkPtr& generator) {
   const config::Config& config = context.config;
@@ -35,7 +32,7 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
   const int64_t numel = c10::multiply_integers(shape);
   const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
   // Another order than the adversarial phase had, and images as they are.
-  data::Loader loader(context.data, config.seed + 1, ratio.batch, plan.mine,
+  data::Loader loader(context.data, derive(config.seed, Pass::ratio), ratio.batch, plan.mine,
                       {{}, config.data.loader_threads, config.data.lookahead});
 
   const auto make = [&] {
@@ -78,7 +75,7 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
         if (context.data.images())
           fake = tensor::dequantise(tensor::quantise(fake));  // as the reals are: no hint beside the picture
       }
-      models::key_dropout(learner.network(), config.seed ^ ratio_key_word, step, shard.begin);
+      models::key_dropout(learner.network(), derive(config.seed, Purpose::ratio_dropout), step, shard.begin);
       const at::Tensor real_logits =
           learner.network().forward(noised(real, real_noise, shard, step, Stream::instance_noise_real), real_labels);
       const at::Tensor fake_logits =

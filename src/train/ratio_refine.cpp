@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/purpose.hpp"
 #include "data/loader.hpp"
 #include "ddls/methods/ula.hpp"
 #include "dist/failure.hpp"
@@ -20,8 +21,6 @@
 
 namespace ddls::train {
 namespace {
-
-constexpr uint64_t chain_key = 0x726566696E65ULL;  // the chains' noise is not that of the chains that are sampled later
 
 struct Refinement {
   const TrainContext& context;
@@ -49,11 +48,11 @@ struct Refinement {
             sampling::make_target([g](const at::Tensor& z, const at::Tensor& y) { return g->forward(z, y); },
                                   [r = network](const at::Tensor& x, const at::Tensor& y) { return r->forward(x, y); },
                                   c.config.model.latent_dim, device, sampling::prior_from_name(c.config.model.prior))),
-        noise{c.config.seed ^ chain_key},
+        noise{derive(c.config.seed, Purpose::refine_chains)},
         source(latent_source(c.config, drawn_classes(c.config.model.classes, c.data), device)),
         kernel(sampling::ula(sampling::UlaOptions{.steps = refine.chain_steps, .step_size = refine.step_size}, target,
                              noise)),
-        loader(c.data, c.config.seed + 3, refine.batch, plan.mine,
+        loader(c.data, derive(c.config.seed, Pass::refine), refine.batch, plan.mine,
                {{}, c.config.data.loader_threads, c.config.data.lookahead}),
         chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,
                noise, device) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/counter_noise.hpp"
+#include "base/purpose.hpp"
 
 namespace ddls {
 namespace {
@@ -53,6 +54,20 @@ TEST(Philox, StreamsKeepTheirNumbers) {
       {Stream::pool_start, 26},
   };
   for (const auto& [stream, number] : numbers) EXPECT_EQ(static_cast<uint32_t>(stream), number);
+}
+
+TEST(Purpose, KeepsItsWords) {
+  const std::vector<std::pair<Purpose, uint64_t>> words{
+      {Purpose::labels, 0x6C6162656C},          {Purpose::generator_step, 0x67656E},
+      {Purpose::ratio_dropout, 0x726174696F},   {Purpose::refine_chains, 0x726566696E65},
+      {Purpose::training_chains, 0x747261696E}, {Purpose::pilots, 0x70696C6F74},
+      {Purpose::flow_fit, 0x666C6F77},          {Purpose::random_filters, 0x636F6E76},
+      {Purpose::projections, 0x70726F6A656374}, {Purpose::network_probe, 0x747279},
+      {Purpose::extractor_probe, 0x65787472},
+  };
+  for (const auto& [purpose, word] : words) EXPECT_EQ(derive(5, purpose), 5 ^ word);
+  const Pass passes[] = {Pass::gan, Pass::ratio, Pass::evaluation_classifier, Pass::refine, Pass::feature_classifier};
+  for (uint64_t i = 0; i < std::size(passes); ++i) EXPECT_EQ(derive(5, passes[i]), 5 + i);
 }
 
 }  // namespace

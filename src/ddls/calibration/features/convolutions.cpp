@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ddls/calibration/sample_features.hpp"
+#include "base/purpose.hpp"
 #include "tensor/noise.hpp"
 
 namespace ddls::sampling {
@@ -11,7 +12,6 @@ namespace {
 // Two layers of fixed random 3 x 3 filters, each with a ReLU and an average over 2 x 2, and what is left averaged over a
 // 4 x 4 grid: textures and where they are, of no training and of no labels.
 constexpr int64_t widths[] = {32, 64}, kernel = 3, grid = 4;
-constexpr uint64_t filter_key = 0x636f6e76;
 
 SampleFeatures make_convolution_features(const FeatureSource& source) {
   SampleFeatures features;
@@ -21,7 +21,7 @@ SampleFeatures make_convolution_features(const FeatureSource& source) {
     const std::string name = "filters" + std::to_string(layer);
     const int64_t inputs = from * kernel * kernel;
     const at::Tensor drawn = source.kept != nullptr ? source.kept->at(name)
-                                                    : tensor::Noise{source.seed ^ filter_key}
+                                                    : tensor::Noise{derive(source.seed, Purpose::random_filters)}
                                                               .normal({0, to}, inputs, layer, Stream::init)
                                                               .view({to, from, kernel, kernel}) *
                                                           std::sqrt(2.0 / static_cast<double>(inputs));
