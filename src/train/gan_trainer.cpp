@@ -34,7 +34,7 @@ GanTrainer::GanTrainer(const TrainContext& context)
                      train_.steps * train_.discriminator_steps, {}, plan_, context.comm),
       loss_(models::gan_loss(train_.loss)),
       source_(latent_source(context.config, drawn_classes(context.config.model.classes, context.data), device_)),
-      loader_(context.data, context.config.seed, train_.batch, plan_.mine,
+      loader_(context.data, derive(context.config.seed, Pass::gan), train_.batch, plan_.mine,
               data::loader_options(context.config.data, context.config.seed)),
       bfloat16_(train_.precision == "bfloat16"),
       tf32_(train_.precision == "tf32") {
