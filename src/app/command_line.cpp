@@ -82,8 +82,9 @@ void add_stages(const AddCommand& command, CommandLine& line, Names& names) {
   CLI::App* sample = command("sample", "run the samplers on trained networks", Command::sample);
   sample->add_option("--checkpoint", line.checkpoint, "checkpoint folder to sample from (default: the run's newest)");
   sample->add_option("--generator", line.generator,
-                     "generator of any GAN: TorchScript, or weights in .safetensors (docs/export.md)");
-  sample->add_option("--discriminator", line.discriminator, "its discriminator, which gives logits; of the same kind");
+                     "generator of any GAN: a .pt2 archive, TorchScript, or weights in .safetensors (docs/export.md)");
+  sample->add_option("--discriminator", line.discriminator,
+                     "its discriminator, which gives logits; of the same kind (a .pt2 has its own)");
   sample->add_option(
       "--shard", names.shard,
       "I/N: only the I-th (from 0) of N parts of the blocks; `sample` without it puts the parts together");
@@ -154,9 +155,12 @@ void check_line(const CommandLine& line) {
                             line.generator.empty();
   if (needs_config && line.config_file.empty())
     fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
-  if (line.generator.empty() != line.discriminator.empty())
-    fail(Exit::usage, "{}: --generator and --discriminator belong together",
-         line.command == Command::energy ? "energy" : "sample");
+  const char* const of_gan = line.command == Command::energy ? "energy" : "sample";
+  const bool archive = line.generator.ends_with(".pt2");
+  if (archive && !line.discriminator.empty())
+    fail(Exit::usage, "{}: a .pt2 archive has its own ratio; leave --discriminator out", of_gan);
+  if (!archive && line.generator.empty() != line.discriminator.empty())
+    fail(Exit::usage, "{}: --generator and --discriminator belong together", of_gan);
   if (!line.generator.empty() && !line.checkpoint.empty())
     fail(Exit::usage, "sample: --checkpoint names a run's networks, --generator others; give one of them");
   if (line.command == Command::evaluate && line.fake.empty() && line.real.empty() &&

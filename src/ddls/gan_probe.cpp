@@ -15,6 +15,7 @@ namespace ddls::sampling {
 namespace {
 
 constexpr int64_t most_tried = 512;  // prior draws; of large images fewer, but no fewer than 8
+constexpr int64_t few_tried = 64;    // of them, where each is tried several times
 constexpr int64_t first_tried = 5;   // a batch size that no export has been traced with
 
 using Outputs = std::vector<at::Tensor>;
@@ -208,7 +209,8 @@ void check_no_sigmoid(const tensor::ForeignNetwork& d, const at::Tensor& x, cons
        d.file);
 }
 
-// What is no fault of the file, but of what is asked of it.
+}  // namespace
+
 void warn_of_scores(const std::string& file, const at::Tensor& scores) {
   const double low = scores.min().item<double>(), high = scores.max().item<double>();
   if (high == low)
@@ -221,10 +223,8 @@ void warn_of_scores(const std::string& file, const at::Tensor& scores) {
         file, low, high);
 }
 
-}  // namespace
-
-std::vector<int64_t> probe_gan(const tensor::ForeignNetwork& g, const tensor::ForeignNetwork& d,
-                               const config::ModelConfig& model, c10::Device device) {
+ProbedGenerator probe_generator(const tensor::ForeignNetwork& g, const config::ModelConfig& model, c10::Device device,
+                                bool differentiable) {
   const tensor::Noise noise{derive(0, Purpose::network_probe)};
   const Prior prior = prior_from_name(model.prior);
   const auto draws = [&](int64_t begin, int64_t count) {
@@ -241,12 +241,19 @@ std::vector<int64_t> probe_gan(const tensor::ForeignNetwork& g, const tensor::Fo
   const at::Tensor first = tensor::checked_call(of_g, latents.some(0, first_tried)).front();
   constexpr int64_t most_values = int64_t{1} << 21;
   const int64_t tried = std::clamp<int64_t>(most_values * first_tried / first.numel(), 8, most_tried);
-  const int64_t few = std::min<int64_t>(tried, 64);
+  const int64_t few = std::min(tried, few_tried);
   tensor::check_function(of_g, latents.some(0, few), draws(most_tried, few) * 0.5);
   latents = latents.some(0, tried);
-  const tensor::ProbeRows samples{tensor::check_gradient(of_g, latents), latents.labels};
+  const tensor::ProbeRows samples{
+      differentiable ? tensor::check_gradient(of_g, latents) : tensor::checked_call(of_g, latents).front(),
+      latents.labels};
   if (samples.input.dim() == 4) check_range(g, samples.input, latents.input, latents.labels);
+  return {latents, samples};
+}
 
+void probe_discriminator(const tensor::ForeignNetwork& d, const config::ModelConfig& model,
+                         const tensor::ProbeRows& samples) {
+  const int64_t few = std::min(samples.input.size(0), few_tried);
   const tensor::Probe of_d{d,
                            "sample",
                            {"logits"},
@@ -257,7 +264,13 @@ std::vector<int64_t> probe_gan(const tensor::ForeignNetwork& g, const tensor::Fo
   const at::Tensor scores = tensor::check_gradient(of_d, samples);
   check_no_sigmoid(d, samples.input, samples.labels);
   warn_of_scores(d.file, scores);
-  return samples.input.sizes().slice(1).vec();
+}
+
+std::vector<int64_t> probe_gan(const tensor::ForeignNetwork& g, const tensor::ForeignNetwork& d,
+                               const config::ModelConfig& model, c10::Device device) {
+  const ProbedGenerator probed = probe_generator(g, model, device);
+  probe_discriminator(d, model, probed.samples);
+  return probed.samples.input.sizes().slice(1).vec();
 }
 
 }  // namespace ddls::sampling

@@ -2,6 +2,7 @@
 // What a generator and a discriminator that others made must keep to, tried on prior draws: one probe for every kind of
 // file.
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "config/config.hpp"
@@ -16,5 +17,18 @@ namespace ddls::sampling {
 // look like probabilities.
 std::vector<int64_t> probe_gan(const tensor::ForeignNetwork& generator, const tensor::ForeignNetwork& discriminator,
                                const config::ModelConfig& model, c10::Device device);
+
+// Its parts, for a file that is no pair of networks.
+struct ProbedGenerator {
+  tensor::ProbeRows latents, samples;  // the same rows, at least 8
+};
+// `differentiable`: its backward pass is tried, too.
+ProbedGenerator probe_generator(const tensor::ForeignNetwork& generator, const config::ModelConfig& model,
+                                c10::Device device, bool differentiable = true);
+// A discriminator on these samples.
+void probe_discriminator(const tensor::ForeignNetwork& discriminator, const config::ModelConfig& model,
+                         const tensor::ProbeRows& samples);
+// Warns of scores that never differ, or differ too much for log-ratios.
+void warn_of_scores(const std::string& file, const at::Tensor& scores);
 
 }  // namespace ddls::sampling

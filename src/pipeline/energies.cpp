@@ -65,13 +65,17 @@ Json energies_of_run(Run& run, const std::string& checkpoint) {
   return judged_energies(run, &trained, context, metrics::prepare_reference(context, reference));
 }
 
-Json energies_of_gan(const config::Config& config, const GanFiles& files, const OutsideReals& outside,
+Json energies_of_gan(config::Config config, const GanFiles& files, const OutsideReals& outside,
                      dist::Communicator& comm) {
   sampling::ForeignGan gan;
   data::Dataset real;
   std::optional<metrics::Extractor> extractor;
   comm.together([&] {
+    config = with_facts_of(files, std::move(config));
     gan = load_foreign_gan(files, config, comm.topology().device);
+    if (!outside.set.empty() && !gan.target.score_by)
+      fail(Exit::data, "--real: {} has no program 'score', which rates reals; export it with the discriminator",
+           files.generator);
     real = reals_for(outside.set, config, gan.sample_shape);
     if (!outside.extractor.empty() && gan.sample_shape.size() == 3)
       extractor = metrics::load_extractor(outside.extractor, gan.sample_shape, comm.topology().device);
@@ -85,7 +89,8 @@ Json energies_of_gan(const config::Config& config, const GanFiles& files, const 
   const std::string text = comm.on_root([&] { return json_text(measured.record); });
   at::Tensor ratios = comm.root() ? measured.arrays.at("log_ratio") : at::empty({energy_draws(config)}, at::kDouble);
   comm.broadcast(ratios);
-  KeptEnergy energy{{"discriminator", Json::parse(text), hex64(gan.digest)}, ratios, {}};
+  KeptEnergy energy{
+      {files.discriminator.empty() ? "ratio" : "discriminator", Json::parse(text), hex64(gan.digest)}, ratios, {}};
   if (gan.target.labels_of) energy.labels = gan.target.labels_of({0, ratios.numel()}).to(at::kLong);
   Json& record = energy.judged.record;
   const bool measurable = extractor || gan.sample_shape.size() == 1;

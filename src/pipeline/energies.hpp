@@ -24,7 +24,7 @@ struct OutsideReals {
 };
 
 // **Collective.** ESS and log Z; with reals the nats, too. Throws CollectiveError: usage, config, missing, data.
-Json energies_of_gan(const config::Config& config, const GanFiles& files, const OutsideReals& outside,
+Json energies_of_gan(config::Config config, const GanFiles& files, const OutsideReals& outside,
                      dist::Communicator& comm);
 
 // The result of the command as JSON text.

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "ddls/labels.hpp"
+#include "ddls/pt2_gan.hpp"
 #include "ddls/scripted_gan.hpp"
 #include "ddls/weights_gan.hpp"
 #include "pipeline/stages.hpp"
@@ -31,9 +32,26 @@ std::string as_name(const std::string& text) {
 
 Json about_networks(const GanFiles& files, const sampling::ForeignGan& gan) {
   const auto file = [](const std::string& path) { return Json{{"file", path}, {"sha256", sha256_of_file(path)}}; };
-  return {{"generator", file(files.generator)},
-          {"discriminator", file(files.discriminator)},
-          {"sample_shape", gan.sample_shape}};
+  Json about{{"generator", file(files.generator)}};
+  if (!files.discriminator.empty()) about["discriminator"] = file(files.discriminator);
+  about["sample_shape"] = gan.sample_shape;
+  return about;
+}
+
+bool has_ending(const std::string& file, const char* ending) { return fs::path(file).extension() == ending; }
+
+// What needs networks of ours.
+void refuse_options(const config::Config& config, const char* files) {
+  if (!config.model.weight_map.empty())
+    fail(Exit::config, "model.weight_map: only for weights in .safetensors; {} bring their networks", files);
+  if (config.sample.precision == "bfloat16")
+    fail(Exit::config, "sample.precision: {} run as they are; {} needs networks of ours", files,
+         config.sample.precision);
+  if (config.sample.cuda_graph)
+    fail(Exit::config,
+         "sample.cuda_graph: {} may take memory or wait for the device as they run, which a graph cannot "
+         "record; set it to false",
+         files);
 }
 
 // **Collective.** On reals that the configuration names: only who trained the files knows which of them D never saw.
@@ -83,28 +101,38 @@ bool can_be_drawn(const std::vector<int64_t>& shape) {
 
 std::string name_after(const std::string& generator) { return as_name(fs::path(generator).stem().string()); }
 
+config::Config with_facts_of(const GanFiles& files, config::Config config) {
+  if (has_ending(files.generator, ".pt2")) config.model = sampling::model_of_pt2(files.generator, config.model);
+  return config;
+}
+
 sampling::ForeignGan load_foreign_gan(const GanFiles& files, const config::Config& config, c10::Device device) {
-  const auto is_weights = [](const std::string& file) { return fs::path(file).extension() == ".safetensors"; };
+  const auto is_weights = [](const std::string& file) { return has_ending(file, ".safetensors"); };
+  if (has_ending(files.generator, ".pt2")) {
+    refuse_options(config, ".pt2 archives");
+    sampling::ForeignGan gan = sampling::load_pt2_gan(files.generator, config.model, device);
+    if (config.train.calibration.fitted() && !gan.target.score_by)
+      fail(Exit::config,
+           "train.calibration: {} has no program 'score', which rates reals; export it with the discriminator",
+           files.generator);
+    return gan;
+  }
   if (is_weights(files.generator) != is_weights(files.discriminator))
-    fail(Exit::usage, "sample: --generator and --discriminator are both TorchScript files, or both .safetensors");
+    fail(Exit::usage,
+         "sample: --generator and --discriminator are both TorchScript files, or both .safetensors; a .pt2 archive is "
+         "given alone");
   if (is_weights(files.generator))
     return sampling::load_weights_gan(files.generator, files.discriminator, config, device);
-  if (!config.model.weight_map.empty())
-    fail(Exit::config, "model.weight_map: only for weights in .safetensors; TorchScript files bring their networks");
-  if (config.sample.precision == "bfloat16")
-    fail(Exit::config, "sample.precision: TorchScript files run as they are; {} needs networks of ours",
-         config.sample.precision);
-  if (config.sample.cuda_graph)
-    fail(
-        Exit::config,
-        "sample.cuda_graph: TorchScript files may take memory or wait for the device as they run, which a graph cannot "
-        "record; set it to false");
+  refuse_options(config, "TorchScript files");
   return sampling::load_scripted_gan(files.generator, files.discriminator, config.model, device);
 }
 
 void sample_scripted(config::Config config, const GanFiles& files, const RunOptions& options,
                      dist::Communicator& comm) {
-  sampling::ForeignGan gan = comm.together([&] { return load_foreign_gan(files, config, comm.topology().device); });
+  sampling::ForeignGan gan = comm.together([&] {
+    config = with_facts_of(files, std::move(config));
+    return load_foreign_gan(files, config, comm.topology().device);
+  });
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
   sampling::label_chains(gan.target, config.sample.labels, config.model.classes, tensor::Noise{config.seed});
@@ -112,8 +140,8 @@ void sample_scripted(config::Config config, const GanFiles& files, const RunOpti
 
   const fs::path folder = folder_of(options, config);
   comm.on_root([&] { make_folder(folder / "samples"); });
-  log::info("sampling from {} and {}: samples [{}]", files.generator, files.discriminator,
-            fmt::join(gan.sample_shape, ", "));
+  log::info("sampling from {}{}: samples [{}]", files.generator,
+            files.discriminator.empty() ? "" : " and " + files.discriminator, fmt::join(gan.sample_shape, ", "));
   const Json about = comm.together([&] { return about_networks(files, gan); });
   train::RunLog run_log = open_run_log(folder, config, comm, options, about);
   Run run{std::move(config), folder, options.resume, comm, std::move(run_log), {}, {}, options.shard};

@@ -1,0 +1,131 @@
+#include "ddls/pt2_description.hpp"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/json_fields.hpp"
+
+namespace ddls::sampling {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+class DescriptionReader {
+ public:
+  DescriptionReader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
+
+  template <typename T>
+  T field(const char* key) const {
+    return json_field<T>(json_, key, where_);
+  }
+  bool has(const char* key) const { return json_.contains(key); }
+
+  [[noreturn]] void refuse(const char* key, const std::string& why) const {
+    fail(Exit::data, "{}: '{}' {}; write the archive with tools/export_gan.py", where_, key, why);
+  }
+
+  int64_t number(const char* key, int64_t least, int64_t most) const {
+    const auto value = field<int64_t>(key);
+    if (value < least || value > most) refuse(key, fmt::format("is {}, outside {} to {}", value, least, most));
+    return value;
+  }
+
+  // Rows of finite numbers, each of `columns`; or a plain list where columns is 0.
+  at::Tensor numbers(const char* key, int64_t rows, int64_t columns) const {
+    const Json list = field<Json>(key);
+    const auto wrong = [&] {
+      refuse(key, columns > 0 ? fmt::format("is not {} rows of {} numbers", rows, columns)
+                              : fmt::format("is not a list of {} numbers", rows));
+    };
+    if (!list.is_array() || static_cast<int64_t>(list.size()) != rows) wrong();
+    std::vector<double> values;
+    const auto add = [&](const Json& value) {
+      if (!value.is_number() || !std::isfinite(value.get<double>())) wrong();
+      values.push_back(value.get<double>());
+    };
+    for (const Json& row : list) {
+      if (columns == 0) {
+        add(row);
+        continue;
+      }
+      if (!row.is_array() || static_cast<int64_t>(row.size()) != columns) wrong();
+      for (const Json& value : row) add(value);
+    }
+    const at::Tensor flat = at::tensor(values, at::kDouble);
+    return columns > 0 ? flat.view({rows, columns}) : flat;
+  }
+
+  int64_t length(const char* key) const {
+    const Json list = field<Json>(key);
+    if (!list.is_array() || list.empty() || list.size() > 1'000'000) refuse(key, "is not a list with values");
+    return static_cast<int64_t>(list.size());
+  }
+
+ private:
+  const Json& json_;
+  std::string where_;
+};
+
+std::vector<int64_t> described_shape(const DescriptionReader& reader) {
+  const int64_t dimensions = reader.length("sample_shape");
+  const at::Tensor sizes = reader.numbers("sample_shape", dimensions, 0);
+  std::vector<int64_t> shape;
+  for (int64_t i = 0; i < dimensions; ++i) shape.push_back(static_cast<int64_t>(sizes[i].item<double>()));
+  const bool image = shape.size() == 3 && (shape[0] == 1 || shape[0] == 3);
+  if ((!image && shape.size() != 1) || sizes.min().item<double>() < 1 || sizes.max().item<double>() > 65536)
+    reader.refuse("sample_shape", fmt::format("is [{}]; expected [1 or 3, H, W] of images in [-1, 1], or [d] of points",
+                                              fmt::join(shape, ", ")));
+  return shape;
+}
+
+Pt2SelfTest described_test(const DescriptionReader& reader, const Pt2Description& about) {
+  Pt2SelfTest test;
+  const int64_t rows = reader.length("latents"), places = reader.length("sample_at");
+  test.latents = reader.numbers("latents", rows, about.latent_dim).to(at::kFloat);
+  test.log_ratio = reader.numbers("log_ratio", rows, 0);
+  test.gradient = reader.numbers("gradient", rows, about.latent_dim);
+  test.sample_places = reader.numbers("sample_at", places, 0).to(at::kLong);
+  test.samples = reader.numbers("samples", rows, places);
+  int64_t values = 1;
+  for (const int64_t size : about.sample_shape) values *= size;
+  if (test.sample_places.min().item<int64_t>() < 0 || test.sample_places.max().item<int64_t>() >= values)
+    reader.refuse("sample_at", fmt::format("has places outside a sample's {} values", values));
+  if (about.classes == 0) return test;
+  test.labels = reader.numbers("labels", rows, 0).to(at::kLong);
+  if (test.labels.min().item<int64_t>() < 0 || test.labels.max().item<int64_t>() >= about.classes)
+    reader.refuse("labels", fmt::format("has labels outside 0 to {}", about.classes - 1));
+  return test;
+}
+
+}  // namespace
+
+Pt2Description description_of(const tensor::Pt2Archive& archive) {
+  const std::string where = archive.file.string() + ": ddls.json";
+  const Json json = parse_json_object(archive.description, where);
+  const DescriptionReader reader(json, where);
+  if (reader.field<std::string>("format") != "ddls_dist GAN") reader.refuse("format", "is not 'ddls_dist GAN'");
+  if (reader.field<int64_t>("version") != 1) reader.refuse("version", "is not 1, which this program reads");
+  Pt2Description about;
+  about.latent_dim = reader.number("latent_dim", 1, 1 << 24);
+  about.classes = reader.number("classes", 0, 1 << 24);
+  about.prior = reader.field<std::string>("prior");
+  if (about.prior != "normal" && about.prior != "uniform" && about.prior != "truncated_normal")
+    reader.refuse("prior", fmt::format("is '{}', not normal, uniform or truncated_normal", about.prior));
+  about.device = reader.field<std::string>("device");
+  about.torch = reader.field<std::string>("torch");
+  about.sample_shape = described_shape(reader);
+  if (about.sample_shape.size() == 3) {
+    const at::Tensor range = reader.numbers("range", 2, 0);
+    if (range[0].item<double>() != -1 || range[1].item<double>() != 1)
+      reader.refuse("range", "is not [-1, 1], in which images lie here");
+  }
+  about.tolerance = reader.field<double>("tolerance");
+  if (!(about.tolerance > 0 && about.tolerance <= 1e-2)) reader.refuse("tolerance", "is not between 0 and 0.01");
+  const Json test = reader.field<Json>("self_test");
+  about.test = described_test(DescriptionReader(test, where + ", self_test"), about);
+  return about;
+}
+
+}  // namespace ddls::sampling
