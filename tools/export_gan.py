@@ -18,6 +18,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 
 import torch
 from torch import nn
@@ -88,9 +89,13 @@ class WithKeywords(nn.Module):
 
 
 class FixedNoise(TorchFunctionMode):
-    """Noise drawn inside a network is that of one seed, the same for every sample."""
+    """Noise drawn inside a network comes from `owner`, the same for every sample."""
 
     DRAWN = {torch.randn: torch.randn, torch.rand: torch.rand, torch.randn_like: torch.randn, torch.rand_like: torch.rand}
+
+    def __init__(self, owner):
+        super().__init__()
+        self.owner, self.count = owner, 0
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -99,7 +104,12 @@ class FixedNoise(TorchFunctionMode):
         like = args[0] if function in (torch.randn_like, torch.rand_like) else None
         shape = like.shape if like is not None else args[0] if isinstance(args[0], (tuple, list)) else args
         dtype = kwargs.get("dtype") or (like.dtype if like is not None else torch.float32)
-        draw = self.DRAWN[function](tuple(int(s) for s in shape[1:]), generator=torch.Generator().manual_seed(1))
+        name = f"noise{self.count}"
+        self.count += 1
+        if not hasattr(self.owner, name):  # a buffer, so that traces find it among the weights
+            seeded = torch.Generator().manual_seed(self.count)
+            self.owner.register_buffer(name, self.DRAWN[function](tuple(int(s) for s in shape[1:]), generator=seeded))
+        draw = getattr(self.owner, name)
         return draw.to(dtype).unsqueeze(0).expand(shape[0], *draw.shape)
 
 
@@ -109,8 +119,20 @@ class QuietNoise(nn.Module):
         self.network = network
 
     def forward(self, *inputs):
-        with FixedNoise():
+        with FixedNoise(self):
             return self.network(*inputs)
+
+
+class PlainOneHot(TorchFunctionMode):
+    """torch.nn.functional.one_hot looks at the labels' values, which a trace has not."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "") != "one_hot":
+            return function(*args, **(kwargs or {}))
+        labels, classes = args[0], (kwargs or {}).get("num_classes", args[1] if len(args) > 1 else -1)
+        if classes < 0:
+            raise Refused("one_hot without num_classes: give the number of classes")
+        return (labels.unsqueeze(-1) == torch.arange(classes, device=labels.device)).long()
 
 
 class NoMinibatchStd(nn.Module):
@@ -138,7 +160,7 @@ def first_that_works(network, role, inputs, ways):
 
 
 def one_hot(y, classes, like):
-    return nn.functional.one_hot(y, classes).to(like.dtype)
+    return (y[:, None] == torch.arange(classes, device=y.device)).to(like.dtype)
 
 
 def same(a, b, tolerance=1e-3):
@@ -328,7 +350,8 @@ def trace(pair, function, inputs):
     state = {k: v.detach() for k, v in (*pair.named_parameters(), *pair.named_buffers()) if k.startswith(part)}
 
     def flat(state, *inputs):
-        return function(lambda *a: torch.func.functional_call(pair, state, a), *inputs)
+        with PlainOneHot():
+            return function(lambda *a: torch.func.functional_call(pair, state, a), *inputs)
 
     return make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(state, *inputs), state
 
@@ -351,7 +374,12 @@ def inputs_of(name, pair, n, draw, classes):
 def export_program(name, pair, draw, classes):
     """Traced at two batch sizes; the program is tried at others."""
     function = PROGRAMS[name]
-    graphs = [trace(pair, function, inputs_of(name, pair, n, draw, classes)) for n in TRACED]
+    try:
+        graphs = [trace(pair, function, inputs_of(name, pair, n, draw, classes)) for n in TRACED]
+    except Refused:
+        raise
+    except Exception as error:  # whatever the tracer and a foreign network throw
+        raise Refused(f"{name}: the networks cannot be traced: {type(error).__name__}: {(str(error).strip() or chr(63)).splitlines()[0]}") from error
     if len({re.sub(r"\b(s|sym_size)\w*\b", "s", g.code) for g, _ in graphs}) > 1:
         raise Refused(f"{name}: the graph depends on the batch size: a number of samples is written into a network")
     inputs = inputs_of(name, pair, TRACED[0], draw, classes)
@@ -389,10 +417,12 @@ def package(path, programs, description):
 
     _package._save_raw_tensors = save_once
     try:
-        _package.package_pt2(path + ".partial.pt2", exported_programs=programs, extra_files={"ddls.json": description})
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(path))) as folder:
+            partial = os.path.join(folder, os.path.basename(path))  # its name is that of the folder in the archive
+            _package.package_pt2(partial, exported_programs=programs, extra_files={"ddls.json": description})
+            os.replace(partial, path)
     finally:
         _package._save_raw_tensors = plain
-    os.replace(path + ".partial.pt2", path)
 
 
 # ---- The self-test.
