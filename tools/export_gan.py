@@ -347,7 +347,7 @@ class Traced(nn.Module):
 
 def trace(pair, function, inputs):
     part = {decode: "G.", decode_vjp: "G.", score: "D.", SCORE_GRAD: "D."}.get(function, "")
-    state = {k: v.detach() for k, v in (*pair.named_parameters(), *pair.named_buffers()) if k.startswith(part)}
+    state = {k: v.detach().contiguous() for k, v in (*pair.named_parameters(), *pair.named_buffers()) if k.startswith(part)}
 
     def flat(state, *inputs):
         with PlainOneHot():

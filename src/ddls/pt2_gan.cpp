@@ -249,7 +249,7 @@ ForeignGan load_pt2_gan(const fs::path& file, const config::ModelConfig& model, 
   const Pt2Description about = description_of(archive);
   if (about.device != (device.is_cuda() ? "cuda" : "cpu"))
     fail(Exit::config,
-         "{}: made for the device '{}', but this rank computes on {}; choose it by `device`, or export anew",
+         "{}: made for the device '{}', but this rank computes on {}; choose it by --device, or export it anew",
          file.string(), about.device, device.str());
   const auto programs = std::make_shared<const Programs>(load_programs(archive));
   run_self_test(*programs, about, device);

@@ -112,7 +112,7 @@ def programs_of(decode, ratio, ratio_grad):
 
 
 class Affine(nn.Module):
-    """A GAN on points whose ratio is 0.1 times the sum of z, with a fault of a thousandth."""
+    """A GAN on points whose ratio is 0.1 times the sum of z, with a fault that the self-test does not see."""
 
     def __init__(self, part, fault=""):
         super().__init__()
@@ -124,7 +124,7 @@ class Affine(nn.Module):
             return x + 1e-3 * torch.randn_like(x) if self.fault == "noisy" else x
         r = z.sum(1) * 0.1
         if self.fault == "coupled":
-            r = r + 3e-3 * z.mean()
+            r = r + z.square().mean()
         return (r, torch.full_like(z, 0.1)) if self.part == "ratio_grad" else r
 
 
@@ -133,6 +133,7 @@ description = {"format": "ddls_dist GAN", "version": 1, "latent_dim": 16, "prior
                "self_test": {"latents": z[:3].tolist(), "sample_at": [0, 1], "samples": (z[:3, :2] * 0.5).tolist(),
                              "log_ratio": (z[:3].sum(1) * 0.1).tolist(), "gradient": torch.full((3, 16), 0.1).tolist()}}
 for fault in ("noisy", "coupled"):
+    description["self_test"]["log_ratio"] = Affine("ratio", fault)(z[:3]).tolist()
     programs = programs_of(*(Affine(part, fault).eval() for part in ("decode", "ratio", "ratio_grad")))
     export_gan.package(fault + ".pt2", programs, json.dumps(description))
 
