@@ -1,7 +1,7 @@
 # A GAN that tools/export_gan.py wrote as a .pt2 archive, as docs/export.md shows, is sampled by every method, the same bytes on any
 # number of ranks and the same samples as from TorchScript; archives that cannot be sampled are refused with a reason.
 source "$(dirname "$0")/lib.sh"
-python=(env PYTHONPATH="$DDLS_WHEEL_DIR:$DDLS_SOURCE_DIR/tests/e2e:$DDLS_SOURCE_DIR/tools" python3)
+python=(env PYTHONPATH="$DDLS_WHEEL_DIR:$DDLS_SOURCE_DIR/tests/e2e:$DDLS_SOURCE_DIR/tools:$scratch" python3)
 "${python[@]}" -c 'import torch' 2>err || { echo "python3 cannot import the wheel's torch: $(tail -1 err)"; exit 77; }
 
 sed -n '/^```python pt2$/,/^```$/p' "$DDLS_SOURCE_DIR/docs/export.md" | sed '/^```/d' >my_gan.py
