@@ -44,27 +44,29 @@ Programs load_programs(const tensor::Pt2Archive& archive) {
 using ProgramsPtr = std::shared_ptr<const Programs>;
 
 // Programs have no autograd: the generator's backward pass is one of them.
-struct Held : torch::CustomClassHolder {
-  explicit Held(ProgramsPtr p) : programs(std::move(p)) {}
+struct DecodeCall : torch::CustomClassHolder {
+  DecodeCall(ProgramsPtr p, at::Tensor y) : programs(std::move(p)), labels(std::move(y)) {}
   ProgramsPtr programs;
+  at::Tensor labels;
 };
+using DecodeCallPtr = c10::intrusive_ptr<DecodeCall>;
 
 struct DecodeProgram : torch::autograd::Function<DecodeProgram> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& z, const at::Tensor& labels,
-                            const ProgramsPtr& programs) {
-    context->save_for_backward({z, labels});
-    context->saved_data["programs"] = c10::IValue::make_capsule(c10::make_intrusive<Held>(programs));
-    return programs->decode({z, labels}, 1).front();
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& z, const DecodeCallPtr& call) {
+    context->save_for_backward({z});
+    context->saved_data["call"] = c10::IValue::make_capsule(call);
+    return call->programs->decode({z, call->labels}, 1).front();
   }
   static ProgramTensors backward(torch::autograd::AutogradContext* context, const ProgramTensors& gradients) {
-    const ProgramTensors saved = context->get_saved_variables();
-    const auto held = c10::static_intrusive_pointer_cast<Held>(context->saved_data["programs"].toCapsule());
-    return {held->programs->decode_vjp({saved[0], saved[1], gradients[0]}, 1).front(), {}, {}};
+    const auto call = c10::static_intrusive_pointer_cast<DecodeCall>(context->saved_data["call"].toCapsule());
+    const at::Tensor z = context->get_saved_variables().front();
+    return {call->programs->decode_vjp({z, call->labels, gradients[0]}, 1).front(), {}};
   }
 };
 
 at::Tensor generated_by(const ProgramsPtr& p, const at::Tensor& z, const at::Tensor& labels) {
-  if (p->of_samples() && at::GradMode::is_enabled() && z.requires_grad()) return DecodeProgram::apply(z, labels, p);
+  if (p->of_samples() && at::GradMode::is_enabled() && z.requires_grad())
+    return DecodeProgram::apply(z, c10::make_intrusive<DecodeCall>(p, labels));
   return p->decode({z, labels}, 1).front();
 }
 

@@ -1,6 +1,7 @@
 #include "tensor/pt2_archive.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/util/Flags.h>
 #include <torch/nativert/ModelRunnerHandle.h>
 
 #include <algorithm>
@@ -10,10 +11,24 @@
 #include "tensor/foreign_network.hpp"
 #include "tensor/zip_reader.hpp"
 
+C10_DECLARE_int(caffe2_log_level);
+
 namespace ddls::tensor {
 namespace {
 
 constexpr const char* pt2_cure = "write it with tools/export_gan.py (docs/export.md)";
+
+// LibTorch warns of every operation without a kernel of nativert's own; it takes the usual one then.
+class QuietLoading {
+ public:
+  QuietLoading() : before_(FLAGS_caffe2_log_level) { FLAGS_caffe2_log_level = 2; }
+  ~QuietLoading() { FLAGS_caffe2_log_level = before_; }
+  QuietLoading(const QuietLoading&) = delete;
+  QuietLoading& operator=(const QuietLoading&) = delete;
+
+ private:
+  int before_;
+};
 
 // "DIR/models/NAME.json" -> "NAME"; empty for every other entry.
 std::string program_name(const std::string& entry) {
@@ -64,6 +79,7 @@ Pt2Program::Pt2Program(const Pt2Archive& archive, const std::string& name) : fil
     fail(Exit::data, "{}: it has no program '{}' (it has {}); {}", file_, name, fmt::join(archive.programs, ", "),
          pt2_cure);
   in_network(file_, fmt::format("its program '{}' cannot be loaded", name), [&] {
+    const QuietLoading quiet;
     runner_ = std::make_shared<torch::nativert::ModelRunnerHandle>(file_, name);
     return 0;
   });

@@ -119,7 +119,7 @@ class Affine(nn.Module):
         self.part, self.fault = part, fault
 
     def forward(self, z):
-        x = z[:, :2] * 0.5
+        x = z[:, :2].contiguous() * 0.5
         if self.part == "decode":
             return x + 1e-3 * torch.randn_like(x) if self.fault == "noisy" else x
         r = z.sum(1) * 0.1

@@ -6,7 +6,7 @@ python=(env PYTHONPATH="$DDLS_WHEEL_DIR:$DDLS_SOURCE_DIR/tests/e2e:$DDLS_SOURCE_
 
 sed -n '/^```python pt2$/,/^```$/p' "$DDLS_SOURCE_DIR/docs/export.md" | sed '/^```/d' >my_gan.py
 "${python[@]}" "$here/make_pt2.py" >told 2>err || { cat err; fail "the archives"; }
-for sentence in 'the sigmoid at its end is taken off' 'scaled to [-1, 1]' 'z is given as [n, k, 1, 1]' 'labels are given one-hot'; do
+for sentence in 'the sigmoid at its end is taken off' 'scaled to [-1, 1]' 'z is given as [n, k, 1, 1], labels one-hot'; do
   grep -qF -- "$sentence" told || { cat told; fail "the exporter did not say '$sentence'"; }
 done
 
