@@ -429,7 +429,7 @@ def package(path, programs, description, try_it=lambda path: None):
     def save_once(raw_items, model_name, archive_writer, config, directory, prefix, idx):
         new = {}
         for name, (tensor, properties) in raw_items.items():
-            bytes_of = tensor.contiguous().numpy().tobytes()
+            bytes_of = _package._get_raw_tensor_bytes(tensor)
             key = (hashlib.sha256(bytes_of).digest(), str(tensor.dtype), tuple(tensor.shape), tensor.stride(), directory)
             if tensor.storage_offset() == 0 and tensor.untyped_storage().nbytes() == len(bytes_of) and key in kept:
                 config[name] = copy.deepcopy(kept[key])

@@ -89,8 +89,7 @@ Json energies_of_gan(config::Config config, const GanFiles& files, const Outside
   const std::string text = comm.on_root([&] { return json_text(measured.record); });
   at::Tensor ratios = comm.root() ? measured.arrays.at("log_ratio") : at::empty({energy_draws(config)}, at::kDouble);
   comm.broadcast(ratios);
-  KeptEnergy energy{
-      {files.discriminator.empty() ? "ratio" : "discriminator", Json::parse(text), hex64(gan.digest)}, ratios, {}};
+  KeptEnergy energy{{"discriminator", Json::parse(text), hex64(gan.digest)}, ratios, {}};
   if (gan.target.labels_of) energy.labels = gan.target.labels_of({0, ratios.numel()}).to(at::kLong);
   Json& record = energy.judged.record;
   const bool measurable = extractor || gan.sample_shape.size() == 1;

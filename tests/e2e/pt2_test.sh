@@ -71,7 +71,7 @@ on 1 sample --generator G.pt --discriminator D.pt --out scripted --config quick.
 # What its energy is worth, with reals and without; a calibration on reals. An archive of the three programs alone rates no samples.
 on 2 energy --generator gan.pt2 --real gan1/samples/drs/samples.npz --json energy.json --set evaluate.energy_draws=200 >/dev/null 2>err || { cat err; fail "energy"; }
 grep -q '"nats' energy.json || fail "no nats in energy.json"
-on 1 sample --generator gan.pt2 --out calibrated --config quick.yaml --set 'sample.methods=[ddls]' --set train.calibration.method=platt --set train.calibration.held_out=23 \
+on 1 sample --generator gan.pt2 --out calibrated --config quick.yaml --set 'sample.methods=[ddls]' --set train.calibration.method=isotonic --set train.calibration.held_out=23 \
   --set data.kind=npz --set data.train=gan1/samples/drs/samples.npz --set evaluate.reference=train 2>err || { cat err; fail "calibrated"; }
 on 2 sample --generator three.pt2 --out three --config quick.yaml --set 'sample.methods=[ddls,mala,drs]' 2>err || { cat err; fail "three programs"; }
 cmp three/samples/mala/latents.npz gan1/samples/mala/latents.npz || fail "three programs give other chains"
