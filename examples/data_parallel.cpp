@@ -1,5 +1,5 @@
-// Data-parallel LibTorch over MPI (NCCL on GPUs): a perceptron learns y = sum(x^2) on any number of ranks, and prints the same
-// digest of its weights at each. docs/data_parallel.md explains it.
+// Data-parallel LibTorch over MPI (NCCL on GPUs): a perceptron learns y = sum(x^2) on any number of ranks, and prints
+// the same digest of its weights at each. docs/data_parallel.md explains it.
 #include <ATen/ATen.h>
 #include <torch/nn/module.h>
 

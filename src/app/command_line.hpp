@@ -46,8 +46,8 @@ ParsedCommandLine parse_command_line(int argc, char** argv);
 // Does it compute on all ranks? The others tell or draw something, which one process does as well.
 bool is_work(Command command);
 
-// --watchdog, but at least a minute for the start and ten seconds for the end; separate tasks are refused where the command
-// is work. Never throws.
+// --watchdog, but at least a minute for the start and ten seconds for the end; separate tasks are refused where the
+// command is work. Never throws.
 dist::JobLimits job_limits(int argc, char** argv);
 
 }  // namespace ddls::app

@@ -56,7 +56,8 @@ std::vector<std::string> overrides_of(const CommandLine& line) {
   return overrides;
 }
 
-// **Collective.** Every rank reads; one speaks. Outputs that could not be written are refused here, too, before any work.
+// **Collective.** Every rank reads; one speaks. Outputs that could not be written are refused here, too, before any
+// work.
 config::Config config_of(const CommandLine& line, dist::Communicator& comm) {
   config::Config config;
   comm.together([&] {

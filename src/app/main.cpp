@@ -11,8 +11,8 @@
 int main(int argc, char** argv) {
   using namespace ddls;
   keep_standard_descriptors();
-  // Torch asks for huge pages for tensors of 2 MB and more: fewer page faults and TLB misses. Torch reads this at its first
-  // allocation; a user's own setting counts.
+  // Torch asks for huge pages for tensors of 2 MB and more: fewer page faults and TLB misses. Torch reads this at its
+  // first allocation; a user's own setting counts.
   setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
   if (const auto code = app::answer_without_job(argc, argv)) return *code;
   stop_signal::install();  // before MPI starts, which takes a second in which a batch system may already signal

@@ -29,8 +29,8 @@ struct BlockPlan {
 
   int64_t blocks() const { return (count + block_size - 1) / block_size; }
   Block block(int64_t index) const;
-  // A contiguous, balanced share (sizes differ by at most one) of the shard's blocks, which are such a share of all; empty
-  // where ranks outnumber blocks.
+  // A contiguous, balanced share (sizes differ by at most one) of the shard's blocks, which are such a share of all;
+  // empty where ranks outnumber blocks.
   std::vector<Block> blocks_of(int rank, int ranks, const Shard& shard = {}) const;
 };
 

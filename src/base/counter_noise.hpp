@@ -1,8 +1,8 @@
 #pragma once
 // Counter-based noise: what a chain or a training sample receives is a pure function of (seed, id, step, stream), never
 // of rank, batch, thread or device. Philox4x32-10 keyed by (seed, stream) with counter (word, id, step); normals by
-// Box-Muller in float32. Four columns share one call of Philox. Compiled for the host and by nvcc for GPUs; tensors of it:
-// tensor/noise.hpp.
+// Box-Muller in float32. Four columns share one call of Philox. Compiled for the host and by nvcc for GPUs; tensors of
+// it: tensor/noise.hpp.
 #include <cmath>
 #include <cstdint>
 #include <numbers>

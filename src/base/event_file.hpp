@@ -1,6 +1,6 @@
 #pragma once
-// TensorBoard event files: scalars and PNG images, without TensorFlow or protobuf. A file is a sequence of records, each
-// u64 length, u32 masked CRC32C of it, the bytes of one Event message, u32 masked CRC32C of them (little endian).
+// TensorBoard event files: scalars and PNG images, without TensorFlow or protobuf. A file is a sequence of records,
+// each u64 length, u32 masked CRC32C of it, the bytes of one Event message, u32 masked CRC32C of them (little endian).
 // Records are collected and go to the file on `flush` (call it where metrics are logged). Errors: Error(runtime).
 #include <cstdint>
 #include <string>
@@ -17,8 +17,8 @@ uint32_t crc32c(std::string_view bytes, uint32_t crc = 0);
 
 class EventFile {
  public:
-  // FOLDER/events.out.tfevents.TIME.SUFFIX, always a new file; makes the folder. TensorBoard shows all files of a folder
-  // as one run.
+  // FOLDER/events.out.tfevents.TIME.SUFFIX, always a new file; makes the folder. TensorBoard shows all files of a
+  // folder as one run.
   EventFile(const fs::path& folder, std::string_view suffix);
   ~EventFile();  // flushes; an error is logged
 

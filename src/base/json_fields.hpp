@@ -23,8 +23,8 @@ bool json_holds(const Json& value) {
   return value.is_string();
 }
 
-// object[key]. Throws Error(data) that names `file` and `key` where it is absent or no T (int64_t, double, std::string, bool,
-// or Json for a value of any type).
+// object[key]. Throws Error(data) that names `file` and `key` where it is absent or no T (int64_t, double, std::string,
+// bool, or Json for a value of any type).
 template <typename T, typename Json>
 T json_field(const Json& object, const std::string& key, const fs::path& file) {
   const auto found = object.is_object() ? object.find(key) : object.end();

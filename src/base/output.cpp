@@ -61,7 +61,8 @@ int write_all(int fd, std::string_view bytes) {
   return 0;
 }
 
-// write_all to what is no file of ours, down to the disk where there is one: some file systems tell of a full disk only then.
+// write_all to what is no file of ours, down to the disk where there is one: some file systems tell of a full disk only
+// then.
 int write_through(int fd, std::string_view bytes) {
   const NoBrokenPipeSignal quiet;
   const int error = write_all(fd, bytes);
@@ -83,7 +84,8 @@ bool lies_in_proc(const fs::path& folder) {
   return statfs(folder.c_str(), &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
 }
 
-// FOLDER/N in /proc, where FOLDER holds the descriptors of this process. Opened anew a file would be written from its start.
+// FOLDER/N in /proc, where FOLDER holds the descriptors of this process. Opened anew a file would be written from its
+// start.
 std::optional<int> own_descriptor(const fs::path& folder, const std::string& name) {
   std::error_code ignored;
   int fd = -1;

@@ -1,6 +1,6 @@
 #pragma once
-// What leaves the program for places that the user names: files that may be anything, and standard output. Files inside a
-// folder of ours are written by base/files.hpp, which replaces them. Errors: Error(runtime) with the system's reason.
+// What leaves the program for places that the user names: files that may be anything, and standard output. Files inside
+// a folder of ours are written by base/files.hpp, which replaces them. Errors: Error(runtime) with the system's reason.
 #include <string_view>
 
 #include "base/files.hpp"
@@ -19,8 +19,8 @@ void check_named_file(const fs::path& path);
 // A command's result on standard output, all of it, or Error(runtime). Where the reader of a pipe has had enough
 // (`| head`): no error.
 void print_result(std::string_view text);
-// For the beginning of main: standard descriptors that are closed are taken, so that no other file gets their numbers and
-// with them what is printed. Writing to them still fails.
+// For the beginning of main: standard descriptors that are closed are taken, so that no other file gets their numbers
+// and with them what is printed. Writing to them still fails.
 void keep_standard_descriptors();
 
 }  // namespace ddls

@@ -1,6 +1,7 @@
 #pragma once
 // What a person watches: on a terminal one line rewritten in place (bar, steps/s, time left, a short note); elsewhere a
-// plain log line every `interval_s` seconds. Only rank 0 shows anything; other ranks construct it with `visible = false`.
+// plain log line every `interval_s` seconds. Only rank 0 shows anything; other ranks construct it with `visible =
+// false`.
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -15,7 +16,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `done` of `total`, counted from the start of the job (done_before came from an earlier run). Cheap: looks at the clock.
+  // `done` of `total`, counted from the start of the job (done_before came from an earlier run). Cheap: looks at the
+  // clock.
   void update(int64_t done, std::string_view note = {});
   void finish(std::string_view note = {});
 
@@ -33,7 +35,8 @@ class Progress {
 // "1 h 02 min", "3 min 20 s", "4.1 s"
 std::string duration_text(double seconds);
 
-// The texts that Progress shows, as pure functions. `first`: what was done before this run; the speed counts from there.
+// The texts that Progress shows, as pure functions. `first`: what was done before this run; the speed counts from
+// there.
 struct ProgressState {
   std::string_view title, note;
   int64_t done = 0, total = 0, first = 0;

@@ -1,6 +1,6 @@
 #pragma once
-// One seed, many uses: what is drawn for one purpose shares nothing with what is drawn for another. Part of the bytes of every
-// run: a word is never changed or used again (test Purpose.KeepsItsWords).
+// One seed, many uses: what is drawn for one purpose shares nothing with what is drawn for another. Part of the bytes
+// of every run: a word is never changed or used again (test Purpose.KeepsItsWords).
 #include <cstdint>
 
 namespace ddls {

@@ -1,6 +1,7 @@
 #pragma once
 // `ddls_dist bench KIND`: how fast a part of the program is on this machine, with synthetic data and initial weights,
-// so that only the configuration is needed (`data` reads the training set that it names). Results: docs/formats.md, section 7.
+// so that only the configuration is needed (`data` reads the training set that it names). Results: docs/formats.md,
+// section 7.
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
-// Decoded images in, metrics out: the extractor (the pipeline's classifier at initial weights), the sums over ranks, and the
-// pairs of KID and PRDC where evaluate.metrics has them. steps x evaluate.batch images over all ranks.
+// Decoded images in, metrics out: the extractor (the pipeline's classifier at initial weights), the sums over ranks,
+// and the pairs of KID and PRDC where evaluate.metrics has them. steps x evaluate.batch images over all ranks.
 #include <ATen/ATen.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 #pragma once
-// What to write instead of a value that was refused: the end of its message, with a leading "; ". Empty where the message
-// already says all, as for a number out of range.
+// What to write instead of a value that was refused: the end of its message, with a leading "; ". Empty where the
+// message already says all, as for a number out of range.
 #include <yaml-cpp/yaml.h>
 
 #include <string>

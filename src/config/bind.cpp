@@ -10,8 +10,7 @@ void bind_data(Section& s, DataConfig& c) {
           one_of({"gaussians25", "swiss_roll", "idx", "cifar10", "images", "npz", "npy", "tar"}));
   s.value("train", &c.train,
           "training set: an idx image file, the folder of CIFAR-10's .bin files, a folder of images, an .npz or .npy, "
-          "a tar "
-          "archive (also ARCHIVE.tar/folder/inside) or a folder of them",
+          "a tar archive (also ARCHIVE.tar/folder/inside) or a folder of them",
           a_path());
   s.value("test", &c.test, "test set, of the same kind", a_path());
   s.value("train_labels", &c.train_labels, "idx and npy: labels of the training set", a_path());
@@ -162,8 +161,7 @@ void bind_train(Section& s, TrainConfig& c) {
   s.value("generator_batch", &c.generator_batch, "samples per generator update; 0: as batch", at_least(0));
   s.value("shards", &c.shards,
           "parts of a batch, dealt to ranks: bits do not depend on the rank count; auto: 4 up to four ranks, enough "
-          "for all "
-          "of more ranks; 0: one per rank, overlapped",
+          "for all of more ranks; 0: one per rank, overlapped",
           at_least_or_auto(0, automatic_shards));
   s.value("loss", &c.loss, "loss of the GAN",
           one_of({"non_saturating", "minimax", "hinge", "wasserstein", "least_squares"}));
@@ -213,11 +211,10 @@ void bind_sample(Section& s, SampleConfig& c) {
           at_least(0));
   s.value("checkpoint_every", &c.checkpoint_every,
           "steps between two saves of an unfinished block: what a kill can lose; 0: the block", at_least(0));
-  s.value(
-      "precision", &c.precision,
-      "of the ratio and its gradient (tf32: products of a GPU alone); chains and noise stay float32, accepting kernels "
-      "exact",
-      one_of({"float32", "tf32", "bfloat16"}));
+  s.value("precision", &c.precision,
+          "of the ratio and its gradient (tf32: products of a GPU alone); chains and noise stay float32, accepting "
+          "kernels exact",
+          one_of({"float32", "tf32", "bfloat16"}));
   s.value("cuda_graph", &c.cuda_graph,
           "on a GPU: record the kernels of ratio and gradient once and replay them; nothing changes on a CPU");
   s.value("labels", &c.labels,

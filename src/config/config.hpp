@@ -86,8 +86,8 @@ struct RatioConfig {
   RefineConfig refine;
 };
 
-// How a score becomes the log-ratio that DDLS needs, once all training is done (docs/algorithm.md, equations 11 to 14 and
-// 70 to 71).
+// How a score becomes the log-ratio that DDLS needs, once all training is done (docs/algorithm.md, equations 11 to 14
+// and 70 to 71).
 struct CalibrationConfig {
   std::string method = "none";  // none | platt | isotonic | head | scale | temperature | tilt
   int64_t held_out = 5000;      // of the training set, for fitted methods: no phase of training sees them

@@ -18,8 +18,8 @@ class Options {
  public:
   Options() = default;  // of a part that has none
 
-  // The struct's initial values are the defaults. `keys` declares a key per field; `check` may be empty, and names keys as
-  // `keys` does.
+  // The struct's initial values are the defaults. `keys` declares a key per field; `check` may be empty, and names keys
+  // as `keys` does.
   template <typename T>
   static Options of(std::function<void(Section&, T&)> keys, std::function<std::vector<Conflict>(const T&)> check = {}) {
     Options options;

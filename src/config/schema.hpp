@@ -46,8 +46,8 @@ struct Field {
   FieldPointer target;
   Allowed allowed;
   std::string place = {};  // where the value was set last ("a.yaml:12:3", "--set x=1"); empty: the default
-  // Added after runs had been stored whose keys hold the text of a configuration: at its default it stays out of keys, so
-  // that those runs can still be taken up (print_yaml with `defaults`).
+  // Added after runs had been stored whose keys hold the text of a configuration: at its default it stays out of keys,
+  // so that those runs can still be taken up (print_yaml with `defaults`).
   bool later = false;
 };
 
@@ -99,8 +99,8 @@ void read_yaml(Section& root, const std::string& yaml_text, const std::string& f
 void read_override(Section& root, const std::string& assignment, std::vector<ConfigProblem>& problems);
 // YAML text with every key, its value and its documentation as a comment; reading it back gives the same values.
 std::string print_yaml(const Section& root, bool comments = true);
-// The text that stands in keys: without comments, and without `later` fields that are as in `defaults`, the same section of
-// another configuration.
+// The text that stands in keys: without comments, and without `later` fields that are as in `defaults`, the same
+// section of another configuration.
 std::string print_key(const Section& root, const Section& defaults);
 
 }  // namespace ddls::config

@@ -48,8 +48,7 @@ void refuse_other_base(const LabelledSet& a, const LabelledSet& b) {
   if (from_0 && from_1 && from_0->first == 0 && from_1->first == 1 && from_1->last == from_0->last + 1)
     fail(Exit::data,
          "the classes of '{}' are the numbers 0 to {}, those of '{}' 1 to {}: one of them seems to count from 1; give "
-         "both "
-         "the same numbers",
+         "both the same numbers",
          a.name, from_0->last, b.name, from_1->last);
 }
 
@@ -60,8 +59,7 @@ ClassNames names_by_order(const LabelledSet& plain, const LabelledSet& folders) 
   if (highest >= count)
     fail(Exit::data,
          "'{}' has plain numbers for classes, up to {}, and '{}' only the {} classes {}; what the numbers stand for is "
-         "not "
-         "known: give both sets class folders, or numbers",
+         "not known: give both sets class folders, or numbers",
          plain.name, highest, folders.name, count, fmt::join(folders.class_names, ", "));
   return folders.class_names;
 }
@@ -89,8 +87,7 @@ void compare(MatchedClasses& matched, const LabelledSet& first, const LabelledSe
   if (both.empty())
     fail(Exit::data,
          "'{}' and '{}' have no class in common: {} in the first, {} in the second; classes are matched by name, so "
-         "rename "
-         "the folders, or leave out what compares class with class (intra_fid)",
+         "rename the folders, or leave out what compares class with class (intra_fid)",
          first.name, second.name, list_of_classes(a, matched.names), list_of_classes(b, matched.names));
   matched.remark += left_out(first, only_a, matched.names) + left_out(second, only_b, matched.names);
   if (matched.remark.starts_with("; ")) matched.remark.erase(0, 2);

@@ -35,8 +35,8 @@ struct Dataset {
   // Of samples and labels: all ranks must agree. Of a lazy set: of its names and sizes, not of its content.
   uint64_t digest() const;
 
-  // Samples by id ([n] int64, CPU) and their labels (undefined without). They go together: in a lazy set another image, and
-  // so another label, may stand in for a damaged one. Throws Error(data) that names a damaged file.
+  // Samples by id ([n] int64, CPU) and their labels (undefined without). They go together: in a lazy set another image,
+  // and so another label, may stand in for a damaged one. Throws Error(data) that names a damaged file.
   struct Rows {
     at::Tensor samples, labels;
   };

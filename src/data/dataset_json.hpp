@@ -1,6 +1,7 @@
 #pragma once
-// Labels as NVIDIA's dataset_tool leaves them: a dataset.json at the root of the set, {"labels": [["00000/img00000000.png", 6],
-// ...]}, or {"labels": null} for none. Folders of such a set are mere storage, not classes.
+// Labels as NVIDIA's dataset_tool leaves them: a dataset.json at the root of the set, {"labels":
+// [["00000/img00000000.png", 6], ...]}, or {"labels": null} for none. Folders of such a set are mere storage, not
+// classes.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,7 +15,8 @@ inline constexpr const char* dataset_json_name = "dataset.json";
 
 class DatasetJson {
  public:
-  // Nothing where the file is of another kind; that is warned of. `where`: its name. Throws Error(data): no JSON, a negative label.
+  // Nothing where the file is of another kind; that is warned of. `where`: its name. Throws Error(data): no JSON, a
+  // negative label.
   static std::optional<DatasetJson> parse(std::string_view text, std::string where);
 
   // False: "labels" is null, or vectors instead of class numbers (warned of).

@@ -1,6 +1,6 @@
 #pragma once
-// The one rule of what a file is to a set, by its name alone: folders and archives are searched by it alike. And the count of
-// what a search passed over.
+// The one rule of what a file is to a set, by its name alone: folders and archives are searched by it alike. And the
+// count of what a search passed over.
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -30,7 +30,8 @@ std::string extension_of(std::string_view name);
 // below it, is hidden. Nothing: no part does.
 std::optional<size_t> hidden_part(std::string_view path);
 
-// How many files of a set were left out, by reason. What lies in hidden folders is counted where it lies in them directly.
+// How many files of a set were left out, by reason. What lies in hidden folders is counted where it lies in them
+// directly.
 struct LeftOut {
   std::map<std::string, int64_t> image_formats, archives, others;  // by extension
   int64_t hidden_images = 0, hidden_files = 0, hidden_folders = 0;
@@ -47,16 +48,17 @@ struct LeftOut {
   std::string text() const;
 };
 
-// One line of the log on a set called `name` that has `read` images: a warning where images may be missing. Nothing where
-// nothing was left out.
+// One line of the log on a set called `name` that has `read` images: a warning where images may be missing. Nothing
+// where nothing was left out.
 void tell_left_out(const std::string& name, int64_t read, const LeftOut& left_out);
 
 // A sample's name, in WebDataset, is the path up to the first dot of its last part.
 std::string_view sample_name(std::string_view path);
 
-// The second image of a sample among the paths of a set, where the paths say that its samples have several: "7.left.png" and
-// "7.right.png", "7.jpg" and "7.seg.png". A series ("cat.1.png", "cat.2.png", ...: names with more images than there are
-// names) is none, nor are endings that no other name has. `groups[i]`: the archive that path i is in; empty: all are in one.
+// The second image of a sample among the paths of a set, where the paths say that its samples have several:
+// "7.left.png" and "7.right.png", "7.jpg" and "7.seg.png". A series ("cat.1.png", "cat.2.png", ...: names with more
+// images than there are names) is none, nor are endings that no other name has. `groups[i]`: the archive that path i is
+// in; empty: all are in one.
 struct SampleMates {
   size_t first = 0, second = 0;  // places in `paths`
 };

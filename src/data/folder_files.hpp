@@ -21,8 +21,8 @@ struct FolderFiles {
 
 // A flat folder, or one sub-folder per class, which is searched to any depth; or any folders with a dataset.json
 // (dataset_json.hpp). Links are followed. Throws Error: missing (no
-// such folder; links that lead nowhere), data (no images, a class without images, an image without a label in dataset.json, a link that leads back to a folder it lies
-// in), runtime.
+// such folder; links that lead nowhere), data (no images, a class without images, an image without a label in
+// dataset.json, a link that leads back to a folder it lies in), runtime.
 FolderFiles list_image_folder(const std::filesystem::path& folder);
 
 }  // namespace ddls::data

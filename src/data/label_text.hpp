@@ -17,8 +17,8 @@ struct LabelText {
 
 // KEY.cls: a number or the name of a class.
 LabelText label_of_cls(std::string_view content);
-// KEY.json: "label" or "cls", a number or text (digits count as a number). NaN and infinities elsewhere in it, as Python writes
-// them, do no harm. A file without either has no label.
+// KEY.json: "label" or "cls", a number or text (digits count as a number). NaN and infinities elsewhere in it, as
+// Python writes them, do no harm. A file without either has no label.
 LabelText label_of_json(std::string_view content);
 
 }  // namespace ddls::data

@@ -23,9 +23,9 @@ struct DecodeOptions {
   tensor::PixelRules rules = {};
 };
 
-// In place of a damaged image comes the next good one in the order of ids (after the last the first), whatever was asked
-// for before: which image that is depends on the files alone, so all ranks and threads agree. All methods may be called in
-// several threads at once.
+// In place of a damaged image comes the next good one in the order of ids (after the last the first), whatever was
+// asked for before: which image that is depends on the files alone, so all ranks and threads agree. All methods may be
+// called in several threads at once.
 class LazyImages {
  public:
   // Decodes one image to learn the shape. Throws as `decode` does.
@@ -42,8 +42,8 @@ class LazyImages {
   at::Tensor damaged_ids() const;     // their ids, [n] int64, ascending
   uint64_t digest() const;  // of the names and sizes of the files and how they are decoded; not of their content
 
-  // Writes image `id`, uint8 [C, H, W], to `out`; returns the id of the image that it was. `place`: fit_image.hpp. Throws
-  // Error(data) that names the file: damaged, or of another shape where `size` or `channels` is 0.
+  // Writes image `id`, uint8 [C, H, W], to `out`; returns the id of the image that it was. `place`: fit_image.hpp.
+  // Throws Error(data) that names the file: damaged, or of another shape where `size` or `channels` is 0.
   int64_t decode(int64_t id, std::optional<double> place, uint8_t* out) const;
 
   // Rows [n, C, H, W] uint8, decoded in as many threads as torch uses, and the ids they are of, [n] int64.

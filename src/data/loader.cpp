@@ -82,7 +82,8 @@ struct Loader::State {
     slot.used.mutable_data_ptr<int64_t>()[i] = used;
   }
 
-  // Rows of the first batch that has any left; a few at a time, so that all threads work on the batch that is needed next.
+  // Rows of the first batch that has any left; a few at a time, so that all threads work on the batch that is needed
+  // next.
   void run() {
     constexpr int64_t rows_at_a_time = 4;
     std::vector<uint8_t> pixels;

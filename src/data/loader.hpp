@@ -6,9 +6,9 @@
 // and for shard `shard` of discriminator step `d_step`
 //     const LoadedBatch real = loader.batch(d_step * plan.batch + shard.begin, shard.size());
 //     real.input.to(device) ... real.labels ... seconds_waited += real.seconds_waited;
-// Since the shards of a step are known, the loader itself knows what will be asked for next, and prepares it. After a jump
-// (a resumed run) it starts anew from there. What is returned depends on seed and positions alone, not on threads, ranks
-// or what was asked before.
+// Since the shards of a step are known, the loader itself knows what will be asked for next, and prepares it. After a
+// jump (a resumed run) it starts anew from there. What is returned depends on seed and positions alone, not on threads,
+// ranks or what was asked before.
 #include <ATen/core/Tensor.h>
 
 #include <memory>
@@ -36,8 +36,8 @@ struct LoadedBatch {
 
 class Loader {
  public:
-  // `order_seed`: of the EpochOrder. `batch`: samples of a global step; `shards`: this rank's parts of it, in the order in
-  // which they will be asked for. `data` must outlive the loader.
+  // `order_seed`: of the EpochOrder. `batch`: samples of a global step; `shards`: this rank's parts of it, in the order
+  // in which they will be asked for. `data` must outlive the loader.
   Loader(const Dataset& data, uint64_t order_seed, int64_t batch, std::vector<IdRange> shards,
          const LoaderOptions& options);
   ~Loader();  // waits for the images in work

@@ -1,7 +1,7 @@
 #pragma once
-// Data sets stored as arrays: uint8 [N, H, W, C] images or [N, d] points of a floating-point type (float32 in memory), and
-// labels, if any: whole numbers of any type, [N] or [N, 1]. They are arr_0 and arr_1 of an .npz, whose other arrays are not
-// looked at, or a .npy file each.
+// Data sets stored as arrays: uint8 [N, H, W, C] images or [N, d] points of a floating-point type (float32 in memory),
+// and labels, if any: whole numbers of any type, [N] or [N, 1]. They are arr_0 and arr_1 of an .npz, whose other arrays
+// are not looked at, or a .npy file each.
 #include <filesystem>
 
 #include "base/blocks.hpp"

@@ -114,7 +114,8 @@ void number_labels(LabelledImages& result, const std::vector<LabelText>& labels,
   for (const LabelText& label : labels) result.labels.push_back(classes.at(label.name));
 }
 
-// Every image has a label, or none has; `skip_damaged` leaves out those whose label cannot be read, where others have one.
+// Every image has a label, or none has; `skip_damaged` leaves out those whose label cannot be read, where others have
+// one.
 void label_by_members(LabelledImages& result, const Members& members, bool skip_damaged) {
   std::vector<LabelText> labels;
   for (const TarImage& image : members.images) labels.push_back(read_label(members, image));
@@ -236,8 +237,8 @@ Members search(const std::vector<std::unique_ptr<TarFile>>& files, const std::ve
 void refuse_mates(const Members& members, const SampleMates& mates) {
   fail(Exit::data,
        "'{}' is the second image of its sample, after '{}': a sample is the name up to its first dot, and has one "
-       "image. Leave "
-       "the others (masks, second views) out of the archive, or rename them where they are samples of their own",
+       "image. Leave the others (masks, second views) out of the archive, or rename them where they are samples of "
+       "their own",
        members.path_of(members.images[mates.second]), members.images[mates.first].name);
 }
 

@@ -25,8 +25,8 @@ struct LabelledImages {
   LeftOut left_out;
 };
 
-// `indices[i]` is of `files[i]`. `inside`: only members below this folder; empty: all. Throws Error(data): an image that is a link,
-// two images of one sample, several sets in one archive.
+// `indices[i]` is of `files[i]`. `inside`: only members below this folder; empty: all. Throws Error(data): an image
+// that is a link, two images of one sample, several sets in one archive.
 LabelledImages label_images(const std::vector<std::unique_ptr<TarFile>>& files, const std::vector<TarIndex>& indices,
                             const std::string& inside, bool skip_damaged);
 

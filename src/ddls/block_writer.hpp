@@ -1,5 +1,6 @@
 #pragma once
-// Brings finished blocks to the host and to the disk, in a thread, beside the chains of the next block. One at a time, in their order.
+// Brings finished blocks to the host and to the disk, in a thread, beside the chains of the next block. One at a time,
+// in their order.
 #include <future>
 
 #include "ddls/sample_store.hpp"

@@ -1,10 +1,10 @@
 #pragma once
-// Rejection samplers: prior draws are offered, one per step, to the chains that still wait for one, and those are all that is
-// evaluated. A chain that has accepted stays. Offer t of a chain is a function of (chain, t) alone.
+// Rejection samplers: prior draws are offered, one per step, to the chains that still wait for one, and those are all
+// that is evaluated. A chain that has accepted stays. Offer t of a chain is a function of (chain, t) alone.
 //
-// A chain that has accepted nothing in its steps ends with one of its candidates, drawn with weights a / (1 - a): given that
-// they were all rejected they have the density p0 (1 - a), so that this is importance resampling from p0 a. Its bias falls
-// with the number of candidates; how many chains end so is `ran_out`.
+// A chain that has accepted nothing in its steps ends with one of its candidates, drawn with weights a / (1 - a): given
+// that they were all rejected they have the density p0 (1 - a), so that this is importance resampling from p0 a. Its
+// bias falls with the number of candidates; how many chains end so is `ran_out`.
 #include "ddls/registry.hpp"
 
 namespace ddls::sampling {

@@ -16,7 +16,8 @@ struct Chains {
   at::Tensor z;            // [n, k], in the coordinates of prior.hpp
   Evaluation now;          // at `z`, carried so that a step costs one new gradient; never stale
   at::Tensor labels = {};  // [n] int64; undefined: unconditional
-  // What else a method carries from step to step (momenta, replicas). First dimension n, so that one chain can start anew.
+  // What else a method carries from step to step (momenta, replicas). First dimension n, so that one chain can start
+  // anew.
   std::map<std::string, at::Tensor> extra = {};
   // [n] each: the method's rates of the last step ("acceptance": the probability, not the outcome).
   std::map<std::string, at::Tensor> rates = {};
@@ -28,16 +29,16 @@ Chains start_chains(IdRange ids, const Target& target, const tensor::Noise& nois
 // Chains in `mask` ([n] bool) go to z and its evaluation; the others stay where they are, with the evaluation they had.
 void move_where(const at::Tensor& mask, const at::Tensor& z, const Evaluation& there, Chains& chains);
 
-// Where only some chains of a block have a candidate: rows [m] int64, m >= 1, filled up with the first of them to `size`, so that
-// networks meet few batch shapes.
+// Where only some chains of a block have a candidate: rows [m] int64, m >= 1, filled up with the first of them to
+// `size`, so that networks meet few batch shapes.
 at::Tensor padded_rows(const at::Tensor& rows, int64_t size);
 
 struct Candidates {
   at::Tensor z;
   Evaluation there;
 };
-// z: [size, k], of the chains padded_rows(rows, size). Evaluated, and put in the places of their chains; the others' candidates
-// are where they are now.
+// z: [size, k], of the chains padded_rows(rows, size). Evaluated, and put in the places of their chains; the others'
+// candidates are where they are now.
 Candidates evaluate_rows(const Chains& chains, const at::Tensor& rows, const at::Tensor& padded, const at::Tensor& z,
                          const Target& target);
 

@@ -81,7 +81,8 @@ double pooled_time(const at::Tensor& draws) {
   if (!(total > 0)) return std::numeric_limits<double>::quiet_NaN();
   const auto correlation = [&](int64_t lag) { return 1 - (within - covariance(lag)) / total; };
 
-  // Sums of pairs are positive and fall, for a reversible chain: stop at the first that is not positive, and let none grow.
+  // Sums of pairs are positive and fall, for a reversible chain: stop at the first that is not positive, and let none
+  // grow.
   double even = 1, odd = correlation(1), pair = even + odd, sum = 0;
   double smallest = std::numeric_limits<double>::infinity();
   int64_t lag = 0;

@@ -14,7 +14,8 @@ double rank_rhat(const at::Tensor& draws);
 // Bulk effective sample size: of the rank-normalised draws, split in halves, over all chains together.
 double bulk_ess(const at::Tensor& draws);
 
-// Tail effective sample size: the smaller one of the indicators "at most the 5 % quantile" and "at most the 95 % quantile".
+// Tail effective sample size: the smaller one of the indicators "at most the 5 % quantile" and "at most the 95 %
+// quantile".
 double tail_ess(const at::Tensor& draws);
 
 // Integrated autocorrelation time in draws: draws / ESS, without rank normalisation.

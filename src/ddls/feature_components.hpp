@@ -1,6 +1,6 @@
 #pragma once
-// The principal components of the discriminator's features among prior draws: directions, fixed for a run, along which the
-// diagnostics follow the chains. Features are what the discriminator's last layer takes.
+// The principal components of the discriminator's features among prior draws: directions, fixed for a run, along which
+// the diagnostics follow the chains. Features are what the discriminator's last layer takes.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -19,7 +19,8 @@ struct FeatureComponents {
 };
 
 // Of rows [n, f], n > 1. At most `most`; those along which the rows hardly vary (a standard deviation below 1e-6 of the
-// first one's) are left out, so c may be less, also 0. The sign is such that the largest entry of a direction is positive.
+// first one's) are left out, so c may be less, also 0. The sign is such that the largest entry of a direction is
+// positive.
 FeatureComponents principal_components(const at::Tensor& rows, int64_t most);
 
 // The same of many rows, n > f or so: through their covariance, at the cost of half the digits of the least varied.

@@ -1,8 +1,9 @@
 #pragma once
-// RealNVP (Dinh, Sohl-Dickstein & Bengio, ICLR 2017): a density on R^k that can be drawn from and evaluated. Affine couplings
+// RealNVP (Dinh, Sohl-Dickstein & Bengio, ICLR 2017): a density on R^k that can be drawn from and evaluated. Affine
+// couplings
 //   y = m x + (1 - m) (x e^{s(m x, label)} + t(m x, label)),  s = 2 tanh(.)
-// with masks m that come in complementary pairs, each pair a random half of the coordinates. Everything float64. The parameters
-// are one flat vector that the caller holds: a leaf where gradients are wanted.
+// with masks m that come in complementary pairs, each pair a random half of the coordinates. Everything float64. The
+// parameters are one flat vector that the caller holds: a leaf where gradients are wanted.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 

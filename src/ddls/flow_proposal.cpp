@@ -34,8 +34,8 @@ struct Fit {
   const std::optional<PilotPool>& pool;
 };
 
-// Sum over the block's rows of log q - log p0 - r at draws of q, as a function of the parameters. The path through r is put in by
-// its gradient.
+// Sum over the block's rows of log q - log p0 - r at draws of q, as a function of the parameters. The path through r is
+// put in by its gradient.
 at::Tensor reverse_loss(const Fit& fit, const at::Tensor& parameters, const Block& block, int64_t update) {
   const Target& target = fit.target;
   const at::Tensor n = fit.noise.normal(block.padded, target.latent_dim, update, Stream::pilot, target.device);

@@ -1,6 +1,6 @@
 #pragma once
-// An amortised proposal: a flow fitted to p0 e^r, mixed with the prior, q = (1 - d) q_flow + d p0. The mixture bounds the weights
-// w = p0 e^r / q by e^r / d, and whatever the fit has come to, a kernel that is corrected with w is exact.
+// An amortised proposal: a flow fitted to p0 e^r, mixed with the prior, q = (1 - d) q_flow + d p0. The mixture bounds
+// the weights w = p0 e^r / q by e^r / d, and whatever the fit has come to, a kernel that is corrected with w is exact.
 #include "ddls/flow.hpp"
 #include "ddls/pilot.hpp"
 
@@ -38,8 +38,8 @@ struct FittedFlow {
   double log_z = 0;      // log E_p0 e^r by these
 };
 
-// `target` has the gradient where `reverse` is asked for. The work is cut into blocks that ranks share; every rank returns the
-// same bits, those of the first. **Collective** with `warm_up.sum`.
+// `target` has the gradient where `reverse` is asked for. The work is cut into blocks that ranks share; every rank
+// returns the same bits, those of the first. **Collective** with `warm_up.sum`.
 FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up);
 
 }  // namespace ddls::sampling

@@ -178,8 +178,7 @@ void check_range(const tensor::ForeignNetwork& g, const at::Tensor& x, const at:
     if (high - low > 0 && std::max(-low, high) <= 0.51 && high > 0)
       log::warning(
           "{}: its images are nearly grey, with values from {:.3g} to {:.3g} of [-1, 1]; if they are meant to be in "
-          "[-0.5, 0.5], end "
-          "the file with x * 2",
+          "[-0.5, 0.5], end the file with x * 2",
           g.file, low, high);
     return;
   }

@@ -11,8 +11,8 @@
 
 namespace ddls::sampling {
 
-// The classes that are drawn: all that the model has, or those that it has seen samples of. Every draw of a class, of training
-// and of sampling, is one of the two here.
+// The classes that are drawn: all that the model has, or those that it has seen samples of. Every draw of a class, of
+// training and of sampling, is one of the two here.
 class DrawnClasses {
  public:
   // `of_model`: the classes are 0, ..., of_model - 1; 0: an unconditional model. `seen`: ascending; empty: all.

@@ -1,7 +1,7 @@
 #pragma once
 // A sampling method as data: how a block of chains starts and how it advances by one step. One file in methods/ returns
-// one of these; registry.hpp lists them. Unless they are a population, chains of a block are independent of each other and of
-// the block they are in: noise is keyed by chain id and step.
+// one of these; registry.hpp lists them. Unless they are a population, chains of a block are independent of each other
+// and of the block they are in: noise is keyed by chain id and step.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

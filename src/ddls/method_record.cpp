@@ -13,7 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The last step size, means over the steps, and of `lasts` the last value: a record is the mean over the steps since the one before.
+// The last step size, means over the steps, and of `lasts` the last value: a record is the mean over the steps since
+// the one before.
 void add_curves(const fs::path& folder, const std::vector<std::string>& means, const std::set<std::string>& lasts,
                 Json& record) {
   const fs::path file = folder / "chains.jsonl";

@@ -1,10 +1,12 @@
 #pragma once
-// One preconditioned Crank-Nicolson move on p0 e^{t r}, t an inverse temperature (Cotter, Roberts, Stuart & White, Statistical
-// Science 2013, equations 4.7 to 4.9 and 4.11, 4.12). With a = sqrt(1 - b^2) and g = t grad r where `langevin` is set, else 0,
+// One preconditioned Crank-Nicolson move on p0 e^{t r}, t an inverse temperature (Cotter, Roberts, Stuart & White,
+// Statistical Science 2013, equations 4.7 to 4.9 and 4.11, 4.12). With a = sqrt(1 - b^2) and g = t grad r where
+// `langevin` is set, else 0,
 //   w' = a w + (1 - a) g + b n,
 //   log A = t (r' - r) - (w' - w).(g + g')/2 + (d/4) (g' - g).(w + w' - g - g'),   d = 2 (1 - a)/(1 + a),
-// else the state is w again. Without g the prior cancels: log A = t (r' - r). In Cotter's terms w' = ((2 - d) w + 2 d g +
-// sqrt(8 d) n)/(2 + d): one b serves both. The acceptance does not fall with the dimension where r does not vary more with it.
+// else the state is w again. Without g the prior cancels: log A = t (r' - r). In Cotter's terms w' = ((2 - d) w + 2 d g
+// + sqrt(8 d) n)/(2 + d): one b serves both. The acceptance does not fall with the dimension where r does not vary more
+// with it.
 #include "ddls/chains.hpp"
 
 namespace ddls::sampling {

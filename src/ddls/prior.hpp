@@ -1,6 +1,6 @@
 #pragma once
-// Latent priors. Chains always live in w ~ N(0, I), and z = T(w) is what the generator sees: p0 is the push-forward of N(0, I),
-// so -log p(w) = |w|^2 / 2 with no Jacobian term, and a chain cannot leave the support of p0.
+// Latent priors. Chains always live in w ~ N(0, I), and z = T(w) is what the generator sees: p0 is the push-forward of
+// N(0, I), so -log p(w) = |w|^2 / 2 with no Jacobian term, and a chain cannot leave the support of p0.
 #include <ATen/core/Tensor.h>
 
 #include <string>

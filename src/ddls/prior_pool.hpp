@@ -26,8 +26,8 @@ struct PriorPool {
 PriorPool prior_pool(int64_t draws, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up,
                      const char* who);
 
-// The method with chains that start at draws of the pool by weight: for kernels that leave p0 e^r as it is, nothing of a start is
-// left to forget but the error of an importance sample.
+// The method with chains that start at draws of the pool by weight: for kernels that leave p0 e^r as it is, nothing of
+// a start is left to forget but the error of an importance sample.
 Method started_from(PriorPool pool, Method method, const Target& target, const tensor::Noise& noise);
 
 }  // namespace ddls::sampling

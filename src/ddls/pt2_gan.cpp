@@ -105,8 +105,7 @@ void run_self_test(const Programs& p, const Pt2Description& about, c10::Device d
     if (!(error <= about.tolerance))
       fail(Exit::data,
            "{}: self-test: the {} of program '{}' are off by {:.2g} of the largest, allowed {:.2g} ({}); a damaged or "
-           "changed "
-           "archive, or one that this version of LibTorch runs otherwise: export it anew",
+           "changed archive, or one that this version of LibTorch runs otherwise: export it anew",
            p.file, what, name, error, about.tolerance, versions);
   };
   const at::Tensor x = tried(p.decode, "decode", 1).front();

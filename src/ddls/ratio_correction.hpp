@@ -1,6 +1,7 @@
 #pragma once
-// A log-ratio made of a network's and of statistics of the samples: r(x, y) = slope_y d(x, y) + t(x, y). With a value of it a
-// target (Target::corrected) needs no further pass through its generator: both gradients go back through it together.
+// A log-ratio made of a network's and of statistics of the samples: r(x, y) = slope_y d(x, y) + t(x, y). With a value
+// of it a target (Target::corrected) needs no further pass through its generator: both gradients go back through it
+// together.
 #include <ATen/core/Tensor.h>
 
 #include <functional>
@@ -10,8 +11,8 @@ namespace ddls::sampling {
 struct RatioCorrection {
   // [1], or [classes] where the label chooses.
   at::Tensor slopes;
-  // Samples as the generator gives them, of any floating type, and labels -> [n] float32 (float64 of float64). Differentiable with respect to
-  // the samples where gradients are enabled.
+  // Samples as the generator gives them, of any floating type, and labels -> [n] float32 (float64 of float64).
+  // Differentiable with respect to the samples where gradients are enabled.
   std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> term;
 
   explicit operator bool() const { return slopes.defined(); }

@@ -1,6 +1,6 @@
 #pragma once
-// What a block leaves besides its last state: curves, snapshots, trajectories, and traces for the diagnostics. It can be saved
-// between two steps and taken up again.
+// What a block leaves besides its last state: curves, snapshots, trajectories, and traces for the diagnostics. It can
+// be saved between two steps and taken up again.
 #include <ATen/core/Tensor.h>
 
 #include <optional>
@@ -14,7 +14,8 @@
 
 namespace ddls::sampling {
 
-// Which steps are recorded (curves, trajectories, traces) and stored whole (snapshots). Step 0 is the start, step N the end.
+// Which steps are recorded (curves, trajectories, traces) and stored whole (snapshots). Step 0 is the start, step N the
+// end.
 struct RecordPlan {
   std::vector<int64_t> records, snapshots;
   int64_t trajectories = 0;  // chains 0 .. t-1 keep all their records

@@ -33,9 +33,9 @@ struct Sampler {
   config::Options defaults;
   bool uses_ratio = true;  // its samples depend on the density ratio
 
-  // As configured. Whether it uses grad r: the others are given targets `without_gradient`, and the costs that they name
-  // are with these. Whether it has a warm-up (pilot.hpp). Whether its kernel samples p0 e^r without a bias of its own: in
-  // the limit of many steps, whatever the step size.
+  // As configured. Whether it uses grad r: the others are given targets `without_gradient`, and the costs that they
+  // name are with these. Whether it has a warm-up (pilot.hpp). Whether its kernel samples p0 e^r without a bias of its
+  // own: in the limit of many steps, whatever the step size.
   std::function<bool(const config::Options&)> needs_gradient, has_warm_up, exact;
   // A warm-up is made here: with `warm_up.sum` this is then collective, and what a rank throws is its own.
   std::function<Method(const config::Options&, const SamplerContext&)> make;

@@ -104,8 +104,8 @@ fs::path SampleStore::state_path(int64_t index) const {
 // Of this key alone: rows that another key left are nobody's.
 fs::path SampleStore::rows_folder() const { return folder_ / "blocks" / ("rows-" + hex64(hash64(key_.text))); }
 
-// The manifest goes last, and with it the folder is whole; it is written before the first file moves. Another process of a
-// job array may be at the same.
+// The manifest goes last, and with it the folder is whole; it is written before the first file moves. Another process
+// of a job array may be at the same.
 void SampleStore::move_into_place() const {
   const fs::path from = rows_folder();
   const auto move = [&](const std::string& name) {

@@ -1,9 +1,9 @@
 #pragma once
-// Sampled blocks on disk. A finished block's samples, latents and snapshots stand at their rows of the final files, which
-// lie beside the blocks until they are whole; its file, complete or absent, holds their checksums and the small rest. So
-// sampling goes on where it was cut, on any number of ranks, and samples are written once and read once. When all blocks
-// are there one process completes the samples folder of docs/formats.md, section 6, and removes the blocks. The folder
-// lies on a file system that all ranks see.
+// Sampled blocks on disk. A finished block's samples, latents and snapshots stand at their rows of the final files,
+// which lie beside the blocks until they are whole; its file, complete or absent, holds their checksums and the small
+// rest. So sampling goes on where it was cut, on any number of ranks, and samples are written once and read once. When
+// all blocks are there one process completes the samples folder of docs/formats.md, section 6, and removes the blocks.
+// The folder lies on a file system that all ranks see.
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
@@ -66,10 +66,10 @@ class SampleStore {
   void write_state(const Block& block, const tensor::NamedTensors& state);
   std::optional<tensor::NamedTensors> read_state(
       const Block& block) const;  // nothing: none of this key, or damaged (logged)
-  // One process, when every block is there. `record_steps` name the rows of curves. `time` and `class_names` (of class i;
-  // empty: its number) are for the manifest alone. Completes samples.npz, latents.npz, trajectories.npz,
-  // snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json. Error(data) where rows are not those that a block wrote: its
-  // block is removed, and the next start makes it again.
+  // One process, when every block is there. `record_steps` name the rows of curves. `time` and `class_names` (of class
+  // i; empty: its number) are for the manifest alone. Completes samples.npz, latents.npz, trajectories.npz,
+  // snapshots/step-NNNNNN.npz, chains.jsonl, manifest.json. Error(data) where rows are not those that a block wrote:
+  // its block is removed, and the next start makes it again.
   void assemble(const Method& method, const std::vector<int64_t>& record_steps, const SamplingTime& time,
                 const std::vector<std::string>& class_names = {});
 

@@ -1,6 +1,6 @@
 #pragma once
-// Where the time of Langevin steps goes: every operation of the inference graphs, forward and vjp apart, the update with
-// its noise, and the rest. A step is an update, then one evaluation.
+// Where the time of Langevin steps goes: every operation of the inference graphs, forward and vjp apart, the update
+// with its noise, and the rest. A step is an update, then one evaluation.
 #include <functional>
 #include <string>
 #include <unordered_map>
@@ -20,8 +20,8 @@ struct StepRow {
   double share = 0;             // of the sum of these medians
   double calls = 0;
   double plain_flops = 0, flops = 0;  // as published; executed
-  // Estimate: input, result, what is recalled from the forward, and the weights once per call. Temporaries and what caches
-  // save are left out. 0 where nothing is known.
+  // Estimate: input, result, what is recalled from the forward, and the weights once per call. Temporaries and what
+  // caches save are left out. 0 where nothing is known.
   double bytes = 0;
 };
 

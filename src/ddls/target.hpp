@@ -1,7 +1,7 @@
 #pragma once
-// The density that chains sample: p(z) ~ exp(-E(z)), E(z) = -log p0(z) - r(G(z)), with r the discriminator's estimate of
-// log p_data - p_generator (Che et al., NeurIPS 2020, Theorem 1). A value of a few functions, so that tests put densities
-// with known answers in its place. Chains live in coordinates in which the prior is N(0, I): see prior.hpp.
+// The density that chains sample: p(z) ~ exp(-E(z)), E(z) = -log p0(z) - r(G(z)), with r the discriminator's estimate
+// of log p_data - p_generator (Che et al., NeurIPS 2020, Theorem 1). A value of a few functions, so that tests put
+// densities with known answers in its place. Chains live in coordinates in which the prior is N(0, I): see prior.hpp.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
@@ -59,8 +59,8 @@ struct Target {
   }
 };
 
-// The same density for methods that never read grad r: `evaluate` gives zeros in its place and costs a `log_ratio`, half of
-// what it costs with the gradient or less.
+// The same density for methods that never read grad r: `evaluate` gives zeros in its place and costs a `log_ratio`,
+// half of what it costs with the gradient or less.
 Target without_gradient(const Target& target);
 
 // `inverse_temperature` tempers the ratio alone: the law p0 e^{b r}, from the prior (b = 0) to the target (b = 1).
@@ -88,9 +88,10 @@ std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> f
 
 // Puts both networks into eval mode with all parameters frozen and holds on to them. The gradient is taken with respect
 // to z alone. Where both have an inference graph it is made here, from the weights as they are now: networks that go on
-// learning need the functions above. `observer`: of these graphs, as in form_score.hpp. `drift` bfloat16: ratio and gradient
-// come from graphs of that type, samples from the networks as they are; r is then the ratio as so rounded, the same in evaluate and
-// log_ratio, and kernels that accept or reject are exact for p0 e^r. Throws Error(config) where there is no graph for that.
+// learning need the functions above. `observer`: of these graphs, as in form_score.hpp. `drift` bfloat16: ratio and
+// gradient come from graphs of that type, samples from the networks as they are; r is then the ratio as so rounded, the
+// same in evaluate and log_ratio, and kernels that accept or reject are exact for p0 e^r. Throws Error(config) where
+// there is no graph for that.
 Target make_target(models::NetworkPtr generator, models::NetworkPtr ratio, int64_t latent_dim, c10::Device device,
                    Prior prior = Prior::normal, inference::OperationObserver* observer = nullptr,
                    at::ScalarType drift = at::kFloat);

@@ -1,6 +1,7 @@
 #pragma once
-// One of several things, chosen with probability w_i / sum w as they come: the choice of i-SIR (Andrieu, Lee & Vihola 2018).
-// The newest is taken with its share of all weight so far, which leaves everything before it with the share it had.
+// One of several things, chosen with probability w_i / sum w as they come: the choice of i-SIR (Andrieu, Lee & Vihola
+// 2018). The newest is taken with its share of all weight so far, which leaves everything before it with the share it
+// had.
 #include <ATen/core/Tensor.h>
 
 namespace ddls::sampling {

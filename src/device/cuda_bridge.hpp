@@ -1,8 +1,8 @@
 #pragma once
 // The few things this program asks of CUDA besides tensors. The files of this folder are the only ones that include
-// c10/cuda or the CUDA runtime, besides those of NCCL. They are built with the CUDA toolkit; cuda_bridge_none.cpp answers where it is
-// missing: tensors on a GPU still work there, through the wheel's own libraries, but collectives go through host memory,
-// noise is made on the host, and there are no graphs.
+// c10/cuda or the CUDA runtime, besides those of NCCL. They are built with the CUDA toolkit; cuda_bridge_none.cpp
+// answers where it is missing: tensors on a GPU still work there, through the wheel's own libraries, but collectives go
+// through host memory, noise is made on the host, and there are no graphs.
 #include <cstdint>
 #include <string>
 
@@ -27,15 +27,16 @@ bool built_with_toolkit();                  // the functions below, NCCL and Cud
 // The stream that Torch launches on in the calling thread: a cudaStream_t.
 void* current_stream(int device);
 
-// Kernels of noise_kernels.cu, launched on `stream` (see current_stream), whose end nobody waits for. Pointers: dense float32 of
-// the stream's device. A failed launch is an Error(runtime).
+// Kernels of noise_kernels.cu, launched on `stream` (see current_stream), whose end nobody waits for. Pointers: dense
+// float32 of the stream's device. A failed launch is an Error(runtime).
 struct NoiseRows {
   uint64_t seed = 0;
   IdRange ids;
   int64_t dim = 0, step = 0;
   Stream stream = Stream::langevin;
 };
-// out [ids.size(), dim]: what Noise gives on the CPU; uniforms the same bits, normals to the rounding of log, cos and sin.
+// out [ids.size(), dim]: what Noise gives on the CPU; uniforms the same bits, normals to the rounding of log, cos and
+// sin.
 void fill_uniform(const NoiseRows& rows, float* out, void* stream);
 void fill_normal(const NoiseRows& rows, float* out, void* stream);
 // out = z - (z - slope) * half_step + n * noise_scale with n ~ N(0, I) as fill_normal makes it; all [ids.size(), dim].

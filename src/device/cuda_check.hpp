@@ -1,5 +1,6 @@
 #pragma once
-// Calls of the CUDA runtime, checked: on failure an Error(runtime) with CUDA's text, the expression, the place and the host.
+// Calls of the CUDA runtime, checked: on failure an Error(runtime) with CUDA's text, the expression, the place and the
+// host.
 //   DDLS_CUDA(cudaStreamSynchronize(stream));
 // Exists only where the CUDA parts are built.
 namespace ddls::device::check {

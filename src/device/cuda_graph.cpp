@@ -33,7 +33,8 @@ std::string what_went_wrong() {
   }
 }
 
-// A recording that failed stays open otherwise, and whatever the stack then does with CUDA as it unwinds fails for that alone.
+// A recording that failed stays open otherwise, and whatever the stack then does with CUDA as it unwinds fails for that
+// alone.
 void end_failed(at::cuda::CUDAGraph& graph) {
   try {
     graph.capture_end();

@@ -1,6 +1,6 @@
 #pragma once
-// A function of tensors whose kernels are recorded once for each set of input shapes and then replayed: one launch in place of
-// hundreds. Exists only where cuda::built_with_toolkit().
+// A function of tensors whose kernels are recorded once for each set of input shapes and then replayed: one launch in
+// place of hundreds. Exists only where cuda::built_with_toolkit().
 #include <ATen/core/Tensor.h>
 
 #include <functional>
@@ -15,15 +15,15 @@ class CudaGraph {
   using Tensors = std::vector<at::Tensor>;
   using Function = std::function<Tensors(const Tensors&)>;
 
-  // `function` may only launch work on the device: no value copied to the host, no shape that depends on values. Its inputs and
-  // results are dense tensors of one GPU.
+  // `function` may only launch work on the device: no value copied to the host, no shape that depends on values. Its
+  // inputs and results are dense tensors of one GPU.
   explicit CudaGraph(Function function);
   ~CudaGraph();
   CudaGraph(const CudaGraph&) = delete;
   CudaGraph& operator=(const CudaGraph&) = delete;
 
-  // Results have memory of their own. The first call of a shape runs `function` a few times, so that libraries choose their algorithms
-  // and take their memory, and then records it. Throws Error(config) where that cannot be done.
+  // Results have memory of their own. The first call of a shape runs `function` a few times, so that libraries choose
+  // their algorithms and take their memory, and then records it. Throws Error(config) where that cannot be done.
   Tensors operator()(const Tensors& inputs);
 
  private:

@@ -21,7 +21,8 @@ std::function<at::Tensor()> copy_to_host(const at::Tensor& source) {
     copied->record(c10::cuda::getCurrentCUDAStream(device));
   }
   // The source stays until then: its memory would be handed out again for work on the other stream.
-  // A thread whose first call to CUDA is a wait would open a context of its own on GPU 0: half a GB there for every rank.
+  // A thread whose first call to CUDA is a wait would open a context of its own on GPU 0: half a GB there for every
+  // rank.
   return [source, to, copied, device] {
     c10::cuda::set_device(device);
     copied->synchronize();

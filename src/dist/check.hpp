@@ -1,6 +1,6 @@
 #pragma once
-// Calls of C libraries, checked: on failure an Error(runtime) with the library's text, the expression, the place and the
-// host. The communicator adds rank, operation and size. DDLS_CUDA is in device/cuda_check.hpp.
+// Calls of C libraries, checked: on failure an Error(runtime) with the library's text, the expression, the place and
+// the host. The communicator adds rank, operation and size. DDLS_CUDA is in device/cuda_check.hpp.
 //   DDLS_MPI(MPI_Barrier(comm));
 // The NCCL version exists only where the CUDA parts are built.
 namespace ddls::dist::check {

@@ -1,10 +1,11 @@
 #pragma once
 // Collectives on tensors. One concrete class: CPU tensors go over MPI, CUDA tensors over NCCL, or through host memory
 // where ranks share a GPU. Every member below is **collective**: all ranks, same order, same shapes unless said.
-// Dense contiguous tensors; dtypes uint8, int32, int64, float32, float64, bfloat16 (CUDA only; broadcast and gather_rows
-// move any). Throws Error(runtime) naming operation, rank, size and the library's text. A rank that waits longer than the
-// watchdog's limit ends the job with exit code 71 and "rank 3 hung in all_reduce #1841, 25 MiB"; so does a rank that gave
-// no sign of life for so long (heartbeat.hpp), wherever the others are, with "rank 5 on node7 gave no sign of life".
+// Dense contiguous tensors; dtypes uint8, int32, int64, float32, float64, bfloat16 (CUDA only; broadcast and
+// gather_rows move any). Throws Error(runtime) naming operation, rank, size and the library's text. A rank that waits
+// longer than the watchdog's limit ends the job with exit code 71 and "rank 3 hung in all_reduce #1841, 25 MiB"; so
+// does a rank that gave no sign of life for so long (heartbeat.hpp), wherever the others are, with "rank 5 on node7
+// gave no sign of life".
 #include <ATen/core/Tensor.h>
 #include <mpi.h>
 
@@ -24,8 +25,8 @@ namespace ddls::dist {
 
 enum class Reduce { sum, mean, min, max };  // mean: floating point only
 
-// A reduction under way. `wait()` makes the result usable on the current stream (or, on CPU, returns at once) and may be
-// called again. It holds the tensor until then.
+// A reduction under way. `wait()` makes the result usable on the current stream (or, on CPU, returns at once) and may
+// be called again. It holds the tensor until then.
 class Pending {
  public:
   Pending() = default;
@@ -55,18 +56,18 @@ class Communicator {
   // Asynchronous on NCCL; on MPI it has finished on return (no progress thread: overlap costs more than it gains).
   Pending all_reduce_async(at::Tensor tensor, Reduce op = Reduce::sum);
   void broadcast(at::Tensor& tensor, int root = 0);
-  // Rows of all ranks in rank order on `root`, nothing elsewhere. Ranks may differ in (also zero) rows; trailing sizes and
-  // dtype agree, or all ranks throw. Moves in chunks below 2 GiB. The result lies on the CPU.
+  // Rows of all ranks in rank order on `root`, nothing elsewhere. Ranks may differ in (also zero) rows; trailing sizes
+  // and dtype agree, or all ranks throw. Moves in chunks below 2 GiB. The result lies on the CPU.
   std::optional<at::Tensor> gather_rows(const at::Tensor& rows, int root = 0);
   bool any(bool mine);  // over host MPI
   void barrier();
   // Throws CollectiveError(runtime), naming the ranks that differ from rank 0.
   void require_same(uint64_t digest, std::string_view what);
 
-  // The next two wait without spinning, and as long as the others give signs of life: what they do meanwhile may take its
-  // time. Past the watchdog's limit a warning says who is waited for.
-  // Runs `action` on rank 0; if it throws anything, every rank throws CollectiveError with its code and message. What it
-  // returns (nothing, a bool, or bytes as a std::string), every rank returns.
+  // The next two wait without spinning, and as long as the others give signs of life: what they do meanwhile may take
+  // its time. Past the watchdog's limit a warning says who is waited for.
+  // Runs `action` on rank 0; if it throws anything, every rank throws CollectiveError with its code and message. What
+  // it returns (nothing, a bool, or bytes as a std::string), every rank returns.
   template <typename Action>
   auto on_root(Action&& action);
   // Every rank runs `action`, which must not communicate, and returns what its own returned; if any throws, all throw

@@ -37,8 +37,8 @@ std::optional<LauncherClaim> launcher_claim() {
 std::string mismatch_of(const std::optional<LauncherClaim>& claim, int ranks) {
   if (!claim || claim->tasks == ranks) return {};
   return fmt::format(
-      "{} is {}, but MPI sees {} rank{}: the tasks that were started are not one MPI job. Start with "
-      "`srun --mpi=pmix` or with the `mpirun` of Open MPI; for one rank on its own, unset {} first",
+      "{} is {}, but MPI sees {} rank{}: the tasks that were started are not one MPI job. Start with `srun --mpi=pmix` "
+      "or with the `mpirun` of Open MPI; for one rank on its own, unset {} first",
       claim->variable, claim->tasks, ranks, ranks == 1 ? "" : "s", claim->variable);
 }
 
@@ -57,8 +57,8 @@ Environment::Environment(int& argc, char**& argv, JobLimits limits)
   int provided = MPI_THREAD_SINGLE;
   {
     const Watchdog::Guard guard(dog_, "MPI_Init", 0);
-    // One thread at a time, but not always the same: with GPUs that exchange data through host memory, a batch norm over all
-    // ranks sums inside the backward pass, which runs on autograd's thread while the main thread waits for it.
+    // One thread at a time, but not always the same: with GPUs that exchange data through host memory, a batch norm
+    // over all ranks sums inside the backward pass, which runs on autograd's thread while the main thread waits for it.
     DDLS_MPI(MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided));
   }
   DDLS_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));

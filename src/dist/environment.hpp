@@ -1,5 +1,6 @@
 #pragma once
-// Life of MPI in this process. One object in main, first made, last destroyed; or `run_job`, which does what main has to.
+// Life of MPI in this process. One object in main, first made, last destroyed; or `run_job`, which does what main has
+// to.
 #include <mpi.h>
 
 #include <functional>
@@ -21,13 +22,13 @@ int rank_by_launcher();
 
 class Environment {
  public:
-  // MPI_Init_thread(SERIALIZED). Throws Error(config) where the launcher started several tasks that MPI does not see as one
-  // job (OMPI_COMM_WORLD_SIZE, or else PMI_SIZE and SLURM_NTASKS, against the size of MPI_COMM_WORLD), with the cure in
-  // the message, unless limits.one_job is false. MPI_COMM_WORLD returns errors from here on. Where ranks do not all come to
-  // MPI_Init, or to MPI_Finalize, within the limits, the watchdog ends the process.
+  // MPI_Init_thread(SERIALIZED). Throws Error(config) where the launcher started several tasks that MPI does not see as
+  // one job (OMPI_COMM_WORLD_SIZE, or else PMI_SIZE and SLURM_NTASKS, against the size of MPI_COMM_WORLD), with the
+  // cure in the message, unless limits.one_job is false. MPI_COMM_WORLD returns errors from here on. Where ranks do not
+  // all come to MPI_Init, or to MPI_Finalize, within the limits, the watchdog ends the process.
   Environment(int& argc, char**& argv, JobLimits limits = {});
-  // Finalizes; while an exception unwinds it aborts (exit code 70) instead, since MPI_Finalize would wait for ranks that
-  // are not coming.
+  // Finalizes; while an exception unwinds it aborts (exit code 70) instead, since MPI_Finalize would wait for ranks
+  // that are not coming.
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;

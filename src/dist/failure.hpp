@@ -6,8 +6,8 @@
 
 namespace ddls::dist {
 
-// An error that every rank of the job throws together, with the same text: rank 0 tells it, all ranks end in good order.
-// Any other exception is one rank's own and must end the whole job at once.
+// An error that every rank of the job throws together, with the same text: rank 0 tells it, all ranks end in good
+// order. Any other exception is one rank's own and must end the whole job at once.
 class CollectiveError : public Error {
  public:
   using Error::Error;

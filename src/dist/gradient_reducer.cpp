@@ -187,8 +187,8 @@ void GradientReducer::finish(int64_t total_shards) {
   ensure(total_shards > 0, "finish: {} shards", total_shards);
   for (size_t i = 0; i < s.fired_armed.size(); ++i) {
     ensure(s.fired_armed[i] < 2,
-           "parameter {} fired twice while armed, so its bucket may have left too early: call arm() "
-           "before the last backward of a step only",
+           "parameter {} fired twice while armed, so its bucket may have left too early: call arm() before the last "
+           "backward of a step only",
            s.parameters.slices()[i].name);
   }
   s.parameters.check_views();

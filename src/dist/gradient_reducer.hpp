@@ -4,7 +4,8 @@
 //   for each of my shards: loss.backward(); reducer.add_shard(last);
 //   reducer.finish();                      gradient = mean over all shards of all ranks
 //
-// overlapped  buckets (slices of the flat gradient, in reverse parameter order) leave from autograd hooks during the last
+// overlapped  buckets (slices of the flat gradient, in reverse parameter order) leave from autograd hooks during the
+// last
 //             backward; the result depends on the rank count by rounding.
 // exact       each shard's gradient is rounded to a fixed grid (2^-40) and summed in float64, where such sums are exact
 //             (while |g| < 2^11 and the sum over shards < 2^13): the result is the same bits for every rank count and
@@ -35,9 +36,9 @@ class GradientReducer {
   void begin();
   void arm();        // overlapped: the next backward is this rank's last of the step; hooks send buckets
   void add_shard();  // after each backward
-  // Extra scalars (losses, ...) that ride along: summed over all add_scalars calls of all ranks, read after finish(). [n]
-  // float64, on the gradient's device, so that nobody has to wait for them; n at most 29 and the same in every call of a step. In
-  // exact mode they are rounded to the grid too.
+  // Extra scalars (losses, ...) that ride along: summed over all add_scalars calls of all ranks, read after finish().
+  // [n] float64, on the gradient's device, so that nobody has to wait for them; n at most 29 and the same in every call
+  // of a step. In exact mode they are rounded to the grid too.
   void add_scalars(const at::Tensor& values);
   // **Collective.** `total_shards`: shards of all ranks; the gradient becomes the sum divided by it. A rank without a
   // shard still calls begin and finish. Throws Error(internal) naming a parameter that fired twice while armed.

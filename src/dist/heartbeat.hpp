@@ -1,7 +1,7 @@
 #pragma once
-// Signs of life between the ranks of a job, past MPI, which only one thread at a time may call: every rank sends rank 0 a small
-// datagram (UDP, IPv4) now and then, and rank 0 answers each. So a rank whose process is stopped, or whose machine or
-// network is gone, is noticed whatever the others do at the time, and a rank that waits can say for whom.
+// Signs of life between the ranks of a job, past MPI, which only one thread at a time may call: every rank sends rank 0
+// a small datagram (UDP, IPv4) now and then, and rank 0 answers each. So a rank whose process is stopped, or whose
+// machine or network is gone, is noticed whatever the others do at the time, and a rank that waits can say for whom.
 #include <mpi.h>
 
 #include <cstdint>
@@ -37,8 +37,8 @@ class Heartbeat {
   // The rest is for one thread, the watchdog's. Nothing blocks. `now_s` is the watchdog's own clock.
   void receive(double now_s);
   void send(const LifeSign& mine, double now_s);
-  // Rank 0: the ranks that have been silent for longer than `limit_s`; the others: rank 0, if it has. A rank that was never
-  // heard does not count. E.g. "rank 1 on node7 gave no sign of life for 600 s".
+  // Rank 0: the ranks that have been silent for longer than `limit_s`; the others: rank 0, if it has. A rank that was
+  // never heard does not count. E.g. "rank 1 on node7 gave no sign of life for 600 s".
   std::optional<std::string> lost(double limit_s, double now_s) const;
   // Who has not come to the collective that `mine` names, as far as this rank knows, and what it does instead.
   struct Absent {

@@ -1,6 +1,6 @@
 #pragma once
-// The collectives of host memory: a duplicated MPI communicator that returns errors, and messages cut into chunks, since
-// MPI counts are `int`. Every member is **collective** unless said.
+// The collectives of host memory: a duplicated MPI communicator that returns errors, and messages cut into chunks,
+// since MPI counts are `int`. Every member is **collective** unless said.
 #include <ATen/core/Tensor.h>
 #include <mpi.h>
 

@@ -87,8 +87,9 @@ struct InFlight {
   Clock::time_point start;
 };
 
-// Calls into NCCL that wait for other ranks get a thread of their own, with the device chosen in it. Nothing where the call has not
-// come back within the limit (0: none): its thread is left behind, to end with the process. So `call` owns what it uses.
+// Calls into NCCL that wait for other ranks get a thread of their own, with the device chosen in it. Nothing where the
+// call has not come back within the limit (0: none): its thread is left behind, to end with the process. So `call` owns
+// what it uses.
 std::optional<ncclResult_t> in_time(int device, double limit_s, std::function<ncclResult_t()> call) {
   auto done = std::make_shared<std::promise<ncclResult_t>>();
   auto result = done->get_future();
@@ -100,9 +101,10 @@ std::optional<ncclResult_t> in_time(int device, double limit_s, std::function<nc
   return result.get();
 }
 
-// The communicator is a blocking one: a call that has come back has put its work on the stream. Of the other kind NCCL 2.28 hands every
-// call to a thread, which ncclCommGetAsyncError joins and frees, so that two threads that ask at once, as the monitor and the one
-// that waits for its call would, free it twice. Of a blocking one the monitor may ask at any time.
+// The communicator is a blocking one: a call that has come back has put its work on the stream. Of the other kind NCCL
+// 2.28 hands every call to a thread, which ncclCommGetAsyncError joins and frees, so that two threads that ask at once,
+// as the monitor and the one that waits for its call would, free it twice. Of a blocking one the monitor may ask at any
+// time.
 class NcclChannel {
  public:
   using Missing = std::function<std::string(uint64_t number)>;
@@ -218,8 +220,8 @@ NcclChannel::~NcclChannel() {
   if (monitor_.joinable()) stop_monitor();
 }
 
-// ncclCommAbort itself has been seen to hang, so it gets five seconds; the process ends soon after anyway. Where a thread hangs inside
-// NCCL the end of the process does it alone: an abort would free what that thread uses.
+// ncclCommAbort itself has been seen to hang, so it gets five seconds; the process ends soon after anyway. Where a
+// thread hangs inside NCCL the end of the process does it alone: an abort would free what that thread uses.
 void NcclChannel::abort_communicator() {
   const std::unique_lock outside(calls_, std::try_to_lock);
   if (!outside.owns_lock()) return;

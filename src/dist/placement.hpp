@@ -1,6 +1,6 @@
 #pragma once
-// Which device and which cores a rank takes, decided by every rank alike from what all of them see. Nothing here asks the
-// machine or communicates; topology.hpp does.
+// Which device and which cores a rank takes, decided by every rank alike from what all of them see. Nothing here asks
+// the machine or communicates; topology.hpp does.
 #include <bitset>
 #include <optional>
 #include <string>
@@ -22,13 +22,13 @@ struct DeviceKind {
   std::string warning;  // for one voice; empty: nothing to say
 };
 
-// `wanted` is auto, cpu or cuda. GPUs where all ranks see one. Throws CollectiveError(config) where only some do, and where
-// cuda is wanted and a rank sees none. CPUs where auto finds no GPU, with a warning where one was to be expected.
+// `wanted` is auto, cpu or cuda. GPUs where all ranks see one. Throws CollectiveError(config) where only some do, and
+// where cuda is wanted and a rank sees none. CPUs where auto finds no GPU, with a warning where one was to be expected.
 DeviceKind choose_kind(const std::string& wanted, const std::vector<RankGpus>& ranks);
 
-// The number that each rank gives its GPU; every rank sees one at least. Different GPUs on a node as far as there are: the first that
-// no lower rank has, which may move such a rank to another that it sees. A rank without a free one shares the only one that it sees, or
-// throws CollectiveError(config) where it sees several.
+// The number that each rank gives its GPU; every rank sees one at least. Different GPUs on a node as far as there are:
+// the first that no lower rank has, which may move such a rank to another that it sees. A rank without a free one
+// shares the only one that it sees, or throws CollectiveError(config) where it sees several.
 std::vector<int> choose_gpus(const std::vector<RankGpus>& ranks);
 
 // Does this value of CUDA_VISIBLE_DEVICES (null: not set) hide all GPUs?
@@ -41,15 +41,15 @@ struct RankCpus {
   CpuMask mask;  // cores that the rank may run on
 };
 
-// How many threads rank `rank` may have so that no core has two: its share of the cores in its mask, some of which other ranks of its
-// node may run on too. At least one.
+// How many threads rank `rank` may have so that no core has two: its share of the cores in its mask, some of which
+// other ranks of its node may run on too. At least one.
 int threads_of(size_t rank, const std::vector<RankCpus>& ranks);
 
 // "0-3,8,10-11", as Linux writes it; empty where the text is something else.
 CpuMask parse_cpu_list(std::string_view text);
 
-// The cores beside a device (`local`) that a rank may run on, where the launcher left it all `online` cores of its node; nothing where
-// it chose, or where all are equally near.
+// The cores beside a device (`local`) that a rank may run on, where the launcher left it all `online` cores of its
+// node; nothing where it chose, or where all are equally near.
 std::optional<CpuMask> cpus_beside(const CpuMask& mine, size_t online, const CpuMask& local);
 
 }  // namespace ddls::dist

@@ -29,11 +29,12 @@ struct Topology {
   std::string gpu_models() const;  // of all ranks, each once, in the order of the alphabet; empty on the CPU
 };
 
-// **Collective.** `wanted` is auto, cpu or cuda. Chooses the device (placement.hpp: different GPUs on a node as far as there are),
-// sets it current, binds this rank to the cores beside it where the launcher bound it to nothing, detects ranks that share a GPU (PCI
-// bus id) and takes the staged transport with a warning then. `threads` 0: 1 for CPU ranks, so that bytes do not depend on how many
-// cores are free, and a GPU rank's share of the cores that it may run on; at::set_num_threads is called. Throws Error(config) if cuda is
-// wanted and there is none, or if only some ranks have a GPU; CPUs where auto finds none, with a warning where a driver is there.
+// **Collective.** `wanted` is auto, cpu or cuda. Chooses the device (placement.hpp: different GPUs on a node as far as
+// there are), sets it current, binds this rank to the cores beside it where the launcher bound it to nothing, detects
+// ranks that share a GPU (PCI bus id) and takes the staged transport with a warning then. `threads` 0: 1 for CPU ranks,
+// so that bytes do not depend on how many cores are free, and a GPU rank's share of the cores that it may run on;
+// at::set_num_threads is called. Throws Error(config) if cuda is wanted and there is none, or if only some ranks have a
+// GPU; CPUs where auto finds none, with a warning where a driver is there.
 Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads = 0);
 
 }  // namespace ddls::dist

@@ -1,5 +1,6 @@
 #pragma once
-// Activations as the end of an operation: applied in place where that is allowed, differentiated from their results alone.
+// Activations as the end of an operation: applied in place where that is allowed, differentiated from their results
+// alone.
 #include "inference/operation.hpp"
 
 namespace ddls::inference {

@@ -9,8 +9,8 @@ namespace ddls::inference {
 
 OperationPtr convolution(const ConvolutionMap& map, Activation activation);
 
-// A norm that no convolution takes on, per channel or (map of [classes, C]) per channel and label, then ReLU. Rounded to
-// the type of the images.
+// A norm that no convolution takes on, per channel or (map of [classes, C]) per channel and label, then ReLU. Rounded
+// to the type of the images.
 OperationPtr norm_and_relu(const FeatureMap& map, at::ScalarType type);
 
 // main(x) + shortcut(x) with a change of side in the shortcut: nearest x2 after its operations, or 2x2 averages before.

@@ -1,7 +1,7 @@
 #pragma once
-// Products and convolutions with a weight that never changes. Convolutions of 1x1 are products over positions. Others run, on a
-// CPU, by Winograd's algorithm (inference/winograd/winograd.hpp) where that pays, else in float32 through oneDNN, with the weight laid out once;
-// elsewhere through the general functions of ATen.
+// Products and convolutions with a weight that never changes. Convolutions of 1x1 are products over positions. Others
+// run, on a CPU, by Winograd's algorithm (inference/winograd/winograd.hpp) where that pays, else in float32 through
+// oneDNN, with the weight laid out once; elsewhere through the general functions of ATen.
 #include <optional>
 
 #include "inference/activation.hpp"

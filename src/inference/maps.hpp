@@ -1,6 +1,6 @@
 #pragma once
-// Frozen linear maps as plain tensors: what an inference graph is made of. Whoever has trained layers folds them into these
-// (models/fold.hpp); nothing here knows a layer or a network.
+// Frozen linear maps as plain tensors: what an inference graph is made of. Whoever has trained layers folds them into
+// these (models/fold.hpp); nothing here knows a layer or a network.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

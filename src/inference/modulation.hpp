@@ -1,6 +1,6 @@
 #pragma once
-// Hierarchical latents (BigGAN, Brock et al. 2019): the first part of z goes through all layers, the other parts set gains and
-// offsets of inner norms. The tape carries z to those, and their gradients back.
+// Hierarchical latents (BigGAN, Brock et al. 2019): the first part of z goes through all layers, the other parts set
+// gains and offsets of inner norms. The tape carries z to those, and their gradients back.
 #include "inference/maps.hpp"
 #include "inference/operation.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
-// Who is told what an inference graph runs. Tensors are lent for the call: whoever kept one would change which operations
-// work in place (sole_owner), and with that the memory they take.
+// Who is told what an inference graph runs. Tensors are lent for the call: whoever kept one would change which
+// operations work in place (sole_owner), and with that the memory they take.
 #include "inference/operation.hpp"
 
 namespace ddls::inference {
@@ -8,7 +8,8 @@ namespace ddls::inference {
 class OperationObserver {
  public:
   virtual ~OperationObserver() = default;
-  // Once, before all others: `operations` of the network called `name` are those that will run; they stay where they are.
+  // Once, before all others: `operations` of the network called `name` are those that will run; they stay where they
+  // are.
   virtual void watches(const std::string& name, const Operations& operations) = 0;
   // Calls nest: operations run inside operations.
   virtual void begins(const Operation& operation, Pass pass, const at::Tensor& input) = 0;

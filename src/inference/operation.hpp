@@ -1,6 +1,6 @@
 #pragma once
-// The steps of an inference graph: frozen functions of one tensor, each with its vector-Jacobian product written by hand.
-// Images are [n, C, H, W] in channels-last memory, features [n, k].
+// The steps of an inference graph: frozen functions of one tensor, each with its vector-Jacobian product written by
+// hand. Images are [n, C, H, W] in channels-last memory, features [n, k].
 #include <ATen/core/Tensor.h>
 
 #include <memory>
@@ -17,15 +17,15 @@ class OperationObserver;  // inference/observer.hpp
 // What a forward leaves for its vjp, last in, first out; and what inner layers take from the chains: labels, latents.
 class Tape {
  public:
-  // `keep` false: nothing will be differentiated, so nothing is kept. `labels`: [n] int64, or undefined. `observer`: told of
-  // what runs with this tape, or null.
+  // `keep` false: nothing will be differentiated, so nothing is kept. `labels`: [n] int64, or undefined. `observer`:
+  // told of what runs with this tape, or null.
   Tape(at::Tensor labels, bool keep, OperationObserver* observer = nullptr)
       : labels_(std::move(labels)), keep_(keep), observer_(observer) {}
 
   const at::Tensor& labels() const;  // throws Error(internal) without labels
 
-  // Of networks whose inner layers take latents (inference/modulation.hpp): [n, k], and the gradient with respect to them, to which
-  // the VJPs of those layers add theirs, for columns from `begin` on. What is taken starts anew.
+  // Of networks whose inner layers take latents (inference/modulation.hpp): [n, k], and the gradient with respect to
+  // them, to which the VJPs of those layers add theirs, for columns from `begin` on. What is taken starts anew.
   void lend_latents(const at::Tensor& latents) { latents_ = latents; }
   const at::Tensor& latents() const { return latents_; }
   void add_latent_gradient(int64_t begin, const at::Tensor& gradient);

@@ -27,16 +27,14 @@ enum Which { reorder_linear, reorder_convolution, reorder_transposed, run_linear
 constexpr std::array<const char*, 6> schemas{
     "mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor Y",
     "mkldnn::_reorder_convolution_weight(Tensor self, int[2] padding=0, int[2] stride=1, int[2] dilation=1, int "
-    "groups=1, "
-    "int[]? input_size=None) -> Tensor Y",
+    "groups=1, int[]? input_size=None) -> Tensor Y",
     "mkldnn::_reorder_convolution_transpose_weight(Tensor self, int[2] padding=0, int[2] output_padding=0, int[2] "
     "stride=1, int[2] dilation=1, int groups=1, int[]? input_size=None) -> Tensor Y",
     "mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y",
     "mkldnn::_convolution_pointwise(Tensor X, Tensor W, Tensor? B, int[] padding, int[] stride, int[] dilation, int "
     "groups, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y",
     "mkldnn::_convolution_transpose_pointwise(Tensor X, Tensor W, Tensor? B, int[] padding, int[] output_padding, "
-    "int[] "
-    "stride, int[] dilation, int groups, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y"};
+    "int[] stride, int[] dilation, int groups, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y"};
 
 struct Table {
   std::array<std::optional<c10::OperatorHandle>, schemas.size()> operators;

@@ -1,8 +1,8 @@
 #pragma once
-// The operators of Torch without a public C++ name that this folder uses: the only place that names them. They are those that
-// PyTorch's compiler uses for oneDNN: products and convolutions of float32 on a CPU with a weight laid out once and an
-// activation joined. An operator whose schema is not the known one counts as missing, and then none is used: callers have
-// an ATen form of everything (inference/frozen.cpp).
+// The operators of Torch without a public C++ name that this folder uses: the only place that names them. They are
+// those that PyTorch's compiler uses for oneDNN: products and convolutions of float32 on a CPU with a weight laid out
+// once and an activation joined. An operator whose schema is not the known one counts as missing, and then none is
+// used: callers have an ATen form of everything (inference/frozen.cpp).
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

@@ -12,9 +12,10 @@
 
 namespace ddls::metrics {
 
-// The values use(i, make(i)) for i below `count`, on every rank. `make` is collective and called by all in order; `use` must not
-// communicate, and of a round of as many values as there are ranks, each rank computes one: what is made for others is
-// dropped at once. The values do not depend on who computes them. What `use` throws is a CollectiveError. **Collective.**
+// The values use(i, make(i)) for i below `count`, on every rank. `make` is collective and called by all in order; `use`
+// must not communicate, and of a round of as many values as there are ranks, each rank computes one: what is made for
+// others is dropped at once. The values do not depend on who computes them. What `use` throws is a CollectiveError.
+// **Collective.**
 template <typename Make, typename Use>
 std::vector<double> dealt(dist::Communicator& comm, int64_t count, Make make, Use use) {
   at::Tensor values = at::zeros({count}, at::kDouble);

@@ -76,8 +76,8 @@ std::vector<Piece> read_images(const Images& images, IdRange ids) {
   return pieces;
 }
 
-// Of the files' bytes in their order: names and folders do not matter. What a file's pixels depend on beyond its bytes is
-// mixed in only where they do, so that statistics that were kept before there was a choice are found again.
+// Of the files' bytes in their order: names and folders do not matter. What a file's pixels depend on beyond its bytes
+// is mixed in only where they do, so that statistics that were kept before there was a choice are found again.
 std::string content_hash_of(const Images& images) {
   std::string hashes;
   for (int64_t id = 0; id < images.source->size(); ++id) {

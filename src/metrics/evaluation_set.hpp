@@ -58,8 +58,8 @@ std::optional<data::MatchedClasses> match_labels(const EvaluationSet& a, const E
 // The first `count` samples (0: all) of a data set.
 EvaluationSet set_of(const data::Dataset& data, int64_t count = 0);
 
-// A SET of docs/formats.md. Images of a folder may differ in size and channels. `options`: as_stored of dataset.hpp. Throws
-// Error: missing, data.
+// A SET of docs/formats.md. Images of a folder may differ in size and channels. `options`: as_stored of dataset.hpp.
+// Throws Error: missing, data.
 EvaluationSet open_evaluation_set(const std::string& path, const data::DecodeOptions& options = {});
 
 }  // namespace ddls::metrics

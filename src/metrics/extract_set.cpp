@@ -10,8 +10,8 @@
 namespace ddls::metrics {
 namespace {
 
-// Rows per block: whole batches; enough for the products of whole blocks to run at full speed, but of a small set few, so
-// that several ranks have work.
+// Rows per block: whole batches; enough for the products of whole blocks to run at full speed, but of a small set few,
+// so that several ranks have work.
 int64_t block_rows(int64_t batch, int64_t count) {
   constexpr int64_t fast = 256, shares = 16;
   const int64_t rows = std::min(fast, (count + shares - 1) / shares);

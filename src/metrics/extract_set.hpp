@@ -39,7 +39,8 @@ struct SetFeatures {
   std::string unlabelled;        // as in EvaluationSet
 };
 
-// **Collective.** Throws CollectiveError(data): fewer than 2 samples, features that are not finite, a damaged image (named).
+// **Collective.** Throws CollectiveError(data): fewer than 2 samples, features that are not finite, a damaged image
+// (named).
 SetFeatures extract_set(dist::Communicator& comm, const EvaluationSet& set, const ExtractOptions& options);
 
 }  // namespace ddls::metrics

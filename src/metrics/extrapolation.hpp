@@ -1,6 +1,6 @@
 #pragma once
-// A metric without the bias of a finite set (Chong and Forsyth, CVPR 2020): it is taken of random subsets of equally spaced
-// sizes, from min(5000, n / 2) to n, and a straight line in 1 / size is followed to 0.
+// A metric without the bias of a finite set (Chong and Forsyth, CVPR 2020): it is taken of random subsets of equally
+// spaced sizes, from min(5000, n / 2) to n, and a straight line in 1 / size is followed to 0.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

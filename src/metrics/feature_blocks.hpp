@@ -32,8 +32,8 @@ struct BlockOfRows {
 
 enum class Pairs { all, unordered };  // unordered: rows and columns are one set; each unordered pair of blocks once
 
-// Calls `use` for pairs of a block of `rows` and a block of `columns`; every pair on exactly one rank, which rank and which
-// order never changes the pair itself. **Collective.** `use` must not communicate.
+// Calls `use` for pairs of a block of `rows` and a block of `columns`; every pair on exactly one rank, which rank and
+// which order never changes the pair itself. **Collective.** `use` must not communicate.
 void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
                    const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use);
 

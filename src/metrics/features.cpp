@@ -120,8 +120,7 @@ void check_outputs(const Network& network, const std::vector<at::Tensor>& output
   if (values.min().item<double>() >= 0 && values.sum(1).sub(1).abs().max().item<double>() < 1e-3)
     fail(Exit::data,
          "{}: its logits look like probabilities (each row sums to 1), but the Inception Score needs the logits before "
-         "the "
-         "softmax; leave it out",
+         "the softmax; leave it out",
          network.file());
 }
 
@@ -137,8 +136,7 @@ at::Tensor trial_images(int64_t count, int64_t channels, const std::vector<int64
 std::vector<tensor::Remedy> remedies_of(const at::Tensor& images) {
   const auto scaled = [images](double by) { return [images, by] { return images.to(at::kFloat) / by; }; };
   return {{"it takes floating-point images, but images are uint8 in 0..255 here: begin it with x = x.float() / 255, or "
-           "what it "
-           "was trained with",
+           "what it was trained with",
            scaled(255)},
           {"it takes colour images of at least 299 x 299; begin it with a resize (torch.nn.functional.interpolate)",
            [images] {

@@ -18,8 +18,8 @@ struct GaussianFactor {
   double left_out = 0;  // what they make of the trace
 };
 
-// The costly part (O(F^3)); keep it for a set that is compared with several. Throws Error(data) where the covariance has
-// an eigenvalue that is clearly negative; `what` names the set.
+// The costly part (O(F^3)); keep it for a set that is compared with several. Throws Error(data) where the covariance
+// has an eigenvalue that is clearly negative; `what` names the set.
 GaussianFactor factor(const GaussianStatistics& s, const std::string& what);
 
 // 0 where it comes out negative by no more than rounding and what the roots leave out.

@@ -1,6 +1,6 @@
 #pragma once
-// Fréchet distances of whole sets and of parts of them. Statistics are all-reduced; a distance is computed by one rank and its
-// bits are given to all. **Collective**, but for distance_to.
+// Fréchet distances of whole sets and of parts of them. Statistics are all-reduced; a distance is computed by one rank
+// and its bits are given to all. **Collective**, but for distance_to.
 #include <optional>
 
 #include "metrics/frechet.hpp"

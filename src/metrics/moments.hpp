@@ -20,8 +20,9 @@ class Moments {
   explicit Moments(int64_t features);
   // [n, F], any floating dtype. Best in pieces of some hundred rows: each piece passes once over the F x F sums. The
   // centre is the mean of the first piece.
-  // `weights` [n] float64: a row counts so often; undefined: once. Weights w_i whose sum over all rows is (sum w)^2 / sum w^2
-  // make `statistics` the weighted mean and its unbiased covariance, sum w (f - m)(f - m)^T / (1 - sum w^2) for sum w = 1.
+  // `weights` [n] float64: a row counts so often; undefined: once. Weights w_i whose sum over all rows is (sum w)^2 /
+  // sum w^2 make `statistics` the weighted mean and its unbiased covariance, sum w (f - m)(f - m)^T / (1 - sum w^2) for
+  // sum w = 1.
   void add(const at::Tensor& features, const at::Tensor& weights = {});
   const at::Tensor& centre() const { return centre_; }  // [F] float64; zeros before the first piece
   void recentre(const at::Tensor& centre);              // exact algebra; before sums of several ranks are added up

@@ -22,8 +22,8 @@ struct Candidate {
 // The k best so far of every query.
 class Nearest {
  public:
-  // queries: [q, features], any real dtype; distances are sums of float64 differences, one row at a time, so that they do
-  // not depend on which rows come together.
+  // queries: [q, features], any real dtype; distances are sums of float64 differences, one row at a time, so that they
+  // do not depend on which rows come together.
   Nearest(const at::Tensor& queries, int64_t k)
       : queries_(queries.to(at::kDouble)), k_(static_cast<size_t>(k)), best_(static_cast<size_t>(queries.size(0))) {}
 

@@ -1,7 +1,7 @@
 #pragma once
 // The training images nearest to a few samples, by the distance of pixels and by that of features: what shows whether a
-// generator repeats its training set. Ranks search blocks of their own and hold one block at a time; the result does not
-// depend on how many there are.
+// generator repeats its training set. Ranks search blocks of their own and hold one block at a time; the result does
+// not depend on how many there are.
 #include <ATen/core/Tensor.h>
 
 #include <optional>
@@ -23,9 +23,9 @@ struct ImageNeighbours {
   NearestRows by_features;  // of the extractor
 };
 
-// `queries`: uint8 [q, C, H, W], the same on all ranks, of the shape of the set's images. `batch`: images per pass through
-// the network. k is cut to the size of the set. On rank 0; nothing elsewhere. **Collective.** Throws CollectiveError: data
-// (a damaged image, or one of another shape; named).
+// `queries`: uint8 [q, C, H, W], the same on all ranks, of the shape of the set's images. `batch`: images per pass
+// through the network. k is cut to the size of the set. On rank 0; nothing elsewhere. **Collective.** Throws
+// CollectiveError: data (a damaged image, or one of another shape; named).
 std::optional<ImageNeighbours> nearest_images(dist::Communicator& comm, const EvaluationSet& set,
                                               const Extractor& extractor, const at::Tensor& queries, int64_t k,
                                               int64_t batch);

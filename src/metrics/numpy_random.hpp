@@ -1,7 +1,7 @@
 #pragma once
 // The one piece of numpy's legacy generator that a published protocol depends on: RandomState(seed).permutation(n), of
-// which RandomState.choice(n, size, replace=False) is the beginning. Mersenne twister, Fisher-Yates from the end, bounded
-// draws by masking and rejection.
+// which RandomState.choice(n, size, replace=False) is the beginning. Mersenne twister, Fisher-Yates from the end,
+// bounded draws by masking and rejection.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

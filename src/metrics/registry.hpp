@@ -1,7 +1,7 @@
 #pragma once
 // What metrics there are. A metric is one file in entries/ that ends in its entry (entry.hpp), and one line in
-// registry.cpp; everybody else asks here: the configuration for its word and its section, evaluation for what it needs and
-// how it is computed, the report for titles and how values are written, the tests for the rows of docs/formats.md.
+// registry.cpp; everybody else asks here: the configuration for its word and its section, evaluation for what it needs
+// and how it is computed, the report for titles and how values are written, the tests for the rows of docs/formats.md.
 #include <any>
 #include <cstdint>
 #include <functional>
@@ -34,8 +34,8 @@ struct MetricColumn {
   int decimals = 3;              // 0: a whole number; negative: so many significant digits
   bool main = false;             // also in the headline, and in the first table of the terminal
   std::string spread_path = {};  // of the value after "±"; empty where there is none
-  // Its name in metrics.jsonl; empty: it has no curves. A metric with such a column is cheap enough to be taken while the
-  // GAN trains and of every stored set of chains.
+  // Its name in metrics.jsonl; empty: it has no curves. A metric with such a column is cheap enough to be taken while
+  // the GAN trains and of every stored set of chains.
   std::string curve = {};
   std::string path = {};  // of its key; columns_of fills it in
 };

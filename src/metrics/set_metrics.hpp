@@ -57,15 +57,15 @@ struct MetricInputs {
   }
 };
 
-// Whether Fréchet distances of the set are taken of mean and covariance that its file gives. Not of those of an extractor with
-// another number of features, where the set has samples too.
+// Whether Fréchet distances of the set are taken of mean and covariance that its file gives. Not of those of an
+// extractor with another number of features, where the set has samples too.
 bool uses_given_statistics(const MetricContext& context, const EvaluationSet& set);
 
 // The "metrics" object of docs/formats.md, section 3. What could not be computed is null, with NAME_why beside it.
 nlohmann::ordered_json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference);
 
-// How these numbers were made, of a set of `count`: what must be equal for two of them to be compared. Of what was computed,
-// with the sizes that were used (a subset is no larger than its set).
+// How these numbers were made, of a set of `count`: what must be equal for two of them to be compared. Of what was
+// computed, with the sizes that were used (a subset is no larger than its set).
 nlohmann::ordered_json protocol_of(const MetricContext& context, const nlohmann::ordered_json& metrics, int64_t count,
                                    const Reference& reference);
 

@@ -7,12 +7,12 @@
 
 namespace ddls::metrics {
 
-// The set without its damaged images, where it is one of data.damaged: skip; each image is decoded once, by one rank, and
-// again when it is evaluated. Warns of them. Throws CollectiveError(data) where none is left.
+// The set without its damaged images, where it is one of data.damaged: skip; each image is decoded once, by one rank,
+// and again when it is evaluated. Warns of them. Throws CollectiveError(data) where none is left.
 EvaluationSet without_damaged(dist::Communicator& comm, EvaluationSet set);
 
-// {"name", "count"}, "damaged" where images were left out, and "pixels": how those that are more than plain samples were
-// read, as far as they have been read. Logs what other ranks met.
+// {"name", "count"}, "damaged" where images were left out, and "pixels": how those that are more than plain samples
+// were read, as far as they have been read. Logs what other ranks met.
 nlohmann::ordered_json record_of(dist::Communicator& comm, const EvaluationSet& set);
 
 }  // namespace ddls::metrics

@@ -18,7 +18,8 @@ using Json = nlohmann::ordered_json;
 
 fs::path provenance_file(fs::path path) { return path.replace_extension(".json"); }
 
-// Fields that are in every provenance of ours, or that a person put there for us. A file of the same name may be another's.
+// Fields that are in every provenance of ours, or that a person put there for us. A file of the same name may be
+// another's.
 bool is_provenance(const Json& json) {
   return json.is_object() &&
          (json.contains("extractor_sha256") || (json.contains("count") && json.contains("features")));

@@ -1,6 +1,6 @@
 #pragma once
-// Mean and covariance on disk, as pytorch-fid keeps them: an .npz with `mu` [F] and `sigma` [F, F]. Beside it lies, from
-// us, PATH with the ending .json: what the numbers are of. A file of others has none.
+// Mean and covariance on disk, as pytorch-fid keeps them: an .npz with `mu` [F] and `sigma` [F, F]. Beside it lies,
+// from us, PATH with the ending .json: what the numbers are of. A file of others has none.
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -10,7 +10,8 @@ namespace ddls::metrics {
 
 bool is_statistics_file(const std::filesystem::path& path);  // an .npz that holds `mu`, maybe beside samples
 
-// Throws Error(data): arrays missing, sizes that do not match, not finite, not symmetric. `count` is 0 without provenance.
+// Throws Error(data): arrays missing, sizes that do not match, not finite, not symmetric. `count` is 0 without
+// provenance.
 GaussianStatistics read_statistics(const std::filesystem::path& path);
 
 // Null where there is none, or a JSON file of another kind. Throws Error(data) where ours is damaged.
@@ -20,8 +21,9 @@ nlohmann::ordered_json read_provenance(const std::filesystem::path& path);
 void write_statistics(const std::filesystem::path& path, const GaussianStatistics& statistics,
                       nlohmann::ordered_json provenance);
 
-// Throws Error(data) naming the file and the field, where the provenance says another thing than `expected` says: statistics
-// of another extractor, resize or count are refused, not used. Fields that `expected` lacks are not looked at.
+// Throws Error(data) naming the file and the field, where the provenance says another thing than `expected` says:
+// statistics of another extractor, resize or count are refused, not used. Fields that `expected` lacks are not looked
+// at.
 void require_provenance(const std::filesystem::path& path, const nlohmann::ordered_json& provenance,
                         const nlohmann::ordered_json& expected);
 

@@ -15,8 +15,9 @@ struct WeightedDistance {
   double std = 0;  // of the distance of such samples, and of `at_count` together: what a difference must exceed
 };
 
-// `rows` holds all rows of the set, `weights` [rows.count] float64, the same on every rank. Parts of the set say how the distance falls
-// with its size and how much it varies. Nothing where a part weighs less than two samples: `why` is then filled.
+// `rows` holds all rows of the set, `weights` [rows.count] float64, the same on every rank. Parts of the set say how
+// the distance falls with its size and how much it varies. Nothing where a part weighs less than two samples: `why` is
+// then filled.
 std::optional<WeightedDistance> weighted_frechet(dist::Communicator& comm, const FeatureBlocks& rows,
                                                  const at::Tensor& weights, int64_t count,
                                                  const std::optional<GaussianFactor>& reference, std::string& why);

@@ -1,8 +1,8 @@
 #pragma once
-// Batch normalisation without running averages. In training mode a batch is normalised by its own statistics (a shard of
-// the global batch: so nothing depends on how shards are dealt to ranks), or, once synchronised, by those of the global
-// batch. In eval mode fixed "standing statistics" are used; they are measured on given weights by `measure_statistics` and
-// are buffers, so they travel with the weights. All modes have second derivatives.
+// Batch normalisation without running averages. In training mode a batch is normalised by its own statistics (a shard
+// of the global batch: so nothing depends on how shards are dealt to ranks), or, once synchronised, by those of the
+// global batch. In eval mode fixed "standing statistics" are used; they are measured on given weights by
+// `measure_statistics` and are buffers, so they travel with the weights. All modes have second derivatives.
 #include <torch/nn/module.h>
 
 #include <functional>
@@ -94,10 +94,10 @@ class VectorBatchNorm : public BatchNormBase {
 // Sets `synchronise` on all batch norms of the network.
 void synchronise_batch_norm(torch::nn::Module& network, const CrossRankSum& sum);
 
-// Runs the network in training mode over `batches` batches and fixes the statistics of all its batch norms by the average
-// over them; leaves the network in eval mode. Does nothing but that for networks without one. `forward_batch(i)` calls the
-// network on batch i (with labels where it is conditional). Collective where the batches are shared; the result does not
-// depend on how.
+// Runs the network in training mode over `batches` batches and fixes the statistics of all its batch norms by the
+// average over them; leaves the network in eval mode. Does nothing but that for networks without one.
+// `forward_batch(i)` calls the network on batch i (with labels where it is conditional). Collective where the batches
+// are shared; the result does not depend on how.
 void measure_statistics(torch::nn::Module& network, int64_t batches,
                         const std::function<void(int64_t i)>& forward_batch, const BatchShare& share = {});
 // The same for networks of one input: `batch(i)` gives input batch i.

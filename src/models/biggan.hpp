@@ -1,7 +1,7 @@
 #pragma once
-// BigGAN (Brock et al. 2019) for square images: an embedding shared by all conditional batch norms, a part of z for every
-// block, self-attention, projection; spectral norm on every layer but the shared embedding. Layout and eps of the batch
-// norms (1e-4) as in POSTECH-CVLab/PyTorch-StudioGAN.
+// BigGAN (Brock et al. 2019) for square images: an embedding shared by all conditional batch norms, a part of z for
+// every block, self-attention, projection; spectral norm on every layer but the shared embedding. Layout and eps of the
+// batch norms (1e-4) as in POSTECH-CVLab/PyTorch-StudioGAN.
 #include "models/network_fwd.hpp"
 
 namespace ddls::models {
@@ -13,8 +13,9 @@ struct BigGanGeneratorLayout {
   int64_t attention_side = 0;  // after the block whose output has this side; 0: none
 };
 
-// z is cut into one part per width. Linear of the first part to [w0, s, s]; block i under [embedding(label); part i + 1];
-// batch norm, ReLU, 3x3 convolution to the image, tanh. Modules embedding, linear, block0..., attention, norm, last.
+// z is cut into one part per width. Linear of the first part to [w0, s, s]; block i under [embedding(label); part i +
+// 1]; batch norm, ReLU, 3x3 convolution to the image, tanh. Modules embedding, linear, block0..., attention, norm,
+// last.
 NetworkPtr make_biggan_generator(const BigGanGeneratorLayout& layout, const SampleShape& image);
 
 struct BigGanDiscriminatorLayout {

@@ -1,6 +1,6 @@
 #pragma once
-// A small convolutional classifier: space-to-depth by 2, then per width but the last a 3x3 convolution with ReLU (2x2 max
-// pooling between them), a linear layer to the last width with ReLU (the features), a linear layer to the classes.
+// A small convolutional classifier: space-to-depth by 2, then per width but the last a 3x3 convolution with ReLU (2x2
+// max pooling between them), a linear layer to the last width with ReLU (the features), a linear layer to the classes.
 #include <filesystem>
 
 #include "models/network.hpp"

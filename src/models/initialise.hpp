@@ -10,8 +10,8 @@ namespace ddls::models {
 
 // U(-b, b) with b = 1/sqrt(fan in) for weights and biases of linear layers: torch's own default.
 void initialise_uniform_fan_in(Network& network, uint64_t seed, int64_t key);
-// ReLU perceptrons on few inputs: weights N(0, 2 / fan in), the last N(0, 1 / fan in); biases 0, the first U(-1, 1), so that
-// the kinks of the first layer lie all over the data and not on lines through the origin.
+// ReLU perceptrons on few inputs: weights N(0, 2 / fan in), the last N(0, 1 / fan in); biases 0, the first U(-1, 1), so
+// that the kinks of the first layer lie all over the data and not on lines through the origin.
 void initialise_mlp(Network& network, uint64_t seed, int64_t key);
 // Weights N(0, sd^2), biases 0: DCGAN.
 void initialise_normal(Network& network, double sd, uint64_t seed, int64_t key);
@@ -25,7 +25,8 @@ void initialise_glorot(Network& network, uint64_t seed, int64_t key);
 void initialise_orthogonal(Network& network, uint64_t seed, int64_t key);
 // torch's defaults: linear layers, weights and biases, U(-1/sqrt(fan in), 1/sqrt(fan in)); embeddings N(0, 1).
 void initialise_torch_default(Network& network, uint64_t seed, int64_t key);
-// u of every spectral layer from a direction drawn for it, then `iterations` power iterations on the weights as they are.
+// u of every spectral layer from a direction drawn for it, then `iterations` power iterations on the weights as they
+// are.
 void initialise_spectral_norm(Network& network, uint64_t seed, int64_t key, int64_t iterations = 15);
 
 }  // namespace ddls::models

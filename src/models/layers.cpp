@@ -73,8 +73,8 @@ at::Tensor Convolution::forward(const at::Tensor& x) {
 }
 
 // Per dimension, tap t of the merged kernel is a sum of taps k of the 3-tap kernel. Doubling: input i reaches outputs
-// 2 i + a + 1 - k for a = 0, 1, which is tap t = a + 2 - k of a transposed convolution with stride 2 and padding 1. Halving:
-// output j takes inputs 2 j + b + k - 1 for b = 0, 1 with weight 1/2, which is tap t = b + k.
+// 2 i + a + 1 - k for a = 0, 1, which is tap t = a + 2 - k of a transposed convolution with stride 2 and padding 1.
+// Halving: output j takes inputs 2 j + b + k - 1 for b = 0, 1 with weight 1/2, which is tap t = b + k.
 at::Tensor merged_kernel(const at::Tensor& w, bool doubling) {
   static const at::Tensor doubled = at::tensor({0., 0., 1., 0., 1., 1., 1., 1., 0., 1., 0., 0.}).view({4, 3});
   static const at::Tensor halved = at::tensor({1., 0., 0., 1., 1., 0., 0., 1., 1., 0., 0., 1.}).view({4, 3}) / 2;

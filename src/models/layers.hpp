@@ -26,8 +26,8 @@ class Layer : public torch::nn::Module {
   const at::Tensor& bias() const { return bias_; }  // may be undefined
   bool spectral() const { return u_.defined(); }
   int64_t outputs() const { return weight_.size(output_axis_); }  // elements of u
-  // Of the last forward, for one sample, as publications count them: of the plain form, whatever way was taken. 0 before
-  // the first forward.
+  // Of the last forward, for one sample, as publications count them: of the plain form, whatever way was taken. 0
+  // before the first forward.
   int64_t multiply_adds() const { return multiply_adds_; }
 
   // Spectral layers only. sigma = u^T W v, a scalar that gradients reach W through.
@@ -36,7 +36,8 @@ class Layer : public torch::nn::Module {
   void power_iteration();                   // v = W^T u / |.|, u = W v / |.|, in place, without gradient
 
  protected:
-  // `output_axis` of the weight: 0, or 1 for transposed convolutions. Weights are left for models/initialise.hpp to fill.
+  // `output_axis` of the weight: 0, or 1 for transposed convolutions. Weights are left for models/initialise.hpp to
+  // fill.
   Layer(at::IntArrayRef weight_shape, int64_t output_axis, int64_t bias_size, const LayerOptions& options);
 
   at::Tensor weight_, bias_;
@@ -53,8 +54,8 @@ class Convolution : public Layer {
   Convolution(int64_t from, int64_t to, int64_t kernel, int64_t stride, int64_t padding, LayerOptions options = {});
   at::Tensor forward(const at::Tensor& x);  // [n, from, H, W]
 
-  // Exact shorter ways, for 3x3 kernels with padding 1 and 1x1 kernels without, both of stride 1; H and W even where they
-  // are halved. On a CPU a 3x3 kernel becomes a 4x4 kernel of stride 2 on the smaller side, with 2.25 times fewer
+  // Exact shorter ways, for 3x3 kernels with padding 1 and 1x1 kernels without, both of stride 1; H and W even where
+  // they are halved. On a CPU a 3x3 kernel becomes a 4x4 kernel of stride 2 on the smaller side, with 2.25 times fewer
   // multiply-adds; a 1x1 kernel always works on the smaller side, with 4 times fewer.
   at::Tensor forward_doubled(const at::Tensor& x);  // of x enlarged by nearest x2: [n, to, 2 H, 2 W]
   at::Tensor forward_halved(const at::Tensor& x);   // then 2x2 average pooling: [n, to, H / 2, W / 2]
@@ -66,8 +67,8 @@ class Convolution : public Layer {
   int64_t stride_, padding_;
 };
 
-// The 4x4 kernel of stride 2 and padding 1 that does a 3x3 kernel's work together with the change of side, [to, from, 4, 4]:
-// doubling, of a transposed convolution; halving, of a convolution.
+// The 4x4 kernel of stride 2 and padding 1 that does a 3x3 kernel's work together with the change of side, [to, from,
+// 4, 4]: doubling, of a transposed convolution; halving, of a convolution.
 at::Tensor merged_kernel(const at::Tensor& weight, bool doubling);
 
 class TransposedConvolution : public Layer {

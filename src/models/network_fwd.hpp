@@ -1,5 +1,6 @@
 #pragma once
-// What headers need to know of networks. Files that call them include models/network.hpp, which takes 8 s more to compile.
+// What headers need to know of networks. Files that call them include models/network.hpp, which takes 8 s more to
+// compile.
 #include <cstdint>
 #include <memory>
 #include <vector>

@@ -21,8 +21,8 @@ struct BlockCondition {
   int64_t first_latent = 0;       // where the block's part of the latents begins
 };
 
-// Doubles the side: norm, ReLU, x2, 3x3 convolution, norm, ReLU, 3x3 convolution; beside it x2, 1x1 convolution. Modules
-// norm1, conv1, norm2, conv2, shortcut.
+// Doubles the side: norm, ReLU, x2, 3x3 convolution, norm, ReLU, 3x3 convolution; beside it x2, 1x1 convolution.
+// Modules norm1, conv1, norm2, conv2, shortcut.
 class GeneratorBlock : public torch::nn::Module {
  public:
   GeneratorBlock(int64_t from, int64_t to, const NormMaker& norm, const GeneratorBlockOptions& options = {});
@@ -44,8 +44,8 @@ struct DiscriminatorBlockOptions {
   bool spectral = false;
 };
 
-// ReLU, 3x3 convolution, ReLU, 3x3 convolution, pooling; beside it a 1x1 convolution and pooling where the block changes
-// width or side, else the input itself. No normalisation of activations. Modules conv1, conv2, shortcut.
+// ReLU, 3x3 convolution, ReLU, 3x3 convolution, pooling; beside it a 1x1 convolution and pooling where the block
+// changes width or side, else the input itself. No normalisation of activations. Modules conv1, conv2, shortcut.
 class DiscriminatorBlock : public torch::nn::Module {
  public:
   DiscriminatorBlock(int64_t from, int64_t to, const DiscriminatorBlockOptions& options);

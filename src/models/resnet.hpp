@@ -1,5 +1,6 @@
 #pragma once
-// Residual GANs for square images: SN-GAN (Miyato et al. 2018, 32 to 128 pixels), its projection cGAN (Miyato and Koyama
+// Residual GANs for square images: SN-GAN (Miyato et al. 2018, 32 to 128 pixels), its projection cGAN (Miyato and
+// Koyama
 // 2018) and WGAN-GP (Gulrajani et al. 2017). Layouts as in the authors' public code; docs/models.md has the table.
 #include "models/network_fwd.hpp"
 
@@ -13,8 +14,8 @@ struct ResnetGeneratorLayout {
 };
 
 // Linear to [w0, s, s]; a block per further width, each of which doubles the side; batch norm, ReLU, 3x3 convolution to
-// the image, tanh. With `classes` > 0 the norms of the blocks have a gain and offset per class; the last norm never has.
-// Modules linear, block0..., norm, last. Throws Error(config) where the side cannot be halved that often.
+// the image, tanh. With `classes` > 0 the norms of the blocks have a gain and offset per class; the last norm never
+// has. Modules linear, block0..., norm, last. Throws Error(config) where the side cannot be halved that often.
 NetworkPtr make_resnet_generator(const ResnetGeneratorLayout& layout, const SampleShape& image);
 
 struct ResnetDiscriminatorLayout {

@@ -52,10 +52,9 @@ Json energies_of_run(Run& run, const std::string& checkpoint) {
   dist::Communicator& comm = run.comm;
   const TrainedTarget trained = load_target(run, checkpoint);
   if (!judge_energy(run, trained))
-    dist::all_fail(
-        Exit::config,
-        "energy: evaluate.energy_draws is 0, or no method of sample.methods uses the ratio; there is no energy to "
-        "judge");
+    dist::all_fail(Exit::config,
+                   "energy: evaluate.energy_draws is 0, or no method of sample.methods uses the ratio; there is no "
+                   "energy to judge");
   std::optional<metrics::Extractor> extractor;
   if (run.train.images()) extractor = extractor_of(run);
   const metrics::MetricContext context{comm, run.config.evaluate, extractor ? &*extractor : nullptr,

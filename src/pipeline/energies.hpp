@@ -1,6 +1,6 @@
 #pragma once
-// What an energy is worth: of a run, of its folder, or of a GAN from elsewhere (`ddls_dist energy`). All return the object `energies`
-// of report.json (docs/formats.md).
+// What an energy is worth: of a run, of its folder, or of a GAN from elsewhere (`ddls_dist energy`). All return the
+// object `energies` of report.json (docs/formats.md).
 #include <filesystem>
 #include <string>
 
@@ -9,12 +9,12 @@
 
 namespace ddls::pipeline {
 
-// As the run's folder holds it: the report's word, which has the metrics, or else what sampling kept. Not collective. Throws
-// Error(missing) where the folder says nothing of one.
+// As the run's folder holds it: the report's word, which has the metrics, or else what sampling kept. Not collective.
+// Throws Error(missing) where the folder says nothing of one.
 Json energies_in(const std::filesystem::path& run_folder);
 
-// **Collective.** Judged now or taken from the run's folder, with its metrics. `checkpoint` as load_target takes it. Throws
-// CollectiveError: missing, config.
+// **Collective.** Judged now or taken from the run's folder, with its metrics. `checkpoint` as load_target takes it.
+// Throws CollectiveError: missing, config.
 Json energies_of_run(Run& run, const std::string& checkpoint);
 
 // What the energy of a GAN from elsewhere is compared with.

@@ -128,8 +128,7 @@ std::string cure(const config::CalibrationConfig& calibration, const Json& recor
   const auto scale = record["best_scale"]["scale"].get<double>(), nats = record["best_scale"]["nats"].get<double>();
   const std::string others =
       "fit it on held-out reals (train.calibration.method: temperature, tilt, platt, isotonic or head), or train it on "
-      "more "
-      "data";
+      "more data";
   if (nats < 1e-3) return "no multiple of it gains anything; " + others;
   if (calibration.fitted()) return fmt::format("{:.3g} times it would gain {:.3g} nats; {}", scale, nats, others);
   return fmt::format(
@@ -156,8 +155,7 @@ void tell(const Run& run, const JudgedEnergy& energy) {
   if (r["few_draws"].get<bool>())
     log::warning(
         "energy {}: the mean of e^r is carried by few prior draws ({:.3g} effective ones, {:.3g} % of it by one): log "
-        "Z "
-        "may be too low and the nats too high",
+        "Z may be too low and the nats too high",
         energy.name, r["ess"].get<double>(), 100 * r["largest_share"].get<double>());
   if (harms(r))
     log::warning("energy {}: {}: its law p0 e^r is farther from the data than the generator; {}", energy.name,
@@ -225,9 +223,8 @@ void refuse_bad_energy(const Run& run, const std::optional<JudgedEnergy>& energy
   if (exact.empty()) return;
   dist::all_fail(
       Exit::config,
-      "sample.methods: {} would sample p0 e^r of the energy '{}', which is worth {}: that law is farther from the "
-      "data than "
-      "the generator alone. Cure: {}. sample.allow_bad_energy=true samples it all the same",
+      "sample.methods: {} would sample p0 e^r of the energy '{}', which is worth {}: that law is farther from the data "
+      "than the generator alone. Cure: {}. sample.allow_bad_energy=true samples it all the same",
       fmt::join(exact, ", "), energy->name, nats_text(energy->record),
       cure(run.config.train.calibration, energy->record));
 }

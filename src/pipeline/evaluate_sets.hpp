@@ -12,8 +12,8 @@ struct SetPair {
   std::string extractor = {};  // TorchScript; empty: evaluate.extractor. Points need none
 };
 
-// **Collective.** Returns the result as JSON text: one "metrics" object and the provenance. Throws CollectiveError: usage, missing,
-// data, config.
+// **Collective.** Returns the result as JSON text: one "metrics" object and the provenance. Throws CollectiveError:
+// usage, missing, data, config.
 std::string evaluate_sets(const config::Config& config, const SetPair& sets, dist::Communicator& comm);
 
 }  // namespace ddls::pipeline

@@ -76,8 +76,7 @@ metrics::Extractor evaluation_extractor(const Run& run, const fs::path& file) {
     if (fs::is_regular_file(features) && sha256_of_file(features) == extractor.sha256)
       fail(Exit::config,
            "evaluate.extractor: {} is also in train.calibration.features; what an energy is fitted to says nothing of "
-           "its "
-           "samples, so take another network for one of the two",
+           "its samples, so take another network for one of the two",
            file.string());
   return extractor;
 }

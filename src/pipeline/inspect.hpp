@@ -12,8 +12,8 @@ struct Inspection {
   std::string text;               // the same for a person
 };
 
-// **Collective**: every sample is decoded once, by one of the ranks. The result is on rank 0, empty elsewhere. `path` is anything that
-// open_inspected_set opens. Throws CollectiveError: missing, data.
+// **Collective**: every sample is decoded once, by one of the ranks. The result is on rank 0, empty elsewhere. `path`
+// is anything that open_inspected_set opens. Throws CollectiveError: missing, data.
 Inspection inspect_set(const std::string& path, dist::Communicator& comm);
 
 }  // namespace ddls::pipeline

@@ -1,6 +1,6 @@
 #pragma once
-// A set of any kind as `inspect` looks at it: every kind that evaluate or a configuration can name, told apart by what is
-// there.
+// A set of any kind as `inspect` looks at it: every kind that evaluate or a configuration can name, told apart by what
+// is there.
 #include <ATen/core/Tensor.h>
 
 #include <functional>

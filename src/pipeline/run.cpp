@@ -53,7 +53,8 @@ Json about_data(const data::Dataset& train, const data::Dataset& test) {
             {"test", {{"name", test.name}, {"count", test.size()}}}}}};
 }
 
-// `now` with a line of every start that did work here: a run that was trained on eight ranks and sampled on two says so.
+// `now` with a line of every start that did work here: a run that was trained on eight ranks and sampled on two says
+// so.
 void write_provenance(const fs::path& file, Json now) {
   Json starts = Json::array();
   if (fs::exists(file)) {

@@ -45,12 +45,14 @@ struct Run {
 // options.out, else output.directory, else runs/NAME.
 std::filesystem::path folder_of(const RunOptions& options, const config::Config& config);
 
-// **Collective.** Opens the folder, reads the data, and checks that all ranks see the same. Throws CollectiveError: config, missing, data.
+// **Collective.** Opens the folder, reads the data, and checks that all ranks see the same. Throws CollectiveError:
+// config, missing, data.
 Run open_run(config::Config config, const RunOptions& options, dist::Communicator& comm);
 
-// **Collective.** The log, and config.yaml and run.json with it: these are written when the first work begins, so that a start that is
-// refused leaves them as they were. `about`: what run.json says of this start besides program and machine; it keeps a line of every
-// earlier one. A part of a job array (`shard`) writes none of it, and nothing else that the other parts would write too.
+// **Collective.** The log, and config.yaml and run.json with it: these are written when the first work begins, so that
+// a start that is refused leaves them as they were. `about`: what run.json says of this start besides program and
+// machine; it keeps a line of every earlier one. A part of a job array (`shard`) writes none of it, and nothing else
+// that the other parts would write too.
 train::RunLog open_run_log(const std::filesystem::path& folder, const config::Config& config, dist::Communicator& comm,
                            const RunOptions& options, const Json& about);
 
@@ -60,8 +62,8 @@ void hold_out_reals(Run& run);
 // What decides the ratio of a prior draw beside weights, seed and device: a part of keys.
 void add_draw_conditions(Json& key, const Run& run);
 
-// **Collective.** One number per stage in seconds.json, so that stages run as separate jobs, and starts that went on from one another,
-// add up in the report; with --resume never a stage counts anew.
+// **Collective.** One number per stage in seconds.json, so that stages run as separate jobs, and starts that went on
+// from one another, add up in the report; with --resume never a stage counts anew.
 void note_seconds(Run& run, const std::string& stage, double seconds);
 
 }  // namespace ddls::pipeline

@@ -49,8 +49,8 @@ void refuse_options(const config::Config& config, const char* files) {
          config.sample.precision);
   if (config.sample.cuda_graph)
     fail(Exit::config,
-         "sample.cuda_graph: {} may take memory or wait for the device as they run, which a graph cannot "
-         "record; set it to false",
+         "sample.cuda_graph: {} may take memory or wait for the device as they run, which a graph cannot record; set "
+         "it to false",
          files);
 }
 

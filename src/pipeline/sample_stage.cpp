@@ -52,8 +52,8 @@ sampling::SamplingTime sum_of(const sampling::SamplingTime& time, const Json& ke
           time.warmup_seconds + json_field_or(kept, "warmup_seconds", 0.0, file)};
 }
 
-// What was spent on blocks that another job puts together: seconds of a shard, or of a start that was stopped, beside the
-// blocks. Every shard has a file of its own.
+// What was spent on blocks that another job puts together: seconds of a shard, or of a start that was stopped, beside
+// the blocks. Every shard has a file of its own.
 void keep_time(const sampling::SampleStore& store, const sampling::SampleKey& key, const Shard& shard,
                sampling::SamplingTime time) {
   const fs::path file = store.folder() / "blocks" / fmt::format("seconds-{}-of-{}.json", shard.index, shard.count);

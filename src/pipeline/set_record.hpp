@@ -9,7 +9,8 @@ namespace ddls::pipeline {
 // {"files": N, "image_formats": {"webp": 10}, "hidden_images": 2, ...}: reasons that did not occur are left out.
 nlohmann::ordered_json record_of(const data::LeftOut& left_out);
 
-// {"classes": C, "with_samples": M, "counts": {NAME: N}}; null without labels. Names are numbers where classes have none.
+// {"classes": C, "with_samples": M, "counts": {NAME: N}}; null without labels. Names are numbers where classes have
+// none.
 nlohmann::ordered_json class_record(const at::Tensor& labels, const std::vector<std::string>& names);
 
 // Of report.json: name, count, shape of a sample, classes, what was left out, and the damaged images met so far. Sizes,

@@ -1,5 +1,6 @@
 #pragma once
-// The stages of a run. They talk through files in its folder, so each can be its own job. All but check_features are **collective**.
+// The stages of a run. They talk through files in its folder, so each can be its own job. All but check_features are
+// **collective**.
 #include <functional>
 #include <optional>
 #include <string>
@@ -23,17 +24,19 @@ struct TrainedTarget {
   uint64_t digest = 0;
 };
 
-// Train, sample, evaluate and report, with what any of them would refuse refused first. Returns what report_stage returns.
+// Train, sample, evaluate and report, with what any of them would refuse refused first. Returns what report_stage
+// returns.
 std::string run_pipeline(Run& run);
 
 TrainedTarget train_stage(Run& run);
 // Of a checkpoint's folder; "": of the run's newest. Throws CollectiveError(missing) where there is none.
 TrainedTarget load_target(Run& run, const std::string& checkpoint);
 
-// Not collective. Throws Error where a tilt could not have the features that it is to be fitted to: config, missing, data.
+// Not collective. Throws Error where a tilt could not have the features that it is to be fitted to: config, missing,
+// data.
 void check_features(const Run& run);
-// Puts train.calibration in front of the target's score, or leaves it where there is none; `found` is what was fitted. Notes it in
-// calibration.json, for the report.
+// Puts train.calibration in front of the target's score, or leaves it where there is none; `found` is what was fitted.
+// Notes it in calibration.json, for the report.
 void apply_calibration(Run& run, TrainedTarget& trained, const std::optional<train::Calibration>& found);
 
 void sample_stage(Run& run, const TrainedTarget& trained);

@@ -1,6 +1,6 @@
 #pragma once
-// Several runs on one page: their metrics in one table, and FD, IS and the like over training and over Langevin steps as
-// one line per run. One process; no MPI.
+// Several runs on one page: their metrics in one table, and FD, IS and the like over training and over Langevin steps
+// as one line per run. One process; no MPI.
 #include <filesystem>
 #include <vector>
 

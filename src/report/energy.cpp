@@ -35,8 +35,7 @@ std::vector<std::string> warnings(const std::string& name, const Json& energy) {
   if (is_true(energy, "few_draws"))
     notes.push_back(
         fmt::format("{}: few prior draws carry the mean of e^r ({} effective ones, {} % of it by one): log Z may be "
-                    "too low, the nats "
-                    "too high, and the distance by weights says little.",
+                    "too low, the nats too high, and the distance by weights says little.",
                     name, number(energy, "ess"), number(energy, "largest_share", 100)));
   if (is_true(energy, "reals.seen_in_training"))
     notes.push_back(name + ": training saw the reals that it was judged by: its nats are too high.");
@@ -90,12 +89,9 @@ std::string energy_table(const RunData& run) {
   return "<h3>What the energy is worth</h3>\n" + table(head, rows) +
          note(
              "Nats gained: how much nearer, in KL, the law p0 e^r is to the data than the generator (0); negative: it "
-             "harms. "
-             "Effective draws: of prior draws weighted with e^r. The metrics are those of the weighted draws, without "
-             "any chain: "
-             "what a kernel that is exact reaches. A run of a kernel with a bias of its own that is more than 5 % "
-             "better "
-             "than that is called a short run: it owes its samples to its steps, not to p0 e^r.") +
+             "harms. Effective draws: of prior draws weighted with e^r. The metrics are those of the weighted draws, "
+             "without any chain: what a kernel that is exact reaches. A run of a kernel with a bias of its own that is "
+             "more than 5 % better than that is called a short run: it owes its samples to its steps, not to p0 e^r.") +
          notes;
 }
 

@@ -28,8 +28,8 @@ std::string scatter_caption(const MethodRun& method) {
 std::string path_caption(const MethodRun& method) {
   const Trajectories& t = *method.trajectories;
   return fmt::format(
-      "{}: the paths of {} chains in data space, steps {} to {}, over the density of the real data. Ring: "
-      "start, disc: end.",
+      "{}: the paths of {} chains in data space, steps {} to {}, over the density of the real data. Ring: start, disc: "
+      "end.",
       method_title(method.name), t.samples.size(1), t.steps.front(), t.steps.back());
 }
 
@@ -60,10 +60,9 @@ void draw_points(const RunData& run, Pictures& pictures) {
     if (some(one.samples)) sweep.push_back({"step size " + short_number(one.step_size), one.samples});
   }
   if (!sweep.empty()) {
-    pictures.paths.push_back(keep(folder / "sweep.png", path_figure(sweep, run.real, window),
-                                  "The same chains under different step sizes of the Langevin dynamics. Ring: start, "
-                                  "disc: end.",
-                                  true));
+    pictures.paths.push_back(
+        keep(folder / "sweep.png", path_figure(sweep, run.real, window),
+             "The same chains under different step sizes of the Langevin dynamics. Ring: start, disc: end.", true));
   }
 }
 
@@ -83,10 +82,9 @@ std::vector<PairRow> pair_rows(const RunData& run) {
 void draw_images(const RunData& run, Pictures& pictures) {
   const std::vector<PairRow> rows = pair_rows(run);
   if (rows.size() > 1) {
-    pictures.samples.push_back(keep(run.folder / "samples" / "pairs.png", pairs_figure(rows),
-                                    "Before and after: in every band, the images of one column start from the same "
-                                    "latent vector.",
-                                    true));
+    pictures.samples.push_back(
+        keep(run.folder / "samples" / "pairs.png", pairs_figure(rows),
+             "Before and after: in every band, the images of one column start from the same latent vector.", true));
   }
   if (some(run.real)) {
     pictures.samples.push_back(keep(run.folder / "samples" / "real.png", grid_figure(run.real), "Real data.", false));
@@ -107,8 +105,8 @@ void draw_images(const RunData& run, Pictures& pictures) {
     }
     if (method.trajectories && method.trajectories->samples.size(0) > 1) {
       const std::string caption = fmt::format(
-          "{}: what the chains look like on their way. Every row is one chain, every column a step (written "
-          "above); chains not selected.",
+          "{}: what the chains look like on their way. Every row is one chain, every column a step (written above); "
+          "chains not selected.",
           method_title(method.name));
       pictures.paths.push_back(
           keep(method.folder / "trajectory.png", strip_figure(*method.trajectories), caption, false));

@@ -19,7 +19,8 @@ at::Tensor strip_figure(const Trajectories& trajectories, int64_t chains_at_most
 // Fig. 4 of the paper: one row per sample; the sample, its neighbours by pixels, its neighbours by features.
 at::Tensor neighbours_figure(const NearestImages& neighbours);
 
-// The same chains under several methods: every band shows the chains i, i + 1, .. one below the other, a line per method.
+// The same chains under several methods: every band shows the chains i, i + 1, .. one below the other, a line per
+// method.
 struct PairRow {
   std::string title;
   at::Tensor images;  // [N, C, H, W]

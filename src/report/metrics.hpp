@@ -1,5 +1,6 @@
 #pragma once
-// The metrics of report.json as a reader meets them: what metrics/registry.hpp says of them, and how values are written.
+// The metrics of report.json as a reader meets them: what metrics/registry.hpp says of them, and how values are
+// written.
 #include <optional>
 #include <string>
 #include <vector>

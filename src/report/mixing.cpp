@@ -46,13 +46,10 @@ bool may_have_mixed(const MethodRun& method) {
 std::string mixing_legend() {
   return note(
       "Effective draws (ESS) of the slowest among energy, log density ratio, |z|², random projections of z and "
-      "principal "
-      "components of the discriminator's features, from the second half of the chains. Per second: of all chains "
-      "together, over the time of those steps, without the "
-      "warm-up. "
-      "Per evaluation: of one chain; an evaluation of the energy counts as one, with its gradient or without. In "
-      "brackets: the chains have not mixed "
-      "(R-hat above 1.1), and the number says nothing yet.");
+      "principal components of the discriminator's features, from the second half of the chains. Per second: of all "
+      "chains together, over the time of those steps, without the warm-up. Per evaluation: of one chain; an evaluation "
+      "of the energy counts as one, with its gradient or without. In brackets: the chains have not mixed (R-hat above "
+      "1.1), and the number says nothing yet.");
 }
 
 std::string mixing_notes(const RunData& run) {

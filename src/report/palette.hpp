@@ -1,7 +1,7 @@
 #pragma once
-// One style per method, the same in every figure, curve and table: a colour, and lines that are solid, dashed or dotted,
-// so that 24 methods have styles of their own. The hues are those of Okabe and Ito, which people with any of the usual
-// colour deficiencies can tell apart; the dark variants are for curves on a dark page.
+// One style per method, the same in every figure, curve and table: a colour, and lines that are solid, dashed or
+// dotted, so that 24 methods have styles of their own. The hues are those of Okabe and Ito, which people with any of
+// the usual colour deficiencies can tell apart; the dark variants are for curves on a dark page.
 #include <cstdint>
 #include <span>
 #include <string>

@@ -42,8 +42,7 @@ struct Axis {
 
 std::string open_svg(const std::string& title) {
   return fmt::format(
-      "<svg viewBox=\"0 0 {0} {1}\" role=\"img\" aria-label=\"{2}\">"
-      "<text x=\"{3}\" y=\"17\" class=\"t\">{2}</text>",
+      "<svg viewBox=\"0 0 {0} {1}\" role=\"img\" aria-label=\"{2}\"><text x=\"{3}\" y=\"17\" class=\"t\">{2}</text>",
       width, height, escape(title), left);
 }
 

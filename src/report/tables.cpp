@@ -193,16 +193,15 @@ std::string paper_table(const RunData& run) {
   }
   return "<h3>Beside the paper</h3>\n" +
          table(
-             "<th>method</th><th>modes of 25<small>paper</small></th><th>modes of 25<small>this run</small></th>"
-             "<th>high quality, %<small>paper</small></th><th>high quality, %<small>this run</small></th>"
-             "<th>spread<small>paper</small></th><th>spread<small>this run, per coordinate</small></th>",
+             "<th>method</th><th>modes of 25<small>paper</small></th><th>modes of 25<small>this "
+             "run</small></th><th>high quality, %<small>paper</small></th><th>high quality, %<small>this "
+             "run</small></th><th>spread<small>paper</small></th><th>spread<small>this run, per "
+             "coordinate</small></th>",
              rows) +
          note(
              "Paper: Table 1 of Che et al. 2020 (“Your GAN is Secretly an Energy-based Model”), mean ± sd of its "
-             "training "
-             "runs; this run is a single one. The paper does not say how its spread is defined, and its values lie "
-             "above "
-             "the 0.05 of the data itself, so that column compares in order only.");
+             "training runs; this run is a single one. The paper does not say how its spread is defined, and its "
+             "values lie above the 0.05 of the data itself, so that column compares in order only.");
 }
 
 std::string key_value_table(const Json& object) {

@@ -7,8 +7,8 @@
 
 namespace ddls::tensor {
 
-// `tiff`: an EXIF block, with or without the "Exif" before its byte order mark. 1 to 8; 1 where it says nothing, or nothing that the standard knows.
-// Nothing at all where the block cannot be read.
+// `tiff`: an EXIF block, with or without the "Exif" before its byte order mark. 1 to 8; 1 where it says nothing, or
+// nothing that the standard knows. Nothing at all where the block cannot be read.
 std::optional<int> exif_orientation(std::string_view tiff);
 
 // Takes it into the notes; a block that cannot be read is an oddity.

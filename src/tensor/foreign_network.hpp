@@ -25,8 +25,8 @@ struct ForeignNetwork {
 // What an interpreter says, in one line: no trace, no address of its source.
 std::string short_reason(const std::exception& error);
 
-// In a catch block: the short_reason of what is being handled. An Error, and what is memory's or the accelerator's and no
-// interpreter's, is thrown on.
+// In a catch block: the short_reason of what is being handled. An Error, and what is memory's or the accelerator's and
+// no interpreter's, is thrown on.
 std::string reason_or_rethrow();
 
 // In a catch block: throws what is being handled as an Error "FILE: WHAT: reason". Error(data) is the rule; memory and

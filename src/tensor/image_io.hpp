@@ -13,10 +13,10 @@ namespace ddls::tensor {
 
 // Reads PNG or JPEG (told apart by content): the samples as they are stored, whatever colour profiles and gamma a file
 // names. `channels` 1 or 3 converts; 0 keeps grey or colour. CMYK becomes RGB, 16 bits become 8 by round(v / 257).
-// Transparency and EXIF orientation: `rules`. Throws Error: missing (no file), data (names the file: damaged, truncated,
-// no PNG or JPEG). Whatever libjpeg warns about counts as damage where it concerns a pixel, else it is noted.
-// With `at_least` > 0 a JPEG is decoded at the smallest of the scales 1, 1/2, 1/4, 1/8 that leaves its short side at
-// least so long (by a smaller cosine transform, which costs less); a PNG always comes whole.
+// Transparency and EXIF orientation: `rules`. Throws Error: missing (no file), data (names the file: damaged,
+// truncated, no PNG or JPEG). Whatever libjpeg warns about counts as damage where it concerns a pixel, else it is
+// noted. With `at_least` > 0 a JPEG is decoded at the smallest of the scales 1, 1/2, 1/4, 1/8 that leaves its short
+// side at least so long (by a smaller cosine transform, which costs less); a PNG always comes whole.
 at::Tensor read_image(const std::filesystem::path& path, int64_t channels = 0, int64_t at_least = 0,
                       const PixelRules& rules = {}, PixelNotes* notes = nullptr);
 // The same from memory; `name` stands for the file in messages. May be called in several threads at once.

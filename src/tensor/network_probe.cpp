@@ -179,8 +179,7 @@ void check_company(const Probe& probe, const ProbeRows& rows, const at::Tensor& 
   if (const auto i = first_difference(rows_of(first, kept), rows_of(again, kept), first, company_tolerance))
     fail(Exit::data,
          "{}: what it gives for a {} depends on the others of its batch (its {}): batch statistics; call .eval() "
-         "before the "
-         "export, and leave out layers such as minibatch standard deviation",
+         "before the export, and leave out layers such as minibatch standard deviation",
          probe.network.file, probe.of, probe.outputs[*i]);
 }
 
@@ -202,8 +201,7 @@ void check_sizes(const Probe& probe, const ProbeRows& rows, const Outputs& first
     if (const auto i = first_difference(same, outputs, first, size_tolerance))
       fail(Exit::data,
            "{}: its {} depend on how many {}s it is given at once ({} or {}); call .eval() before the export, and use "
-           "no "
-           "statistics of a batch",
+           "no statistics of a batch",
            probe.network.file, probe.outputs[*i], probe.of, n, size);
   }
 }
@@ -243,8 +241,7 @@ std::vector<at::Tensor> checked_call(const Probe& probe, const ProbeRows& rows) 
   if (!kept)
     fail(Exit::data,
          "{}: forward changes its input in place; begin it with x = x.clone(), or write x = x / y for x.div_(y) and x "
-         "= x * "
-         "y for x *= y",
+         "= x * y for x *= y",
          probe.network.file);
   check_values(probe, rows, outputs);
   return outputs;
@@ -274,8 +271,7 @@ at::Tensor check_gradient(const Probe& probe, const ProbeRows& rows) {
   if (!out.requires_grad())
     fail(Exit::data,
          "{}: its output cannot be differentiated with respect to the {}s; export it without no_grad, detach, rounding "
-         "or "
-         "quantised layers",
+         "or quantised layers",
          file, probe.of);
   at::Tensor gradient;
   try {
@@ -286,8 +282,8 @@ at::Tensor check_gradient(const Probe& probe, const ProbeRows& rows) {
     gradient = torch::autograd::grad({sum}, {leaf}, {}, std::nullopt, false, /*allow_unused=*/true).front();
   } catch (...) {
     throw_as_foreign(file,
-                     "its gradient cannot be computed (a change in place, such as mul_, of a value that the "
-                     "backward pass needs, or an operation without a gradient)");
+                     "its gradient cannot be computed (a change in place, such as mul_, of a value that the backward "
+                     "pass needs, or an operation without a gradient)");
   }
   if (!gradient.defined()) fail(Exit::data, "{}: its output does not depend on the {}s", file, probe.of);
   const int64_t n = leaf.size(0);
@@ -295,14 +291,12 @@ at::Tensor check_gradient(const Probe& probe, const ProbeRows& rows) {
   if (bad > 0)
     fail(Exit::data,
          "{}: its gradient with respect to the {}s is not finite for {} of {} of them: a square root, norm, log or "
-         "power at 0; "
-         "add a small constant there",
+         "power at 0; add a small constant there",
          file, probe.of, bad, n);
   if (gradient.abs().max().item<double>() == 0 && (out - out.narrow(0, 0, 1)).abs().max().item<double>() > 0)
     fail(Exit::data,
          "{}: its gradient with respect to the {}s is 0 everywhere, though its output varies: a rounding, sign or "
-         "step; leave "
-         "it out",
+         "step; leave it out",
          file, probe.of);
   return out.detach();
 }

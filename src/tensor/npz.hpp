@@ -1,7 +1,7 @@
 #pragma once
-// numpy's .npz and .npy, read and written. Read: numbers of every type, order and version (npy_header.hpp); arrays of text,
-// objects or records are refused where they are asked for. Written: C order, little endian, stored, not deflated. All
-// tensors are CPU and contiguous.
+// numpy's .npz and .npy, read and written. Read: numbers of every type, order and version (npy_header.hpp); arrays of
+// text, objects or records are refused where they are asked for. Written: C order, little endian, stored, not deflated.
+// All tensors are CPU and contiguous.
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
@@ -16,8 +16,8 @@ namespace ddls::tensor {
 
 using NamedTensors = std::map<std::string, at::Tensor>;
 
-// `wanted`: arrays of these names, those that are there; empty: all. Others are not looked at, nor are entries that are no
-// arrays. Throws Error: missing (no file), data (damaged, not an npz, no numbers; names file and entry).
+// `wanted`: arrays of these names, those that are there; empty: all. Others are not looked at, nor are entries that are
+// no arrays. Throws Error: missing (no file), data (damaged, not an npz, no numbers; names file and entry).
 NamedTensors read_npz(const std::filesystem::path& path, const std::set<std::string>& wanted = {});
 at::Tensor read_npy(const std::filesystem::path& path);
 std::vector<std::string> npz_names(const std::filesystem::path& path);  // of its arrays, in the file's order
@@ -27,8 +27,8 @@ std::vector<std::string> npz_names(const std::filesystem::path& path);  // of it
 class NpzArray {
  public:
   enum class Checksum { compare, trust };
-  // To compare its checksum it reads the whole array once, piece by piece. `trust`: of files that are verified otherwise,
-  // and of which only some rows are wanted. Throws Error as read_npz does; data: no array `name`.
+  // To compare its checksum it reads the whole array once, piece by piece. `trust`: of files that are verified
+  // otherwise, and of which only some rows are wanted. Throws Error as read_npz does; data: no array `name`.
   NpzArray(std::filesystem::path path, const std::string& name, Checksum checksum = Checksum::compare);
   at::ScalarType dtype() const { return header_.dtype; }
   const std::vector<int64_t>& sizes() const { return header_.sizes; }

@@ -1,7 +1,7 @@
 #pragma once
-// An .npz whose rows come in any order and from several processes, straight to their place in the file: nothing is written
-// twice. The sizes of all arrays are known beforehand. Until it is sealed, checksums and directory are missing, so nobody
-// takes it for a whole file. Sealed, it has the bytes that NpzWriter would have written.
+// An .npz whose rows come in any order and from several processes, straight to their place in the file: nothing is
+// written twice. The sizes of all arrays are known beforehand. Until it is sealed, checksums and directory are missing,
+// so nobody takes it for a whole file. Sealed, it has the bytes that NpzWriter would have written.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -32,8 +32,9 @@ class NpzRows {
   uint32_t checksum(size_t array, int64_t first, int64_t count) const;  // of these rows, read back
   uint64_t row_bytes(size_t array) const { return arrays_.at(array).row_bytes; }
   void sync();  // what was written is on the disk
-  // One process, when all rows have come: puts in the checksums (of each array's data, one per array) and the directory,
-  // and reads the file once. Returns its SHA-256. Throws Error(data) where the data are not those of the checksums.
+  // One process, when all rows have come: puts in the checksums (of each array's data, one per array) and the
+  // directory, and reads the file once. Returns its SHA-256. Throws Error(data) where the data are not those of the
+  // checksums.
   std::string seal(std::span<const uint32_t> crcs);
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
-// An archive of torch.export (.pt2) with several programs and our description of them, extra/ddls.json (docs/export.md). Its
-// programs run in LibTorch's nativert: graphs of ATen operations, data and no native code, without autograd.
+// An archive of torch.export (.pt2) with several programs and our description of them, extra/ddls.json
+// (docs/export.md). Its programs run in LibTorch's nativert: graphs of ATen operations, data and no native code,
+// without autograd.
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
@@ -21,8 +22,8 @@ struct Pt2Archive {
   std::string description;         // ddls.json
 };
 
-// Throws Error: missing (`what` names the option), or data: no archive (and what it is instead), cut off, damaged, of compiled
-// code alone, without a ddls.json.
+// Throws Error: missing (`what` names the option), or data: no archive (and what it is instead), cut off, damaged, of
+// compiled code alone, without a ddls.json.
 Pt2Archive open_pt2(const std::filesystem::path& file, const std::string& what);
 
 // One program, loaded. Copies share it. Not for several threads at once.
@@ -32,8 +33,8 @@ class Pt2Program {
   // Throws Error(data) where the archive has none of this name, or LibTorch cannot load it.
   Pt2Program(const Pt2Archive& archive, const std::string& name);
 
-  // The inputs are made contiguous; undefined ones are left out. Outputs are tensors of our own, without a gradient. Throws
-  // what the interpreter throws, and Error(data) where another number of tensors comes back.
+  // The inputs are made contiguous; undefined ones are left out. Outputs are tensors of our own, without a gradient.
+  // Throws what the interpreter throws, and Error(data) where another number of tensors comes back.
   std::vector<at::Tensor> operator()(const std::vector<at::Tensor>& inputs, size_t outputs) const;
 
   explicit operator bool() const { return runner_ != nullptr; }

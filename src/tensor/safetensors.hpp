@@ -16,7 +16,8 @@ struct SafeTensors {
   std::map<std::string, std::string> metadata;
 };
 
-// Throws Error: missing, or data (truncated, wrong hash, overlapping or out-of-range offsets, unknown dtype), naming the file.
+// Throws Error: missing, or data (truncated, wrong hash, overlapping or out-of-range offsets, unknown dtype), naming
+// the file.
 SafeTensors read_safetensors(const std::filesystem::path& path);
 // Complete or absent.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,

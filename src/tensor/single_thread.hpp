@@ -1,6 +1,6 @@
 #pragma once
-// Sums of a matrix product depend on how many threads share it, and how many there are depends on the ranks of a machine. While one of these
-// lives, ATen computes on the calling thread alone: the same bits everywhere.
+// Sums of a matrix product depend on how many threads share it, and how many there are depends on the ranks of a
+// machine. While one of these lives, ATen computes on the calling thread alone: the same bits everywhere.
 #include <ATen/Parallel.h>
 
 namespace ddls::tensor {

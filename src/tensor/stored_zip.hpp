@@ -1,6 +1,6 @@
 #pragma once
-// Writes a .zip of stored entries (zip_records.hpp) piece by piece. Sizes are known beforehand; the checksum of an entry is
-// patched into its header when the entry is complete.
+// Writes a .zip of stored entries (zip_records.hpp) piece by piece. Sizes are known beforehand; the checksum of an
+// entry is patched into its header when the entry is complete.
 #include <cstdint>
 #include <filesystem>
 #include <span>

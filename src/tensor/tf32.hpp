@@ -1,6 +1,6 @@
 #pragma once
-// TensorFloat-32 for a scope, where `allowed`: on a GPU float32 convolutions and products take 10 bits of their factors'
-// mantissas and keep float32 sums. Nothing changes on a CPU. Process-wide, so only one thread may hold one.
+// TensorFloat-32 for a scope, where `allowed`: on a GPU float32 convolutions and products take 10 bits of their
+// factors' mantissas and keep float32 sums. Nothing changes on a CPU. Process-wide, so only one thread may hold one.
 #include <c10/core/Device.h>
 
 #include <string>

@@ -16,10 +16,12 @@ std::vector<std::string> zip_entries(const std::filesystem::path& file);  // non
 // An entry's bytes; nullopt: it is not there, or cannot be read.
 std::optional<std::string> zip_entry(const std::filesystem::path& file, const std::string& name);
 
-// Throws Error(data) naming the first entry that is not what its checksum says. Does nothing where there is no complete archive.
+// Throws Error(data) naming the first entry that is not what its checksum says. Does nothing where there is no complete
+// archive.
 void require_checksums(const std::filesystem::path& file);
 
-// Throws Error: missing (not there, not readable), data (a folder). `what` names the option and `kind` what is expected.
+// Throws Error: missing (not there, not readable), data (a folder). `what` names the option and `kind` what is
+// expected.
 void require_readable(const std::filesystem::path& file, const std::string& what, const char* kind);
 
 }  // namespace ddls::tensor

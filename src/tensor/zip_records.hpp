@@ -1,8 +1,8 @@
 #pragma once
-// The records of a .zip of stored (uncompressed) entries, as bytes. Every entry uses the zip64 fields, so that small files
-// take the same path as those above 4 GiB, and time stamps are fixed: the bytes depend on names, sizes and checksums alone.
-// By hand beside libzip, which reads our files: libzip can neither write an entry whose rows come from several processes
-// nor stream one before it has all of its data.
+// The records of a .zip of stored (uncompressed) entries, as bytes. Every entry uses the zip64 fields, so that small
+// files take the same path as those above 4 GiB, and time stamps are fixed: the bytes depend on names, sizes and
+// checksums alone. By hand beside libzip, which reads our files: libzip can neither write an entry whose rows come from
+// several processes nor stream one before it has all of its data.
 #include <cstdint>
 #include <span>
 #include <string>

@@ -20,7 +20,8 @@ namespace ddls::train {
 struct Calibration {
   nlohmann::ordered_json record;  // for the report: method, sizes, coefficients, reliability before and after
   tensor::NamedTensors
-      tensors;  // platt, temperature: alpha, beta; isotonic: a staircase; head: weight, bias; tilt: ddls/calibration/tilt.hpp
+      // platt, temperature: alpha, beta; isotonic: a staircase; head: weight, bias; tilt: ddls/calibration/tilt.hpp
+      tensors;
 };
 
 struct CalibrationTask {
@@ -34,7 +35,8 @@ struct CalibrationTask {
       networks;  // kept beside the calibration, so that its folder can be sampled from
   std::filesystem::path checkpoints;
   Resume resume = Resume::automatic;
-  // **Collective.** A classifier of the labels for the features of a tilt: trained, frozen, on the device. Empty: there is none.
+  // **Collective.** A classifier of the labels for the features of a tilt: trained, frozen, on the device. Empty: there
+  // is none.
   std::function<models::NetworkPtr()> classifier = {};
 };
 

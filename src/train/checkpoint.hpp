@@ -1,7 +1,7 @@
 #pragma once
-// Checkpoint folders: complete or absent. Files are written into NAME.partial, a manifest with their checksums last, and
-// the folder is renamed. A reader accepts only what verifies. Nothing in them depends on the rank count. Not collective:
-// one process calls this (the others learn through Communicator::on_root / together).
+// Checkpoint folders: complete or absent. Files are written into NAME.partial, a manifest with their checksums last,
+// and the folder is renamed. A reader accepts only what verifies. Nothing in them depends on the rank count. Not
+// collective: one process calls this (the others learn through Communicator::on_root / together).
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>

@@ -22,11 +22,10 @@ std::shared_ptr<models::Classifier> fit_classifier(const TrainContext& context, 
   const config::ClassifierConfig& options = config.train.classifier;
   const data::Dataset& data = context.data;
   if (data.classes() == 0)
-    dist::all_fail(
-        Exit::config,
-        "no evaluate.extractor is given and there is nothing to train a classifier on: {}; name a TorchScript "
-        "extractor",
-        data.why_no_labels());
+    dist::all_fail(Exit::config,
+                   "no evaluate.extractor is given and there is nothing to train a classifier on: {}; name a "
+                   "TorchScript extractor",
+                   data.why_no_labels());
   const c10::Device device = context.comm.topology().device;
   const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
   data::Loader loader(data, derive(config.seed, role.pass), options.batch, plan.mine,

@@ -9,8 +9,8 @@
 
 namespace ddls::train {
 
-// The function is **collective**, in the forward pass and in every backward pass through it: all ranks run the same graph.
-// `comm` must outlive it and all graphs.
+// The function is **collective**, in the forward pass and in every backward pass through it: all ranks run the same
+// graph. `comm` must outlive it and all graphs.
 std::function<at::Tensor(const at::Tensor&)> cross_rank_sum(dist::Communicator& comm);
 
 }  // namespace ddls::train

@@ -67,8 +67,8 @@ LabelledLatents GanTrainer::draw(std::optional<int64_t> move, IdRange shard, int
   return {source_.latents(shard, step, stream), source_.labels(shard, step, stream)};
 }
 
-// The loss of an energy model's negatives is linear, with a penalty that keeps the scores from running away: its gradient
-// is that of the likelihood of p_g e^d. `port` keeps the GAN's loss, as the public port does.
+// The loss of an energy model's negatives is linear, with a penalty that keeps the scores from running away: its
+// gradient is that of the likelihood of p_g e^d. `port` keeps the GAN's loss, as the public port does.
 at::Tensor GanTrainer::adversarial_loss(bool refined, const at::Tensor& real_logits,
                                         const at::Tensor& fake_logits) const {
   if (!refined || train_.ddls.mode == "port") return loss_.discriminator(real_logits, fake_logits);

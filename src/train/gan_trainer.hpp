@@ -19,7 +19,8 @@ class GanTrainer {
 
   std::vector<double> step(int64_t step);  // **collective**; the values named by `watched`
   static std::vector<std::string> watched() { return {"loss_d", "loss_g", "real_logit", "fake_logit"}; }
-  // Norms of the last step's gradients, the largest spectral norm, seconds waited for data since the last call. **Collective.**
+  // Norms of the last step's gradients, the largest spectral norm, seconds waited for data since the last call.
+  // **Collective.**
   std::vector<NamedValue> details();
   uint64_t digest() const { return generator_.digest() ^ (discriminator_.digest() << 1); }
 
@@ -36,7 +37,8 @@ class GanTrainer {
 
  private:
   models::NetworkPtr on_device(models::Role role) const;
-  // The key of the chains' move in update `update` of a step (the last is the generator's); nothing where it takes prior draws.
+  // The key of the chains' move in update `update` of a step (the last is the generator's); nothing where it takes
+  // prior draws.
   std::optional<int64_t> move_of(int64_t generator_step, int64_t update) const;
   LabelledLatents draw(std::optional<int64_t> move, IdRange shard, int64_t step, Stream stream);
   at::Tensor adversarial_loss(bool refined, const at::Tensor& real_logits, const at::Tensor& fake_logits) const;

@@ -18,12 +18,13 @@ struct TrainContext {
   Resume resume;
   RunLog& log;
   dist::Communicator& comm;
-  // **Collective.** Metrics of the generator as it would be sampled from, every train.evaluate_every steps; may be empty.
+  // **Collective.** Metrics of the generator as it would be sampled from, every train.evaluate_every steps; may be
+  // empty.
   std::function<std::vector<NamedValue>(const models::NetworkPtr& generator)> evaluate = {};
 };
 
-// **Collective.** Trains to train.steps and returns the generator for sampling: the moving average of the weights (or the
-// weights), batch-norm statistics measured on prior draws, eval mode; and the discriminator as it ended.
+// **Collective.** Trains to train.steps and returns the generator for sampling: the moving average of the weights (or
+// the weights), batch-norm statistics measured on prior draws, eval mode; and the discriminator as it ended.
 struct TrainedGan {
   models::NetworkPtr generator, discriminator;
 };

@@ -1,6 +1,7 @@
 #pragma once
 // What networks say of reals that training never saw and of prior draws: the data of a calibration. Whole blocks go to
-// ranks, and everything is keyed by position, so results are the same at any rank count. All functions are **collective**.
+// ranks, and everything is keyed by position, so results are the same at any rank count. All functions are
+// **collective**.
 #include <functional>
 
 #include "config/config.hpp"
@@ -22,10 +23,11 @@ struct HeldOutTask {
   const char* what = "calibration";  // for progress and messages
 };
 
-// The reals at these positions of a random order that training does not know, as rows_by_all_ranks (block_rows.hpp) gives rows.
+// The reals at these positions of a random order that training does not know, as rows_by_all_ranks (block_rows.hpp)
+// gives rows.
 at::Tensor measure_reals(const HeldOutTask& task, const Measure& measure, IdRange positions, dist::Communicator& comm);
-// Of `count` prior draws; those of a conditional model have the labels of the reals at their places of the order, which goes
-// on from epoch to epoch.
+// Of `count` prior draws; those of a conditional model have the labels of the reals at their places of the order, which
+// goes on from epoch to epoch.
 at::Tensor measure_draws(const HeldOutTask& task, const Measure& measure, int64_t count, dist::Communicator& comm);
 
 struct RealsAndFakes {

@@ -1,6 +1,6 @@
 #pragma once
-// Latents and labels of training as pure functions of (seed, id in the global batch, step, purpose). A conditional model's
-// labels are drawn uniformly, from the classes that the training data have samples of.
+// Latents and labels of training as pure functions of (seed, id in the global batch, step, purpose). A conditional
+// model's labels are drawn uniformly, from the classes that the training data have samples of.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
@@ -26,7 +26,8 @@ struct LatentSource {
   sampling::Prior prior = sampling::Prior::normal;
 
   at::Tensor latents(IdRange ids, int64_t step, Stream stream) const;  // [n, k], as the generator sees them
-  // [n] int64, uniform over the classes; undefined for an unconditional model. `stream`: of the latents that they belong to.
+  // [n] int64, uniform over the classes; undefined for an unconditional model. `stream`: of the latents that they
+  // belong to.
   at::Tensor labels(IdRange ids, int64_t step, Stream stream) const;
 };
 

@@ -1,9 +1,9 @@
 #pragma once
 // One network under data-parallel training: flat parameters, gradient reduction, Adam, and the moving average.
 //
-// A global batch is cut into shards, contiguous ids of equal size, and shards are dealt to ranks. With `train.shards` > 0
-// (or auto, see shards.hpp) their number is part of the configuration and gradients are summed exactly: the weights are the same bits for every
-// rank count. With 0 there is one shard per rank, and reduction overlaps with backward.
+// A global batch is cut into shards, contiguous ids of equal size, and shards are dealt to ranks. With `train.shards` >
+// 0 (or auto, see shards.hpp) their number is part of the configuration and gradients are summed exactly: the weights
+// are the same bits for every rank count. With 0 there is one shard per rank, and reduction overlaps with backward.
 #include <ATen/core/Tensor.h>
 
 #include <functional>
@@ -41,8 +41,8 @@ class Learner {
   struct ShardLoss {
     at::Tensor loss, watched;
   };
-  // Scalars side by side, off the tape and still on their device: to read them there and then would keep the backward pass from
-  // being launched until a GPU has caught up.
+  // Scalars side by side, off the tape and still on their device: to read them there and then would keep the backward
+  // pass from being launched until a GPU has caught up.
   static at::Tensor watch(at::TensorList scalars);
   // **Collective.** One optimiser step. Returns the watched scalars, averaged over all shards of all ranks.
   std::vector<double> update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss);
@@ -52,7 +52,8 @@ class Learner {
   const at::Tensor& ema() const { return ema_; }
   // The moving average (the weights themselves without one) in `fresh`, a network of the same architecture.
   models::NetworkPtr averaged(models::NetworkPtr fresh) const;
-  // Of parameters and buffers: u and v of spectral norms are computed by every rank for itself, and unlike GPUs round otherwise.
+  // Of parameters and buffers: u and v of spectral norms are computed by every rank for itself, and unlike GPUs round
+  // otherwise.
   uint64_t digest() const;
   double gradient_norm() const;  // of the last update, after the mean over shards
 

@@ -51,8 +51,7 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
     if (key != phase.key)
       fail(Exit::config,
            "{} was made with another configuration ({}); remove {}-* there to do this phase and what follows it again, "
-           "or use "
-           "--resume never to start the whole run anew, or another --out",
+           "or use --resume never to start the whole run anew, or another --out",
            folder, first_difference(key, phase.key), phase.checkpoint_prefix);
     phase.restore(checkpoint, folder);
     step = json_field<int64_t>(checkpoint.state, "step", state_file);

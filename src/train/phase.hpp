@@ -14,7 +14,8 @@ namespace ddls::train {
 
 enum class Resume { automatic, never, require };
 
-// The same word for a phase that is not a run's first: `require` asks for a run that has begun, not for each of its phases.
+// The same word for a phase that is not a run's first: `require` asks for a run that has begun, not for each of its
+// phases.
 inline Resume of_later_phase(Resume resume) { return resume == Resume::require ? Resume::automatic : resume; }
 
 struct Phase {

@@ -1,6 +1,6 @@
 #pragma once
-// How held-out reals, and a pool of prior draws, are used in their random order: one half fits, a quarter chooses between fits, and
-// what comes last is reported on. Methods that choose nothing report on both last quarters.
+// How held-out reals, and a pool of prior draws, are used in their random order: one half fits, a quarter chooses
+// between fits, and what comes last is reported on. Methods that choose nothing report on both last quarters.
 #include <cstdint>
 
 namespace ddls::train {

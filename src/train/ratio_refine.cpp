@@ -70,8 +70,8 @@ struct Refinement {
 
   models::NetworkPtr averaged() const { return learner.averaged(copy_of(network)); }
 
-  // Samples of the model p_g e^r, in the coordinates of chains: where chains are now, after some steps; or prior draws, to
-  // be weighted.
+  // Samples of the model p_g e^r, in the coordinates of chains: where chains are now, after some steps; or prior draws,
+  // to be weighted.
   LabelledLatents negatives(IdRange shard, int64_t step) {
     if (refine.chain_steps == 0)
       return {noise.normal(shard, target.latent_dim, step, Stream::ratio_latent, device),

@@ -20,7 +20,8 @@ int64_t common_divisor(const std::vector<int64_t>& batches) {
                          [](int64_t a, int64_t b) { return std::gcd(a, b); });
 }
 
-// Of all phases, whether they are asked for or not: what is chosen stands in the run's config.yaml, which is checked alike.
+// Of all phases, whether they are asked for or not: what is chosen stands in the run's config.yaml, which is checked
+// alike.
 std::vector<int64_t> batches_of(const config::TrainConfig& train) {
   std::vector<int64_t> batches{train.batch, train.ratio.batch, train.ratio.refine.batch, train.classifier.batch};
   if (train.generator_batch > 0) batches.push_back(train.generator_batch);

@@ -244,8 +244,8 @@ sampling::RatioCorrection correction_of(const Calibration& calibration, const mo
     features.push_back(sampling::make_sample_features(names.back(), source));
     if (features.back().fingerprint != entry.value("sha256", ""))
       fail(Exit::data,
-           "{}: another file than that whose features the energy was fitted to; put that back, or run "
-           "'ddls_dist train' again",
+           "{}: another file than that whose features the energy was fitted to; put that back, or run 'ddls_dist "
+           "train' again",
            names.back());
   }
   return sampling::correction_of(sampling::tilt_of(calibration.tensors, names), features, device);

@@ -13,8 +13,9 @@
 namespace ddls::train {
 namespace {
 
-// From columns as measured to phi: mean 0 and deviation 1 over the reals that fit (the score's smaller, where the ridge is to weigh more
-// on it), and the score once more for each class where slopes depend on it. A column that does not vary is 0.
+// From columns as measured to phi: mean 0 and deviation 1 over the reals that fit (the score's smaller, where the ridge
+// is to weigh more on it), and the score once more for each class where slopes depend on it. A column that does not
+// vary is 0.
 struct Design {
   at::Tensor mean, per_deviation;  // [k]
   int64_t classes = 0;             // of slopes; 0: one for all
@@ -66,8 +67,8 @@ class Search {
   }
   bool holds(const Candidate& c) const { return c.judged.ess >= floor_; }
 
-  // Most nats among the ridges that keep the floor: from a large one down by halves, and four times between the last that
-  // keeps it and the first that does not.
+  // Most nats among the ridges that keep the floor: from a large one down by halves, and four times between the last
+  // that keeps it and the first that does not.
   Candidate best(std::vector<TiltCandidate>& tried) const {
     constexpr double first = 16, least = 1e-3, most = 1e9;
     const auto attempt = [&](double ridge, const at::Tensor& start) {
@@ -140,7 +141,8 @@ Reported reported(const sampling::LabelledRows& real, const sampling::LabelledRo
   return {r(last(real)), r(last(pool))};
 }
 
-// r = slope_y d + parts + offset_y in the units of the columns as measured, from weights of phi; log Z = 0 over the whole pool.
+// r = slope_y d + parts + offset_y in the units of the columns as measured, from weights of phi; log Z = 0 over the
+// whole pool.
 void unscale(TiltChoice& choice, const at::Tensor& w, const Design& design, const TiltColumns& columns,
              const std::vector<bool>& used, const sampling::LabelledRows& pool) {
   const int64_t measured = design.mean.numel();
@@ -239,7 +241,8 @@ TiltChoice choose_tilt(const sampling::LabelledRows& real, const sampling::Label
 TiltChoice choose_temperature(const sampling::LabelledRows& all_real, const sampling::LabelledRows& all_pool,
                               const config::CalibrationConfig& config) {
   const tensor::SingleThread single;
-  // Where every real scores above the whole pool the likelihood has no maximum of its own; the floor will set the slope.
+  // Where every real scores above the whole pool the likelihood has no maximum of its own; the floor will set the
+  // slope.
   constexpr double least_ridge = 1e-6;
   const auto scores = [](const sampling::LabelledRows& rows) {
     return sampling::LabelledRows{rows.phi.narrow(1, 0, 1).contiguous(), rows.classes};
@@ -252,8 +255,7 @@ TiltChoice choose_temperature(const sampling::LabelledRows& all_real, const samp
   if (!(w[0].item<double>() > 0))
     fail(Exit::data,
          "calibration: held-out reals do not score higher than fakes (a temperature of {:.3g}); the discriminator "
-         "cannot "
-         "guide a sampler: train it longer, or fit a ratio with train.ratio.steps",
+         "cannot guide a sampler: train it longer, or fit a ratio with train.ratio.steps",
          w[0].item<double>());
   const Quarters split = quarters_of(pool.phi.size(0));
   const sampling::LabelledRows seen = phi_pool.rows(0, split.fit + split.choose);

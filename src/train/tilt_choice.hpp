@@ -1,6 +1,6 @@
 #pragma once
-// Which tilt: its ridge and its features, chosen on held-out nats under a floor of the effective sample size, never on a metric of
-// images. On one process, float64, one thread: the same bits everywhere.
+// Which tilt: its ridge and its features, chosen on held-out nats under a floor of the effective sample size, never on
+// a metric of images. On one process, float64, one thread: the same bits everywhere.
 #include <vector>
 
 #include "config/config.hpp"
@@ -41,7 +41,8 @@ sampling::LogRatios log_ratios(const TiltChoice& choice, const sampling::Labelle
 
 TiltChoice choose_tilt(const sampling::LabelledRows& real, const sampling::LabelledRows& pool,
                        const TiltColumns& columns, const config::CalibrationConfig& config);
-// r = s d, by likelihood; s is lowered where the floor asks for it. Throws Error(data): reals do not score higher than fakes.
+// r = s d, by likelihood; s is lowered where the floor asks for it. Throws Error(data): reals do not score higher than
+// fakes.
 TiltChoice choose_temperature(const sampling::LabelledRows& real, const sampling::LabelledRows& pool,
                               const config::CalibrationConfig& config);
 

@@ -1,6 +1,6 @@
 #pragma once
-// What decides the weights of each phase, as YAML text with one "key: value" a line: stored in checkpoints, compared when a
-// run goes on. Fields that only say how often to report or save are left out.
+// What decides the weights of each phase, as YAML text with one "key: value" a line: stored in checkpoints, compared
+// when a run goes on. Fields that only say how often to report or save are left out.
 #include <cstdint>
 #include <string>
 

@@ -7,6 +7,7 @@
       sh run            tests/e2e/formats_test.sh executes it as it stands
       sh run-by=FILE    a test or script of the repository that runs the same command, at a smaller size
       sh not-run        no test runs it: too long, or not possible here
+  - comments of C++ files keep to the width of .clang-format, which does not break them
 """
 import os
 import re
@@ -96,6 +97,14 @@ class Checker:
                 else:
                     self.citation(file, page, found[2])
 
+    def widths(self):
+        limit = re.search(r"ColumnLimit: (\d+)", read(self.path(".clang-format")))
+        for file in self.files:
+            if limit and file.endswith((".hpp", ".cpp", ".cu")):
+                for number, line in enumerate(read(self.path(file)).split("\n"), 1):
+                    if len(line) > int(limit[1]) and re.match(r"\s*//", line):
+                        self.problem(file, f"line {number}: a comment of {len(line)} columns, more than {limit[1]}")
+
     def links(self, file, text):
         for target in re.findall(r"\]\(([^)\s]+)\)", without_fences(text)):
             if re.match(r"[a-z]+:", target):
@@ -130,6 +139,7 @@ class Checker:
 
     def run(self):
         self.comments()
+        self.widths()
         for file in self.files:
             if file.endswith(".md"):
                 text = read(self.path(file))

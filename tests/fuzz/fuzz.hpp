@@ -1,6 +1,6 @@
 #pragma once
-// What a fuzz target shares. A parser may refuse its input with an Error that says "data", "missing" or "config"; any other
-// exception, a crash or a hang is a finding.
+// What a fuzz target shares. A parser may refuse its input with an Error that says "data", "missing" or "config"; any
+// other exception, a crash or a hang is a finding.
 #include <unistd.h>
 
 #include <cstdio>

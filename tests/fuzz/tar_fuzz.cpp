@@ -1,5 +1,5 @@
-// The index, the labels of its members and every image's bytes; plain or gzip-compressed. The first byte chooses whether
-// damage is skipped, and whether the set is a folder inside the archive.
+// The index, the labels of its members and every image's bytes; plain or gzip-compressed. The first byte chooses
+// whether damage is skipped, and whether the set is a folder inside the archive.
 #include "data/tar_file.hpp"
 #include "data/tar_labels.hpp"
 #include "fuzz.hpp"

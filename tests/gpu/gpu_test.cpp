@@ -1,6 +1,7 @@
-// What only a GPU can show: collectives on its tensors with exact expectations, over NCCL where every rank has a GPU of its
-// own and through host memory where ranks share one; noise, energies and gradients that agree with the CPU's; and chains that are the
-// same whether their evaluations are launched or replayed from a CUDA graph. Skipped where there is no GPU. launch/gpu_check.sh runs it at 1 rank, at 2 ranks on one GPU, and at all GPUs.
+// What only a GPU can show: collectives on its tensors with exact expectations, over NCCL where every rank has a GPU of
+// its own and through host memory where ranks share one; noise, energies and gradients that agree with the CPU's; and
+// chains that are the same whether their evaluations are launched or replayed from a CUDA graph. Skipped where there is
+// no GPU. launch/gpu_check.sh runs it at 1 rank, at 2 ranks on one GPU, and at all GPUs.
 #include <gtest/gtest.h>
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
@@ -187,8 +188,8 @@ TEST_F(Gpu, ChainsOfACudaGraphAreThoseOfLaunchedKernels) {
   }
 }
 
-// Energies and their gradients at the same weights and latents, to 1e-4 of their size. Of gradients the median over chains: where
-// a ReLU's input is zero to rounding, single chains differ by what that unit carries.
+// Energies and their gradients at the same weights and latents, to 1e-4 of their size. Of gradients the median over
+// chains: where a ReLU's input is zero to rounding, single chains differ by what that unit carries.
 TEST_F(Gpu, EnergiesAndGradientsAgreeWithTheCpu) {
   for (const char* architecture : {"dcgan", "sn_resnet"}) {
     config::ModelConfig model;

@@ -1,5 +1,5 @@
-// One shard per rank, overlapped reduction and batch norm over the global batch: the rank count changes the parameters by
-// rounding only. And the sum over ranks that this batch norm uses has the derivatives of a sum.
+// One shard per rank, overlapped reduction and batch norm over the global batch: the rank count changes the parameters
+// by rounding only. And the sum over ranks that this batch norm uses has the derivatives of a sum.
 #include <gtest/gtest.h>
 #include <ATen/ATen.h>
 #include <mpi.h>
@@ -17,8 +17,9 @@
 namespace ddls {
 namespace {
 
-// Deep networks are compared after fewer steps: a rounding error grows as one of any other origin does (a learning rate off by
-// 1e-6 of itself moves their parameters by 1e-5 to 2e-4 in 20 steps), so only a curve's begin can tell rounding from a mistake.
+// Deep networks are compared after fewer steps: a rounding error grows as one of any other origin does (a learning rate
+// off by 1e-6 of itself moves their parameters by 1e-5 to 2e-4 in 20 steps), so only a curve's begin can tell rounding
+// from a mistake.
 struct Case {
   const char* architecture;
   std::vector<int64_t> widths;
@@ -59,9 +60,10 @@ tensor::NamedTensors trained(const Case& a, const config::Config& config, dist::
   return trainer.checkpoint().tensors.at("generator");
 }
 
-// Root mean square over all parameters. Biases that a batch norm follows are left out: it takes them away again, so their
-// gradients are 0 but for rounding, and Adam makes steps of the learning rate of that. In these networks those are all biases
-// but the last layer's. A single weight's gradient can be as close to 0 too, hence not the largest difference.
+// Root mean square over all parameters. Biases that a batch norm follows are left out: it takes them away again, so
+// their gradients are 0 but for rounding, and Adam makes steps of the learning rate of that. In these networks those
+// are all biases but the last layer's. A single weight's gradient can be as close to 0 too, hence not the largest
+// difference.
 double difference(const tensor::NamedTensors& a, const tensor::NamedTensors& b) {
   double squares = 0, count = 0;
   for (const auto& [name, tensor] : a) {

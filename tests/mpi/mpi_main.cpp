@@ -1,5 +1,5 @@
-// main of every test under mpirun: all ranks run all tests; the exit code is the worst of all ranks. A failed check on a
-// rank other than 0 is printed with its rank; an exception, or a rank that hangs, ends the job.
+// main of every test under mpirun: all ranks run all tests; the exit code is the worst of all ranks. A failed check on
+// a rank other than 0 is printed with its rank; an exception, or a rank that hangs, ends the job.
 #include <gtest/gtest.h>
 
 #include <cstdio>

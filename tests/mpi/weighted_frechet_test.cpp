@@ -1,4 +1,5 @@
-// A law whose distance is known: rows N(0, I), weights e^{a x_1}, so that the weighted law is N(a e_1, I); reference N(0, I): a^2.
+// A law whose distance is known: rows N(0, I), weights e^{a x_1}, so that the weighted law is N(a e_1, I); reference
+// N(0, I): a^2.
 #include "metrics/weighted_frechet.hpp"
 
 #include <ATen/ATen.h>

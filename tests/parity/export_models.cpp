@@ -1,5 +1,6 @@
 // export_models FOLDER: for every published network a NAME.safetensors in float64 with weights (g.*, d.*), inputs (z,
-// label), outputs (out.*), the FLOPs of a chain-step and the gradients (grad.*) of sum(c * D(G(z))). models.py reads them.
+// label), outputs (out.*), the FLOPs of a chain-step and the gradients (grad.*) of sum(c * D(G(z))). models.py reads
+// them.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 

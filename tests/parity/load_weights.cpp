@@ -1,5 +1,5 @@
-// load_weights CONFIG G D IN OUT [KEY=VALUE...]: the networks of the configuration with foreign weights. Reads z and label from IN,
-// writes their outputs in eval mode (g, d) to OUT, both .safetensors. foreign_weights.py compares.
+// load_weights CONFIG G D IN OUT [KEY=VALUE...]: the networks of the configuration with foreign weights. Reads z and
+// label from IN, writes their outputs in eval mode (g, d) to OUT, both .safetensors. foreign_weights.py compares.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 

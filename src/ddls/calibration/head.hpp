@@ -1,5 +1,6 @@
 #pragma once
-// Calibration by a new last layer: logistic regression on what the discriminator's own last layer takes, its body frozen.
+// Calibration by a new last layer: logistic regression on what the discriminator's own last layer takes, its body
+// frozen.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -21,9 +22,10 @@ struct ScoredFeatures {
   at::Tensor scores, features;  // [n], [n, k], float64, CPU
 };
 
-// Starts at Platt's fit (w = 0) and descends the cross-entropy of three quarters of the samples by Nesterov's accelerated
-// gradient, until that of the last quarter has not fallen for 50 updates; takes its lowest point. Early stopping is what
-// keeps it from separating the samples where there are more features than those. Throws as fit_platt does.
+// Starts at Platt's fit (w = 0) and descends the cross-entropy of three quarters of the samples by Nesterov's
+// accelerated gradient, until that of the last quarter has not fallen for 50 updates; takes its lowest point. Early
+// stopping is what keeps it from separating the samples where there are more features than those. Throws as fit_platt
+// does.
 HeadFit fit_head(const ScoredFeatures& real, const ScoredFeatures& fake);
 
 models::LastLayer head_of(const HeadFit& fit, const models::LastLayer& old);

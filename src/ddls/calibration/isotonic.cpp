@@ -72,8 +72,7 @@ Staircase fit_isotonic(const at::Tensor& real, const at::Tensor& fake) {
   if (stairs.size() < 2)
     fail(Exit::data,
          "calibration: held-out reals do not score higher than fakes anywhere; the discriminator cannot guide a "
-         "sampler: "
-         "train it longer, or fit a ratio with train.ratio.steps");
+         "sampler: train it longer, or fit a ratio with train.ratio.steps");
   std::vector<double> scores, edges, log_ratios;
   for (size_t i = 0; i < stairs.size(); ++i) {
     if (i > 0) edges.push_back((stairs[i - 1].highest + stairs[i].lowest) / 2);

@@ -56,11 +56,10 @@ Platt fit_platt(const at::Tensor& real, const at::Tensor& fake) {
                               at::cat({at::full_like(real, (n1 + 1) / (n1 + 2)), at::full_like(fake, 1 / (n0 + 2))})});
   const Platt fitted{unit.alpha / deviation, unit.beta - unit.alpha * mean / deviation};
   if (!(fitted.alpha > 0))
-    fail(
-        Exit::data,
-        "calibration: held-out reals do not score higher than fakes (alpha = {:.4g}); the discriminator cannot guide a "
-        "sampler: train it longer, or fit a ratio with train.ratio.steps",
-        fitted.alpha);
+    fail(Exit::data,
+         "calibration: held-out reals do not score higher than fakes (alpha = {:.4g}); the discriminator cannot guide "
+         "a sampler: train it longer, or fit a ratio with train.ratio.steps",
+         fitted.alpha);
   return fitted;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Statistics of samples whose means a tilt (tilt.hpp) makes those of the data. One kind is one file in features/ and one word
-// in sample_features.cpp.
+// Statistics of samples whose means a tilt (tilt.hpp) makes those of the data. One kind is one file in features/ and
+// one word in sample_features.cpp.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
@@ -14,8 +14,8 @@
 namespace ddls::sampling {
 
 struct SampleFeatures {
-  // Samples as the generator gives them, float32 or float64 -> [n, f] of that type. Differentiable with respect to them where gradients
-  // are enabled; holds on to what it needs.
+  // Samples as the generator gives them, float32 or float64 -> [n, f] of that type. Differentiable with respect to them
+  // where gradients are enabled; holds on to what it needs.
   std::function<at::Tensor(const at::Tensor& samples)> of;
   tensor::NamedTensors weights = {};  // CPU; with these it is made again as it is
   std::string fingerprint = {};       // of what lies outside `weights`: the hash of a file
@@ -38,13 +38,15 @@ struct FeatureKind {
   SampleFeatures (*make)(const FeatureSource& source);
 };
 
-// No kind, but a word for a tilt all the same: the score itself, with a slope for each class of a conditional generator.
+// No kind, but a word for a tilt all the same: the score itself, with a slope for each class of a conditional
+// generator.
 inline constexpr const char* class_slopes = "classes";
 
 extern const FeatureKind pixel_features, convolution_features, classifier_features, wave_features;
 const std::vector<const FeatureKind*>& feature_kinds();
 const FeatureKind* feature_kind(const std::string& name);  // null: there is none; the name is that of a file
-// Of a kind, or of the TorchScript file `name`. Throws Error: missing, data, config (features that these samples cannot have).
+// Of a kind, or of the TorchScript file `name`. Throws Error: missing, data, config (features that these samples cannot
+// have).
 SampleFeatures make_sample_features(const std::string& name, const FeatureSource& source);
 
 }  // namespace ddls::sampling

@@ -1,7 +1,7 @@
 #pragma once
-// An increasing function from the score d of a discriminator to the log-ratio r that the energy needs, and its derivative:
-// what a calibration gives. Networks and their inference graphs stay as they are: grad r(G(z)) is the score's gradient times
-// the slope.
+// An increasing function from the score d of a discriminator to the log-ratio r that the energy needs, and its
+// derivative: what a calibration gives. Networks and their inference graphs stay as they are: grad r(G(z)) is the
+// score's gradient times the slope.
 #include <ATen/core/Tensor.h>
 
 #include <functional>

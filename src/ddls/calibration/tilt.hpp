@@ -1,8 +1,9 @@
 #pragma once
-// The tilt: r(x, y) = slope_y d(x, y) + sum (a . t(x) + t(x) . B t(x)) + offset_y, a sum over kinds of features, with t the principal
-// components of a kind in units of their deviation, each bounded by b tanh(c / b): samples far out, of which the data say nothing, get
-// no weight beyond measure. An exponential family over p_g: fitted by maximum likelihood (tilt_fit.hpp), p_g e^r has the data's means
-// of everything in the sum (docs/algorithm.md, equations 70 and 71).
+// The tilt: r(x, y) = slope_y d(x, y) + sum (a . t(x) + t(x) . B t(x)) + offset_y, a sum over kinds of features, with t
+// the principal components of a kind in units of their deviation, each bounded by b tanh(c / b): samples far out, of
+// which the data say nothing, get no weight beyond measure. An exponential family over p_g: fitted by maximum
+// likelihood (tilt_fit.hpp), p_g e^r has the data's means of everything in the sum (docs/algorithm.md, equations 70 and
+// 71).
 #include <string>
 #include <vector>
 

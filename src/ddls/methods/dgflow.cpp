@@ -1,6 +1,6 @@
-// Discriminator gradient flow (Ansari, Ang & Soh, ICLR 2021): z <- z + eta v + sqrt(2 eta gamma) n with v = -grad f'(rho),
-// rho = e^{-r}:  kl: grad r;  js: sigma(r) grad r;  log_d: sigma(-r) grad r;  chi2: 2 e^{-r} grad r. There is no prior term:
-// the number of steps is part of the method.
+// Discriminator gradient flow (Ansari, Ang & Soh, ICLR 2021): z <- z + eta v + sqrt(2 eta gamma) n with v = -grad
+// f'(rho), rho = e^{-r}:  kl: grad r;  js: sigma(r) grad r;  log_d: sigma(-r) grad r;  chi2: 2 e^{-r} grad r. There is
+// no prior term: the number of steps is part of the method.
 #include "ddls/methods/dgflow.hpp"
 
 #include <ATen/ATen.h>

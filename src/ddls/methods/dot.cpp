@@ -1,7 +1,7 @@
 // Discriminator optimal transport in latent space (Tanaka, NeurIPS 2019): gradient descent from the prior draw y on
 //   -r(G(z)) / k_eff + |z - y + 0.001|,  k_eff = max |r1 - r2| / |z1 - z2| over 100 random pairs.
-// Deterministic. For the normal prior the gradient is projected on the tangent of the sphere |z| = const: g - z (z.g) / |z|^2
-// ("exact"), or as in the public code, z (z.g) / sqrt(k) subtracted instead ("published").
+// Deterministic. For the normal prior the gradient is projected on the tangent of the sphere |z| = const: g - z (z.g) /
+// |z|^2 ("exact"), or as in the public code, z (z.g) / sqrt(k) subtracted instead ("published").
 #include "ddls/methods/dot.hpp"
 
 #include <ATen/ATen.h>

@@ -1,8 +1,8 @@
 // Discriminator rejection sampling (Azadi et al., ICLR 2019): prior draws are accepted with probability sigma(F),
 //   F = D - log(1 - e^{D - e}) - gamma,  D = r - max r,
-// which for gamma = 0 and e -> 0 is e^D: exact rejection. max r is taken from pilot draws and fixed, so that chains do not
-// depend on each other; a ratio above it counts as the maximum. Step t offers candidate t to the chains that have none yet;
-// a chain that never accepts ends with its best candidate.
+// which for gamma = 0 and e -> 0 is e^D: exact rejection. max r is taken from pilot draws and fixed, so that chains do
+// not depend on each other; a ratio above it counts as the maximum. Step t offers candidate t to the chains that have
+// none yet; a chain that never accepts ends with its best candidate.
 #include <ATen/ATen.h>
 
 #include <cmath>

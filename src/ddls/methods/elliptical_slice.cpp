@@ -1,10 +1,10 @@
-// Elliptical slice sampling (Murray, Adams & MacKay, AISTATS 2010): no step size, no gradient. A step draws n ~ N(0, I) and a
-// height log y = r(w) + log u, then offers points w cos t + n sin t of the ellipse through w and n at uniform angles t of a
-// bracket, at first the whole ellipse, which every refused point shrinks towards w (t = 0), until r > log y. Exact for the
-// prior N(0, I).
+// Elliptical slice sampling (Murray, Adams & MacKay, AISTATS 2010): no step size, no gradient. A step draws n ~ N(0, I)
+// and a height log y = r(w) + log u, then offers points w cos t + n sin t of the ellipse through w and n at uniform
+// angles t of a bracket, at first the whole ellipse, which every refused point shrinks towards w (t = 0), until r > log
+// y. Exact for the prior N(0, I).
 //
-// The chains of a block shrink together, and only those without a point yet are evaluated. The angles of a chain are numbered by
-// its own refusals, so what it draws does not depend on the others.
+// The chains of a block shrink together, and only those without a point yet are evaluated. The angles of a chain are
+// numbered by its own refusals, so what it draws does not depend on the others.
 #include <ATen/ATen.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-// Ex2MCMC (Samsonov et al., NeurIPS 2022): a global i-SIR move, then MALA steps. i-SIR with the prior as proposal: of the
-// state and N - 1 prior draws, number i becomes the state with probability w_i / sum w, w = p e^{-E} / p0 = e^r (Andrieu,
-// Lee & Vihola 2018). The evaluation is computed anew after the choice: no gradient survives a jump. Both moves leave the
-// target invariant.
+// Ex2MCMC (Samsonov et al., NeurIPS 2022): a global i-SIR move, then MALA steps. i-SIR with the prior as proposal: of
+// the state and N - 1 prior draws, number i becomes the state with probability w_i / sum w, w = p e^{-E} / p0 = e^r
+// (Andrieu, Lee & Vihola 2018). The evaluation is computed anew after the choice: no gradient survives a jump. Both
+// moves leave the target invariant.
 #include "ddls/methods/ex2mcmc.hpp"
 
 #include <ATen/ATen.h>

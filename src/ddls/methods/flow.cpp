@@ -1,6 +1,7 @@
-// Amortised proposals (after Wu et al., NeurIPS 2022, and Venkatraman et al., ICML 2025, whose samplers are not corrected): a
-// RealNVP fitted to p0 e^r in the warm-up, then i-SIR (Andrieu, Lee & Vihola 2018) or independence Metropolis-Hastings with its draws and
-// the weights w = p0 e^r / q. Exact whatever the fit has come to: flow_proposal.hpp.
+// Amortised proposals (after Wu et al., NeurIPS 2022, and Venkatraman et al., ICML 2025, whose samplers are not
+// corrected): a RealNVP fitted to p0 e^r in the warm-up, then i-SIR (Andrieu, Lee & Vihola 2018) or independence
+// Metropolis-Hastings with its draws and the weights w = p0 e^r / q. Exact whatever the fit has come to:
+// flow_proposal.hpp.
 #include <ATen/ATen.h>
 
 #include "base/log.hpp"

@@ -1,9 +1,9 @@
 // i-SIR (Andrieu, Lee & Vihola 2018): of the state and N - 1 prior draws, number i becomes the state with probability
 // w_i / sum w, w = e^r. Exact for every N: the weights of prior draws need no normalisation and no bound.
 //
-// With a pool of P prior draws, evaluated once and shared by all chains and ranks, proposals are picked from the pool, and a
-// step decodes nothing. The law is then that of the weighted pool, sum_j w_j delta(z_j) / sum w: what differs from p0 e^r is
-// the error of an importance sample of P, and two chains may end at the same draw.
+// With a pool of P prior draws, evaluated once and shared by all chains and ranks, proposals are picked from the pool,
+// and a step decodes nothing. The law is then that of the weighted pool, sum_j w_j delta(z_j) / sum w: what differs
+// from p0 e^r is the error of an importance sample of P, and two chains may end at the same draw.
 #include <ATen/ATen.h>
 
 #include "ddls/entry.hpp"

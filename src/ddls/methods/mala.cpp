@@ -1,5 +1,5 @@
-// Metropolis-adjusted Langevin at T = 1 (mala_move.hpp). Several step sizes may take turns: large ones carry chains between
-// modes, small ones let them leave narrow ridges where large proposals are always refused.
+// Metropolis-adjusted Langevin at T = 1 (mala_move.hpp). Several step sizes may take turns: large ones carry chains
+// between modes, small ones let them leave narrow ridges where large proposals are always refused.
 #include "ddls/methods/mala.hpp"
 
 #include <ATen/ATen.h>

@@ -1,5 +1,6 @@
-// MH-GAN (Turner et al., ICML 2019): independence Metropolis-Hastings, prior draws as proposals, A = min(1, e^{r' - r}). The
-// chain starts at a prior draw of its own, not at a real sample (which has no latent): burn-in is part of its steps.
+// MH-GAN (Turner et al., ICML 2019): independence Metropolis-Hastings, prior draws as proposals, A = min(1, e^{r' -
+// r}). The chain starts at a prior draw of its own, not at a real sample (which has no latent): burn-in is part of its
+// steps.
 #include <ATen/ATen.h>
 
 #include "ddls/entry.hpp"

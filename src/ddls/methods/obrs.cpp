@@ -1,5 +1,5 @@
-// Optimal budgeted rejection sampling: obrs.hpp. `proposals: 1` is the generator, M / E[w] and more is exact rejection with the
-// bound M of the pilots, and between them c is what the budget leaves.
+// Optimal budgeted rejection sampling: obrs.hpp. `proposals: 1` is the generator, M / E[w] and more is exact rejection
+// with the bound M of the pilots, and between them c is what the budget leaves.
 #include "ddls/methods/obrs.hpp"
 
 #include <ATen/ATen.h>

@@ -1,7 +1,7 @@
 // Langevin on the samples themselves, from x = G(z), for comparison with latent space:
 //   x <- clip(x + (eps/2) grad_x r(x) + noise_std sqrt(eps) n, -1, 1)   (points are not clipped)
-// It has no term for p_g, whose density is unknown: its law is e^{r/T} and not that of the data. z stays where it was; the
-// log ratio in the records is that of x.
+// It has no term for p_g, whose density is unknown: its law is e^{r/T} and not that of the data. z stays where it was;
+// the log ratio in the records is that of x.
 #include "ddls/methods/pixel_langevin.hpp"
 
 #include <ATen/ATen.h>

@@ -1,6 +1,6 @@
-// Rejection sampling (von Neumann 1951) of p0 e^r: prior draws are accepted with probability e^r / M. M is the largest e^r of
-// pilots times e^margin, shared by the ranks and fixed, so that samples are independent draws. What a bound that is no bound
-// and an end of the budget cost is counted: `above_bound` and `ran_out` (candidates.hpp).
+// Rejection sampling (von Neumann 1951) of p0 e^r: prior draws are accepted with probability e^r / M. M is the largest
+// e^r of pilots times e^margin, shared by the ranks and fixed, so that samples are independent draws. What a bound that
+// is no bound and an end of the budget cost is counted: `above_bound` and `ran_out` (candidates.hpp).
 #include <ATen/ATen.h>
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// REP-GAN (Wang et al., ECML-PKDD 2021) moves in latent space by MALA at a fixed step: the same kernel under its own name
-// and with its published settings (tau = 0.01, noise 0.1, 640 steps: T = 1).
+// REP-GAN (Wang et al., ECML-PKDD 2021) moves in latent space by MALA at a fixed step: the same kernel under its own
+// name and with its published settings (tau = 0.01, noise 0.1, 640 steps: T = 1).
 #include "ddls/entry.hpp"
 #include "ddls/methods/mala.hpp"
 

@@ -1,11 +1,13 @@
-// Annealed sequential Monte Carlo with log Z (Del Moral, Doucet & Jasra 2006; Neal 2001): the particles of a block go from the prior
-// to the target by p0 e^{b r}, b from 0 to 1. A step raises b to b', multiplies the weights by e^{(b' - b) r}, resamples where they
-// are worth less than half of the particles, and always where b reaches 1, then moves every particle by pCN at b'. Once at 1,
-// further steps move alone. log Z = log E_p0 e^r is the sum of the logs of the mean weight factors.
+// Annealed sequential Monte Carlo with log Z (Del Moral, Doucet & Jasra 2006; Neal 2001): the particles of a block go
+// from the prior to the target by p0 e^{b r}, b from 0 to 1. A step raises b to b', multiplies the weights by e^{(b' -
+// b) r}, resamples where they are worth less than half of the particles, and always where b reaches 1, then moves every
+// particle by pCN at b'. Once at 1, further steps move alone. log Z = log E_p0 e^r is the sum of the logs of the mean
+// weight factors.
 //
-// The population is the block, its padding included, so the last block is no smaller than the others and of its particles the first are
-// kept. A label's particles are a population of their own. Levels and step size follow from the population: the same at any number of
-// ranks, and not independent of the particles. Consistent as blocks grow; at any finite size the law has a bias of O(1/N).
+// The population is the block, its padding included, so the last block is no smaller than the others and of its
+// particles the first are kept. A label's particles are a population of their own. Levels and step size follow from the
+// population: the same at any number of ranks, and not independent of the particles. Consistent as blocks grow; at any
+// finite size the law has a bias of O(1/N).
 #include "ddls/methods/smc.hpp"
 
 #include <ATen/ATen.h>
@@ -101,8 +103,7 @@ double anneal(Chains& chains, SmcState& p, int64_t step, const SmcOptions& o, co
     if (share < o.share / 2)
       log::warning(
           "smc: particles {} to {} go from inverse temperature {:.3g} to 1 in the last of {} steps, which leaves "
-          "{:.2g} % "
-          "of them effective: raise sample.smc.steps",
+          "{:.2g} % of them effective: raise sample.smc.steps",
           chains.ids.begin, chains.ids.end - 1, p.b, o.steps, 100 * share);
   }
   reweight(p.weights, ratios, p.groups, to - p.b, p.log_z);

@@ -1,6 +1,6 @@
-// Parallel tempering of the ratio (Geyer 1991): replicas of a chain on p0 e^{b r} for 1 = b_1 > ... > b_K, each moved by MALA
-// with its own step size; then neighbours i, j swap with log A = (b_i - b_j)(r_j - r_i), even and odd pairs in turn. With
-// b_K = 0 the last replica is a fresh prior draw every step. The chain itself is the replica at b = 1.
+// Parallel tempering of the ratio (Geyer 1991): replicas of a chain on p0 e^{b r} for 1 = b_1 > ... > b_K, each moved
+// by MALA with its own step size; then neighbours i, j swap with log A = (b_i - b_j)(r_j - r_i), even and odd pairs in
+// turn. With b_K = 0 the last replica is a fresh prior draw every step. The chain itself is the replica at b = 1.
 #include "ddls/methods/tempering.hpp"
 
 #include <ATen/ATen.h>

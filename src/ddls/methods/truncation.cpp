@@ -1,5 +1,5 @@
-// The truncation trick: latents from N(0, I) given |z_i| < c, here by the quantile transform of the chain's prior draw (the
-// law is that of drawing again until it fits, and each chain costs one draw). A method of zero steps.
+// The truncation trick: latents from N(0, I) given |z_i| < c, here by the quantile transform of the chain's prior draw
+// (the law is that of drawing again until it fits, and each chain costs one draw). A method of zero steps.
 #include "ddls/methods/truncation.hpp"
 
 #include <ATen/ATen.h>

@@ -1,9 +1,9 @@
-// Underdamped Langevin, dz = p dt, dp = -grad U dt - gamma p dt + sqrt(2 gamma) dW, U = E / T, unit mass. The splittings
-// are made of A(h): z += h p; B(h): p -= h grad U; O(h): p <- c p + sqrt(1 - c^2) n, c = e^{-gamma h}:
+// Underdamped Langevin, dz = p dt, dp = -grad U dt - gamma p dt + sqrt(2 gamma) dW, U = E / T, unit mass. The
+// splittings are made of A(h): z += h p; B(h): p -= h grad U; O(h): p <- c p + sqrt(1 - c^2) n, c = e^{-gamma h}:
 //   obabo: O(h/2) B(h/2) A(h) B(h/2) O(h/2); on U = w^2 z^2 / 2: <z^2> = 1 / (w^2 (1 - h^2 w^2 / 4)), <p^2> = 1
 //   baoab: B(h/2) A(h/2) O(h) A(h/2) B(h/2); there <z^2> = 1 / w^2 and <p^2> = 1 - h^2 w^2 / 4
-// (Leimkuhler & Matthews 2013). `adjust` puts a Metropolis test on the inner BAB of obabo, which makes it exact; a rejected
-// chain stays where it was and its momentum turns round (Horowitz 1991). One new gradient per step.
+// (Leimkuhler & Matthews 2013). `adjust` puts a Metropolis test on the inner BAB of obabo, which makes it exact; a
+// rejected chain stays where it was and its momentum turns round (Horowitz 1991). One new gradient per step.
 #include "ddls/methods/underdamped.hpp"
 
 #include <ATen/ATen.h>

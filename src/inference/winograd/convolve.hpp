@@ -1,6 +1,6 @@
 #pragma once
-// Differentiable 2-D convolutions that use Winograd's algorithm (inference/winograd/winograd.hpp) where it pays, and that of ATen
-// elsewhere. Gradients of gradients (penalties) go through ATen.
+// Differentiable 2-D convolutions that use Winograd's algorithm (inference/winograd/winograd.hpp) where it pays, and
+// that of ATen elsewhere. Gradients of gradients (penalties) go through ATen.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

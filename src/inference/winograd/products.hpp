@@ -1,6 +1,7 @@
 #pragma once
-// The products in the middle of a Winograd convolution, [P, M, K] x [P, K, N] plane by plane, by the faster library of this machine: MKL,
-// or oneDNN's block products in bfloat16, and in float32 on AMD processors with AVX-512, where MKL takes the slower of its ways.
+// The products in the middle of a Winograd convolution, [P, M, K] x [P, K, N] plane by plane, by the faster library of
+// this machine: MKL, or oneDNN's block products in bfloat16, and in float32 on AMD processors with AVX-512, where MKL
+// takes the slower of its ways.
 #include <ATen/core/Tensor.h>
 
 namespace ddls::inference::winograd {
@@ -13,8 +14,8 @@ class RightFactors {
  public:
   RightFactors() = default;
   explicit RightFactors(const at::Tensor& planes);
-  // result[p] = left[p] times the factor p; left [P, M, K] of the factors' type, result [P, M, N] float32 or float64. Rows are dense,
-  // planes may lie apart.
+  // result[p] = left[p] times the factor p; left [P, M, K] of the factors' type, result [P, M, N] float32 or float64.
+  // Rows are dense, planes may lie apart.
   void multiply(at::Tensor result, const at::Tensor& left) const;
 
  private:

@@ -183,8 +183,8 @@ DDLS_INLINE void gather_small_of(const T* image, int64_t channels, T* const* pla
 
 }  // namespace
 
-// One binary for all processors: the loader picks the clone. Sums and products by powers of two only, so all clones give
-// the same bits.
+// One binary for all processors: the loader picks the clone. Sums and products by powers of two only, so all clones
+// give the same bits.
 #define DDLS_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #define DDLS_BOTH_SIDES(function, ...) \
   if (grid.stride == 1)                \

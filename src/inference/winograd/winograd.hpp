@@ -1,12 +1,14 @@
 #pragma once
-// Convolutions by Winograd's minimal filtering (inference/winograd/tiles.hpp) on a CPU: 16 products of planes and kernels for 3x3 kernels
-// of stride 1 and padding 1, 9 for 4x4 kernels of stride 2 and padding 1, which is 2.25 and 1.78 times fewer multiply-adds
-// than the plain form. Exact in real arithmetic; in float32 the error is some 1e-6 of the result's norm.
+// Convolutions by Winograd's minimal filtering (inference/winograd/tiles.hpp) on a CPU: 16 products of planes and
+// kernels for 3x3 kernels of stride 1 and padding 1, 9 for 4x4 kernels of stride 2 and padding 1, which is 2.25 and
+// 1.78 times fewer multiply-adds than the plain form. Exact in real arithmetic; in float32 the error is some 1e-6 of
+// the result's norm.
 //
-// A "big" image x is [n, C, s H, s W], a "small" one y [n, K, H, W], s the stride; H, W are even, C and K multiples of 8.
-// float32, float64 or bfloat16, channels-last (others are copied). In bfloat16 the planes of factors are rounded to it as well
-// and sums are float32: the error of a convolution is some 0.0045 of the result's norm where that of the plain form is 0.0017. A
-// transposed convolution goes from small to big.
+// A "big" image x is [n, C, s H, s W], a "small" one y [n, K, H, W], s the stride; H, W are even, C and K multiples of
+// 8. float32, float64 or bfloat16, channels-last (others are copied). In bfloat16 the planes of factors are rounded to
+//   it as well
+// and sums are float32: the error of a convolution is some 0.0045 of the result's norm where that of the plain form is
+// 0.0017. A transposed convolution goes from small to big.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -19,8 +21,8 @@ namespace ddls::inference::winograd {
 bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding);
 bool tiles_fit(int64_t height, int64_t width);  // of the small image: even
 
-// G g G^T of every kernel: [K, C, 3, 3] -> [16, K, C] for stride 1, [K, C, 4, 4] -> [9, K, 4 C] for stride 2. Linear, and
-// differentiable.
+// G g G^T of every kernel: [K, C, 3, 3] -> [16, K, C] for stride 1, [K, C, 4, 4] -> [9, K, 4 C] for stride 2. Linear,
+// and differentiable.
 at::Tensor transformed(const at::Tensor& weight, int64_t stride);
 
 // Kernels laid out for one direction: for weights that are used often, made once.

@@ -93,8 +93,8 @@ void warn_of_parts(const config::NoOptions&, const MetricContext& context, const
                    bool is_reference) {
   if (!is_reference && context.extractor->classes > 0 && lies_class_by_class(set))
     log::warning(
-        "{} lies class by class: each of the {} parts of its Inception score holds few classes, and the score is "
-        "lower than that of the same samples in random order",
+        "{} lies class by class: each of the {} parts of its Inception score holds few classes, and the score is lower "
+        "than that of the same samples in random order",
         set.name, InceptionScore::splits);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// IS = exp(mean over x of KL(p(y|x) || p(y))) per split, p(y) of the split (Salimans et al. 2016); 10 contiguous splits of
-// the set in file order: split i holds the ids [i*N/10, (i+1)*N/10). Float64 sums over ranks, as in moments.hpp.
+// IS = exp(mean over x of KL(p(y|x) || p(y))) per split, p(y) of the split (Salimans et al. 2016); 10 contiguous splits
+// of the set in file order: split i holds the ids [i*N/10, (i+1)*N/10). Float64 sums over ranks, as in moments.hpp.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

@@ -12,8 +12,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Classes with fewer than 2 samples in either set are named as left out: as numbers where both sets have plain numbers for
-// classes. Warns of classes that one set alone has. Throws CollectiveError(data): no class in common.
+// Classes with fewer than 2 samples in either set are named as left out: as numbers where both sets have plain numbers
+// for classes. Warns of classes that one set alone has. Throws CollectiveError(data): no class in common.
 Json intra_class_fid(dist::Communicator& comm, const SetFeatures& own, const SetFeatures& reference) {
   data::MatchedClasses matched;
   comm.together([&] {

@@ -1,6 +1,6 @@
 #pragma once
-// Kernel Inception Distance (Binkowski et al. 2018): the squared MMD with the kernel (x.y/F + 1)^3, unbiased, so it may be
-// negative and is never clipped. Products are float32, everything summed is float64.
+// Kernel Inception Distance (Binkowski et al. 2018): the squared MMD with the kernel (x.y/F + 1)^3, unbiased, so it may
+// be negative and is never clipped. Products are float32, everything summed is float64.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -22,8 +22,8 @@ struct KernelSums {
 };
 double squared_mmd(const KernelSums& sums, int64_t m, int64_t n);
 
-// Subset protocol of torch-fidelity: 100 subsets of min(1000, m, n) rows of either set, drawn without replacement from one
-// RandomState(2020), first from the fake set, then from the real one.
+// Subset protocol of torch-fidelity: 100 subsets of min(1000, m, n) rows of either set, drawn without replacement from
+// one RandomState(2020), first from the fake set, then from the real one.
 inline constexpr int64_t kid_subsets = 100, kid_subset_size = 1000;
 struct KidOptions {
   int64_t subsets = kid_subsets, subset_size = kid_subset_size;

@@ -1,8 +1,8 @@
 #pragma once
 // Precision, recall (Kynkaanniemi et al. 2019), density and coverage (Naeem et al. 2020) as the prdc package computes
-// them: balls that reach the k-th neighbour within the own set, strict comparison. Distances are computed in float64 and
-// rounded to float32, as there, so that ties between equal pairs of images stay ties. Everything is built from blocks, and
-// the counts are integers: no N x N matrix, and the same result whoever computes which block.
+// them: balls that reach the k-th neighbour within the own set, strict comparison. Distances are computed in float64
+// and rounded to float32, as there, so that ties between equal pairs of images stay ties. Everything is built from
+// blocks, and the counts are integers: no N x N matrix, and the same result whoever computes which block.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -18,7 +18,8 @@ at::Tensor distances(const at::Tensor& x, const at::Tensor& y);
 class NearestNeighbours {
  public:
   NearestNeighbours(int64_t count, int64_t k);
-  // Distances [m, n] of the rows from `row` on to n others; a row's distance to itself must not be among them, or be inf.
+  // Distances [m, n] of the rows from `row` on to n others; a row's distance to itself must not be among them, or be
+  // inf.
   void add(int64_t row, const at::Tensor& block);
   at::Tensor& nearest() { return nearest_; }  // [count, k] float32, inf where fewer were seen
   void merge(const at::Tensor& others);       // [any, count, k]: what others have seen

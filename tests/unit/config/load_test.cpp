@@ -119,15 +119,15 @@ TEST_F(Load, EverythingAtOnce) {
        "  generator:\n"
        "    beta1: 1\n"
        "  shards: 4\n");
-  EXPECT_ERROR(load_config("a.yaml", {"sample.count=0", "output.tensorboard=1"}), Exit::config,
-               "base.yaml:2:3: train.stesp: unknown key; did you mean 'steps'?\n"
-               "a.yaml:7:12: train.generator.beta1: expected a number in [0, 1), got '1'\n"
-               "--set sample.count=0: sample.count: expected an integer >= 1, got '0'\n"
-               "--set output.tensorboard=1: output.tensorboard: expected true or false, got '1'; write true\n"
-               "a.yaml:3:3: data.train: needed for data.kind images\n"
-               "a.yaml:3:3: data.test: needed for evaluate.reference test; name a test set, or set "
-               "evaluate.reference to train\n"
-               "a.yaml:5:3: train.batch: 250 is not a multiple of train.shards (4)");
+  EXPECT_ERROR(
+      load_config("a.yaml", {"sample.count=0", "output.tensorboard=1"}), Exit::config,
+      "base.yaml:2:3: train.stesp: unknown key; did you mean 'steps'?\n"
+      "a.yaml:7:12: train.generator.beta1: expected a number in [0, 1), got '1'\n"
+      "--set sample.count=0: sample.count: expected an integer >= 1, got '0'\n"
+      "--set output.tensorboard=1: output.tensorboard: expected true or false, got '1'; write true\n"
+      "a.yaml:3:3: data.train: needed for data.kind images\n"
+      "a.yaml:3:3: data.test: needed for evaluate.reference test; name a test set, or set evaluate.reference to train\n"
+      "a.yaml:5:3: train.batch: 250 is not a multiple of train.shards (4)");
 }
 
 TEST_F(Load, AConflictIsPlacedAtWhatWasSet) {
@@ -277,10 +277,9 @@ TEST_F(Load, SamplersBringTheirWordsKeysAndRules) {
 TEST(Check, ScoresThatAreNoLogRatio) {
   Config config = with_samplers();
   config.train.loss = "hinge";
-  EXPECT_EQ(
-      conflicts_of(config),
-      "train.ratio.steps: a hinge score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it, or "
-      "train.calibration.method\n");
+  EXPECT_EQ(conflicts_of(config),
+            "train.ratio.steps: a hinge score is no log-ratio, and DDLS needs one; give train.ratio.steps to fit it, "
+            "or train.calibration.method\n");
   for (const char* method : {"platt", "isotonic", "head", "scale"}) {
     config.train.calibration.method = method;
     EXPECT_EQ(conflicts_of(config), "") << method;

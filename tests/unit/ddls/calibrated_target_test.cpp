@@ -80,7 +80,8 @@ TEST(CalibratedTarget, MethodsThatNeedNoGradient) {
   EXPECT_FALSE(needs_gradient("ex2mcmc", test::sample_config({"ex2mcmc.mala_steps=0"})));
 }
 
-// Fakes N(0, I), reals N(m, I) in 12 dimensions: r = m.h - |m|^2 / 2. The score sees one coordinate; the features hold all.
+// Fakes N(0, I), reals N(m, I) in 12 dimensions: r = m.h - |m|^2 / 2. The score sees one coordinate; the features hold
+// all.
 struct Features {
   explicit Features(int64_t n, uint64_t seed) : mean(at::linspace(-0.5, 0.6, 12, at::kDouble)) {
     const auto scored = [](const at::Tensor& h) { return ScoredFeatures{h.select(1, 11) * 4 - 1, h}; };

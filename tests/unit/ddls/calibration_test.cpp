@@ -57,10 +57,9 @@ TEST(Platt, SeparatedScores) {
 
 TEST(Platt, RefusesScoresThatDoNotTellRealsFromFakes) {
   const at::Tensor ones = at::ones({50}, at::kDouble);
-  EXPECT_ERROR(
-      fit_platt(-ones, ones), Exit::data,
-      "calibration: held-out reals do not score higher than fakes (alpha = -3.932); the discriminator cannot guide "
-      "a sampler: train it longer, or fit a ratio with train.ratio.steps");
+  EXPECT_ERROR(fit_platt(-ones, ones), Exit::data,
+               "calibration: held-out reals do not score higher than fakes (alpha = -3.932); the discriminator cannot "
+               "guide a sampler: train it longer, or fit a ratio with train.ratio.steps");
   EXPECT_ERROR(fit_platt(ones, ones), Exit::data,
                "calibration: the scores of held-out reals and of fakes are all alike, or not finite numbers");
 }

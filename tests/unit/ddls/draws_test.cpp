@@ -93,7 +93,8 @@ TEST(Isir, APoolCostsNoDecodesAndHasTheLawOfItsWeights) {
   EXPECT_NEAR(variance, 0.5, 5 * 0.5 * std::sqrt(2.0 / many + 2 * std::sqrt(2.0) / 20'000));
 }
 
-// Before any step the chains have the target's variance, 1/2 here and 1 among prior draws; so have those of later starts.
+// Before any step the chains have the target's variance, 1/2 here and 1 among prior draws; so have those of later
+// starts.
 TEST(StartPool, ChainsOfExactKernelsStartAtTheTarget) {
   const Target target = gaussian_target(std::vector<double>{2, 2});
   for (const int64_t draw : {0, 3}) {

@@ -46,8 +46,8 @@ TEST(EllipticalSlice, InManyDimensions) {
   EXPECT_NEAR(evaluations[0], evaluations[1], 1);
 }
 
-// Networks see few batch shapes, the rows evaluated are those that the rate counts and less than an eighth more, and the angles of
-// a chain do not depend on its neighbours.
+// Networks see few batch shapes, the rows evaluated are those that the rate counts and less than an eighth more, and
+// the angles of a chain do not depend on its neighbours.
 TEST(EllipticalSlice, CountsWhatItEvaluates) {
   const Target plain = gaussian_target(std::vector<double>{30.0, 5.0});
   Target target = plain;

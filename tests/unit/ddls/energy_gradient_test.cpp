@@ -1,5 +1,5 @@
-// The gradient of the energy through every architecture against central differences in float64: the hand-written inference graphs
-// where there are any, and autograd.
+// The gradient of the energy through every architecture against central differences in float64: the hand-written
+// inference graphs where there are any, and autograd.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
-// Methods with a Metropolis test have no bias: the law of many independent chains after many steps against the exact one, for
-// a correlated Gaussian and for two modes of unequal weight (chains start from the prior, which gives them equal weight).
-// statistics.hpp states the failure probabilities.
+// Methods with a Metropolis test have no bias: the law of many independent chains after many steps against the exact
+// one, for a correlated Gaussian and for two modes of unequal weight (chains start from the prior, which gives them
+// equal weight). statistics.hpp states the failure probabilities.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -43,8 +43,8 @@ config::SampleConfig options(const std::vector<std::string>& more = {}) {
   return test::sample_config(all);
 }
 
-// Those that claim it as configured, also those that this test does not know by name; and drs and rejection, whose bound and number of
-// candidates are enough for the targets here.
+// Those that claim it as configured, also those that this test does not know by name; and drs and rejection, whose
+// bound and number of candidates are enough for the targets here.
 std::vector<std::string> exact_samplers() {
   std::vector<std::string> names;
   for (const Sampler& sampler : samplers())
@@ -71,7 +71,8 @@ TEST(Exactness, IsClaimedOfKernelsAsConfigured) {
   EXPECT_FALSE(make_method("ddls", options(), target, tensor::Noise{40}).exact);
 }
 
-// Covariance [[0.5, 0.3], [0.3, 0.4]]: tighter than the prior in every direction, so that the ratio is bounded (drs, mh_gan).
+// Covariance [[0.5, 0.3], [0.3, 0.4]]: tighter than the prior in every direction, so that the ratio is bounded (drs,
+// mh_gan).
 TEST(Exactness, CorrelatedGaussian) {
   const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, at::kDouble).view({2, 2});
   const Target target = gaussian_target(at::linalg_inv(covariance).to(at::kFloat));
@@ -99,8 +100,9 @@ TEST(Exactness, TwoModesOfUnequalWeight) {
   }
 }
 
-// A drift that is rounded (sample.precision), here towards zero to whole numbers so that it shows: kernels that accept or reject are as exact
-// as before, because proposal and accept step use the same function of z; without the test the law is another one.
+// A drift that is rounded (sample.precision), here towards zero to whole numbers so that it shows: kernels that accept
+// or reject are as exact as before, because proposal and accept step use the same function of z; without the test the
+// law is another one.
 TEST(Exactness, OfARoundedDrift) {
   const Target exact_drift = gaussian_target(std::vector<double>{4.0, 2.5});
   Target target = exact_drift;

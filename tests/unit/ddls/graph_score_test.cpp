@@ -49,8 +49,8 @@ TEST(GraphScore, MicroBatchesFollowFromTheLargestActivation) {
   EXPECT_EQ(score_of(small_resnet(), 1).micro_batch(), 1);
 }
 
-// A block is its micro-batches one after the other, to the byte; as a whole it is the same to rounding (kernels of other
-// shapes add in other orders).
+// A block is its micro-batches one after the other, to the byte; as a whole it is the same to rounding (kernels of
+// other shapes add in other orders).
 TEST(GraphScore, ABlockIsItsMicroBatches) {
   at::NoGradGuard no_grad;
   for (const config::ModelConfig& model : {small_resnet(), small_dcgan(), small_biggan()}) {

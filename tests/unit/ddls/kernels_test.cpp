@@ -44,7 +44,8 @@ TEST(Ula, DecayScalesDriftAndNoiseTogether) {
   EXPECT_DOUBLE_EQ(method.step_size(0), 0.1);
   EXPECT_NEAR(method.step_size(50), 0.01, 1e-12);
   EXPECT_NEAR(method.step_size(100), 0.001, 1e-12);
-  // One step from a fixed place: the displacement has mean -eps/2 grad E and standard deviation sqrt(eps), at every stage.
+  // One step from a fixed place: the displacement has mean -eps/2 grad E and standard deviation sqrt(eps), at every
+  // stage.
   for (const int64_t step : {0, 50, 100}) {
     Chains chains = start_chains({0, chains_count}, target, tensor::Noise{3});
     chains.z = at::full_like(chains.z, 2.0);

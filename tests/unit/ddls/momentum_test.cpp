@@ -61,7 +61,8 @@ TEST(Leapfrog, EnergyErrorIsOfSecondOrder) {
   EXPECT_NEAR(error(0.01) / error(0.005), 4, 0.05);
 }
 
-// The law of plain (unadjusted) trajectories would show its step size here: <z^2> off by a factor 1 / (1 - h^2 lambda / 4).
+// The law of plain (unadjusted) trajectories would show its step size here: <z^2> off by a factor 1 / (1 - h^2 lambda /
+// 4).
 TEST(Hmc, IsExactOnGaussians) {
   const Target target = gaussian_target(std::vector<double>{1.0, 9.0});
   const Method method = hmc({.steps = 40, .leapfrog_steps = 3, .step_size = 0.45, .jitter = 0.3, .adapt = false},

@@ -48,8 +48,8 @@ TEST(OutputNoise, EnergyAndGradientOfBothParts) {
   }
 }
 
-// A generator whose samples lie on a line cannot give a law of the plane; with noise, and the ratio to the noised law, chains
-// do: p_g' = N(0, diag(1 + s^2, s^2)), data N(0, diag(0.6, 0.2)).
+// A generator whose samples lie on a line cannot give a law of the plane; with noise, and the ratio to the noised law,
+// chains do: p_g' = N(0, diag(1 + s^2, s^2)), data N(0, diag(0.6, 0.2)).
 TEST(OutputNoise, ReachesALawBeyondTheGeneratorsSupport) {
   const double s = 0.7;
   const auto generate = [](const at::Tensor& z, const at::Tensor&) { return at::cat({z, at::zeros_like(z)}, 1); };

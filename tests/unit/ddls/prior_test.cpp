@@ -123,7 +123,8 @@ TEST(Truncation, HasTheTruncatedLaw) {
   expect_law(chains.z, [](double x) { return truncated_cdf(x, 0.7); });
 }
 
-// E = 0 for the prior alone: grad r = -(lambda - 1) z, so KL flow without noise contracts by 1 - eta (lambda - 1) per step.
+// E = 0 for the prior alone: grad r = -(lambda - 1) z, so KL flow without noise contracts by 1 - eta (lambda - 1) per
+// step.
 TEST(Dgflow, FollowsItsFlow) {
   const Target target = gaussian_target(std::vector<double>{3.0});
   const auto one_step = [&](const char* divergence, double r_factor) {

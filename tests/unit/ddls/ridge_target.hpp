@@ -1,6 +1,6 @@
 #pragma once
-// A target of any dimension whose ratio sees one direction alone: r = -c (w_0 - m)^2 / 2. Then w_0 ~ N(c m / (1 + c), 1 / (1 + c)), the
-// other coordinates are the prior's.
+// A target of any dimension whose ratio sees one direction alone: r = -c (w_0 - m)^2 / 2. Then w_0 ~ N(c m / (1 + c), 1
+// / (1 + c)), the other coordinates are the prior's.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

@@ -20,8 +20,8 @@ double mean_of(const Chains& chains, const char* rate) {
   return chains.rates.at(rate).to(at::kDouble).mean().item<double>();
 }
 
-// r = -z'(P - I)z/2: Z = E e^r = det P^{-1/2}. Particles of a population are not independent: bounds are those of a population of a
-// tenth.
+// r = -z'(P - I)z/2: Z = E e^r = det P^{-1/2}. Particles of a population are not independent: bounds are those of a
+// population of a tenth.
 TEST(Smc, GaussianLawAndLogZ) {
   const std::vector<double> precisions{20.0, 5.0, 2.0};
   const Target target = gaussian_target(precisions);
@@ -46,7 +46,8 @@ TEST(Smc, GaussianLawAndLogZ) {
     }
 }
 
-// Modes that no pCN move leaves: resampling carries their weights. The mixture is normalised up to 2 pi s^2 / (2 pi) = s^2.
+// Modes that no pCN move leaves: resampling carries their weights. The mixture is normalised up to 2 pi s^2 / (2 pi) =
+// s^2.
 TEST(Smc, FarModes) {
   const double m = 1.8, s = 0.2, w = 0.8;
   const Target target = mixture_target(m, s, w);

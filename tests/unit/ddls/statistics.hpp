@@ -1,6 +1,6 @@
 #pragma once
-// Tests of distribution at a fixed seed. Every bound is chosen so that a correct sampler fails with probability below 1e-6 per
-// check over the choice of seeds.
+// Tests of distribution at a fixed seed. Every bound is chosen so that a correct sampler fails with probability below
+// 1e-6 per check over the choice of seeds.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
-// The tilt: its fit against closed forms, its place in a target against finite differences, and what a file keeps of it.
+// The tilt: its fit against closed forms, its place in a target against finite differences, and what a file keeps of
+// it.
 #include "ddls/calibration/tilt.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// What an energy is worth, against closed forms: the prior N(0, 1), reals N(m, 1), r(x) = a x, so that log Z = a^2 / 2, the gain is
-// a m - a^2 / 2 and the ESS fraction e^{-a^2}.
+// What an energy is worth, against closed forms: the prior N(0, 1), reals N(m, 1), r(x) = a x, so that log Z = a^2 / 2,
+// the gain is a m - a^2 / 2 and the ESS fraction e^{-a^2}.
 #include "ddls/worth.hpp"
 
 #include <ATen/ATen.h>

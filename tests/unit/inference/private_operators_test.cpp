@@ -1,4 +1,5 @@
-// The wheel that this is built with has the operators as they are known: otherwise everything would run, more slowly, by ATen.
+// The wheel that this is built with has the operators as they are known: otherwise everything would run, more slowly,
+// by ATen.
 #include "inference/private_operators.hpp"
 
 #include <ATen/ATen.h>

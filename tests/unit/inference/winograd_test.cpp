@@ -66,8 +66,8 @@ TEST(Winograd, IsTheConvolutionItsAdjointAndTheGradientOfItsWeight) {
     }
 }
 
-// Both ways against float64 on the same rounded values. The plain one rounds its results once; ours rounds the planes too, of
-// images and of kernels.
+// Both ways against float64 on the same rounded values. The plain one rounds its results once; ours rounds the planes
+// too, of images and of kernels.
 TEST(Winograd, InBfloat16RoundsAtMostFourTimesAsMuchAsThePlainWay) {
   if (!winograd::bfloat16_pays()) GTEST_SKIP() << "not the way of this processor";
   const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };

@@ -1,4 +1,5 @@
-// Against what torch-fidelity, prdc and pytorch-fid compute of the same features (tests/data/metrics/make_parity_fixtures.py).
+// Against what torch-fidelity, prdc and pytorch-fid compute of the same features
+// (tests/data/metrics/make_parity_fixtures.py).
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

@@ -21,8 +21,8 @@ Moments weighted(const at::Tensor& f, const at::Tensor& w) {
   return moments;
 }
 
-// Several panels of columns, weights over three decades: the mean, and the covariance that is unbiased for weights that say nothing
-// of the features, by their definitions.
+// Several panels of columns, weights over three decades: the mean, and the covariance that is unbiased for weights that
+// say nothing of the features, by their definitions.
 TEST(WeightedMoments, TheirDefinition) {
   const at::Tensor f = features(700, 300),
                    p = (tensor::Noise{7}.normal({0, 700}, 1, 0, Stream::prior).squeeze(1) * 2).to(at::kDouble).exp();

@@ -46,10 +46,11 @@ struct EnergyPage : ::testing::Test {
 TEST_F(EnergyPage, HoldsTheNumbersOfAnEnergy) {
   judge(judged(1.75), false);
   const std::string text = page();
-  for (const char* part : {"What the energy is worth",
-                           "<td>tilt</td><td>1.75 (1.625 to 1.875)</td><td>14.4</td><td>0.4375</td>"
-                           "<td>6.062</td><td>5.938</td><td>0.8125</td><td>–</td>",
-                           "tilt: 2400 prior draws and 77 reals (test) that no fit saw."})
+  for (const char* part :
+       {"What the energy is worth",
+        "<td>tilt</td><td>1.75 (1.625 to "
+        "1.875)</td><td>14.4</td><td>0.4375</td><td>6.062</td><td>5.938</td><td>0.8125</td><td>–</td>",
+        "tilt: 2400 prior draws and 77 reals (test) that no fit saw."})
     EXPECT_NE(text.find(part), text.npos) << part;
   EXPECT_EQ(text.find("the energy harms"), text.npos);
   EXPECT_EQ(text.find("short run, not p0 e^r"), text.npos);

@@ -144,8 +144,8 @@ TEST(NetworkProbe, FailuresAreExplained) {
   EXPECT_SAYS(raises("Found no NVIDIA driver on your system"), "a device is written into the file");
   const std::string trace =
       "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript, serialized code (most "
-      "recent call "
-      "last):\n  File \"code/__torch__.py\", line 5, in forward\n    x = 1\n\nRuntimeError: sizes differ\nand more\n";
+      "recent call last):\n  File \"code/__torch__.py\", line 5, in forward\n    x = 1\n\nRuntimeError: sizes "
+      "differ\nand more\n";
   EXPECT_EQ(verdict(raises(trace.c_str())), "f.pt: forward fails on an input [64, 3]: sizes differ");
   EXPECT_EQ(verdict(raises(
                 "isTuple() INTERNAL ASSERT FAILED at \"ivalue.h\":7, please report a bug to PyTorch. not a tuple")),

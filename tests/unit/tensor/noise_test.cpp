@@ -43,7 +43,8 @@ TEST(Noise, UniformMomentsAndRange) {
   EXPECT_NEAR(u.square().mean().item<double>(), 1.0 / 3, 5 * std::sqrt(4.0 / 45 / count));
 }
 
-// From an implementation in Python, apart from ours. Noise is part of what a seed means, so it must not change from version to version.
+// From an implementation in Python, apart from ours. Noise is part of what a seed means, so it must not change from
+// version to version.
 TEST(Noise, GivesTheNumbersItAlwaysGave) {
   const at::Tensor u = Noise{1}.uniform({7, 8}, 5, 3, Stream::accept), n = Noise{1}.normal({7, 8}, 5, 3, Stream::prior);
   const at::Tensor wanted_u = at::tensor({0.856236517F, 0.383170307F, 0.719152987F, 0.353034914F, 0.974413097F}),

@@ -13,8 +13,8 @@ at::Tensor draws(int64_t rows, int64_t columns, uint64_t seed) {
   return tensor::Noise{seed}.normal({0, rows}, columns, 0, Stream::prior).to(at::kDouble);
 }
 
-// Prior draws x ~ N(0, I); reals ~ N(m, I) in the first two coordinates. The score knows of the first alone, at half its slope;
-// the second is a feature, and `noise` further columns say nothing.
+// Prior draws x ~ N(0, I); reals ~ N(m, I) in the first two coordinates. The score knows of the first alone, at half
+// its slope; the second is a feature, and `noise` further columns say nothing.
 sampling::LabelledRows rows(int64_t n, bool real, int64_t noise, uint64_t seed) {
   const at::Tensor x = draws(n, 2 + noise, seed);
   if (real) x.narrow(1, 0, 2).add_(0.7);

@@ -9,8 +9,8 @@
 namespace ddls::sampling {
 namespace {
 
-// Two layers of fixed random 3 x 3 filters, each with a ReLU and an average over 2 x 2, and what is left averaged over a
-// 4 x 4 grid: textures and where they are, of no training and of no labels.
+// Two layers of fixed random 3 x 3 filters, each with a ReLU and an average over 2 x 2, and what is left averaged over
+// a 4 x 4 grid: textures and where they are, of no training and of no labels.
 constexpr int64_t widths[] = {32, 64}, kernel = 3, grid = 4;
 
 SampleFeatures make_convolution_features(const FeatureSource& source) {

@@ -1,6 +1,6 @@
 #pragma once
-// Features of a network from elsewhere: TorchScript by the convention of evaluate.extractor (docs/formats.md, section 9), called with
-// floating-point values in 0..255, through which a gradient must pass.
+// Features of a network from elsewhere: TorchScript by the convention of evaluate.extractor (docs/formats.md, section
+// 9), called with floating-point values in 0..255, through which a gradient must pass.
 #include "ddls/calibration/sample_features.hpp"
 
 namespace ddls::sampling {
