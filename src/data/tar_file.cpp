@@ -69,8 +69,12 @@ std::string decompressed(const fs::path& path) {
 // Compressed archives that are named as plain ones.
 void refuse_other_compression(const fs::path& path, std::string_view begins) {
   using namespace std::string_view_literals;
-  constexpr std::pair<std::string_view, const char*> magics[] = {
-      {"\xFD7zXZ\0"sv, "xz"}, {"\x28\xB5\x2F\xFD"sv, "zstd"}, {"\x04\x22\x4D\x18"sv, "lz4"}, {"PK\x03\x04"sv, "zip"}};
+  constexpr std::pair<std::string_view, const char*> magics[] = {{"\xFD"
+                                                                  "7zXZ\0"sv,
+                                                                  "xz"},
+                                                                 {"\x28\xB5\x2F\xFD"sv, "zstd"},
+                                                                 {"\x04\x22\x4D\x18"sv, "lz4"},
+                                                                 {"PK\x03\x04"sv, "zip"}};
   const char* found = begins.starts_with("BZh") && begins.substr(4).starts_with("1AY&SY") ? "bzip2" : nullptr;
   for (const auto& [magic, name] : magics)
     if (begins.starts_with(magic)) found = name;

@@ -132,8 +132,11 @@ TEST(TarFile, compressed_archives_are_read_into_memory) {
 
 TEST(TarFile, other_compressions_are_named) {
   const ScratchFolder folder;
-  for (const auto& [bytes, name] :
-       {std::pair{"\xFD7zXZ", "xz"}, {"\x28\xB5\x2F\xFDxx", "zstd"}, {"BZh91AY&SY", "bzip2"}}) {
+  for (const auto& [bytes, name] : {std::pair{"\xFD"
+                                              "7zXZ",
+                                              "xz"},
+                                    {"\x28\xB5\x2F\xFDxx", "zstd"},
+                                    {"BZh91AY&SY", "bzip2"}}) {
     put_bytes(folder / "a.tar", std::string(bytes) + std::string(600, '\0'));
     const auto thrown = thrown_by([&] { TarFile(folder / "a.tar", true); });
     EXPECT_EQ(thrown.code, Exit::data);

@@ -22,7 +22,10 @@ inline std::string tar_header(const std::string& name, uint64_t size, char type 
   h.replace(136, 11, "00000000000");
   h.replace(148, 8, "        ");
   h[156] = type;
-  h.replace(257, 8, std::string("ustar\000", 8));
+  h.replace(257, 8,
+            std::string("ustar\0"
+                        "00",
+                        8));
   h.replace(345, prefix.size(), prefix);
   uint64_t sum = 0;
   for (const char c : h) sum += static_cast<unsigned char>(c);

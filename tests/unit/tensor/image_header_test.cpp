@@ -27,7 +27,13 @@ TEST(ImageHeader, of_jpeg) {
     return "\xFF\xD8\xFF" + segments + std::string("\xFF\xC0\0\x11\x08\0\1\0\1", 9) + components +
            std::string(16, '\0');
   };
-  const auto adobe = [](char transform) { return std::string("\xEE\0\x0EAdobe\0\x64\0\0\0\0", 14) + transform; };
+  const auto adobe = [](char transform) {
+    return std::string(
+               "\xEE\0\x0E"
+               "Adobe\0\x64\0\0\0\0",
+               14) +
+           transform;
+  };
   EXPECT_EQ(image_header(jpeg("", 1)).format, "JPEG grey");
   EXPECT_EQ(image_header(jpeg(std::string("\xE0\0\x04xx", 5), 3)).format, "JPEG YCbCr");
   EXPECT_EQ(image_header(jpeg(adobe(0), 3)).format, "JPEG RGB");

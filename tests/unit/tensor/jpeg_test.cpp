@@ -114,7 +114,10 @@ TEST(Jpeg, what_concerns_no_pixel_is_no_damage) {
   const at::Tensor pixels = decode_image(good, 0, "x");
   const size_t scan = place_of(good, 0xDA), app0 = place_of(good, 0xE0);
   // Longer than what the entropy decoder takes ahead and never looks at.
-  const std::string stray(20, '\1'), adobe("\xFF\xEE\x00\x0EAdobe\x00\x64\x00\x00\x00\x00\x05", 16);
+  const std::string stray(20, '\1'), adobe(
+                                         "\xFF\xEE\x00\x0E"
+                                         "Adobe\x00\x64\x00\x00\x00\x00\x05",
+                                         16);
   std::string parameters = good, revision = good;
   parameters.replace(scan + 11, 3, 3, '\0');  // behind marker, length, and the three components
   revision[app0 + 9] = 2;                     // behind marker, length, and "JFIF"
