@@ -1,7 +1,7 @@
 #pragma once
-// Names of files and sets are bytes; JSON, the log and pages are UTF-8. The one rule of all three: a byte that belongs to no
-// UTF-8 character is written \xHH, and in a text that holds such a byte a backslash is written \x5c. So the bytes can be
-// had back from such a text. Text that is UTF-8 stays as it is.
+// Names of files and sets are bytes; JSON, the log and pages are UTF-8. The one rule of all three: a byte that belongs
+// to no UTF-8 character is written \xHH, and in a text that holds such a byte a backslash is written \x5c. So the bytes
+// can be had back from such a text. Text that is UTF-8 stays as it is.
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>

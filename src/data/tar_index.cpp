@@ -127,8 +127,7 @@ TarIndex read_members(const TarFile& file) {
       if (more < file.size())
         index.damage = fmt::format(
             "'{}' ends at byte {}, but {} bytes follow from byte {} on, as where archives were joined by cat: keep "
-            "them as "
-            "files of their own in one folder, or join them by 'tar -A'",
+            "them as files of their own in one folder, or join them by 'tar -A'",
             file.path().string(), at, file.size() - more, more);
       return index;
     }

@@ -93,8 +93,7 @@ void warn_of_other_settings(const std::vector<Card>& cards) {
     if (cards[rank].nccl_settings == cards[0].nccl_settings) continue;
     log::warning(
         "rank {} on {} has other NCCL_* variables than rank 0 on {}: give mpirun -x NAME for each, as launch/run.sh "
-        "and "
-        "the batch scripts do",
+        "and the batch scripts do",
         rank, cards[rank].host, cards[0].host);
     return;
   }
@@ -109,7 +108,8 @@ CpuMask cores_of_this_process() {
   return mask;
 }
 
-// Where the launcher bound to nothing: to the cores of the GPU's own socket, before there are threads that would stay behind.
+// Where the launcher bound to nothing: to the cores of the GPU's own socket, before there are threads that would stay
+// behind.
 void stay_beside_gpu(const std::string& bus) {
   std::string id = bus;
   std::transform(id.begin(), id.end(), id.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -126,8 +126,8 @@ void stay_beside_gpu(const std::string& bus) {
   if (sched_setaffinity(0, sizeof set, &set) == 0) log::debug("bound to the cores of GPU {}: {}", bus, line);
 }
 
-// float32 means float32, and the same work gives the same bits: Torch's defaults for convolutions are TF32 and any algorithm,
-// and products in bfloat16 may add their parts in bfloat16.
+// float32 means float32, and the same work gives the same bits: Torch's defaults for convolutions are TF32 and any
+// algorithm, and products in bfloat16 may add their parts in bfloat16.
 void set_up_torch() {
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setAllowTF32CuBLAS(false);

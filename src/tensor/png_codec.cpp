@@ -28,8 +28,8 @@ struct Chunks {
   std::string_view exif;  // empty: none
 };
 
-// libpng stops after the last row of pixels and lets bad ancillary chunks pass; a file that was cut or altered behind that
-// is found here.
+// libpng stops after the last row of pixels and lets bad ancillary chunks pass; a file that was cut or altered behind
+// that is found here.
 Chunks check_chunks(std::string_view bytes, const std::string& name) {
   constexpr size_t frame = 12;  // length, type, checksum
   size_t at = signature.size();

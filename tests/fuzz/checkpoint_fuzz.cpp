@@ -1,5 +1,5 @@
-// A checkpoint's manifest and state; state.json is what stands behind the first zero byte, and the manifest's sum of it is
-// the right one where the manifest is empty.
+// A checkpoint's manifest and state; state.json is what stands behind the first zero byte, and the manifest's sum of it
+// is the right one where the manifest is empty.
 #include "base/files.hpp"
 #include "fuzz.hpp"
 #include "train/checkpoint.hpp"
