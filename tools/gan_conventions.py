@@ -201,13 +201,19 @@ def adapt_generator(network, z, y, classes, told):
     return network
 
 
+def first_output(network, role, inputs, told):
+    """The network, whose outputs are one tensor now, and that tensor."""
+    outputs = network(*inputs)
+    if not isinstance(outputs, (tuple, list)):
+        return network, outputs
+    told.append(f"{role}: it returns several values; the first is taken")
+    network = Adapted(network, after=lambda outputs: outputs[0])
+    return network, network(*inputs)
+
+
 def sample_range(network, z, y, told):
     """Samples as ddls_dist takes them: points [n, d], or images [n, 1 or 3, H, W] in [-1, 1]."""
-    x = network(z, *y)
-    if isinstance(x, (tuple, list)):
-        told.append("generator: it returns several values; the first is taken")
-        network = Adapted(network, after=lambda outputs: outputs[0])
-        x = network(z, *y)
+    network, x = first_output(network, "generator", (z, *y), told)
     if x.dim() == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
         told.append("generator: channels were last; put first")
         network = Adapted(network, after=lambda x: x.permute(0, 3, 1, 2))
@@ -230,11 +236,7 @@ def sample_range(network, z, y, told):
 
 
 def one_score(network, x, y, told):
-    scores = network(x, *y)
-    if isinstance(scores, (tuple, list)):
-        told.append("discriminator: it returns several values; the first is taken")
-        network = Adapted(network, after=lambda outputs: outputs[0])
-        scores = network(x, *y)
+    network, scores = first_output(network, "discriminator", (x, *y), told)
     if scores.numel() != x.shape[0]:
         raise Refused(f"discriminator: for {x.shape[0]} samples it gives {list(scores.shape)}; expected one score per sample (the mean "
                       "of patches is no log-ratio: choose, and end it so)")

@@ -10,32 +10,7 @@ for sentence in 'the sigmoid at its end is taken off' 'scaled to [-1, 1]' 'z is 
   grep -qF -- "$sentence" told || { cat told; fail "the exporter did not say '$sentence'"; }
 done
 
-cat >quick.yaml <<YAML
-sample:
-  methods: [generator, ddls, mala, hmc, underdamped, ex2mcmc, tempering, drs, mh_gan, rep_gan, dot, dgflow, truncation, pixel_langevin, pcn, elliptical_slice, smc, rejection, obrs, isir, flow]
-  count: 24
-  block_size: 8
-  checkpoint_every: 2
-  ddls: {steps: 5}
-  mala: {steps: 4, warmup: 3, pilot_chains: 16}
-  hmc: {steps: 3, warmup: 2, pilot_chains: 16, leapfrog_steps: 2}
-  underdamped: {steps: 4}
-  ex2mcmc: {steps: 2, proposals: 3, warmup: 2, pilot_chains: 16}
-  tempering: {steps: 3, warmup: 2, pilot_chains: 16}
-  drs: {steps: 4, pilots: 50}
-  mh_gan: {steps: 4}
-  rep_gan: {steps: 4}
-  dot: {steps: 3}
-  dgflow: {steps: 3}
-  pixel_langevin: {steps: 3}
-  pcn: {steps: 4, warmup: 3, pilot_chains: 16}
-  elliptical_slice: {steps: 3}
-  smc: {steps: 4}
-  rejection: {budget: 4, pilots: 50}
-  obrs: {steps: 4, proposals: 2, pilots: 50}
-  isir: {steps: 2, proposals: 3, pool: 60}
-  flow: {steps: 2, proposals: 3, warmup: 3, batch: 80, width: 8, couplings: 2, pilots: 50}
-YAML
+every_sampler 24 >quick.yaml
 hash_of() { (cd "$1/samples" && sha256sum ./*/samples.npz ./*/latents.npz ./*/chains.jsonl); }
 for gan in gan classes; do
   for ranks in 1 2 3; do

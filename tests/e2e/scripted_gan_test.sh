@@ -66,34 +66,7 @@ torch.jit.trace(G, z, check_trace=False).save("training_G.pt")
 PY
 "${python[@]}" example.py 2>err || { cat err; fail "the example of docs/export.md"; }
 
-methods=generator,ddls,mala,hmc,underdamped,ex2mcmc,tempering,drs,mh_gan,rep_gan,dot,dgflow,truncation,pixel_langevin,pcn,elliptical_slice,smc,rejection,obrs,isir,flow
-cat >quick.yaml <<YAML
-model: {latent_dim: 16}
-sample:
-  methods: [$methods]
-  count: 40
-  block_size: 8
-  checkpoint_every: 2
-  ddls: {steps: 5}
-  mala: {steps: 4, warmup: 3, pilot_chains: 16}
-  hmc: {steps: 3, warmup: 2, pilot_chains: 16, leapfrog_steps: 2}
-  underdamped: {steps: 4}
-  ex2mcmc: {steps: 2, proposals: 3, warmup: 2, pilot_chains: 16}
-  tempering: {steps: 3, warmup: 2, pilot_chains: 16}
-  drs: {steps: 4, pilots: 50}
-  mh_gan: {steps: 4}
-  rep_gan: {steps: 4}
-  dot: {steps: 3}
-  dgflow: {steps: 3}
-  pixel_langevin: {steps: 3}
-  pcn: {steps: 4, warmup: 3, pilot_chains: 16}
-  elliptical_slice: {steps: 3}
-  smc: {steps: 4}
-  rejection: {budget: 4, pilots: 50}
-  obrs: {steps: 4, proposals: 2, pilots: 50}
-  isir: {steps: 2, proposals: 3, pool: 60}
-  flow: {steps: 2, proposals: 3, warmup: 3, batch: 80, width: 8, couplings: 2, pilots: 50}
-YAML
+{ echo "model: {latent_dim: 16}"; every_sampler 40; } >quick.yaml
 options=(--config quick.yaml)
 for ranks in 1 2 3 4; do
   on "$ranks" sample --generator G.pt --discriminator D.pt --out "np$ranks" "${options[@]}" 2>err || { cat err; fail "np $ranks"; }
