@@ -1,6 +1,6 @@
 #pragma once
-// RealNVP (Dinh, Sohl-Dickstein & Bengio, ICLR 2017): a density on R^k that can be drawn from and evaluated. Affine
-// couplings
+// RealNVP (Dinh, Sohl-Dickstein & Bengio, ICLR 2017): a density on R^k that can be drawn from and evaluated. Its affine
+// couplings are
 //   y = m x + (1 - m) (x e^{s(m x, label)} + t(m x, label)),  s = 2 tanh(.)
 // with masks m that come in complementary pairs, each pair a random half of the coordinates. Everything float64. The
 // parameters are one flat vector that the caller holds: a leaf where gradients are wanted.

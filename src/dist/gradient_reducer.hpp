@@ -5,8 +5,7 @@
 //   reducer.finish();                      gradient = mean over all shards of all ranks
 //
 // overlapped  buckets (slices of the flat gradient, in reverse parameter order) leave from autograd hooks during the
-// last
-//             backward; the result depends on the rank count by rounding.
+//             last backward; the result depends on the rank count by rounding.
 // exact       each shard's gradient is rounded to a fixed grid (2^-40) and summed in float64, where such sums are exact
 //             (while |g| < 2^11 and the sum over shards < 2^13): the result is the same bits for every rank count and
 //             order. Larger values are still summed, only not repeatably; NaN and infinity reach all ranks.

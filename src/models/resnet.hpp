@@ -1,7 +1,7 @@
 #pragma once
 // Residual GANs for square images: SN-GAN (Miyato et al. 2018, 32 to 128 pixels), its projection cGAN (Miyato and
-// Koyama
-// 2018) and WGAN-GP (Gulrajani et al. 2017). Layouts as in the authors' public code; docs/models.md has the table.
+// Koyama 2018) and WGAN-GP (Gulrajani et al. 2017). Layouts as in the authors' public code; docs/models.md has the
+// table.
 #include "models/network_fwd.hpp"
 
 namespace ddls::models {

@@ -4,15 +4,14 @@
 //
 // - 3x3 kernels of stride 1 and padding 1 as F(2x2, 3x3): 16 products where the plain form has 36;
 // - 4x4 kernels of stride 2 and padding 1: of each of the four phases of a big image (even or odd rows and columns) a
-//   2x2
-//   kernel, all of one sum, as F(2x2, 2x2): 9 products where the plain form has 16.
+//   2x2 kernel, all of one sum, as F(2x2, 2x2): 9 products where the plain form has 16.
 //
 // A tile is 2x2 positions of the small image. Plane p of the planes holds the p-th of the 16 or 9 values of each tile:
 // of the big image [tiles, phases * C], of the small one [tiles, K]. Per dimension, g a kernel, d what it meets, y
 // results,
 //
-//   F(2, 3): y = A^T ((G g) (B^T d)), B^T d = (d0 - d2, d1 + d2, d2 - d1, d1 - d3), A^T m = (m0 + m1 + m2, m1 - m2 -
-//   m3),
+//   y = A^T ((G g) (B^T d))
+//   F(2, 3): B^T d = (d0 - d2, d1 + d2, d2 - d1, d1 - d3), A^T m = (m0 + m1 + m2, m1 - m2 - m3),
 //            G g = (g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2)
 //   F(2, 2): B^T d = (d0 - d1, d1, d2 - d1), A^T m = (m0 + m1, m1 + m2), G g = (g0, g0 + g1, g1)
 //
