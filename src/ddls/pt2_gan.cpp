@@ -229,14 +229,14 @@ Target program_target(const ProgramsPtr& p, const config::ModelConfig& model, c1
 
 }  // namespace
 
-config::ModelConfig model_of_pt2(const fs::path& file, const config::ModelConfig& model) {
-  const Pt2Description about = description_of(tensor::open_pt2(file, "--generator"));
+config::ModelConfig model_of_pt2(const tensor::Pt2Archive& archive, const config::ModelConfig& model) {
+  const Pt2Description about = description_of(archive);
   const config::ModelConfig defaults;
   config::ModelConfig adopted = model;
   const auto adopt = [&](const char* key, auto& value, const auto& by_default, const auto& archives) {
     if (value != by_default && value != archives)
       fail(Exit::data, "{}: {} is {}, but the archive says {}; leave the key out, it is taken from the archive",
-           file.string(), key, value, archives);
+           archive.file.string(), key, value, archives);
     value = archives;
   };
   adopt("model.latent_dim", adopted.latent_dim, defaults.latent_dim, about.latent_dim);
@@ -245,19 +245,18 @@ config::ModelConfig model_of_pt2(const fs::path& file, const config::ModelConfig
   return adopted;
 }
 
-ForeignGan load_pt2_gan(const fs::path& file, const config::ModelConfig& model, c10::Device device) {
-  const tensor::Pt2Archive archive = tensor::open_pt2(file, "--generator");
+ForeignGan load_pt2_gan(const tensor::Pt2Archive& archive, const config::ModelConfig& model, c10::Device device) {
   const Pt2Description about = description_of(archive);
   if (about.device != (device.is_cuda() ? "cuda" : "cpu"))
     fail(Exit::config,
          "{}: made for the device '{}', but this rank computes on {}; choose it by --device, or export it anew",
-         file.string(), about.device, device.str());
+         archive.file.string(), about.device, device.str());
   const auto programs = std::make_shared<const Programs>(load_programs(archive));
   run_self_test(*programs, about, device);
   ForeignGan gan;
   gan.sample_shape = probe_programs(programs, model, device);
   gan.target = program_target(programs, model, device);
-  gan.digest = hash64(sha256_of_file(file));
+  gan.digest = hash64(sha256_of_file(archive.file));
   return gan;
 }
 

@@ -70,7 +70,6 @@ Json energies_of_gan(config::Config config, const GanFiles& files, const Outside
   data::Dataset real;
   std::optional<metrics::Extractor> extractor;
   comm.together([&] {
-    config = with_facts_of(files, std::move(config));
     gan = load_foreign_gan(files, config, comm.topology().device);
     if (!outside.set.empty() && !gan.target.score_by)
       fail(Exit::data, "--real: {} has no program 'score', which rates reals; export it with the discriminator",

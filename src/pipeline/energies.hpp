@@ -5,7 +5,7 @@
 #include <string>
 
 #include "pipeline/run.hpp"
-#include "pipeline/sample_scripted.hpp"
+#include "pipeline/sample_pretrained.hpp"
 
 namespace ddls::pipeline {
 

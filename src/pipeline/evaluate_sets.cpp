@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/json_text.hpp"
 #include "metrics/evaluation_set.hpp"
 #include "metrics/set_metrics.hpp"
@@ -15,8 +16,6 @@
 
 namespace ddls::pipeline {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // The network both sets go through; none for points and where both are statistics.
 std::optional<metrics::Extractor> extractor_for(const std::string& file, const metrics::EvaluationSet& fake,

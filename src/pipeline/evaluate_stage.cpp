@@ -180,7 +180,7 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
   const metrics::Reference reference = metrics::prepare_reference(context, reference_set);
   // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
   const data::Dataset& others = &reference_data == &run.test ? run.train : run.test;
-  report::Json reference_record = metrics::record_of(run.comm, reference_set);
+  Json reference_record = metrics::record_of(run.comm, reference_set);
   if (others.size() >= 2) {
     const metrics::EvaluationSet real =
         metrics::without_damaged(run.comm, metrics::set_of(others, run.config.sample.count));
@@ -188,14 +188,14 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
     reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
   }
 
-  const report::Json energies = judged_energies(run, trained, context, reference);
-  const report::Json methods = judged_methods(run, context, reference, energies);
+  const Json energies = judged_energies(run, trained, context, reference);
+  const Json methods = judged_methods(run, context, reference, energies);
   if (extractor) search_neighbours(run, *extractor);
   note_seconds(run, "evaluate", watch.seconds());
 
   run.comm.on_root([&] {
-    report::Json report = report_head(run, context.extractor, reference_record);
-    const report::Json& first = methods.front();  // all methods have as many samples
+    Json report = report_head(run, context.extractor, reference_record);
+    const Json& first = methods.front();  // all methods have as many samples
     report["protocol"] = metrics::protocol_of(context, first["metrics"], first["count"].get<int64_t>(), reference);
     if (!energies.empty()) report["energies"] = energies;
     report["methods"] = methods;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/json_text.hpp"
 #include "pipeline/inspected_set.hpp"
 #include "pipeline/set_record.hpp"
@@ -13,8 +14,6 @@
 
 namespace ddls::pipeline {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int64_t block_size = 256;
 constexpr size_t most_listed = 20;  // of sizes, classes and duplicates in the text

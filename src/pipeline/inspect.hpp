@@ -1,15 +1,15 @@
 #pragma once
 // What a set holds, what is converted on the way to pixels, what is left out and why.
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/json.hpp"
 #include "dist/communicator.hpp"
 
 namespace ddls::pipeline {
 
 struct Inspection {
-  nlohmann::ordered_json record;  // docs/formats.md
-  std::string text;               // the same for a person
+  Json record;       // docs/formats.md
+  std::string text;  // the same for a person
 };
 
 // **Collective**: every sample is decoded once, by one of the ranks. The result is on rank 0, empty elsewhere. `path`

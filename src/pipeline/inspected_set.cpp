@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "data/cifar10.hpp"
 #include "data/idx.hpp"
 #include "data/image_folder.hpp"
@@ -109,7 +110,7 @@ InspectedSet of_statistics(const fs::path& path) {
   InspectedSet set;
   set.kind = "statistics";
   set.more = {{"features", statistics.mean.numel()},
-              {"statistics_of", statistics.count > 0 ? nlohmann::ordered_json(statistics.count) : nullptr},
+              {"statistics_of", statistics.count > 0 ? Json(statistics.count) : nullptr},
               {"provenance", metrics::read_provenance(path)}};
   return set;
 }

@@ -4,12 +4,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/blocks.hpp"
+#include "base/json.hpp"
 #include "data/file_kind.hpp"
 #include "pipeline/set_tally.hpp"
 
@@ -25,7 +25,7 @@ struct InspectedSet {
   std::vector<std::string> class_names;
   std::string unlabelled;
   std::optional<data::LeftOut> left_out;  // of folders and archives
-  nlohmann::ordered_json more = {};       // what else this kind has to tell
+  Json more = {};                         // what else this kind has to tell
 };
 
 // Folder of images, tar archives, samples folder, CIFAR-10, .npz, .npy, idx, statistics. Throws Error: missing, data.

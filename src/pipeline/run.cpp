@@ -127,7 +127,7 @@ fs::path folder_of(const RunOptions& options, const config::Config& config) {
 }
 
 train::RunLog open_run_log(const fs::path& folder, const config::Config& config, dist::Communicator& comm,
-                           const RunOptions& options, const report::Json& about) {
+                           const RunOptions& options, const Json& about) {
   const auto begin = [folder, text = config::to_yaml(config),
                       now = provenance(options, config, comm.topology(), about)] {
     write_file(folder / "config.yaml", text);
@@ -193,7 +193,7 @@ Run open_run(config::Config config, const RunOptions& options, dist::Communicato
   return run;
 }
 
-void add_draw_conditions(report::Json& key, const Run& run) {
+void add_draw_conditions(Json& key, const Run& run) {
   const config::Config& c = run.config;
   if (const std::string gpus = run.comm.topology().gpu_models(); !gpus.empty()) {  // other models round otherwise
     key["gpu"] = gpus;
@@ -209,8 +209,8 @@ void add_draw_conditions(report::Json& key, const Run& run) {
 void note_seconds(Run& run, const std::string& stage, double seconds) {
   run.comm.on_root([&] {
     const fs::path path = run.folder / "seconds.json";
-    report::Json all = fs::exists(path) ? report::Json::parse(read_file(path), nullptr, false) : report::Json::object();
-    if (!all.is_object()) all = report::Json::object();
+    Json all = fs::exists(path) ? Json::parse(read_file(path), nullptr, false) : Json::object();
+    if (!all.is_object()) all = Json::object();
     const double before = run.resume == train::Resume::never ? 0.0 : json_field_or(all, stage, 0.0, path);
     all[stage] = before + seconds;
     write_file(path, json_text(all) + "\n");

@@ -1,10 +1,10 @@
 #pragma once
 // A run: its configuration, its folder, and what the stages (stages.hpp) share.
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/blocks.hpp"
+#include "base/json.hpp"
 #include "config/config.hpp"
 #include "data/dataset.hpp"
 #include "ddls/labels.hpp"
@@ -13,8 +13,6 @@
 #include "train/run_log.hpp"
 
 namespace ddls::pipeline {
-
-using Json = nlohmann::ordered_json;
 
 // How a run is started: what its configuration does not say.
 struct RunOptions {

@@ -2,14 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include "base/json.hpp"
 #include "base/log.hpp"
 
 namespace ddls::pipeline {
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-}  // namespace
+namespace {}  // namespace
 
 Json record_of(const data::LeftOut& left_out) {
   Json record{{"files", left_out.files()}};

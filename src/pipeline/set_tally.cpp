@@ -1,15 +1,14 @@
 #include "pipeline/set_tally.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "base/json.hpp"
 #include "base/json_text.hpp"
 
 namespace ddls::pipeline {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Counts = std::map<std::string, int64_t>;
 
 void add_all(Counts& to, const Counts& from) {

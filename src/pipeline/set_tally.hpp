@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/json.hpp"
+
 namespace ddls::pipeline {
 
 // One sample.
@@ -30,8 +32,8 @@ struct SetTally {
 };
 
 // All but `contents` and `ids`.
-nlohmann::ordered_json to_json(const SetTally& tally);
-SetTally tally_from(const nlohmann::ordered_json& json);
+Json to_json(const SetTally& tally);
+SetTally tally_from(const Json& json);
 
 // Samples with the same content: each list holds the ids of two or more, ascending; by their first id.
 std::vector<std::vector<int64_t>> duplicates(const SetTally& tally);

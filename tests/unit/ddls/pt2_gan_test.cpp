@@ -7,10 +7,10 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "ddls/pt2_description.hpp"
 #include "tensor/noise.hpp"
 
@@ -38,21 +38,22 @@ void expect_close(const at::Tensor& given, const at::Tensor& expected) {
 class Pt2Gan : public testing::Test {
  protected:
   ForeignGan load(const std::string& prior = "normal") {
-    config::ModelConfig model = model_of_pt2(fixture, {});
+    config::ModelConfig model = model_of_pt2(archive, {});
     model.prior = prior;
-    return load_pt2_gan(fixture, model, at::kCPU);
+    return load_pt2_gan(archive, model, at::kCPU);
   }
+  const tensor::Pt2Archive archive = tensor::open_pt2(fixture, "--generator");
   at::Tensor z = tensor::Noise{3}.normal({0, 20}, 2, 0, Stream::prior);
 };
 
 TEST_F(Pt2Gan, TheArchiveSaysWhatTheModelIs) {
   config::ModelConfig model;
   model.latent_dim = 7;
-  EXPECT_THROW(model_of_pt2(fixture, model), Error);
+  EXPECT_THROW(model_of_pt2(archive, model), Error);
   model = {};
   model.classes = 3;
-  EXPECT_THROW(model_of_pt2(fixture, model), Error);
-  EXPECT_EQ(model_of_pt2(fixture, {}).latent_dim, 2);
+  EXPECT_THROW(model_of_pt2(archive, model), Error);
+  EXPECT_EQ(model_of_pt2(archive, {}).latent_dim, 2);
 }
 
 TEST_F(Pt2Gan, ValuesAndGradients) {
@@ -93,11 +94,10 @@ TEST_F(Pt2Gan, ScoresOfSamples) {
 }
 
 TEST_F(Pt2Gan, DescriptionsThatAreWrong) {
-  const tensor::Pt2Archive archive = tensor::open_pt2(fixture, "--generator");
-  const auto verdict = [&](const std::string& pointer, const nlohmann::ordered_json& value) {
+  const auto verdict = [&](const std::string& pointer, const Json& value) {
     tensor::Pt2Archive changed = archive;
-    nlohmann::ordered_json json = nlohmann::ordered_json::parse(archive.description);
-    json[nlohmann::ordered_json::json_pointer(pointer)] = value;
+    Json json = Json::parse(archive.description);
+    json[Json::json_pointer(pointer)] = value;
     changed.description = json.dump();
     try {
       description_of(changed);
@@ -107,7 +107,7 @@ TEST_F(Pt2Gan, DescriptionsThatAreWrong) {
     }
     return std::string("fine");
   };
-  const auto says = [&](const std::string& pointer, const nlohmann::ordered_json& value, const char* text) {
+  const auto says = [&](const std::string& pointer, const Json& value, const char* text) {
     EXPECT_NE(verdict(pointer, value).find(text), std::string::npos) << verdict(pointer, value);
   };
   EXPECT_EQ(verdict("/told", "nothing"), "fine");
@@ -120,7 +120,7 @@ TEST_F(Pt2Gan, DescriptionsThatAreWrong) {
   says("/prior", "cauchy", "'prior' is 'cauchy'");
   says("/sample_shape", {2, 8, 8}, "'sample_shape' is [2, 8, 8]");
   says("/sample_shape", {3, 8, 8}, "'range'");
-  says("/sample_shape", nlohmann::ordered_json::array(), "'sample_shape'");
+  says("/sample_shape", Json::array(), "'sample_shape'");
   says("/tolerance", 0.5, "'tolerance'");
   says("/self_test", 1, "self_test");
   says("/self_test/log_ratio/1", "x", "'log_ratio' is not a list of 3 numbers");

@@ -92,7 +92,7 @@ TEST(SampleScripted, weights_of_a_run_give_its_samples) {
   const fs::path networks = scratch / "run/checkpoints/ratio-00000004";
   const pipeline::GanFiles files{(networks / "generator.safetensors").string(),
                                  (networks / "ratio.safetensors").string()};
-  pipeline::sample_scripted(config, files, {.command = "sample", .out = scratch / "again"}, world());
+  pipeline::sample_pretrained(config, files, {.command = "sample", .out = scratch / "again"}, world());
   for (const char* method : {"generator", "ddls"})
     EXPECT_TRUE(at::equal(samples_of(scratch / "again", method), samples_of(scratch / "run", method))) << method;
   EXPECT_EQ(read_json_object(scratch / "again/run.json")["generator"]["file"], files.generator);

@@ -18,15 +18,13 @@ struct GanFiles {
 // The name of a run that samples this generator, where nothing else names it: that of its file, fit for a folder.
 std::string name_after(const std::string& generator);
 
-// What a .pt2 archive says of itself, in the place of the defaults of `model`; others say nothing. Not collective.
-// Throws as load_foreign_gan.
-config::Config with_facts_of(const GanFiles& files, config::Config config);
-
-// `config` as with_facts_of gives it. Not collective. Throws Error: usage, config, missing, data.
-sampling::ForeignGan load_foreign_gan(const GanFiles& files, const config::Config& config, c10::Device device);
+// What a .pt2 archive says of itself goes into config.model. Not collective. Throws Error: usage, config, missing,
+// data.
+sampling::ForeignGan load_foreign_gan(const GanFiles& files, config::Config& config, c10::Device device);
 
 // **Collective.** The run folder gets config.yaml, run.json and samples/. Throws CollectiveError as load_foreign_gan
 // and sample_stage do.
-void sample_scripted(config::Config config, const GanFiles& files, const RunOptions& options, dist::Communicator& comm);
+void sample_pretrained(config::Config config, const GanFiles& files, const RunOptions& options,
+                       dist::Communicator& comm);
 
 }  // namespace ddls::pipeline

@@ -1,4 +1,4 @@
-#include "pipeline/sample_scripted.hpp"
+#include "pipeline/sample_pretrained.hpp"
 
 #include <cctype>
 
@@ -101,16 +101,13 @@ bool can_be_drawn(const std::vector<int64_t>& shape) {
 
 std::string name_after(const std::string& generator) { return as_name(fs::path(generator).stem().string()); }
 
-config::Config with_facts_of(const GanFiles& files, config::Config config) {
-  if (has_ending(files.generator, ".pt2")) config.model = sampling::model_of_pt2(files.generator, config.model);
-  return config;
-}
-
-sampling::ForeignGan load_foreign_gan(const GanFiles& files, const config::Config& config, c10::Device device) {
+sampling::ForeignGan load_foreign_gan(const GanFiles& files, config::Config& config, c10::Device device) {
   const auto is_weights = [](const std::string& file) { return has_ending(file, ".safetensors"); };
   if (has_ending(files.generator, ".pt2")) {
+    const tensor::Pt2Archive archive = tensor::open_pt2(files.generator, "--generator");
+    config.model = sampling::model_of_pt2(archive, config.model);
     refuse_options(config, ".pt2 archives");
-    sampling::ForeignGan gan = sampling::load_pt2_gan(files.generator, config.model, device);
+    sampling::ForeignGan gan = sampling::load_pt2_gan(archive, config.model, device);
     if (config.train.calibration.fitted() && !gan.target.score_by)
       fail(Exit::config,
            "train.calibration: {} has no program 'score', which rates reals; export it with the discriminator",
@@ -127,12 +124,9 @@ sampling::ForeignGan load_foreign_gan(const GanFiles& files, const config::Confi
   return sampling::load_scripted_gan(files.generator, files.discriminator, config.model, device);
 }
 
-void sample_scripted(config::Config config, const GanFiles& files, const RunOptions& options,
-                     dist::Communicator& comm) {
-  sampling::ForeignGan gan = comm.together([&] {
-    config = with_facts_of(files, std::move(config));
-    return load_foreign_gan(files, config, comm.topology().device);
-  });
+void sample_pretrained(config::Config config, const GanFiles& files, const RunOptions& options,
+                       dist::Communicator& comm) {
+  sampling::ForeignGan gan = comm.together([&] { return load_foreign_gan(files, config, comm.topology().device); });
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
   sampling::label_chains(gan.target, config.sample.labels, config.model.classes, tensor::Noise{config.seed});
