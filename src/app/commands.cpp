@@ -14,7 +14,7 @@
 #include "pipeline/evaluate_sets.hpp"
 #include "pipeline/inspect.hpp"
 #include "pipeline/read_config.hpp"
-#include "pipeline/sample_scripted.hpp"
+#include "pipeline/sample_pretrained.hpp"
 #include "pipeline/stages.hpp"
 #include "report/comparison.hpp"
 
@@ -89,7 +89,7 @@ void compare(const CommandLine& line, dist::Communicator& comm) {
 
 void sample(const CommandLine& line, dist::Communicator& comm) {
   if (!line.generator.empty())
-    return pipeline::sample_scripted(config_of(line, comm), gan_files(line), run_options(line), comm);
+    return pipeline::sample_pretrained(config_of(line, comm), gan_files(line), run_options(line), comm);
   pipeline::Run run = open(line, comm);
   pipeline::sample_stage(run, pipeline::load_target(run, line.checkpoint));
   pipeline::picture_stage(run);
@@ -130,7 +130,7 @@ void inspect(const CommandLine& line, dist::Communicator& comm) {
 }
 
 void bench(const CommandLine& line, dist::Communicator& comm) {
-  const pipeline::Json result = bench::run_bench(line.bench, config_of(line, comm), line.bench_options, comm);
+  const Json result = bench::run_bench(line.bench, config_of(line, comm), line.bench_options, comm);
   answer(line, comm, bench::bench_text(result), json_text(result, 2) + "\n");
 }
 

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 #include <mpi.h>
 
-#include <nlohmann/json.hpp>
 #include <thread>
 
+#include "base/json.hpp"
 #include "base/json_text.hpp"
 #include "base/output.hpp"
 #include "device/cuda_bridge.hpp"
@@ -15,8 +15,6 @@
 
 namespace ddls::app {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string mpi_library() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING];
@@ -40,20 +38,19 @@ std::string info_text(const dist::Topology& topology, const std::string& launche
   const device::Devices found = device::devices();
   const std::string built_with_cuda = version::cuda;
   const std::string nccl = dist::nccl_version();
-  pipeline::Json info{
-      {"version", version::project},
-      {"git_commit", version::git_commit},
-      {"build", version::build_type},
-      {"compiler", version::compiler},
-      {"torch", version::torch},
-      {"cuda_toolkit", built_with_cuda.empty() ? pipeline::Json(nullptr) : pipeline::Json(built_with_cuda)},
-      {"nccl", nccl.empty() ? pipeline::Json(nullptr) : pipeline::Json(nccl)},
-      {"mpi", mpi_library()},
-      {"cpu_capability", at::get_cpu_capability()},
-      {"cpu_cores", std::thread::hardware_concurrency()},
-      {"devices", devices()},
-      {"ranks", topology.ranks},
-      {"transport", dist::name_of(topology.transport)}};
+  Json info{{"version", version::project},
+            {"git_commit", version::git_commit},
+            {"build", version::build_type},
+            {"compiler", version::compiler},
+            {"torch", version::torch},
+            {"cuda_toolkit", built_with_cuda.empty() ? Json(nullptr) : Json(built_with_cuda)},
+            {"nccl", nccl.empty() ? Json(nullptr) : Json(nccl)},
+            {"mpi", mpi_library()},
+            {"cpu_capability", at::get_cpu_capability()},
+            {"cpu_cores", std::thread::hardware_concurrency()},
+            {"devices", devices()},
+            {"ranks", topology.ranks},
+            {"transport", dist::name_of(topology.transport)}};
   if (!launcher_mismatch.empty()) info["launcher_mismatch"] = launcher_mismatch;
   if (!json_file.empty()) write_named_file(json_file, json_text(info, 2) + "\n");
 

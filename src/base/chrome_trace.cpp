@@ -1,11 +1,10 @@
 #include "base/chrome_trace.hpp"
+#include "base/json.hpp"
 
 #include <cmath>
 #include <cstdint>
 
 namespace ddls {
-
-using Json = nlohmann::ordered_json;
 
 Json chrome_trace(const std::vector<Span>& spans, const std::vector<TraceLabel>& labels, const std::string& track) {
   Json events = Json::array();

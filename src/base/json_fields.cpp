@@ -1,8 +1,7 @@
 #include "base/json_fields.hpp"
+#include "base/json.hpp"
 
 namespace ddls {
-
-using Json = nlohmann::ordered_json;
 
 Json parse_json_object(std::string_view text, const std::string& where) {
   try {

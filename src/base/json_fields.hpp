@@ -1,18 +1,18 @@
 #pragma once
 // JSON files that may be damaged or by another hand: nlohmann's own accessors throw errors that name no file, and leave
 // undefined what happens to a key that is not there.
-#include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 
 namespace ddls {
 
 // Throw Error(data) that names the file (`where`) and the place; the first also Error(missing).
-nlohmann::ordered_json read_json_object(const fs::path& file);
-nlohmann::ordered_json parse_json_object(std::string_view text, const std::string& where);
+Json read_json_object(const fs::path& file);
+Json parse_json_object(std::string_view text, const std::string& where);
 
 template <typename T, typename Json>
 bool json_holds(const Json& value) {

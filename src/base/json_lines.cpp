@@ -1,15 +1,13 @@
 #include "base/json_lines.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "base/json_text.hpp"
 #include "base/log.hpp"
 
 namespace ddls {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // A line without its end was cut by a kill or a full disk.
 int64_t whole_lines(const std::string& text) { return static_cast<int64_t>(text.rfind('\n') + 1); }  // npos + 1 is 0

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/files.hpp"
+#include "base/json.hpp"
 
 namespace ddls {
 
@@ -14,7 +15,7 @@ class JsonLines {
  public:
   explicit JsonLines(const fs::path& path);  // appends; makes the file where there is none
   // NaN and infinities become null, as JSON has no other word for them.
-  void write(const nlohmann::ordered_json& record);
+  void write(const Json& record);
 
  private:
   AppendFile file_;

@@ -1,14 +1,12 @@
 #include "base/json_text.hpp"
+#include "base/json.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 namespace ddls {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // The bytes of the character that `text` begins with; 0: it begins with none. Unicode's table 3-7, which knows neither
 // surrogates nor longer forms than needed.

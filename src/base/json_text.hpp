@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/json.hpp"
+
 namespace ddls {
 
 bool is_utf8(std::string_view bytes);
@@ -13,6 +15,6 @@ std::string as_utf8(std::string_view bytes);
 
 // The text of a JSON value, its strings and keys by the rule above; every JSON file of the program is written by it.
 // `indent` -1: in one line. NaN and infinities become null, as JSON has no other word for them.
-std::string json_text(const nlohmann::ordered_json& value, int indent = -1);
+std::string json_text(const Json& value, int indent = -1);
 
 }  // namespace ddls

@@ -2,18 +2,16 @@
 // `ddls_dist bench KIND`: how fast a part of the program is on this machine, with synthetic data and initial weights,
 // so that only the configuration is needed (`data` reads the training set that it names). Results: docs/formats.md,
 // section 7.
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "base/json.hpp"
 #include "bench/bench_options.hpp"
 #include "config/config.hpp"
 #include "data/dataset.hpp"
 #include "dist/communicator.hpp"
 
 namespace ddls::bench {
-
-using Json = nlohmann::ordered_json;
 
 // **Collective.** `kind`: training, sampler, evaluation, data or collectives.
 Json run_bench(const std::string& kind, config::Config config, const BenchOptions& options, dist::Communicator& comm);

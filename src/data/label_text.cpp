@@ -4,14 +4,12 @@
 
 #include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "base/json_text.hpp"
 
 namespace ddls::data {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 LabelText label_of_text(std::string_view text) {
   constexpr size_t longest_name = 200;

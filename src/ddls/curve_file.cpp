@@ -3,13 +3,12 @@
 #include <map>
 
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/json_fields.hpp"
 #include "base/json_text.hpp"
 
 namespace ddls::sampling {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* curve_name = "chains.jsonl";
 constexpr const char* added = "metrics";  // the field of a line that an evaluation adds

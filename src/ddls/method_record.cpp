@@ -5,13 +5,12 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/json_fields.hpp"
 #include "ddls/curve_file.hpp"
 
 namespace ddls::sampling {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // The last step size, means over the steps, and of `lasts` the last value: a record is the mean over the steps since
 // the one before.

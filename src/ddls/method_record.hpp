@@ -1,7 +1,8 @@
 #pragma once
 // What report.json says of a method besides its metrics, from the files of its samples folder alone.
 #include <filesystem>
-#include <nlohmann/json.hpp>
+
+#include "base/json.hpp"
 
 namespace ddls::sampling {
 
@@ -11,6 +12,6 @@ namespace ddls::sampling {
 //   ess_per_second      ESS of all chains over the seconds of the steps that it was taken from, warm-up left out
 //   ess_per_evaluation  ESS of a chain over the evaluations of those steps, with gradient or without alike
 // Throws Error: missing (no samples), data (damaged).
-nlohmann::ordered_json method_record(const std::filesystem::path& samples_folder);
+Json method_record(const std::filesystem::path& samples_folder);
 
 }  // namespace ddls::sampling

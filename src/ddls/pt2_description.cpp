@@ -5,12 +5,11 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/json_fields.hpp"
 
 namespace ddls::sampling {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 class DescriptionReader {
  public:

@@ -4,17 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "ddls/sample_store.hpp"
 
 namespace ddls::sampling {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::array stored_types{at::kByte, at::kInt, at::kLong, at::kFloat, at::kDouble};
 

@@ -2,11 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "ddls/sample_rows.hpp"
@@ -15,8 +15,6 @@
 
 namespace ddls::sampling {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* manifest_name = "manifest.json";
 

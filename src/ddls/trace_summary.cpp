@@ -4,15 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "ddls/diagnostics.hpp"
 #include "ddls/sample_store.hpp"
 
 namespace ddls::sampling {
-
-using Json = nlohmann::ordered_json;
 
 Json no_diagnostics(const std::string& why) { return {{"rhat", nullptr}, {"ess_per_chain", nullptr}, {"why", why}}; }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/json.hpp"
+
 namespace ddls::sampling {
 
 // `traces`: [records, chains, trace_names], or undefined where none were kept; `record_steps`: the step of each record.
@@ -13,9 +15,9 @@ namespace ddls::sampling {
 // "ess_per_chain" and "tail_ess_per_chain" (the smallest; draws are records) and "diagnosed" (chains, records, from
 // which step and over how many steps, the scalars one by one, with the integrated autocorrelation time in steps). What
 // cannot be computed is null with a "why" beside it.
-nlohmann::ordered_json trace_summary(const at::Tensor& traces, const std::vector<int64_t>& record_steps);
+Json trace_summary(const at::Tensor& traces, const std::vector<int64_t>& record_steps);
 
 // The same where there is nothing to compute it from.
-nlohmann::ordered_json no_diagnostics(const std::string& why);
+Json no_diagnostics(const std::string& why);
 
 }  // namespace ddls::sampling

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.hpp"
 #include "metrics/extract_set.hpp"
 #include "metrics/registry.hpp"
 #include "metrics/set_metrics.hpp"
@@ -34,8 +35,8 @@ struct MetricEntry {
   std::function<void(const T&, const MetricContext&, const EvaluationSet&, bool is_reference)> look = {};
   std::function<std::any(const T&, const MetricContext&, const SetFeatures&)> prepare = {};
   std::function<std::shared_ptr<StreamedSums>(const T&, const MetricContext&, const EvaluationSet&)> stream = {};
-  std::function<nlohmann::ordered_json(const T&, const MetricInputs&)> compute;
-  std::function<nlohmann::ordered_json(const T&, const nlohmann::ordered_json&, int64_t, int64_t)> protocol = {};
+  std::function<Json(const T&, const MetricInputs&)> compute;
+  std::function<Json(const T&, const Json&, int64_t, int64_t)> protocol = {};
 };
 
 template <typename T>
@@ -62,10 +63,10 @@ Metric described(MetricEntry<T> entry) {
 }
 
 // How all Fréchet distances were computed.
-inline nlohmann::ordered_json covariance_protocol() { return {{"covariance_divisor", "n - 1"}}; }
+inline Json covariance_protocol() { return {{"covariance_divisor", "n - 1"}}; }
 
-inline nlohmann::ordered_json no_value(const std::string& name, const std::string& why) {
-  nlohmann::ordered_json metrics;
+inline Json no_value(const std::string& name, const std::string& why) {
+  Json metrics;
   refuse(metrics, {name}, why);
   return metrics;
 }

@@ -2,9 +2,9 @@
 // Mean and covariance of reference sets, kept between runs (evaluate.cache). A file is found by the hash of the set's
 // content and of the extractor; what lies beside it must say the same, or it is refused.
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json.hpp"
 #include "dist/communicator.hpp"
 #include "metrics/features.hpp"
 #include "metrics/evaluation_set.hpp"
@@ -13,7 +13,7 @@ namespace ddls::metrics {
 
 struct CacheEntry {
   std::filesystem::path file;
-  nlohmann::ordered_json provenance;
+  Json provenance;
 };
 
 // Hashes the set. **Collective.**

@@ -1,4 +1,5 @@
 #include "metrics/registry.hpp"
+#include "base/json.hpp"
 
 #include <algorithm>
 
@@ -50,14 +51,13 @@ std::vector<std::string> metrics_with_curves(std::span<const Metric> all) {
   return names;
 }
 
-std::vector<std::pair<std::string, double>> curve_values(const nlohmann::ordered_json& metrics,
-                                                         std::span<const Metric> all) {
+std::vector<std::pair<std::string, double>> curve_values(const Json& metrics, std::span<const Metric> all) {
   std::vector<std::pair<std::string, double>> values;
   for (const MetricColumn& column : columns_of(all)) {
     if (column.curve.empty()) continue;
     std::string path = "/" + column.path;
     std::replace(path.begin(), path.end(), '.', '/');
-    const nlohmann::ordered_json::json_pointer at(path);
+    const Json::json_pointer at(path);
     if (metrics.contains(at) && metrics[at].is_number()) values.emplace_back(column.curve, metrics[at].get<double>());
   }
   return values;
@@ -68,7 +68,7 @@ void add_metrics(config::EvaluateConfig& config, std::span<const Metric> all) {
     if (!metric.unasked) config.known.push_back({metric.name, metric.summary, metric.defaults});
 }
 
-void refuse(nlohmann::ordered_json& metrics, const std::vector<std::string>& names, const std::string& why) {
+void refuse(Json& metrics, const std::vector<std::string>& names, const std::string& why) {
   for (const std::string& name : names) {
     metrics[name] = nullptr;
     metrics[name + "_why"] = why;

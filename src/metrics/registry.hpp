@@ -7,13 +7,13 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/json.hpp"
 #include "config/config.hpp"
 
 namespace ddls::metrics {
@@ -77,11 +77,9 @@ struct Metric {
   std::function<std::shared_ptr<StreamedSums>(const config::Options&, const MetricContext&, const EvaluationSet&)>
       stream;
   // An object of its keys. **Collective.**
-  std::function<nlohmann::ordered_json(const config::Options&, const MetricInputs&)> compute;
+  std::function<Json(const config::Options&, const MetricInputs&)> compute;
   // An object of its protocol's keys, of a set and a reference of these counts. May be empty.
-  std::function<nlohmann::ordered_json(const config::Options&, const nlohmann::ordered_json& metrics, int64_t count,
-                                       int64_t reference_count)>
-      protocol;
+  std::function<Json(const config::Options&, const Json& metrics, int64_t count, int64_t reference_count)> protocol;
 
   std::vector<std::string> top_keys() const;  // its keys that are not within others
 };
@@ -97,13 +95,13 @@ std::vector<MetricColumn> columns_of(std::span<const Metric> all = known_metrics
 
 // The names of the metrics that have curves, and the finite values of these curves in a "metrics" object.
 std::vector<std::string> metrics_with_curves(std::span<const Metric> all = known_metrics());
-std::vector<std::pair<std::string, double>> curve_values(const nlohmann::ordered_json& metrics,
+std::vector<std::pair<std::string, double>> curve_values(const Json& metrics,
                                                          std::span<const Metric> all = known_metrics());
 
 // Gives the configuration the metrics that it may name, with their defaults.
 void add_metrics(config::EvaluateConfig& config, std::span<const Metric> all = known_metrics());
 
 // Adds to an object of metrics that these have no value, and why.
-void refuse(nlohmann::ordered_json& metrics, const std::vector<std::string>& names, const std::string& why);
+void refuse(Json& metrics, const std::vector<std::string>& names, const std::string& why);
 
 }  // namespace ddls::metrics

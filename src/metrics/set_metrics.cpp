@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "dist/failure.hpp"
 #include "metrics/frechet_metrics.hpp"
@@ -11,8 +12,6 @@
 
 namespace ddls::metrics {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 int64_t features_per_sample(const MetricContext& context, const EvaluationSet& set) {
   return context.extractor ? context.extractor->features : set.sample_shape.at(0);

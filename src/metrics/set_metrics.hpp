@@ -3,10 +3,10 @@
 // asks for. **Collective.**
 #include <any>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "config/config.hpp"
 #include "dist/communicator.hpp"
 #include "metrics/evaluation_set.hpp"
@@ -62,11 +62,10 @@ struct MetricInputs {
 bool uses_given_statistics(const MetricContext& context, const EvaluationSet& set);
 
 // The "metrics" object of docs/formats.md, section 3. What could not be computed is null, with NAME_why beside it.
-nlohmann::ordered_json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference);
+Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference);
 
 // How these numbers were made, of a set of `count`: what must be equal for two of them to be compared. Of what was
 // computed, with the sizes that were used (a subset is no larger than its set).
-nlohmann::ordered_json protocol_of(const MetricContext& context, const nlohmann::ordered_json& metrics, int64_t count,
-                                   const Reference& reference);
+Json protocol_of(const MetricContext& context, const Json& metrics, int64_t count, const Reference& reference);
 
 }  // namespace ddls::metrics

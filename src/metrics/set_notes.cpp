@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "dist/failure.hpp"
 
@@ -55,10 +56,10 @@ EvaluationSet without_damaged(dist::Communicator& comm, EvaluationSet set) {
   return rest;
 }
 
-nlohmann::ordered_json record_of(dist::Communicator& comm, const EvaluationSet& set) {
-  nlohmann::ordered_json record{{"name", set.name}, {"count", set.count}};
+Json record_of(dist::Communicator& comm, const EvaluationSet& set) {
+  Json record{{"name", set.name}, {"count", set.count}};
   if (set.statistics_only()) {
-    record["count"] = set.statistics->count > 0 ? nlohmann::ordered_json(set.statistics->count) : nullptr;
+    record["count"] = set.statistics->count > 0 ? Json(set.statistics->count) : nullptr;
     record["statistics"] = true;
   }
   if (set.damaged > 0) record["damaged"] = set.damaged;

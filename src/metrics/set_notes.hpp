@@ -1,7 +1,7 @@
 #pragma once
 // What becomes of images that are not as they should be, and what the record says of it. **Collective**, all of it.
-#include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "dist/communicator.hpp"
 #include "metrics/evaluation_set.hpp"
 
@@ -13,6 +13,6 @@ EvaluationSet without_damaged(dist::Communicator& comm, EvaluationSet set);
 
 // {"name", "count"}, "damaged" where images were left out, and "pixels": how those that are more than plain samples
 // were read, as far as they have been read. Logs what other ranks met.
-nlohmann::ordered_json record_of(dist::Communicator& comm, const EvaluationSet& set);
+Json record_of(dist::Communicator& comm, const EvaluationSet& set);
 
 }  // namespace ddls::metrics

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/json_fields.hpp"
 #include "base/json_text.hpp"
 #include "base/log.hpp"
@@ -13,8 +14,6 @@
 
 namespace ddls::metrics {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 fs::path provenance_file(fs::path path) { return path.replace_extension(".json"); }
 

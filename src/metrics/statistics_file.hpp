@@ -2,8 +2,8 @@
 // Mean and covariance on disk, as pytorch-fid keeps them: an .npz with `mu` [F] and `sigma` [F, F]. Beside it lies,
 // from us, PATH with the ending .json: what the numbers are of. A file of others has none.
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "metrics/moments.hpp"
 
 namespace ddls::metrics {
@@ -15,16 +15,14 @@ bool is_statistics_file(const std::filesystem::path& path);  // an .npz that hol
 GaussianStatistics read_statistics(const std::filesystem::path& path);
 
 // Null where there is none, or a JSON file of another kind. Throws Error(data) where ours is damaged.
-nlohmann::ordered_json read_provenance(const std::filesystem::path& path);
+Json read_provenance(const std::filesystem::path& path);
 
 // Both files; provenance gets "count" and "features".
-void write_statistics(const std::filesystem::path& path, const GaussianStatistics& statistics,
-                      nlohmann::ordered_json provenance);
+void write_statistics(const std::filesystem::path& path, const GaussianStatistics& statistics, Json provenance);
 
 // Throws Error(data) naming the file and the field, where the provenance says another thing than `expected` says:
 // statistics of another extractor, resize or count are refused, not used. Fields that `expected` lacks are not looked
 // at.
-void require_provenance(const std::filesystem::path& path, const nlohmann::ordered_json& provenance,
-                        const nlohmann::ordered_json& expected);
+void require_provenance(const std::filesystem::path& path, const Json& provenance, const Json& expected);
 
 }  // namespace ddls::metrics

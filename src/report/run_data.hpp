@@ -4,14 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace ddls::report {
+#include "base/json.hpp"
 
-using Json = nlohmann::ordered_json;
+namespace ddls::report {
 
 // What the figures show of a set at most; the rest is not read.
 inline constexpr int64_t kept_images = 400, kept_points = 20'000;

@@ -14,8 +14,6 @@
 namespace ddls::tensor {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr size_t length_field_bytes = 8;
 constexpr uint64_t longest_header = 100'000'000;  // the limit of the format
 constexpr const char* hash_key = "xxh3";
@@ -50,7 +48,7 @@ class Reader {
   explicit Reader(const fs::path& path) : path_(path), bytes_(read_file(path)) {}
 
   SafeTensors read() {
-    const Json header = parse_header();
+    const nlohmann::json header = parse_header();
     SafeTensors result;
     std::vector<Extent> extents;
     for (const auto& [name, value] : header.items()) {
@@ -76,7 +74,7 @@ class Reader {
          fmt::format(format, std::forward<A>(arguments)...));
   }
 
-  Json parse_header() {
+  nlohmann::json parse_header() {
     if (bytes_.size() < length_field_bytes) damaged("it has only {} bytes", bytes_.size());
     uint64_t length = 0;
     std::memcpy(&length, bytes_.data(), sizeof length);
@@ -88,20 +86,20 @@ class Reader {
     data_ = std::string_view(bytes_).substr(length_field_bytes + length);
     if (!text.starts_with('{')) damaged("the header does not begin with '{{'");
     std::vector<std::set<std::string>> keys;  // of the objects that are open: JSON allows a key twice, we do not
-    const auto unique_keys = [&](int, Json::parse_event_t event, Json& parsed) {
-      if (event == Json::parse_event_t::object_start) keys.emplace_back();
-      if (event == Json::parse_event_t::object_end) keys.pop_back();
-      if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+    const auto unique_keys = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+      if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
+      if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
+      if (event == nlohmann::json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
         damaged("'{}' stands twice in the header", parsed.get<std::string>());
       }
       return true;
     };
-    Json header = Json::parse(text, unique_keys, false);
+    nlohmann::json header = nlohmann::json::parse(text, unique_keys, false);
     if (!header.is_object()) damaged("the header is not JSON");
     return header;
   }
 
-  std::map<std::string, std::string> metadata(const Json& value) const {
+  std::map<std::string, std::string> metadata(const nlohmann::json& value) const {
     if (!value.is_object()) damaged("{} is not a map", metadata_key);
     std::map<std::string, std::string> result;
     for (const auto& [key, entry] : value.items()) {
@@ -111,17 +109,17 @@ class Reader {
     return result;
   }
 
-  std::vector<uint64_t> numbers(const std::string& name, const Json& value, const char* key) const {
+  std::vector<uint64_t> numbers(const std::string& name, const nlohmann::json& value, const char* key) const {
     if (!value.contains(key) || !value[key].is_array()) damaged("tensor '{}' has no list '{}'", name, key);
     std::vector<uint64_t> result;
-    for (const Json& n : value[key]) {
+    for (const nlohmann::json& n : value[key]) {
       if (!n.is_number_unsigned()) damaged("tensor '{}': '{}' holds {}", name, key, n.dump());
       result.push_back(n.get<uint64_t>());
     }
     return result;
   }
 
-  Extent extent(const std::string& name, const Json& value) const {
+  Extent extent(const std::string& name, const nlohmann::json& value) const {
     if (!value.is_object() || value.size() != 3) damaged("tensor '{}' is not described as the format says", name);
     if (!value.contains("dtype") || !value["dtype"].is_string()) damaged("tensor '{}' has no dtype", name);
     const std::string dtype = value["dtype"].get<std::string>();
@@ -193,7 +191,7 @@ void write_safetensors(const fs::path& path, const NamedTensors& tensors,
   for (const auto& [name, tensor] : tensors) order.push_back(name);
   std::ranges::stable_sort(order, std::greater<>(), [&](const std::string& n) { return tensors.at(n).element_size(); });
 
-  Json header = Json::object();
+  nlohmann::json header = nlohmann::json::object();
   std::string data;
   for (const std::string& name : order) {
     ensure(name != metadata_key, "a tensor may not be called {}", metadata_key);

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "ddls/calibration/head.hpp"
 #include "ddls/calibration/platt.hpp"
@@ -15,8 +16,6 @@
 
 namespace ddls::train {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // One half of the measurements: scores [n], features [n, k] (k = 0 where they are not needed).
 struct Half {

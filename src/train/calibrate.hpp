@@ -3,8 +3,8 @@
 // (docs/algorithm.md, equations 11 to 13). One half of them fits, the other half is reported on.
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "ddls/calibration/isotonic.hpp"
 #include "models/network_fwd.hpp"
 #include "train/checkpoint.hpp"
@@ -18,7 +18,7 @@ struct LastLayer;  // models/network.hpp
 namespace ddls::train {
 
 struct Calibration {
-  nlohmann::ordered_json record;  // for the report: method, sizes, coefficients, reliability before and after
+  Json record;  // for the report: method, sizes, coefficients, reliability before and after
   tensor::NamedTensors
       // platt, temperature: alpha, beta; isotonic: a staircase; head: weight, bias; tilt: ddls/calibration/tilt.hpp
       tensors;

@@ -4,17 +4,14 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/json_fields.hpp"
 #include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "tensor/safetensors.hpp"
 
 namespace ddls::train {
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-}  // namespace
+namespace {}  // namespace
 
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   const fs::path partial = folder.string() + ".partial";

@@ -4,17 +4,17 @@
 // collective: one process calls this (the others learn through Communicator::on_root / together).
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "base/json.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls::train {
 
 struct Checkpoint {
   std::map<std::string, tensor::NamedTensors> tensors;  // "generator" -> generator.safetensors
-  nlohmann::ordered_json state;                         // state.json: step, configuration key, ...
+  Json state;                                           // state.json: step, configuration key, ...
 };
 
 void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);

@@ -1,6 +1,5 @@
 #pragma once
 // Log-ratios of prior draws and of reals, by all ranks: what ddls/worth.hpp judges an energy by.
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "config/config.hpp"

@@ -3,10 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "tensor/image_io.hpp"
 
 namespace ddls::train {
@@ -24,7 +24,7 @@ void RunLog::work_begins() {
 
 void RunLog::record(const std::string& phase, int64_t step, const std::vector<NamedValue>& values) {
   if (!root_) return;
-  nlohmann::ordered_json line{{"phase", phase}, {"step", step}};
+  Json line{{"phase", phase}, {"step", step}};
   for (const NamedValue& v : values) line[v.name] = v.value;
   metrics_->write(line);
   if (!events_) return;

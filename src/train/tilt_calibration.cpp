@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "ddls/calibration/reliability.hpp"
 #include "ddls/calibration/tilt.hpp"
@@ -16,8 +17,6 @@
 
 namespace ddls::train {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct NamedFeatures {
   std::vector<std::string> names;

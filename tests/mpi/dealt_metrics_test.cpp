@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "dist/failure.hpp"
 #include "metrics/dealt.hpp"
 #include "metrics/extract_set.hpp"
@@ -32,7 +33,7 @@ TEST(DealtMetrics, FrechetDistancesOfParts) {
   near(expected["frechet_distance_std"], together["frechet_distance_std"]);
   near(expected["fid_infinity"]["value"], together["fid_infinity"]["value"]);
   near(expected["intra_fid"]["mean"], together["intra_fid"]["mean"]);
-  EXPECT_EQ(expected["intra_fid"]["left_out"], nlohmann::ordered_json::array({2}));
+  EXPECT_EQ(expected["intra_fid"]["left_out"], Json::array({2}));
   EXPECT_EQ(expected["intra_fid"]["classes"], 2);
   // Both sets are of one law: what is left of the distance without the first set's bias is far below the distance.
   EXPECT_LT(expected["fid_infinity"]["value"].get<double>(), 0.8 * expected["frechet_distance"].get<double>());
@@ -102,7 +103,7 @@ TEST(DealtMetrics, ClassesAreComparedByName) {
   const metrics::EvaluationSet fake = placed(labelled(300, 1, {0, 1, 2}, {"cat", "dog", "eel"}));
   const metrics::EvaluationSet real = placed(labelled(300, 1, {0, 1}, {"cat", "eel"}));
   const auto found = metrics::metrics_of(context, fake, metrics::prepare_reference(context, real))["intra_fid"];
-  EXPECT_EQ(found["left_out"], nlohmann::ordered_json::array({"dog"}));
+  EXPECT_EQ(found["left_out"], Json::array({"dog"}));
   EXPECT_EQ(found["per_class"].size(), 2);
   EXPECT_LT(found["per_class"]["cat"].get<double>(), 1);
   EXPECT_LT(found["per_class"]["eel"].get<double>(), 1);  // dog against eel: 6

@@ -4,6 +4,7 @@
 #include <mpi.h>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "dist/failure.hpp"
 #include "metrics/extract_set.hpp"
 #include "metrics/entries/kid.hpp"
@@ -21,7 +22,7 @@
 namespace ddls {
 namespace {
 
-nlohmann::ordered_json metrics_on(dist::Communicator& comm) {
+Json metrics_on(dist::Communicator& comm) {
   const config::EvaluateConfig c = every_metric();
   const metrics::MetricContext context{comm, c};
   return metrics::metrics_of(context, points(530, 1, 0.3), metrics::prepare_reference(context, points(610, 2, 0)));
@@ -141,7 +142,7 @@ TEST(Evaluation, EveryMetricWritesItsKeys) {
     for (const metrics::MetricKey& key : metric.keys) {
       std::string path = "/" + key.path;
       std::replace(path.begin(), path.end(), '.', '/');
-      EXPECT_TRUE(key.optional || metrics.contains(nlohmann::ordered_json::json_pointer(path))) << key.path;
+      EXPECT_TRUE(key.optional || metrics.contains(Json::json_pointer(path))) << key.path;
     }
     for (const auto& [name, value] : metrics.items()) {
       EXPECT_TRUE(known.contains(name)) << name << " is no key of " << metric.name;

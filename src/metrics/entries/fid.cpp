@@ -1,4 +1,5 @@
 // The Fréchet distance of whole sets.
+#include "base/json.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/frechet_metrics.hpp"
 
@@ -19,8 +20,8 @@ Metric fid_metric() {
        .needs = MetricNeeds{.moments = true},
        .compute =
            [](const config::NoOptions&, const MetricInputs& in) {
-             return nlohmann::ordered_json{{"frechet_distance", distance_on_root(in.context.comm, in.own.gaussian,
-                                                                                 in.own.name, in.reference.factor)}};
+             return Json{{"frechet_distance",
+                          distance_on_root(in.context.comm, in.own.gaussian, in.own.name, in.reference.factor)}};
            },
        .protocol = [](const config::NoOptions&, const auto&...) { return covariance_protocol(); }});
 }

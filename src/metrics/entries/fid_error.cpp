@@ -1,6 +1,7 @@
 // Standard error of the Fréchet distance by the jackknife: 10 contiguous tenths are left out in turn.
 #include <ATen/ATen.h>
 
+#include "base/json.hpp"
 #include "metrics/dealt.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/extrapolation.hpp"
@@ -28,7 +29,7 @@ double fid_standard_error(dist::Communicator& comm, const SetFeatures& own, cons
   return std::sqrt(jackknife_groups - 1) * without_rounding(deviation, d.abs().max().item<double>());
 }
 
-nlohmann::ordered_json compute_error(const config::NoOptions&, const MetricInputs& in) {
+Json compute_error(const config::NoOptions&, const MetricInputs& in) {
   if (in.own.count < least_for_extrapolation)
     return no_value("frechet_distance_std", fmt::format("fewer than {} samples", least_for_extrapolation));
   return {{"frechet_distance_std",

@@ -1,6 +1,7 @@
 // The Fréchet distance without the bias of a finite set (extrapolation.hpp).
 #include <ATen/ATen.h>
 
+#include "base/json.hpp"
 #include "metrics/dealt.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/extrapolation.hpp"
@@ -8,8 +9,6 @@
 
 namespace ddls::metrics {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json fid_infinity(dist::Communicator& comm, const SetFeatures& own, const GaussianFactor& reference) {
   const Subsets subsets = extrapolation_subsets(own.rows.count);

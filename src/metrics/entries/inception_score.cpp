@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/rounding.hpp"
@@ -62,8 +63,6 @@ std::vector<double> InceptionScoreOfSubsets::scores() const {
 }
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // As extraction feeds them.
 template <typename Score>

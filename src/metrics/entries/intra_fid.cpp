@@ -1,6 +1,7 @@
 // Mean over the classes, which are matched by name, of the Fréchet distances between samples of one class.
 #include <ATen/ATen.h>
 
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "data/class_names.hpp"
 #include "metrics/dealt.hpp"
@@ -9,8 +10,6 @@
 
 namespace ddls::metrics {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Classes with fewer than 2 samples in either set are named as left out: as numbers where both sets have plain numbers
 // for classes. Warns of classes that one set alone has. Throws CollectiveError(data): no class in common.

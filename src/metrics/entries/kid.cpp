@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "metrics/dealt.hpp"
 #include "metrics/entry.hpp"
@@ -125,18 +126,18 @@ void warn_of_small_subsets(const MetricContext& context, const std::string& name
                  count, subset_size);
 }
 
-nlohmann::ordered_json compute_kid(const KidOptions& options, const MetricInputs& in) {
+Json compute_kid(const KidOptions& options, const MetricInputs& in) {
   const FeatureBlocks &own = in.own.rows, &real = in.reference.set.rows;
   const int64_t m = own.count, n = real.count;
   KidOptions used = options;
   warn_of_small_subsets(in.context, in.own.name, m, std::min(used.subset_size, n), options.subset_size);
   used.subset_size = std::min({used.subset_size, m, n});
   const MeanStd subsets = kid_by_subsets(in.context.comm, own, real, used);
-  nlohmann::ordered_json kid{{"unbiased", kid_unbiased(in.context.comm, own, real, in.prepared_as<double>())},
-                             {"subsets_mean", subsets.mean},
-                             {"subsets_std", without_rounding(subsets.std, subsets.mean)},
-                             {"subsets", used.subsets},
-                             {"subset_size", used.subset_size}};
+  Json kid{{"unbiased", kid_unbiased(in.context.comm, own, real, in.prepared_as<double>())},
+           {"subsets_mean", subsets.mean},
+           {"subsets_std", without_rounding(subsets.std, subsets.mean)},
+           {"subsets", used.subsets},
+           {"subset_size", used.subset_size}};
   const bool whole = used.subset_size == m && used.subset_size == n;
   if (whole || used.subsets == 1)
     refuse(kid, {"subsets_std"},
@@ -176,9 +177,9 @@ Metric kid_metric() {
        },
        .compute = compute_kid,
        .protocol =
-           [](const KidOptions&, const nlohmann::ordered_json& metrics, int64_t, int64_t) {
-             const nlohmann::ordered_json& kid = metrics["kid"];
-             return nlohmann::ordered_json{
+           [](const KidOptions&, const Json& metrics, int64_t, int64_t) {
+             const Json& kid = metrics["kid"];
+             return Json{
                  {"kid",
                   {{"kernel", "(x.y/d + 1)^3"}, {"subsets", kid["subsets"]}, {"subset_size", kid["subset_size"]}}}};
            }});

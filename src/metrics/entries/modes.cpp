@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/json.hpp"
 #include "data/toy.hpp"
 #include "metrics/entry.hpp"
 
@@ -37,8 +38,6 @@ ModeMetrics mode_metrics(const at::Tensor& points, const at::Tensor& centres, do
 }
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json compute_modes(const config::NoOptions&, const MetricInputs& in) {
   const at::Tensor points = in.set.read({0, in.set.count}).at(0).samples;

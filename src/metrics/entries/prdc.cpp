@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "metrics/entry.hpp"
 
@@ -97,8 +98,6 @@ Prdc prdc_of(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureB
 }
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 void bind_prdc(config::Section& s, PrdcOptions& o) {
   s.value("k", &o.k, "balls reach the k-th neighbour", config::at_least(1));

@@ -1,12 +1,11 @@
 #include "base/json_fields.hpp"
+#include "base/json.hpp"
 
 #include "expect_error.hpp"
 #include "scratch.hpp"
 
 namespace ddls {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 const Json object = Json::parse(R"({"whole": 3, "part": 0.5, "text": "a", "yes": true, "none": null})");
 

@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "unit/base/expect_error.hpp"
 #include "unit/base/file_size_limit.hpp"
 #include "unit/base/scratch.hpp"
@@ -11,7 +11,6 @@
 namespace ddls {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using test::Scratch;
 
 void write_raw(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }

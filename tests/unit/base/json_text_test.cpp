@@ -1,13 +1,10 @@
 #include "base/json_text.hpp"
+#include "base/json.hpp"
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 namespace ddls {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string bytes_of(const std::string& text) {
   std::string bytes;

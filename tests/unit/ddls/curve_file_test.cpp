@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "ddls/sample_store.hpp"
 #include "ddls/sampler.hpp"
 #include "scratch_folder.hpp"
@@ -12,8 +13,6 @@
 
 namespace ddls::sampling {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Samples of two blocks, assembled; records at 0, 2, 4.
 struct CurveFile : ::testing::Test {

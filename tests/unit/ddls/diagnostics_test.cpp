@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "ddls/sample_store.hpp"
 #include "ddls/trace_summary.hpp"
 #include "tensor/noise.hpp"
@@ -56,7 +56,7 @@ std::vector<int64_t> every_tenth(int64_t records) {
 
 TEST(TraceSummary, TellsMixedChainsFromThoseThatAreNot) {
   at::Tensor trace = noise_trace();
-  const nlohmann::ordered_json good = trace_summary(trace, every_tenth(60));
+  const Json good = trace_summary(trace, every_tenth(60));
   EXPECT_LT(good["rhat"].get<double>(), 1.02);
   EXPECT_NEAR(good["ess_per_chain"].get<double>(), 30, 6);
   EXPECT_EQ(good["diagnosed"]["from_step"], 300);
@@ -65,7 +65,7 @@ TEST(TraceSummary, TellsMixedChainsFromThoseThatAreNot) {
   EXPECT_GT(good["tail_ess_per_chain"].get<double>(), 15);
   // One projection in which every chain stays near a place of its own.
   trace.select(2, 3).mul_(0.1).add_(at::arange(50).to(at::kFloat).unsqueeze(0));
-  const nlohmann::ordered_json bad = trace_summary(trace, every_tenth(60));
+  const Json bad = trace_summary(trace, every_tenth(60));
   EXPECT_GT(bad["rhat"].get<double>(), 2);
   EXPECT_LT(bad["diagnosed"]["scalars"]["energy"]["rhat"].get<double>(), 1.02);
 }
@@ -89,7 +89,7 @@ TEST(TraceSummary, LeavesOutWhatIsNoSeries) {
 
 TEST(TraceSummary, SaysWhyThereIsNothing) {
   EXPECT_TRUE(trace_summary({}, {0, 10})["rhat"].is_null());
-  const nlohmann::ordered_json brief = trace_summary(noise_trace().narrow(0, 0, 10), every_tenth(10));
+  const Json brief = trace_summary(noise_trace().narrow(0, 0, 10), every_tenth(10));
   EXPECT_TRUE(brief["rhat"].is_null());
   EXPECT_NE(brief["why"].get<std::string>().find("record_every"), std::string::npos);
   EXPECT_TRUE(trace_summary(at::zeros_like(noise_trace()), every_tenth(60))["rhat"].is_null());

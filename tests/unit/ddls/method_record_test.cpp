@@ -3,16 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "scratch_folder.hpp"
 
 namespace ddls::sampling {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json manifest() {
   return {{"method", "ex2mcmc"},

@@ -2,6 +2,7 @@
 // A metric that does nothing, in a registry of its own beside the program's: what one more metric needs is here.
 #include <vector>
 
+#include "base/json.hpp"
 #include "metrics/entry.hpp"
 
 namespace ddls::test {
@@ -20,11 +21,11 @@ inline metrics::Metric idle_metric() {
        .protocol_keys = {{"idle", "that nothing was done"}},
        .compute =
            [](const IdleMetricOptions& o, const metrics::MetricInputs&) {
-             return nlohmann::ordered_json{{"idleness", o.value}};
+             return Json{{"idleness", o.value}};
            },
        .protocol =
            [](const auto&...) {
-             return nlohmann::ordered_json{{"idle", true}};
+             return Json{{"idle", true}};
            }});
 }
 

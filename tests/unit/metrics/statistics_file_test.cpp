@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "metrics/frechet.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/noise.hpp"
@@ -48,9 +49,7 @@ TEST(StatisticsFile, OfAnotherExtractorOrCountIsRefused) {
   write_statistics(file, some_statistics(), {{"extractor_sha256", "abc"}, {"resize", "by the extractor"}});
   const auto provenance = read_provenance(file);
   EXPECT_NO_THROW(require_provenance(file, provenance, {{"extractor_sha256", "abc"}, {"count", 90}}));
-  for (const nlohmann::ordered_json& wrong :
-       {nlohmann::ordered_json{{"extractor_sha256", "abd"}}, nlohmann::ordered_json{{"count", 91}},
-        nlohmann::ordered_json{{"resize", "bilinear"}}}) {
+  for (const Json& wrong : {Json{{"extractor_sha256", "abd"}}, Json{{"count", 91}}, Json{{"resize", "bilinear"}}}) {
     try {
       require_provenance(file, provenance, wrong);
       FAIL() << wrong;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/json_fields.hpp"
 #include "report/comparison.hpp"
 #include "report/report.hpp"
@@ -13,7 +14,7 @@
 namespace ddls::report {
 namespace {
 
-nlohmann::ordered_json judged(double nats) {
+Json judged(double nats) {
   return {{"nats", nats},
           {"nats_low", nats - 0.125},
           {"nats_high", nats + 0.125},
@@ -31,8 +32,8 @@ nlohmann::ordered_json judged(double nats) {
 struct EnergyPage : ::testing::Test {
   testing::FakeRun run{false};
 
-  void judge(const nlohmann::ordered_json& energy, bool short_run) {
-    nlohmann::ordered_json report = read_json_object(run.folder / "report.json");
+  void judge(const Json& energy, bool short_run) {
+    Json report = read_json_object(run.folder / "report.json");
     report["energies"]["tilt"] = energy;
     if (short_run) report["methods"]["ddls"]["short_run"] = true;
     write_file(run.folder / "report.json", report.dump());
