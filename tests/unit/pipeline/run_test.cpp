@@ -18,9 +18,9 @@ train::RunLog log_of(const fs::path& folder, const pipeline::RunOptions& options
   return pipeline::open_run_log(folder, tiny_points(), world(), options, {{"data", "toy"}});
 }
 
-std::vector<std::string> commands_in(const pipeline::Json& run_json) {
+std::vector<std::string> commands_in(const Json& run_json) {
   std::vector<std::string> commands;
-  for (const pipeline::Json& start : run_json["starts"]) commands.push_back(start["command"]);
+  for (const Json& start : run_json["starts"]) commands.push_back(start["command"]);
   return commands;
 }
 
@@ -38,10 +38,10 @@ TEST(NoteSeconds, starts_add_up_and_stages_are_apart) {
   pipeline::note_seconds(run, "train", 1.5);
   pipeline::note_seconds(run, "train", 2);
   pipeline::note_seconds(run, "sample", 4);
-  EXPECT_EQ(read_json_object(folder / "seconds.json"), (pipeline::Json{{"train", 3.5}, {"sample", 4.0}}));
+  EXPECT_EQ(read_json_object(folder / "seconds.json"), (Json{{"train", 3.5}, {"sample", 4.0}}));
   auto anew = run_in(folder.path(), train::Resume::never);
   pipeline::note_seconds(anew, "train", 1);
-  EXPECT_EQ(read_json_object(folder / "seconds.json"), (pipeline::Json{{"train", 1.0}, {"sample", 4.0}}));
+  EXPECT_EQ(read_json_object(folder / "seconds.json"), (Json{{"train", 1.0}, {"sample", 4.0}}));
 }
 
 TEST(NoteSeconds, a_damaged_file_is_begun_anew) {
@@ -50,7 +50,7 @@ TEST(NoteSeconds, a_damaged_file_is_begun_anew) {
   for (const char* damaged : {"{\"train\": 1", "[]", ""}) {
     put_bytes(folder / "seconds.json", damaged);
     pipeline::note_seconds(run, "train", 2);
-    EXPECT_EQ(read_json_object(folder / "seconds.json"), (pipeline::Json{{"train", 2.0}})) << damaged;
+    EXPECT_EQ(read_json_object(folder / "seconds.json"), (Json{{"train", 2.0}})) << damaged;
   }
 }
 
@@ -59,7 +59,7 @@ TEST(OpenRunLog, run_json_keeps_a_line_of_every_start_that_worked) {
   log_of(folder.path(), {.command = "train"}).work_begins();
   log_of(folder.path(), {.command = "pipeline"});  // refused, or without work
   log_of(folder.path(), {.command = "sample"}).work_begins();
-  const pipeline::Json record = read_json_object(folder / "run.json");
+  const Json record = read_json_object(folder / "run.json");
   EXPECT_EQ(record["command"], "sample");
   EXPECT_EQ(record["data"], "toy");
   EXPECT_EQ(record["seed"], 1);

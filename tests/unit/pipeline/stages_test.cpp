@@ -37,7 +37,7 @@ std::vector<std::string> written_between(const Times& before, const Times& after
 }
 
 void expect_report(const fs::path& folder, const std::string& summary) {
-  const pipeline::Json report = read_json_object(folder / "report.json");
+  const Json report = read_json_object(folder / "report.json");
   std::vector<std::string> methods;
   for (const auto& [name, record] : report["methods"].items()) {
     methods.push_back(name);

@@ -29,7 +29,7 @@ TEST(EvaluateSets, points_that_are_moved_are_as_far_as_that) {
   const std::string moved = write_set(folder / "moved.npz", grid_points() + at::tensor({3.0F, 4.0F}));
   const config::Config config = tiny_points();
   const auto distance = [&](const std::string& fake) {
-    return pipeline::Json::parse(pipeline::evaluate_sets(config, {fake, real}, world()))["metrics"]["frechet_distance"]
+    return Json::parse(pipeline::evaluate_sets(config, {fake, real}, world()))["metrics"]["frechet_distance"]
         .get<double>();
   };
   EXPECT_NEAR(distance(real), 0, 1e-9);
@@ -54,7 +54,7 @@ TEST(InspectSet, counts_and_names_copies) {
   images[3].copy_(images[1]);
   const pipeline::Inspection found = pipeline::inspect_set(write_set(folder / "images.npz", images), world());
   EXPECT_EQ(found.record["count"], 4);
-  EXPECT_EQ(found.record["sizes"], (pipeline::Json{{"8x8", 4}}));
+  EXPECT_EQ(found.record["sizes"], (Json{{"8x8", 4}}));
   EXPECT_EQ(found.record["duplicates"]["surplus"], 1);
   EXPECT_TRUE(contains(found.text, "sample 1 = sample 3")) << found.text;
   EXPECT_EQ(thrown_by([&] { pipeline::inspect_set((folder / "none").string(), world()); }).code, Exit::missing);
@@ -67,11 +67,11 @@ TEST(EnergiesIn, the_report_goes_before_what_sampling_kept) {
   EXPECT_EQ(nothing.code, Exit::missing);
   EXPECT_TRUE(contains(nothing.message, "says nothing of an energy")) << nothing.message;
   put_bytes(folder / "energies/ratio.json", R"({"energy": {"ess": 5}})");
-  EXPECT_EQ(pipeline::energies_in(folder.path()), (pipeline::Json{{"ratio", {{"ess", 5}}}}));
+  EXPECT_EQ(pipeline::energies_in(folder.path()), (Json{{"ratio", {{"ess", 5}}}}));
   put_bytes(folder / "report.json", R"({"energies": {"ratio": {"ess": 6}}})");
-  EXPECT_EQ(pipeline::energies_in(folder.path()), (pipeline::Json{{"ratio", {{"ess", 6}}}}));
+  EXPECT_EQ(pipeline::energies_in(folder.path()), (Json{{"ratio", {{"ess", 6}}}}));
   EXPECT_EQ(
-      pipeline::Json::parse(pipeline::energies_text(pipeline::energies_in(folder.path())))["energies"]["ratio"]["ess"],
+      Json::parse(pipeline::energies_text(pipeline::energies_in(folder.path())))["energies"]["ratio"]["ess"],
       6);
 }
 
@@ -97,7 +97,7 @@ TEST(SampleScripted, weights_of_a_run_give_its_samples) {
     EXPECT_TRUE(at::equal(samples_of(scratch / "again", method), samples_of(scratch / "run", method))) << method;
   EXPECT_EQ(read_json_object(scratch / "again/run.json")["generator"]["file"], files.generator);
 
-  const pipeline::Json energies = pipeline::energies_of_gan(config, files, {}, world());
+  const Json energies = pipeline::energies_of_gan(config, files, {}, world());
   EXPECT_EQ(energies["discriminator"]["draws"], 800);
   EXPECT_FALSE(energies["discriminator"].contains("metrics"));  // without reals there is nothing to compare with
   EXPECT_EQ(thrown_by([&] {
@@ -110,7 +110,7 @@ TEST(EnergiesOfRun, have_the_metrics_of_weighted_draws) {
   const ScratchFolder scratch;
   auto run = pipeline::open_run(tiny_points(), {.command = "energy", .out = scratch / "run"}, world());
   pipeline::train_stage(run);
-  const pipeline::Json energies = pipeline::energies_of_run(run, "");
+  const Json energies = pipeline::energies_of_run(run, "");
   EXPECT_TRUE(energies["ratio"]["nats"].is_number());
   EXPECT_GT(energies["ratio"]["metrics"]["frechet_distance"].get<double>(), 0);
 }
