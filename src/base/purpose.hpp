@@ -14,6 +14,7 @@ enum class Purpose : uint64_t {
   pilots = 0x70696C6F74,           // draws that a method calibrates itself on
   flow_fit = 0x666C6F77,           // training of a flow proposal
   random_filters = 0x636F6E76,     // features of a tilt
+  cluster_seeds = 0x636C7573,      // and where its clusters begin
   // Of no run's seed: the same for all.
   projections = 0x70726F6A656374,  // directions along which diagnostics follow chains
   network_probe = 0x747279,        // latents that a pretrained GAN is tried on

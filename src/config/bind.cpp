@@ -122,7 +122,7 @@ void bind_calibration(Section& s, CalibrationConfig& c) {
   s.value("features", &c.features,
           "tilt: whose means are matched; classes: the score's slope depends on the class; files as "
           "evaluate.extractor; none: what suits the data",
-          one_of_or_path({"pixels", "convolutions", "classifier", "waves", "classes"}))
+          one_of_or_path({"pixels", "convolutions", "classifier", "waves", "clusters", "classes"}))
       .later = true;
   s.value("components", &c.components, "tilt: principal components of each kind of features", at_least(1)).later = true;
   s.value("products", &c.products,

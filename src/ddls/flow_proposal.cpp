@@ -76,7 +76,7 @@ void take_from_first(at::Tensor& values, const WarmUp& warm_up) {
   values = shared.to(values.device());
 }
 
-at::Tensor fitted(const Fit& fit, const WarmUp& warm_up, const std::function<void(int64_t)>& done) {
+at::Tensor fitted(const Fit& fit, const WarmUp& warm_up) {
   WarmUp small = warm_up;
   small.block_size = std::min(warm_up.block_size, rows_per_block);
   const BlockPlan blocks = pilot_blocks(fit.plan.batch, small);
@@ -93,7 +93,7 @@ at::Tensor fitted(const Fit& fit, const WarmUp& warm_up, const std::function<voi
     if (norm > largest_gradient) gradient *= largest_gradient / norm;
     if (std::isfinite(norm))
       adam.step(parameters, gradient.to(parameters.device()), tensor::learning_rate(config, update, fit.plan.updates));
-    done(update + 1);
+    if (warm_up.after_step) warm_up.after_step("fit", update + 1, fit.plan.updates);
   }
   take_from_first(parameters, warm_up);
   return parameters;
@@ -137,12 +137,7 @@ at::Tensor FlowProposal::log_prior_over_proposal(const at::Tensor& z, const at::
 
 FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const tensor::Noise& noise, const WarmUp& warm_up) {
   const tensor::Noise own = fit_noise(noise);
-  const auto tell = [&](int64_t done) {
-    if (warm_up.after_step) warm_up.after_step(done, plan.pilots + plan.updates);
-  };
-  WarmUp of_pilots = warm_up;
-  of_pilots.after_step = [&](int64_t done, int64_t) { tell(done); };
-  const at::Tensor r = pilot_ratios(plan.pilots, target, noise, of_pilots);
+  const at::Tensor r = pilot_ratios(plan.pilots, target, noise, warm_up);
   const at::Tensor log_w = at::where(at::isfinite(r), r, at::full_like(r, -1e300));
   finite_ratios(r, "flow");
   const at::Tensor labels = target.labels_at({0, plan.pilots});
@@ -152,8 +147,7 @@ FittedFlow fit_flow(const FlowPlan& plan, const Target& target, const tensor::No
   const int64_t classes = labels.defined() ? labels.max().item<int64_t>() + 1 : 0;
   const RealNvp flow({.dim = target.latent_dim, .couplings = plan.couplings, .width = plan.width, .classes = classes},
                      own.seed, target.device);
-  const at::Tensor parameters =
-      fitted({plan, flow, target, own, pool}, warm_up, [&](int64_t update) { tell(plan.pilots + update); });
+  const at::Tensor parameters = fitted({plan, flow, target, own, pool}, warm_up);
   const FlowProposal proposal(flow, parameters, plan.defensive);
   const at::Tensor checked = checked_weights(std::min(plan.pilots, most_checked), proposal, target, own, warm_up);
   return {proposal, ess_fraction(log_w), ess_fraction(checked), log_mean_exp(checked)};

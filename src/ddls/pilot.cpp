@@ -53,7 +53,7 @@ std::vector<double> adapted_steps(const PilotPlan& plan, const Target& target, c
     if (warm_up.sum) warm_up.sum(sums);  // every row is one rank's: nothing is rounded
     const at::Tensor means = sums.sum(0) / static_cast<double>(plan.chains);
     for (size_t i = 0; i < h.size(); ++i) averaging[i].update(means[static_cast<int64_t>(i)].item<double>());
-    if (warm_up.after_step) warm_up.after_step(step + 1, plan.steps);
+    if (warm_up.after_step) warm_up.after_step("step size", step + 1, plan.steps);
   }
   std::transform(averaging.begin(), averaging.end(), h.begin(),
                  [](const DualAveraging& a) { return a.averaged_step(); });

@@ -16,9 +16,9 @@ struct WarmUp {
   int rank = 0, ranks = 1;
   // Adds up a float64 CPU tensor over the ranks, in place; unset: one rank. **Collective**, as is a warm-up with it.
   std::function<void(at::Tensor& values)> sum = {};
-  // Called after every step, or round of pilot draws, equally often on all ranks: how many are done, of how many. May
-  // throw to stop, on all ranks.
-  std::function<void(int64_t done, int64_t of)> after_step = {};
+  // Called after every step, or round of draws, equally often on all ranks: how many of this part of the warm-up ("step
+  // size", "prior draws", "fit") are done, of how many. May throw to stop, on all ranks.
+  std::function<void(const char* part, int64_t done, int64_t of)> after_step = {};
   // The density with its gradient, for warm-ups of chains that need none; null: the target that the method is made for.
   const Target* with_gradient = nullptr;
 };

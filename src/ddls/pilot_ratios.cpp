@@ -22,7 +22,8 @@ at::Tensor pilot_ratios(int64_t pilots, const Target& target, const tensor::Nois
       const int64_t count = block.ids.size();
       all.narrow(0, block.ids.begin, count).copy_(target.log_ratio(z, labels).narrow(0, 0, count));
     }
-    if (warm_up.after_step) warm_up.after_step(std::min((round + 1) * warm_up.ranks * plan.block_size, pilots), pilots);
+    if (warm_up.after_step)
+      warm_up.after_step("prior draws", std::min((round + 1) * warm_up.ranks * plan.block_size, pilots), pilots);
   }
   if (warm_up.sum) warm_up.sum(all);
   return all;

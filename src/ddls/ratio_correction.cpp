@@ -1,6 +1,7 @@
 #include "ddls/ratio_correction.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace ddls::sampling {

@@ -21,7 +21,7 @@ void check_features(const Run& run) {
     } else if (name == sampling::class_slopes) {
       if (run.config.model.classes == 0)
         fail(Exit::config, "train.calibration.features: {} are those of a conditional generator (model.classes)", name);
-    } else {
+    } else if (kind == nullptr || !kind->needs_reals) {
       sampling::make_sample_features(name, source);
     }
   }

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -98,10 +100,14 @@ sampling::Method prepared(Run& run, const std::string& name, const sampling::Tar
     return comm.together([&] { return sampling::make_method(name, config, target, noise); });
   }
   std::optional<Progress> progress;
-  const auto after_step = [&](int64_t done, int64_t of) {
+  std::string shown;
+  const auto after_step = [&](const char* part, int64_t done, int64_t of) {
     if (comm.any(stop_signal::requested()))
       dist::all_fail(Exit::stopped, "{}: stopped by a signal in its warm-up, which starts anew", name);
-    if (!progress) progress.emplace(name + " warm-up", of, done, comm.root());
+    if (part != std::exchange(shown, part)) {
+      progress.reset();  // ends the line of the part before
+      progress.emplace(fmt::format("{} warm-up, {}", name, part), of, 0, comm.root());
+    }
     progress->update(done);
   };
   return sampling::make_method(name, config, target, noise,

@@ -23,29 +23,45 @@ struct NamedFeatures {
   std::vector<sampling::SampleFeatures> features;
 };
 
+// Some of them, as the generator gives samples; on every rank. **Collective.**
+at::Tensor reals_that_fit(const CalibrationTask& task, const HeldOutTask& measured, dist::Communicator& comm) {
+  constexpr int64_t most = 20'000;
+  const int64_t count = std::min(most, quarters_of(task.held_out.size()).fit);
+  const Measure as_they_are = [](const at::Tensor& samples, const at::Tensor&) { return samples.flatten(1); };
+  at::Tensor rows = measure_reals(measured, as_they_are, {0, count}, comm);
+  const models::SampleShape sample = task.held_out.shape();
+  if (!comm.root()) rows = at::empty({count, c10::multiply_integers(sample)});
+  rows = rows.to(at::kFloat).contiguous();
+  comm.broadcast(rows);
+  return rows;
+}
+
 // Those of the configuration, or what suits the data. **Collective**: the classifier may be trained for it.
-NamedFeatures features_for(const CalibrationTask& task, dist::Communicator& comm) {
+NamedFeatures features_for(const CalibrationTask& task, const HeldOutTask& measured, dist::Communicator& comm) {
   const models::SampleShape sample = task.held_out.shape();
   NamedFeatures wanted{task.config.train.calibration.features, {}};
   if (wanted.names.empty()) {
     if (sample.size() != 3)
-      wanted.names = {"waves"};
+      wanted.names = {"waves", "clusters"};
     else
       wanted.names = {"pixels", task.classifier ? "classifier" : "convolutions"};
   }
   std::erase(wanted.names, sampling::class_slopes);
   sampling::FeatureSource source{sample, task.target.device, task.config.seed};
-  const auto needs = [](const std::string& name) {
-    const sampling::FeatureKind* kind = sampling::feature_kind(name);
-    return kind != nullptr && kind->needs_classifier;
+  const auto any_needs = [&](bool sampling::FeatureKind::*what) {
+    return std::any_of(wanted.names.begin(), wanted.names.end(), [&](const std::string& name) {
+      const sampling::FeatureKind* kind = sampling::feature_kind(name);
+      return kind != nullptr && kind->*what;
+    });
   };
-  if (std::any_of(wanted.names.begin(), wanted.names.end(), needs)) {
+  if (any_needs(&sampling::FeatureKind::needs_classifier)) {
     if (!task.classifier)
       dist::all_fail(Exit::config,
                      "train.calibration.features: a classifier needs labels, and a run of its own; choose pixels, "
                      "convolutions, or a TorchScript file");
     source.classifier = task.classifier();
   }
+  if (any_needs(&sampling::FeatureKind::needs_reals)) source.reals = reals_that_fit(task, measured, comm);
   comm.together([&] {
     for (const std::string& name : wanted.names)
       wanted.features.push_back(sampling::make_sample_features(name, source));
@@ -86,7 +102,9 @@ std::vector<sampling::TiltTerms> terms_of(const CalibrationTask& task, const Hel
     const c10::Device device = task.target.device;
     const sampling::FeatureKind* kind = sampling::feature_kind(named.names[i]);
     const bool correlated = kind == nullptr || kind->correlated;  // a file is a network
-    all.push_back({{components.mean.to(device), components.directions.to(device)}, correlated ? config.products : 0});
+    all.push_back({{components.mean.to(device), components.directions.to(device)},
+                   correlated ? config.products : 0,
+                   kind == nullptr || kind->squares});
   }
   return all;
 }
@@ -212,7 +230,7 @@ Calibration fit_by_likelihood(const CalibrationTask& task, dist::Communicator& c
   const config::CalibrationConfig& config = task.config.train.calibration;
   const HeldOutTask measured{task.target, task.held_out, task.config, task.as_trained};
   NamedFeatures named;
-  if (config.method == "tilt") named = features_for(task, comm);
+  if (config.method == "tilt") named = features_for(task, measured, comm);
   const std::vector<sampling::TiltTerms> terms = terms_of(task, measured, named, comm);
   const Measure measure = measure_of(task, named, terms);
   const at::Tensor real = measure_reals(measured, measure, {0, task.held_out.size()}, comm),

@@ -7,7 +7,7 @@ namespace ddls::sampling {
 
 const std::vector<const FeatureKind*>& feature_kinds() {
   static const std::vector<const FeatureKind*> kinds{&pixel_features, &convolution_features, &classifier_features,
-                                                     &wave_features};
+                                                     &wave_features, &cluster_features};
   return kinds;
 }
 

@@ -27,6 +27,7 @@ struct FeatureSource {
   c10::Device device{c10::DeviceType::CPU};
   uint64_t seed = 0;
   models::NetworkPtr classifier = nullptr;     // for those that need it: frozen, on the device
+  at::Tensor reals = {};                       // [n, values], CPU; for those that need them
   const tensor::NamedTensors* kept = nullptr;  // the `weights` of an earlier start; null: made now
 };
 
@@ -34,6 +35,8 @@ struct FeatureKind {
   const char* name;  // in train.calibration.features, of which config/bind.cpp has the words
   bool needs_images = true;
   bool needs_classifier = false;  // of the run's own labels, and not the one that evaluates
+  bool needs_reals = false;       // some of those that fit
+  bool squares = true;            // a tilt takes those of their components, too: spreads beside means
   bool correlated = false;        // their correlations say more than their means: a tilt takes products, too
   SampleFeatures (*make)(const FeatureSource& source);
 };
@@ -42,7 +45,7 @@ struct FeatureKind {
 // generator.
 inline constexpr const char* class_slopes = "classes";
 
-extern const FeatureKind pixel_features, convolution_features, classifier_features, wave_features;
+extern const FeatureKind pixel_features, convolution_features, classifier_features, wave_features, cluster_features;
 const std::vector<const FeatureKind*>& feature_kinds();
 const FeatureKind* feature_kind(const std::string& name);  // null: there is none; the name is that of a file
 // Of a kind, or of the TorchScript file `name`. Throws Error: missing, data, config (features that these samples cannot

@@ -36,13 +36,15 @@ struct Term {
 
 int64_t TiltTerms::columns() const {
   const int64_t q = std::min(products, components.count());
-  return 2 * components.count() + q * (q - 1) / 2;
+  return (squares ? 2 : 1) * components.count() + q * (q - 1) / 2;
 }
 
 at::Tensor TiltTerms::of(const at::Tensor& features) const {
   const at::Tensor t = bounded(components.of(features), tilt_bound);
   const at::Tensor pairs = pairs_of(products, components.count()).to(t.device());
-  return at::cat({t, t.square(), t.index_select(1, pairs[0]) * t.index_select(1, pairs[1])}, 1);
+  std::vector<at::Tensor> columns{t, t.index_select(1, pairs[0]) * t.index_select(1, pairs[1])};
+  if (squares) columns.insert(columns.begin() + 1, t.square());
+  return at::cat(columns, 1);
 }
 
 at::Tensor TiltTerms::linear(const at::Tensor& w) const { return w.narrow(0, 0, components.count()).clone(); }
@@ -50,8 +52,9 @@ at::Tensor TiltTerms::linear(const at::Tensor& w) const { return w.narrow(0, 0, 
 at::Tensor TiltTerms::quadratic(const at::Tensor& w) const {
   const int64_t c = components.count();
   const at::Tensor pairs = pairs_of(products, c);
-  const at::Tensor b = at::diag(w.narrow(0, c, c)),
-                   halves = at::zeros_like(b).index_put({pairs[0], pairs[1]}, w.narrow(0, 2 * c, pairs.size(1)) / 2);
+  const at::Tensor b = squares ? at::diag(w.narrow(0, c, c)) : at::zeros({c, c}, w.options());
+  const at::Tensor of_pairs = w.narrow(0, squares ? 2 * c : c, pairs.size(1));
+  const at::Tensor halves = at::zeros_like(b).index_put({pairs[0], pairs[1]}, of_pairs / 2);
   return b + halves + halves.t();
 }
 

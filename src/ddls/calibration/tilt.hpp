@@ -20,8 +20,9 @@ inline constexpr double tilt_bound = 2;
 struct TiltTerms {
   FeatureComponents components;  // scaled to deviation 1 among the reals
   int64_t products = 0;          // of pairs of the first of them
+  bool squares = true;
 
-  int64_t columns() const;                          // k = 2 c + products (products - 1) / 2
+  int64_t columns() const;                          // k = c [+ c] + products (products - 1) / 2
   at::Tensor of(const at::Tensor& features) const;  // t, t^2, t_i t_j for i < j. float32 or float64 [n, f] -> [n, k]
   at::Tensor linear(const at::Tensor& w) const;     // of weights of these columns [k]: a [c]
   at::Tensor quadratic(const at::Tensor& w) const;  // and B [c, c], symmetric

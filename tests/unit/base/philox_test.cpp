@@ -62,8 +62,8 @@ TEST(Purpose, KeepsItsWords) {
       {Purpose::ratio_dropout, 0x726174696F},   {Purpose::refine_chains, 0x726566696E65},
       {Purpose::training_chains, 0x747261696E}, {Purpose::pilots, 0x70696C6F74},
       {Purpose::flow_fit, 0x666C6F77},          {Purpose::random_filters, 0x636F6E76},
-      {Purpose::projections, 0x70726F6A656374}, {Purpose::network_probe, 0x747279},
-      {Purpose::extractor_probe, 0x65787472},
+      {Purpose::cluster_seeds, 0x636C7573},     {Purpose::projections, 0x70726F6A656374},
+      {Purpose::network_probe, 0x747279},       {Purpose::extractor_probe, 0x65787472},
   };
   for (const auto& [purpose, word] : words) EXPECT_EQ(derive(5, purpose), 5 ^ word);
   const Pass passes[] = {Pass::gan, Pass::ratio, Pass::evaluation_classifier, Pass::refine, Pass::feature_classifier};

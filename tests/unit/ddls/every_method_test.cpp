@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <barrier>
+#include <map>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
@@ -57,30 +58,40 @@ TEST(EveryMethod, CachedEvaluationIsNeverStale) {
   }
 }
 
+struct ToldPart {
+  std::vector<int64_t> done;
+  int64_t of = 0;
+};
+
+// Every part rises to its own whole: what progress shows.
 TEST(EveryMethod, WarmUpsAreToldAndCanBeStopped) {
   const Target target = stiff();
-  for (const Sampler& sampler : samplers()) {
-    const std::string& name = sampler.name;
-    std::vector<int64_t> told;
-    int64_t steps = 0;
-    const auto tell = [&](int64_t done, int64_t of) {
-      told.push_back(done);
-      steps = of;
-    };
-    make_method(name, quick(), target, tensor::Noise{31}, {.after_step = tell});
-    EXPECT_EQ(!told.empty(), has_warm_up(name, quick())) << name;
-    if (told.empty()) continue;
-    EXPECT_TRUE(std::is_sorted(told.begin(), told.end()) && told.front() > 0) << name;
-    EXPECT_EQ(told.back(), steps) << name;
-    const auto stop = [](int64_t done, int64_t) {
-      if (done >= 3) throw std::runtime_error("stop");
-    };
-    EXPECT_THROW(make_method(name, quick(), target, tensor::Noise{31}, {.after_step = stop}), std::runtime_error)
-        << name;
-  }
+  config::SampleConfig from_pool = quick();
+  from_pool.start_pool = 900;
+  for (const config::SampleConfig& config : {quick(), from_pool})
+    for (const Sampler& sampler : samplers()) {
+      const std::string& name = sampler.name;
+      std::map<std::string, ToldPart> told;
+      const auto tell = [&](const char* part, int64_t done, int64_t of) {
+        told[part].done.push_back(done);
+        told[part].of = of;
+      };
+      make_method(name, config, target, tensor::Noise{31}, {.after_step = tell});
+      EXPECT_EQ(!told.empty(), has_warm_up(name, config)) << name;
+      for (const auto& [part, p] : told) {
+        EXPECT_TRUE(std::is_sorted(p.done.begin(), p.done.end()) && p.done.front() > 0) << name << ", " << part;
+        EXPECT_EQ(p.done.back(), p.of) << name << ", " << part;
+      }
+      if (told.empty()) continue;
+      const auto stop = [](const char*, int64_t done, int64_t) {
+        if (done >= 3) throw std::runtime_error("stop");
+      };
+      EXPECT_THROW(make_method(name, config, target, tensor::Noise{31}, {.after_step = stop}), std::runtime_error)
+          << name;
+    }
   std::vector<int64_t> drawn;  // drs: pilot draws, by the round
   make_method("drs", test::sample_config({"drs.pilots=1200"}), target, tensor::Noise{31},
-              {.block_size = 500, .after_step = [&](int64_t done, int64_t) { drawn.push_back(done); }});
+              {.block_size = 500, .after_step = [&](const char*, int64_t done, int64_t) { drawn.push_back(done); }});
   EXPECT_EQ(drawn, (std::vector<int64_t>{400, 800, 1200}));
 }
 

@@ -140,19 +140,21 @@ TEST(Tilt, InferenceGraphsAgreeWithAutograd) {
 
 // What is fitted to columns is what the form of a target computes.
 TEST(Tilt, ColumnsTimesWeightsIsTheForm) {
-  const TiltTerms terms{principal_components_of_many(draws(300, 5, 50), 5), 3};
-  const at::Tensor x = draws(20, 5, 51).to(at::kFloat), columns = terms.of(x);
-  ASSERT_EQ(columns.size(1), 5 + 5 + 3);
-  ASSERT_EQ(terms.columns(), columns.size(1));
-  const at::Tensor w = draws(columns.size(1), 1, 52).flatten();
-  const SampleFeatures as_it_is{[](const at::Tensor& samples) { return samples; }};
-  const Tilt tilt{at::ones({1}, at::kDouble),
-                  at::zeros({1}, at::kDouble),
-                  {{"x", terms.components, tilt_bound, terms.linear(w), terms.quadratic(w)}}};
-  const at::Tensor by_form = correction_of(tilt, {as_it_is}, at::kCPU).term(x, {});
-  EXPECT_TRUE(at::allclose(by_form.to(at::kDouble), at::mv(columns.to(at::kDouble), w), 1e-5, 1e-5));
-  const at::Tensor far = terms.of(at::cat({x, x * 1e4}));
-  EXPECT_LE(far.narrow(1, 0, 5).abs().max().item<double>(), tilt_bound);
+  for (const bool squares : {true, false}) {
+    const TiltTerms terms{principal_components_of_many(draws(300, 5, 50), 5), 3, squares};
+    const at::Tensor x = draws(20, 5, 51).to(at::kFloat), columns = terms.of(x);
+    ASSERT_EQ(columns.size(1), 5 + (squares ? 5 : 0) + 3);
+    ASSERT_EQ(terms.columns(), columns.size(1));
+    const at::Tensor w = draws(columns.size(1), 1, 52).flatten();
+    const SampleFeatures as_it_is{[](const at::Tensor& samples) { return samples; }};
+    const Tilt tilt{at::ones({1}, at::kDouble),
+                    at::zeros({1}, at::kDouble),
+                    {{"x", terms.components, tilt_bound, terms.linear(w), terms.quadratic(w)}}};
+    const at::Tensor by_form = correction_of(tilt, {as_it_is}, at::kCPU).term(x, {});
+    EXPECT_TRUE(at::allclose(by_form.to(at::kDouble), at::mv(columns.to(at::kDouble), w), 1e-5, 1e-5));
+    const at::Tensor far = terms.of(at::cat({x, x * 1e4}));
+    EXPECT_LE(far.narrow(1, 0, 5).abs().max().item<double>(), tilt_bound);
+  }
 }
 
 TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
@@ -163,8 +165,11 @@ TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
   g->to(at::kDouble);
   r->to(at::kDouble);
   const Target raw = make_target(g, r, 2, at::kCPU);
-  const std::vector<SampleFeatures> features{make_sample_features("waves", {{2}, at::kCPU})};
-  const Tilt tilt = some_tilt({"waves"}, features, raw.decode(draws(60, 2, 3)), 1);
+  FeatureSource source{{2}, at::kCPU, 7};
+  source.reals = raw.decode(draws(60, 2, 3)).to(at::kFloat);
+  const std::vector<SampleFeatures> features{make_sample_features("waves", source),
+                                             make_sample_features("clusters", source)};
+  const Tilt tilt = some_tilt({"waves", "clusters"}, features, raw.decode(draws(60, 2, 3)), 1);
   const Target target = raw.corrected(correction_of(tilt, features, at::kCPU));
   const at::Tensor z = draws(9, 2, 4), direction = draws(9, 2, 5);
   const double h = 1e-4;  // the components' map is kept in float32
@@ -172,6 +177,40 @@ TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
       (energy(target.evaluate(z + h * direction)) - energy(target.evaluate(z - h * direction))) / (2 * h);
   const at::Tensor analytic = (energy_gradient(z, target.evaluate(z)) * direction).sum(1);
   EXPECT_TRUE(at::allclose(analytic, numeric, 1e-5, 1e-6)) << (analytic - numeric);
+}
+
+// Three modes of equal mass among the draws, of masses 0.5, 0.3 and 0.2 among the reals.
+TEST(Tilt, ClustersMatchTheMassesOfModes) {
+  const auto mixture = [](int64_t n, const std::vector<double>& ends, uint64_t seed) {
+    const at::Tensor u = tensor::Noise{seed}.uniform({0, n}, 1, 1, Stream::prior).to(at::kDouble);
+    const at::Tensor mode = (u > ends[0]).to(at::kDouble) + (u > ends[1]).to(at::kDouble);  // [n, 1]
+    return draws(n, 2, seed) * 0.05 + at::cat({mode - 1, (mode - 1).square()}, 1);
+  };
+  const at::Tensor pool = mixture(30'000, {1.0 / 3, 2.0 / 3}, 1), reals = mixture(30'000, {0.5, 0.8}, 2);
+  FeatureSource source{{2}, at::kCPU, 7};
+  source.reals = reals.to(at::kFloat);
+  const SampleFeatures features = make_sample_features("clusters", source);
+  const at::Tensor memberships = features.of(reals);
+  EXPECT_TRUE(at::allclose(memberships.sum(1), at::ones({reals.size(0)}, at::kDouble)));
+  FeatureComponents components = principal_components_of_many(memberships, 64);
+  components.directions = components.directions / components.of(memberships).to(at::kDouble).std(0).to(at::kFloat);
+  const TiltTerms terms{components, 0, false};
+  const auto rows = [&](const at::Tensor& x) { return LabelledRows{terms.of(features.of(x)).to(at::kDouble), {}}; };
+  const at::Tensor w = TiltProblem(rows(reals), rows(pool)).minimum(1e-3),
+                   weights = at::softmax(at::mv(rows(pool).phi, w), 0);
+  for (const double place : {-1.0, 0.0, 1.0}) {
+    const auto here = [&](const at::Tensor& x) { return ((x.select(1, 0) - place).abs() < 0.4).to(at::kDouble); };
+    EXPECT_NEAR((here(pool) * weights).sum().item<double>(), here(reals).mean().item<double>(), 2e-3) << place;
+  }
+}
+
+TEST(Tilt, ClustersOfFewerPlacesThanCentresAreThose) {
+  FeatureSource source{{2}, at::kCPU, 7};
+  source.reals = at::tensor({0.0, 0.0, 1.0, 1.0, 0.0, 0.0, -1.0, 1.0}, at::kFloat).view({4, 2});
+  const SampleFeatures features = make_sample_features("clusters", source);
+  EXPECT_EQ(features.weights.at("places").size(0), 3);
+  EXPECT_TRUE(at::isfinite(features.of(source.reals)).all().item<bool>());
+  EXPECT_NEAR(features.of(source.reals).amax(1).min().item<double>(), 1, 1e-6);
 }
 
 TEST(Tilt, IsTheSameFromWhatAFileKeeps) {

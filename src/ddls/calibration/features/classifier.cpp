@@ -34,6 +34,7 @@ SampleFeatures make_classifier_features(const FeatureSource& source) {
 
 }  // namespace
 
-const FeatureKind classifier_features{"classifier", true, true, true, make_classifier_features};
+const FeatureKind classifier_features{
+    .name = "classifier", .needs_classifier = true, .correlated = true, .make = make_classifier_features};
 
 }  // namespace ddls::sampling

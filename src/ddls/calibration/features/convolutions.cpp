@@ -43,6 +43,6 @@ SampleFeatures make_convolution_features(const FeatureSource& source) {
 
 }  // namespace
 
-const FeatureKind convolution_features{"convolutions", true, false, false, make_convolution_features};
+const FeatureKind convolution_features{.name = "convolutions", .make = make_convolution_features};
 
 }  // namespace ddls::sampling

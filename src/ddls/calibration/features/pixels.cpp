@@ -16,6 +16,6 @@ SampleFeatures make_pixel_features(const FeatureSource& source) {
 
 }  // namespace
 
-const FeatureKind pixel_features{"pixels", true, false, false, make_pixel_features};
+const FeatureKind pixel_features{.name = "pixels", .make = make_pixel_features};
 
 }  // namespace ddls::sampling

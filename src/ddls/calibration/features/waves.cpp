@@ -23,6 +23,6 @@ SampleFeatures make_wave_features(const FeatureSource&) {
 
 }  // namespace
 
-const FeatureKind wave_features{"waves", false, false, false, make_wave_features};
+const FeatureKind wave_features{.name = "waves", .needs_images = false, .make = make_wave_features};
 
 }  // namespace ddls::sampling
