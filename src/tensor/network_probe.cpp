@@ -178,7 +178,7 @@ void check_company(const Probe& probe, const ProbeRows& rows, const at::Tensor& 
   const at::Tensor kept = stays.nonzero().flatten();
   if (const auto i = first_difference(rows_of(first, kept), rows_of(again, kept), first, company_tolerance))
     fail(Exit::data,
-         "{}: what it gives for a {} depends on the others of its batch (its {}): batch statistics; call .eval() "
+         "{}: what it gives for one {} depends on the others of its batch (its {}): batch statistics; call .eval() "
          "before the export, and leave out layers such as minibatch standard deviation",
          probe.network.file, probe.of, probe.outputs[*i]);
 }
