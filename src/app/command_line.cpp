@@ -169,6 +169,8 @@ void check_line(const CommandLine& line) {
         Exit::usage,
         "evaluate: --extractor, --metrics and --json belong to --fake and --real; for a run set evaluate.extractor and "
         "evaluate.metrics, and read its report.json");
+  if (!line.diff.empty() && (!line.config_file.empty() || !line.overrides.empty()))
+    fail(Exit::usage, "config: --diff compares two configurations as they are; leave --config and --set out");
   if (line.command == Command::energy) {
     if (of_folder && (!line.config_file.empty() || !line.generator.empty()))
       fail(Exit::usage, "energy: RUN, --config or --generator says of what; give one of them");
@@ -202,7 +204,11 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   add_stages(command, line, names);
   add_questions(command, line);
   add_bench(command, line);
-  command("config", "print the resolved configuration, commented", Command::config);
+  command("config", "print the resolved configuration, commented", Command::config)
+      ->add_option("--diff", line.diff,
+                   "print what differs between two configurations (files or run folders), with what they inherit")
+      ->type_name("A B")
+      ->expected(2);
   command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");
 
   try {

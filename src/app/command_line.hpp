@@ -30,6 +30,7 @@ struct CommandLine {
       metrics;                    // evaluate; energy: real and extractor; no metrics: those of the configuration
   std::vector<std::string> runs;  // compare; energy: at most one
   std::string set;                // inspect
+  std::vector<std::string> diff;  // config: two files, or none
   std::string bench;              // training, sampler, evaluation, data or collectives
   bench::BenchOptions bench_options;
   std::string json;  // evaluate, energy, inspect, bench, info

@@ -1,5 +1,7 @@
 #include "app/commands.hpp"
 
+#include <filesystem>
+
 #include "app/command_line.hpp"
 #include "app/info.hpp"
 #include "base/error.hpp"
@@ -134,10 +136,21 @@ void bench(const CommandLine& line, dist::Communicator& comm) {
   answer(line, comm, bench::bench_text(result), json_text(result, 2) + "\n");
 }
 
+// Of a file, or of a run's folder.
+config::Config config_in(const std::string& path) {
+  const std::filesystem::path place(path);
+  return pipeline::read_config(std::filesystem::is_directory(place) ? (place / "config.yaml").string() : path, {});
+}
+
+std::string config_text(const CommandLine& line) {
+  if (line.diff.empty()) return config::to_yaml(pipeline::read_config(line.config_file, line.overrides));
+  return config::differences(config_in(line.diff[0]), config_in(line.diff[1]));
+}
+
 void run_line(const CommandLine& line, const dist::Environment& environment, dist::Communicator& comm) {
   switch (line.command) {
     case Command::config:
-      comm.on_root([&] { print_result(config::to_yaml(pipeline::read_config(line.config_file, line.overrides))); });
+      comm.on_root([&] { print_result(config_text(line)); });
       return;
     case Command::info:
       comm.on_root([&] { print_result(info_text(comm.topology(), environment.launcher_mismatch(), line.json)); });

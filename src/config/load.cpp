@@ -117,6 +117,14 @@ std::string to_yaml(const Config& config, bool comments) {
   return print_yaml(root, comments);
 }
 
+std::string differences(const Config& from, const Config& to) {
+  Config a = from, b = to;
+  Section of_a("", ""), of_b("", "");
+  bind(of_a, a);
+  bind(of_b, b);
+  return print_differences(of_a, of_b);
+}
+
 std::string key_text(const Config& config) {
   Config copy = config, initial;
   for (const SamplerConfig& sampler : config.sample.samplers)

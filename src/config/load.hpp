@@ -23,6 +23,8 @@ std::vector<Conflict> check(const Config& config);  // check.cpp
 Config load_config(const std::string& file, const std::vector<std::string>& overrides, const Config& defaults);
 // The resolved configuration: every key. Reading it back gives the same values, wherever the file lies.
 std::string to_yaml(const Config& config, bool comments = true);
+// A line "path.to.key: FROM -> TO" for every value that differs.
+std::string differences(const Config& from, const Config& to);
 // What stands in the keys of checkpoints: the same without comments, and without options that were added after runs had
 // been stored (Field::later) where they have their default.
 std::string key_text(const Config& config);

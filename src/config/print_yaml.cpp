@@ -83,6 +83,15 @@ void print_for_key(const Section& section, const Section& defaults, const std::s
   }
 }
 
+void find_differences(const Section& from, const Section& to, const std::string& path, std::string& out) {
+  for (size_t i = 0; i < from.fields().size(); ++i) {
+    const std::string before = value_text(from.fields()[i]), after = value_text(to.fields()[i]);
+    if (before != after) out += fmt::format("{}{}: {} -> {}\n", path, from.fields()[i].name, before, after);
+  }
+  for (size_t i = 0; i < from.sections().size(); ++i)
+    find_differences(*from.sections()[i], *to.sections()[i], path + from.sections()[i]->name() + ".", out);
+}
+
 }  // namespace
 
 std::string print_yaml(const Section& root, bool comments) {
@@ -94,6 +103,12 @@ std::string print_yaml(const Section& root, bool comments) {
 std::string print_key(const Section& root, const Section& defaults) {
   std::string out;
   print_for_key(root, defaults, "", out);
+  return out;
+}
+
+std::string print_differences(const Section& from, const Section& to) {
+  std::string out;
+  find_differences(from, to, "", out);
   return out;
 }
 

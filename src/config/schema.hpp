@@ -102,5 +102,7 @@ std::string print_yaml(const Section& root, bool comments = true);
 // The text that stands in keys: without comments, and without `later` fields that are as in `defaults`, the same
 // section of another configuration.
 std::string print_key(const Section& root, const Section& defaults);
+// A line "path.to.key: FROM -> TO" for every value that differs; both of one program.
+std::string print_differences(const Section& from, const Section& to);
 
 }  // namespace ddls::config

@@ -72,5 +72,17 @@ assert kid["subset_size"] == record["protocol"]["kid"]["subset_size"] == 40, rec
 assert kid["subsets_std"] is None and kid["subsets_std_why"], record
 PY
 grep -q 'KID: a has 40 samples, so its subsets have 40, not 1000 (evaluate.kid.subset_size)' stderr || fail "no warning of small subsets"
+
+# two configurations, one of them a run's folder
+mkdir as_run
+"$binary" config --config small.yaml --set train.steps=9 --seed 3 >as_run/config.yaml
+expect 0 2 config --diff small.yaml as_run
+diff stdout - <<'TEXT' || fail "what differs between two configurations"
+seed: 1 -> 3
+train.steps: 12 -> 9
+TEXT
+expect 64 2 config --diff small.yaml as_run --set seed=2
+expect 66 2 config --diff small.yaml missing.yaml
+
 expect 78 2 config --config small.yaml --set sample.methods=ddls
 says "got 'ddls'; write [ddls]"

@@ -373,6 +373,20 @@ TEST(Print, EveryKeyIsDocumented) {
 }
 
 // Keys without those options that were added later and have their default.
+TEST(Print, DifferencesAreThoseAlone) {
+  Config from, to;
+  EXPECT_EQ(differences(from, to), "");
+  to.seed = 7;
+  to.train.shards = 2;
+  to.train.generator.lr = 0.25;
+  to.data.train = "a set";
+  EXPECT_EQ(
+      differences(from, to),
+      fmt::format("seed: {} -> 7\ndata.train: \"\" -> \"a set\"\ntrain.shards: auto -> 2\ntrain.generator.lr: {} -> "
+                  "0.25\n",
+                  from.seed, from.train.generator.lr));
+}
+
 TEST(Print, KeysHoldLaterOptionsWhereTheyAreSet) {
   Config config = with_samplers();
   EXPECT_EQ(key_text(config).find("alpha:"), std::string::npos);
