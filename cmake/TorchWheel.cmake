@@ -1,5 +1,6 @@
 # An imported target on the files of the PyPI wheel. find_package(Torch) of the CUDA wheel refuses to configure
-# without a CUDA toolkit; the libraries themselves link and start everywhere.
+# without a CUDA toolkit; the libraries themselves link and start everywhere,
+# and cmake/CudaWheel.cmake takes the headers of CUDA from the wheel.
 set(torch_dir ${DDLS_WHEEL_DIR}/torch)
 if(NOT EXISTS ${torch_dir}/lib/libtorch.so)
   message(FATAL_ERROR "no LibTorch in ${DDLS_WHEEL_DIR}: run launch/setup.sh, or set DDLS_WHEEL_DIR")

@@ -253,8 +253,8 @@ def main():
         why = [line.split(None, 2)[2] for line in output.splitlines() if line.startswith("no GPU")]
         print(f"gpu_check: no GPU can be used here: {why[0] if why else 'none is visible'}. Nothing was checked.", file=sys.stderr)
         return NO_GPU
-    if not info["cuda_toolkit"]:
-        print("gpu_check: this program was built without the CUDA toolkit, so without NCCL: launch/setup.sh --cuda on. Nothing was checked.", file=sys.stderr)
+    if not info["cuda"]:
+        print("gpu_check: this program was built without CUDA, so without NCCL: launch/setup.sh --cuda on. Nothing was checked.", file=sys.stderr)
         return NO_GPU
 
     # In the mode EXCLUSIVE_PROCESS a second rank on a GPU is refused by the driver.

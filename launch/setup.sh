@@ -13,7 +13,7 @@ usage: launch/setup.sh [options]
   --no-build      stop before the compiler: packages and LibTorch only
   --no-packages   do not look at system packages (a machine set up in another way); later calls for the same build remember it
   --packages      look at them again
-  --cuda WHEN     CUDA parts: auto (where the toolkit is found), on, off; default: as this build was made, at first auto
+  --cuda WHEN     CUDA parts: auto (where LibTorch has CUDA), on, off; default: as this build was made, at first auto
   --prefix DIR    install into DIR afterwards (the installed program goes on using LibTorch where it lies)
   --help
 

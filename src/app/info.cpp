@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "app/abilities.hpp"
 #include "base/json.hpp"
 #include "base/json_text.hpp"
 #include "base/output.hpp"
@@ -43,7 +44,7 @@ std::string info_text(const dist::Topology& topology, const std::string& launche
             {"build", version::build_type},
             {"compiler", version::compiler},
             {"torch", version::torch},
-            {"cuda_toolkit", built_with_cuda.empty() ? Json(nullptr) : Json(built_with_cuda)},
+            {"cuda", built_with_cuda.empty() ? Json(nullptr) : Json(built_with_cuda)},
             {"nccl", nccl.empty() ? Json(nullptr) : Json(nccl)},
             {"mpi", mpi_library()},
             {"cpu_capability", at::get_cpu_capability()},
@@ -51,16 +52,24 @@ std::string info_text(const dist::Topology& topology, const std::string& launche
             {"devices", devices()},
             {"ranks", topology.ranks},
             {"transport", dist::name_of(topology.transport)}};
+  const std::vector<Ability> can = abilities(topology);
+  for (const Ability& one : can)
+    info["abilities"].push_back({{"name", one.name}, {"here", one.here}, {"note", one.note}});
   if (!launcher_mismatch.empty()) info["launcher_mismatch"] = launcher_mismatch;
   if (!json_file.empty()) write_named_file(json_file, json_text(info, 2) + "\n");
 
   std::string text;
-  for (const auto& [key, value] : info.items())
+  for (const auto& [key, value] : info.items()) {
+    if (key == "abilities") continue;
     text += fmt::format("{:<18}{}\n", key,
                         value.is_string() ? value.get<std::string>()
                         : value.is_null() ? "none"
                                           : value.dump());
+  }
   if (found.count == 0 && !found.problem.empty()) text += fmt::format("{:<18}{}\n", "no GPU", found.problem);
+  text += "\nwhat it can do here\n";
+  for (const Ability& one : can)
+    text += fmt::format("{:<18}{}{}{}\n", one.name, one.here ? "yes" : "no", one.note.empty() ? "" : ": ", one.note);
   return text + "\n" + topology.table();
 }
 

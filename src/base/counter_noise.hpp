@@ -1,19 +1,13 @@
 #pragma once
 // Counter-based noise: what a chain or a training sample receives is a pure function of (seed, id, step, stream), never
 // of rank, batch, thread or device. Philox4x32-10 keyed by (seed, stream) with counter (word, id, step); normals by
-// Box-Muller in float32. Four columns share one call of Philox. Compiled for the host and by nvcc for GPUs; tensors of
-// it: tensor/noise.hpp.
+// Box-Muller in float32. Four columns share one call of Philox. Compiled for the host and by NVRTC for GPUs
+// (device/kernel_compiler.hpp); tensors of it: tensor/noise.hpp.
 #include <cmath>
 #include <cstdint>
 #include <numbers>
 
 #include "base/philox.hpp"
-
-#ifdef __CUDACC__
-#define DDLS_HOST_DEVICE __host__ __device__
-#else
-#define DDLS_HOST_DEVICE
-#endif
 
 namespace ddls {
 
@@ -62,13 +56,13 @@ constexpr PhiloxCounter noise_words(uint64_t seed, Stream stream, int64_t id, in
 constexpr float to_unit(uint32_t bits) { return (static_cast<float>(bits >> 9) + 0.5F) * 0x1p-23F; }
 
 struct Uniforms {
-  DDLS_HOST_DEVICE void operator()(const PhiloxCounter& words, float* out) const {
+  void operator()(const PhiloxCounter& words, float* out) const {
     for (int i = 0; i < 4; ++i) out[i] = to_unit(words[i]);
   }
 };
 
 struct Normals {
-  DDLS_HOST_DEVICE void operator()(const PhiloxCounter& words, float* out) const {
+  void operator()(const PhiloxCounter& words, float* out) const {
     for (int pair = 0; pair < 4; pair += 2) {
       const float radius = std::sqrt(-2.0F * std::log(to_unit(words[pair])));
       const float angle = 2.0F * std::numbers::pi_v<float> * to_unit(words[pair + 1]);

@@ -30,6 +30,13 @@ std::string device_pci_bus_id(int device) {
   return id;
 }
 
+int compute_capability(int device) {
+  int major = 0, minor = 0;
+  DDLS_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  DDLS_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+  return 10 * major + minor;
+}
+
 void set_device(int device) { c10::cuda::set_device(static_cast<c10::DeviceIndex>(device)); }
 
 void synchronize(int device) {
@@ -37,7 +44,7 @@ void synchronize(int device) {
   c10::cuda::device_synchronize();
 }
 
-bool built_with_toolkit() { return true; }
+bool built_with_cuda() { return true; }
 
 void* current_stream(int device) {
   return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device)).stream();

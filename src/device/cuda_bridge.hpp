@@ -1,8 +1,8 @@
 #pragma once
 // The few things this program asks of CUDA besides tensors. The files of this folder are the only ones that include
-// c10/cuda or the CUDA runtime, besides those of NCCL. They are built with the CUDA toolkit; cuda_bridge_none.cpp
-// answers where it is missing: tensors on a GPU still work there, through the wheel's own libraries, but collectives go
-// through host memory, noise is made on the host, and there are no graphs.
+// c10/cuda or the CUDA runtime, besides those of NCCL. They are built where LibTorch has CUDA; cuda_bridge_none.cpp
+// answers elsewhere, and where DDLS_CUDA=OFF: then tensors on a GPU still work, but collectives go through host memory,
+// noise is made on the host, and there are no graphs.
 #include <cstdint>
 #include <string>
 
@@ -20,15 +20,22 @@ struct Devices {
 Devices devices();                          // visible to this process
 std::string device_name(int device);        // "NVIDIA H200"
 std::string device_pci_bus_id(int device);  // "0000:1B:00.0": tells whether two ranks share a GPU; empty if unknown
+int compute_capability(int device);         // 90 is 9.0; 0 if unknown
 void set_device(int device);                // for the calling thread
 void synchronize(int device);               // waits until it has run all that was launched
-bool built_with_toolkit();                  // the functions below, NCCL and CudaGraph exist
+bool built_with_cuda();                     // the functions below, NCCL and CudaGraph exist
 
 // The stream that Torch launches on in the calling thread: a cudaStream_t.
 void* current_stream(int device);
 
+// Compiles the kernels for this device, if that has not been done: "sm_90 by NVRTC 13.0". Whoever launches them needs
+// no call of it. Error(runtime) where it cannot be done.
+std::string prepare_kernels(int device);
+std::string kernel_compiler();  // "NVRTC 13.0"; Error(runtime) where it is missing
+
 // Kernels of noise_kernels.cu, launched on `stream` (see current_stream), whose end nobody waits for. Pointers: dense
-// float32 of the stream's device. A failed launch is an Error(runtime).
+// float32 of the stream's device. A failed launch is an Error(runtime); the first one
+// compiles them.
 struct NoiseRows {
   uint64_t seed = 0;
   IdRange ids;

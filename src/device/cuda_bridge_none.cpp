@@ -12,9 +12,7 @@ namespace {
 
 c10::impl::VirtualGuardImpl wheel() { return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA); }
 
-[[noreturn]] void lacks(const char* what) {
-  fail(Exit::internal, "{}: this program was built without the CUDA toolkit", what);
-}
+[[noreturn]] void lacks(const char* what) { fail(Exit::internal, "{}: this program was built without CUDA", what); }
 
 }  // namespace
 
@@ -27,11 +25,16 @@ std::string device_name(int) { return "GPU"; }
 
 std::string device_pci_bus_id(int) { return {}; }
 
+int compute_capability(int) { return 0; }
+
 void set_device(int device) { wheel().setDevice({c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)}); }
 
 void synchronize(int device) { wheel().synchronizeDevice(static_cast<c10::DeviceIndex>(device)); }
 
-bool built_with_toolkit() { return false; }
+bool built_with_cuda() { return false; }
+
+std::string prepare_kernels(int) { lacks("kernels"); }
+std::string kernel_compiler() { lacks("kernels"); }
 
 void* current_stream(int) { lacks("CUDA streams"); }
 

@@ -1,6 +1,6 @@
 #pragma once
 // A function of tensors whose kernels are recorded once for each set of input shapes and then replayed: one launch in
-// place of hundreds. Exists only where cuda::built_with_toolkit().
+// place of hundreds. Exists only where built_with_cuda().
 #include <ATen/core/Tensor.h>
 
 #include <functional>

@@ -1,13 +1,8 @@
-// Noise on a GPU: one thread makes the four columns that share a call of Philox.
-#include <cuda_runtime_api.h>
-
-#include "device/cuda_bridge.hpp"
-#include "device/cuda_check.hpp"
+// Noise on a GPU. Compiled on the machine that has one, when it is first asked for (kernel_compiler.hpp): this text and
+// that of the headers it includes travel in the program. A test runs it on the CPU, thread after thread.
+#include "device/noise_kernels.hpp"
 
 namespace ddls::device {
-namespace {
-
-constexpr int threads = 256;
 
 struct Store {
   float* out;
@@ -25,32 +20,27 @@ struct Move {
 };
 
 template <typename Law, typename Use>
-__global__ void for_noise(NoiseRows rows, int64_t groups, Law law, Use use) {
-  const int64_t thread = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
+__device__ void for_noise(const KernelRows& rows, Law law, Use use) {
+  const int64_t groups = groups_of(rows);
+  const int64_t thread = static_cast<int64_t>(blockIdx.x) * threads_per_block + threadIdx.x;
   const int64_t row = thread / groups, group = thread % groups;
-  if (row >= rows.ids.end - rows.ids.begin) return;
+  if (row >= rows.count) return;
   float values[4];
-  law(noise_words(rows.seed, rows.stream, rows.ids.begin + row, rows.step, group), values);
+  law(noise_words(rows.seed, rows.stream, rows.first + row, rows.step, group), values);
   for (int i = 0; i < 4 && 4 * group + i < rows.dim; ++i) use(row * rows.dim + 4 * group + i, values[i]);
 }
 
-template <typename Law, typename Use>
-void launch(const NoiseRows& rows, Law law, Use use, void* stream) {
-  const int64_t groups = (rows.dim + 3) / 4, blocks = (rows.ids.size() * groups + threads - 1) / threads;
-  if (blocks == 0) return;
-  for_noise<<<static_cast<unsigned>(blocks), threads, 0, static_cast<cudaStream_t>(stream)>>>(rows, groups, law, use);
-  DDLS_CUDA(cudaGetLastError());
-}
-
-}  // namespace
-
-void fill_uniform(const NoiseRows& rows, float* out, void* stream) { launch(rows, Uniforms{}, Store{out}, stream); }
-
-void fill_normal(const NoiseRows& rows, float* out, void* stream) { launch(rows, Normals{}, Store{out}, stream); }
-
-void langevin_move(const NoiseRows& rows, const float* z, const float* slope, float half_step, float noise_scale,
-                   float* out, void* stream) {
-  launch(rows, Normals{}, Move{z, slope, half_step, noise_scale, out}, stream);
-}
-
 }  // namespace ddls::device
+
+extern "C" __global__ void ddls_fill_uniform(ddls::device::KernelRows rows, float* out) {
+  ddls::device::for_noise(rows, ddls::Uniforms{}, ddls::device::Store{out});
+}
+
+extern "C" __global__ void ddls_fill_normal(ddls::device::KernelRows rows, float* out) {
+  ddls::device::for_noise(rows, ddls::Normals{}, ddls::device::Store{out});
+}
+
+extern "C" __global__ void ddls_langevin_move(ddls::device::KernelRows rows, const float* z, const float* slope,
+                                              float half_step, float noise_scale, float* out) {
+  ddls::device::for_noise(rows, ddls::Normals{}, ddls::device::Move{z, slope, half_step, noise_scale, out});
+}

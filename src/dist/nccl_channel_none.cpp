@@ -5,10 +5,10 @@ namespace ddls::dist {
 
 std::string nccl_version() { return {}; }
 
-std::string nccl_unique_id() { fail(Exit::internal, "NCCL: this program was built without the CUDA toolkit"); }
+std::string nccl_unique_id() { fail(Exit::internal, "NCCL: this program was built without CUDA"); }
 
 DeviceCollectives connect_nccl(const std::string&, int, int, int, double, std::function<std::string(uint64_t)>) {
-  fail(Exit::internal, "NCCL: this program was built without the CUDA toolkit");
+  fail(Exit::internal, "NCCL: this program was built without CUDA");
 }
 
 }  // namespace ddls::dist

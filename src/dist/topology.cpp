@@ -149,7 +149,7 @@ std::optional<SharedGpu> shared_gpu(const std::vector<Card>& cards) {
 }
 
 Transport cuda_transport(const std::vector<Card>& cards, bool speaker) {
-  if (!device::built_with_toolkit()) {
+  if (!device::built_with_cuda()) {
     if (speaker && cards.size() > 1) log::warning("built without NCCL: GPUs exchange data through host memory");
     return Transport::staged;
   }

@@ -14,7 +14,7 @@ struct Noise {
   uint64_t seed = 0;
 
   // float32 [ids.size(), dim] on `device`. On a GPU one kernel makes it there: uniforms are the CPU's, normals the
-  // CPU's to the rounding of log, cos and sin (a program that was built without the CUDA toolkit makes it on the CPU
+  // CPU's to the rounding of log, cos and sin (a program that was built without CUDA makes it on the CPU
   // and copies).
   at::Tensor normal(IdRange ids, int64_t dim, int64_t step, Stream stream,
                     c10::Device device = c10::DeviceType::CPU) const;

@@ -52,12 +52,12 @@ void expect_equal(const at::Tensor& got, const at::Tensor& wanted, const std::st
 TEST_F(Gpu, TransportIsNcclUnlessRanksShareAGpu) {
   const bool share = topology_.ranks > 1 && device::devices().count < topology_.local_ranks;
   EXPECT_EQ(topology_.transport,
-            device::built_with_toolkit() && !share ? dist::Transport::nccl : dist::Transport::staged);
+            device::built_with_cuda() && !share ? dist::Transport::nccl : dist::Transport::staged);
 }
 
 // One rank needs no NCCL, but this is where it can be seen to start, and to end, on a machine of one GPU.
 TEST_F(Gpu, NcclOfOneRankStartsAndEnds) {
-  if (!device::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  if (!device::built_with_cuda()) GTEST_SKIP() << "built without CUDA";
   if (comm_->ranks() > 1) GTEST_SKIP() << "for one rank";
   for (int repeat = 0; repeat < 2; ++repeat) {
     dist::DeviceCollectives nccl = dist::connect_nccl(dist::nccl_unique_id(), 0, 1, topology_.device.index(), 60,
@@ -71,7 +71,7 @@ TEST_F(Gpu, NcclOfOneRankStartsAndEnds) {
 
 // A function that copies to the host cannot be recorded: the error says so, and work on the GPU goes on.
 TEST_F(Gpu, AFailedRecordingEnds) {
-  if (!device::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  if (!device::built_with_cuda()) GTEST_SKIP() << "built without CUDA";
   device::CudaGraph graph([](const device::CudaGraph::Tensors& in) -> device::CudaGraph::Tensors {
     return {in[0] * in[0].sum().item<double>()};
   });
@@ -155,7 +155,7 @@ TEST_F(Gpu, NoiseIsTheCpus) {
 
 // Two methods with labels, blocks of two sizes in turn, so that both recordings are used again.
 TEST_F(Gpu, ChainsOfACudaGraphAreThoseOfLaunchedKernels) {
-  if (!device::built_with_toolkit()) GTEST_SKIP() << "built without the CUDA toolkit";
+  if (!device::built_with_cuda()) GTEST_SKIP() << "built without CUDA";
   config::ModelConfig model;
   model.architecture = "sn_resnet";
   model.latent_dim = 16;

@@ -78,7 +78,7 @@ os.execv(sys.argv[at], sys.argv[at:])
             out = os.path.join(folder, "out")
             fake = program(folder, "fake", f"""#!{sys.executable}
 import json, os, sys
-info = {{"version": "1", "git_commit": "c", "torch": "2", "nccl": "2", "mpi": "m", "devices": ["H200"], "cuda_toolkit": "13.0"}}
+info = {{"version": "1", "git_commit": "c", "torch": "2", "nccl": "2", "mpi": "m", "devices": ["H200"], "cuda": "13.0"}}
 if sys.argv[1] == "info":
     json.dump(info, open(sys.argv[sys.argv.index("--json") + 1], "w"))
     sys.exit()

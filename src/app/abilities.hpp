@@ -1,0 +1,19 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "dist/topology.hpp"
+
+namespace ddls::app {
+
+// Something that this program can do on this machine, or cannot.
+struct Ability {
+  std::string name;  // "nccl"
+  bool here = false;
+  std::string note;  // how, or why not; may be empty
+};
+
+// Transports, graphs, kernels and precisions, of the device that `topology` chose. On a GPU it compiles the kernels.
+std::vector<Ability> abilities(const dist::Topology& topology);
+
+}  // namespace ddls::app
