@@ -73,9 +73,24 @@ def smi(field):
     return [line.strip() for line in out.stdout.splitlines()] if out.returncode == 0 else []
 
 
+def left(args):
+    return args.deadline - time.monotonic()
+
+
+def time_for(args, report, name, seconds=10):
+    """Is there time for something that takes so long at least? Else it is noted as left out."""
+    if left(args) >= seconds:
+        return True
+    report["left_out"].append(name)
+    print(f"left out {name}: the time is up", flush=True)
+    save(args, report)
+    return False
+
+
 def run(args, command, limit=600):
-    """Exit code, output, seconds. 124: it took longer than the limit."""
+    """Exit code, output, seconds. 124: it took longer than the limit, or than what is left of the budget."""
     start = time.monotonic()
+    limit = max(1, min(limit, left(args)))
     with open(os.path.join(args.out, "last.log"), "w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
@@ -121,6 +136,9 @@ def save(args, report):
 
 
 def check(args, report, name, passed, why="", **more):
+    if not passed and left(args) <= 0:  # what ended it was the budget
+        time_for(args, report, name)
+        return
     report["checks"].append({"name": name, "passed": passed, **({"why": why} if why and not passed else {}), **more})
     print(f"{'ok     ' if passed else 'FAILED '} {name}" + (f": {why.strip()[-600:]}" if why and not passed else ""), flush=True)
     save(args, report)
@@ -137,6 +155,8 @@ def run_tests(args, report, gpus):
     if gpus > 1:
         plans.append((f"{gpus} ranks, one per GPU, NCCL", gpus, {}))
     for name, ranks, variables in plans:
+        if not time_for(args, report, "tests: " + name):
+            continue
         code, output, seconds = run(args, ["env", *(f"{k}={v}" for k, v in variables.items()), *mpi(args, ranks), program])
         skipped = "no GPU: " in output
         check(args, report, "tests: " + name, code == 0 and not skipped, f"exit code {code}\n{output}", seconds=round(seconds, 1))
@@ -163,6 +183,8 @@ def run_small(args, report, gpus, kind):
         file.write(SMALL[kind].replace("FOLDER", os.path.abspath(args.out)))
     reference = None
     for ranks in sorted({1, 2, 3, gpus} if report["gpus_can_be_shared"] else {1, gpus}):
+        if not time_for(args, report, f"{kind} at {ranks} ranks"):
+            continue
         folder = os.path.join(args.out, f"{kind}-np{ranks}")
         shutil.rmtree(folder, ignore_errors=True)
         variables = ["env", f"CUDA_VISIBLE_DEVICES={args.first}"] if 1 < ranks != gpus else []  # ranks share the first GPU
@@ -181,9 +203,44 @@ def run_small(args, report, gpus, kind):
         else:
             other = sorted(k for k in reference if found.get(k) != reference[k])
             check(args, report, f"{kind}: samples at {ranks} ranks are those at 1", not other, f"other bytes: {', '.join(other)}")
-    if reference:  # the same run on the CPU: not the same bytes, but the same kind of result
+    if reference and time_for(args, report, f"{kind}: the same run on the CPU"):  # not the same bytes, but the same kind of result
         code, output, _ = run(args, [*mpi(args, 1), args.binary, "--config", config, "--out", os.path.join(args.out, f"{kind}-cpu"), "--device", "cpu"])
         check(args, report, f"{kind}: the same run on the CPU", code == 0, f"exit code {code}\n{output}")
+
+
+def weight_hashes(folder):
+    found = {}
+    for root, _, files in os.walk(os.path.join(folder, "checkpoints")):
+        for name in files:
+            if name in ("generator.safetensors", "discriminator.safetensors"):
+                path = os.path.join(root, name)
+                with open(path, "rb") as file:
+                    found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
+    return found
+
+
+def run_training(args, report):
+    """Training must give the same weights a second time, and at two ranks (which share a GPU here)."""
+    for kind, precision in (("images", "float32"), ("points", "float32"), ("images", "tf32"), ("images", "bfloat16")):
+        reference = None
+        for what, ranks in (("", 1), (" a second time", 1), *([(" at 2 ranks", 2)] if report["gpus_can_be_shared"] else [])):
+            name = f"training {kind} in {precision}{what}"
+            if not time_for(args, report, name):
+                continue
+            folder = os.path.join(args.out, "training")
+            shutil.rmtree(folder, ignore_errors=True)
+            code, output, seconds = run(args, ["env", f"CUDA_VISIBLE_DEVICES={args.first}", *mpi(args, ranks), args.binary, "train", "--config", os.path.join(args.out, f"{kind}.yaml"),
+                                               "--out", folder, "--device", "cuda", "--set", f"train.precision={precision}"])
+            if code != 0:
+                check(args, report, name, False, f"exit code {code}\n{output}")
+                continue
+            found = weight_hashes(folder)
+            if reference is None:
+                reference = found
+                check(args, report, name, len(found) > 0, "it wrote no weights", seconds=round(seconds, 1))
+            else:
+                other = sorted(k for k in reference if found.get(k) != reference[k])
+                check(args, report, name + ": the same weights", not other, f"other bytes: {', '.join(other)}")
 
 
 def run_benches(args, report, gpus):
@@ -193,6 +250,10 @@ def run_benches(args, report, gpus):
             continue
         options = [os.path.join(args.configs, o) if o.endswith(".yaml") else o for o in options]
         for ranks in sorted({1, gpus}):
+            if kind == "collectives" and ranks == 1:  # nothing is sent
+                continue
+            if not time_for(args, report, f"bench {name} at {ranks} ranks", 20):
+                continue
             with Memory() as memory:
                 code, output, _ = run(args, [*mpi(args, ranks), args.binary, "bench", kind, *options, "--device", "cuda", "--json", out])
             if code != 0:
@@ -214,6 +275,7 @@ def summary(report):
         lines.append(f"{'ok     ' if c['passed'] else 'FAILED '} {c['name']}" + (f"  ({c['seconds']} s)" if "seconds" in c else ""))
         if not c["passed"]:
             lines += ["        | " + line for line in c.get("why", "").strip().splitlines()[-15:]]
+    lines += [f"left out {name}" for name in report["left_out"]]
     lines.append("")
     for b in report["benches"]:
         r = b["result"]
@@ -236,7 +298,9 @@ def main():
         parser.add_argument(name, required=True)
     parser.add_argument("--out", default=os.path.join("runs", "gpu_check"))
     parser.add_argument("--quick", action="store_true", help="one bench of each kind")
+    parser.add_argument("--budget", type=float, default=3600, help="seconds for everything; what does not fit is left out, and said")
     args = parser.parse_args()
+    args.deadline = time.monotonic() + args.budget
     os.makedirs(args.out, exist_ok=True)
     args.first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
 
@@ -259,10 +323,11 @@ def main():
 
     # In the mode EXCLUSIVE_PROCESS a second rank on a GPU is refused by the driver.
     shared = not any("exclusive" in mode.lower() for mode in smi("compute_mode"))
-    report = {"schema": 1, "info": info, "driver": smi("driver_version"), "gpus_can_be_shared": shared, "checks": [], "benches": []}
+    report = {"schema": 1, "info": info, "driver": smi("driver_version"), "gpus_can_be_shared": shared, "checks": [], "left_out": [], "benches": []}
     run_tests(args, report, gpus)
     for kind in SMALL:
         run_small(args, report, gpus, kind)
+    run_training(args, report)
     run_benches(args, report, gpus)
     report["passed"] = all(c["passed"] for c in report["checks"])
     save(args, report)

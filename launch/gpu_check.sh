@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Everything to know about ddls_dist on a GPU machine: launch/gpu_check.sh [--out FOLDER] [--quick]
+# Everything to know about ddls_dist on a GPU machine: launch/gpu_check.sh [--out FOLDER] [--quick] [--budget SECONDS]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
   cat <<'USAGE'
-usage: launch/gpu_check.sh [--out FOLDER] [--quick]
+usage: launch/gpu_check.sh [--out FOLDER] [--quick] [--budget SECONDS]
 
 Runs the GPU tests at one rank, at two ranks on one GPU (data then goes through host memory) and at all GPUs (NCCL), compares
-the samples of a small run at several rank counts, and measures training, sampling, evaluation and collectives and the memory
-they hold. Writes FOLDER/gpu_check.json and FOLDER/gpu_check.txt (default FOLDER: runs/gpu_check). Works in a checkout after
+the samples of a small run at several rank counts and the weights of repeated training, and measures training, sampling, evaluation and collectives and the memory
+they hold, in this order, until all is done or SECONDS (default 3600) are over; what then is left out is said. Writes FOLDER/gpu_check.json and FOLDER/gpu_check.txt (default FOLDER: runs/gpu_check). Works in a checkout after
 launch/setup.sh, and in a folder of launch/pack.sh --tests.
 
 Exit codes: 0 all checks passed; 70 one failed; 78 there is no GPU, or the program was built without CUDA; 66 not built.

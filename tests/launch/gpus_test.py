@@ -1,5 +1,6 @@
 """What the scripts of launch/ know about GPUs, on a machine without: how many are visible, which variables go to other nodes, and how
 launch/gpu_check.py starts the program."""
+import json
 import os
 import stat
 import subprocess
@@ -99,6 +100,39 @@ os.execv(sys.argv[at], sys.argv[at:])
             self.assertIn("FAILED  GPU tests", done.stdout)
             self.assertEqual(done.stdout.count("the file was there"), done.stdout.count("FAILED  bench"), done.stdout)
             self.assertGreater(done.stdout.count("FAILED  bench"), 1)
+
+    def test_gpu_check_ends_in_time(self):
+        # Training takes 3 s, of which the budget allows few; the weights of the second are others.
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "out")
+            fake = program(folder, "fake", f"""#!{sys.executable}
+import json, os, sys, time
+info = {{"version": "1", "git_commit": "c", "torch": "2", "nccl": "2", "mpi": "m", "devices": ["H200"], "cuda": "13.0"}}
+if sys.argv[1] == "info":
+    json.dump(info, open(sys.argv[sys.argv.index("--json") + 1], "w"))
+if sys.argv[1] == "train":
+    time.sleep(3)
+    folder = sys.argv[sys.argv.index("--out") + 1] + "/checkpoints/step-2"
+    os.makedirs(folder)
+    with open({folder!r} + "/calls", "a+") as calls:
+        calls.write("x")
+        open(folder + "/generator.safetensors", "w").write(str(calls.tell() > 1))
+""")
+            mpirun = program(folder, "mpirun", f"""#!{sys.executable}
+import os, sys
+at = sys.argv.index({fake!r})
+os.execv(sys.argv[at], sys.argv[at:])
+""")
+            done = subprocess.run([sys.executable, os.path.join(LAUNCH, "gpu_check.py"), "--binary", fake, "--mpirun", mpirun, "--tests", folder,
+                                   "--configs", folder, "--out", out, "--budget", "20"], capture_output=True, text=True, env=PLAIN)
+            self.assertEqual(done.returncode, 70, done.stdout + done.stderr)
+            self.assertIn("ok      training images in float32\n", done.stdout)
+            self.assertIn("FAILED  training images in float32 a second time: the same weights: other bytes: checkpoints/step-2/generator.safetensors", done.stdout)
+            self.assertIn("left out bench evaluation at 1 ranks", done.stdout)
+            with open(os.path.join(out, "gpu_check.json")) as file:
+                found = json.load(file)
+            self.assertIn("training images in bfloat16", found["left_out"])
+            self.assertFalse([c for c in found["checks"] if "bfloat16" in c["name"]])
 
 
 if __name__ == "__main__":
