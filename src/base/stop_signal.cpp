@@ -10,10 +10,13 @@
 namespace ddls::stop_signal {
 namespace {
 
-std::atomic<bool> flag{false};
+std::atomic<bool> flag{false}, by_term{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
-void on_signal(int) { flag.store(true, std::memory_order_relaxed); }
+void on_signal(int signal) {
+  if (signal == SIGTERM) by_term.store(true, std::memory_order_relaxed);
+  flag.store(true, std::memory_order_relaxed);
+}
 
 void handle(int signal, int flags) {
   struct sigaction action {};
@@ -33,7 +36,11 @@ void install() {
 }
 
 bool requested() noexcept { return flag.load(std::memory_order_relaxed); }
+bool requested_by_term() noexcept { return by_term.load(std::memory_order_relaxed); }
 void request() noexcept { flag.store(true, std::memory_order_relaxed); }
-void reset() noexcept { flag.store(false, std::memory_order_relaxed); }
+void reset() noexcept {
+  flag.store(false, std::memory_order_relaxed);
+  by_term.store(false, std::memory_order_relaxed);
+}
 
 }  // namespace ddls::stop_signal

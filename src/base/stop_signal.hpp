@@ -6,7 +6,8 @@ namespace ddls::stop_signal {
 
 void install();
 bool requested() noexcept;
-void request() noexcept;  // as if a signal had come (tests)
-void reset() noexcept;    // tests
+bool requested_by_term() noexcept;  // by SIGTERM, as launchers end a job
+void request() noexcept;            // as if a signal had come (tests)
+void reset() noexcept;              // tests
 
 }  // namespace ddls::stop_signal

@@ -14,10 +14,57 @@
 #include "dist/watchdog.hpp"
 
 namespace ddls::dist {
+namespace {
+
+const char* name_of(at::ScalarType type) {
+  switch (type) {
+    case at::kByte:
+      return "uint8";
+    case at::kInt:
+      return "int32";
+    case at::kLong:
+      return "int64";
+    case at::kFloat:
+      return "float32";
+    case at::kDouble:
+      return "float64";
+    case at::kBFloat16:
+      return "bfloat16";
+    default:
+      return c10::toString(type);
+  }
+}
+
+const char* name_of(Reduce op) {
+  switch (op) {
+    case Reduce::sum:
+      return "sum";
+    case Reduce::mean:
+      return "mean";
+    case Reduce::min:
+      return "min";
+    case Reduce::max:
+      return "max";
+  }
+  return "";
+}
+
+Collective call_with(const char* operation, const at::Tensor& tensor) {
+  Collective call;
+  call.operation = operation;
+  call.bytes = static_cast<int64_t>(tensor.nbytes());
+  call.type = name_of(tensor.scalar_type());
+  call.elements = tensor.numel();
+  return call;
+}
+
+}  // namespace
 
 struct Communicator::State {
   State(MPI_Comm comm, const Topology& place, double timeout_s, int64_t chunk_bytes)
-      : topology(place), mpi(comm, chunk_bytes), dog(mpi.rank(), timeout_s, heartbeat(comm, place, timeout_s)) {}
+      : topology(place),
+        mpi(comm, chunk_bytes),
+        dog(mpi.rank(), timeout_s, heartbeat(comm, place, timeout_s), mpi.ranks()) {}
 
   static std::unique_ptr<Heartbeat> heartbeat(MPI_Comm comm, const Topology& place, double timeout_s) {
     if (timeout_s <= 0) return nullptr;
@@ -35,15 +82,16 @@ struct Communicator::State {
 
   // Runs `action` under the watchdog and adds to a library's error who was doing what.
   template <typename Action>
-  auto guarded(const char* operation, int64_t bytes, const Action& action) {
-    const Watchdog::Guard guard(dog, operation, bytes);
+  auto guarded(const Collective& call, const Action& action) {
+    const Watchdog::Guard guard(dog, call);
     try {
       return action();
     } catch (const CollectiveError&) {
       throw;
     } catch (const Error& error) {
-      fail(error.code(), "rank {} of {}, {} #{} of {}: {}", mpi.rank(), mpi.ranks(), operation, dog.count(),
-           bytes_text(bytes), error.what());
+      const std::string what = fmt::format("rank {} of {}, {} #{} of {}: {}", mpi.rank(), mpi.ranks(), call.operation,
+                                           dog.count(), bytes_text(call.bytes), error.what());
+      fail(error.code(), "{}{}", what, dog.write_all_calls(what));
     }
   }
 
@@ -64,7 +112,9 @@ Communicator::Communicator(MPI_Comm comm, const Topology& topology, double timeo
     const Watchdog::Guard guard(state_->dog, "connect_nccl", 0);  // together() guards its own wait alone
     try {
       state_->nccl = connect_nccl(id, rank(), ranks(), topology.device.index(), timeout_s,
-                                  [dog = &state_->dog](uint64_t number) { return dog->missing(number); });
+                                  {.missing = [dog = &state_->dog](uint64_t number) { return dog->missing(number); },
+                                   .ended = [dog = &state_->dog](uint64_t number) { dog->ended(number); },
+                                   .tell_end = [dog = &state_->dog](const std::string& why) { dog->tell_end(why); }});
     } catch (const Error& error) {
       log::warning("{}", error.what());  // now: the others may wait inside NCCL until their limit ends the job
       throw;
@@ -88,7 +138,10 @@ Pending Communicator::all_reduce_async(at::Tensor tensor, Reduce op) {
          c10::toString(tensor.scalar_type()));
   if (ranks() == 1 && !tensor.is_cpu()) return Pending();  // sum, mean, least and greatest of one are it
   const c10::NoGradGuard no_grad;
-  return state_->guarded("all_reduce", static_cast<int64_t>(tensor.nbytes()), [&]() -> Pending {
+  Collective call = call_with("all_reduce", tensor);
+  call.detail = name_of(op);
+  call.asynchronous = tensor.is_cuda() && state_->nccl;
+  return state_->guarded(call, [&]() -> Pending {
     if (tensor.is_cuda() && state_->nccl) return state_->nccl->all_reduce(tensor, op, state_->dog.count());
     if (tensor.is_cuda()) {
       at::Tensor host = tensor.to(at::kCPU);
@@ -107,8 +160,10 @@ void Communicator::broadcast(at::Tensor& tensor, int root) {
   ensure(root >= 0 && root < ranks(), "broadcast from rank {} of {}", root, ranks());
   if (ranks() == 1) return;
   const c10::NoGradGuard no_grad;
-  const auto bytes = static_cast<int64_t>(tensor.nbytes());
-  state_->guarded("broadcast", bytes, [&] {
+  Collective call = call_with("broadcast", tensor);
+  call.root = root;
+  call.asynchronous = tensor.is_cuda() && state_->nccl;
+  state_->guarded(call, [&, bytes = call.bytes] {
     if (tensor.is_cuda() && state_->nccl) {
       state_->nccl->broadcast(tensor, root, state_->dog.count()).wait();
     } else if (tensor.is_cuda()) {
@@ -126,8 +181,10 @@ std::optional<at::Tensor> Communicator::gather_rows(const at::Tensor& rows, int 
   ensure(root >= 0 && root < ranks(), "gather_rows to rank {} of {}", root, ranks());
   const c10::NoGradGuard no_grad;
   const at::Tensor mine = rows.detach().to(at::kCPU).contiguous();
-  const auto my_bytes = static_cast<int64_t>(mine.nbytes());
-  return state_->guarded("gather_rows", my_bytes, [&]() -> std::optional<at::Tensor> {
+  Collective call = call_with("gather_rows", mine);
+  call.root = root;
+  call.same_size = false;
+  return state_->guarded(call, [&, my_bytes = call.bytes]() -> std::optional<at::Tensor> {
     const std::string layout =
         fmt::format("{} {}", c10::toString(mine.scalar_type()), fmt::join(mine.sizes().slice(1), "x"));
     const std::vector<uint64_t> counts = state_->mpi.all_gather({static_cast<uint64_t>(mine.size(0)), hash64(layout)});
@@ -161,15 +218,15 @@ std::optional<at::Tensor> Communicator::gather_rows(const at::Tensor& rows, int 
 }
 
 bool Communicator::any(bool mine) {
-  return state_->guarded("any", 8, [&] { return state_->mpi.all_reduce(mine ? 1 : 0, MPI_MAX) != 0; });
+  return state_->guarded({"any", 8}, [&] { return state_->mpi.all_reduce(mine ? 1 : 0, MPI_MAX) != 0; });
 }
 
 void Communicator::barrier() {
-  state_->guarded("barrier", 0, [&] { state_->mpi.patient_barrier(); });
+  state_->guarded({"barrier"}, [&] { state_->mpi.patient_barrier(); });
 }
 
 void Communicator::require_same(uint64_t digest, std::string_view what) {
-  const auto all = state_->guarded("require_same", 8, [&] { return state_->mpi.all_gather({digest}); });
+  const auto all = state_->guarded({"require_same", 8}, [&] { return state_->mpi.all_gather({digest}); });
   std::vector<size_t> odd;
   for (size_t other = 1; other < all.size(); ++other) {
     if (all[other] != all[0]) odd.push_back(other);
@@ -197,11 +254,11 @@ std::string Communicator::bytes_of_root(const std::function<std::string()>& acti
   }
   if (header[0] != 0) {
     Failure told = failure.value_or(Failure{});
-    state_->guarded("on_root", 16, [&] { state_->broadcast_failure(told, 0); });
+    state_->guarded({"on_root", 16}, [&] { state_->broadcast_failure(told, 0); });
     throw CollectiveError(told.code, told.message);
   }
   bytes.resize(static_cast<size_t>(header[1]));
-  state_->guarded("on_root", header[1], [&] { state_->mpi.broadcast(bytes.data(), header[1], 0); });
+  state_->guarded({"on_root", header[1]}, [&] { state_->mpi.broadcast(bytes.data(), header[1], 0); });
   return bytes;
 }
 
@@ -219,7 +276,7 @@ void Communicator::all_or_none(const std::function<void()>& action) {
     return static_cast<int>(state_->mpi.patient_minimum(failed ? rank() : ranks()));
   }();
   if (first == ranks()) return;
-  state_->guarded("together", 16, [&] { state_->broadcast_failure(failure, first); });
+  state_->guarded({"together", 16}, [&] { state_->broadcast_failure(failure, first); });
   throw CollectiveError(failure.code, failure.message);
 }
 

@@ -40,12 +40,28 @@ struct Note {  // of one rank
   bool waiting = false;
 };
 
+// One of the sender's newest calls.
+struct CallNote {
+  uint64_t fingerprint = 0;
+  int64_t bytes = 0, elements = 0;
+  int32_t root = -1;
+  std::array<char, 15> operation{};
+  std::array<char, 9> type{};
+  std::array<char, 7> detail{};
+};
+constexpr size_t told_calls = 16;
+
 struct Datagram {
   uint64_t token = 0;
-  bool leaves = false;
+  bool leaves = false, ends = false;  // in good order; with the whole job
+  bool somebody_left = false;
+  uint8_t calls_told = 0;
   Note sender;
-  std::array<Note, longest_list> others;  // rank 0's answer: who is silent, then who is furthest behind
+  std::array<Note, longest_list> others;   // rank 0's answer: who is silent, then who is furthest behind
+  std::array<CallNote, told_calls> calls;  // up to number `last_call`
+  uint64_t last_call = 0;
 };
+static_assert(sizeof(Datagram) < 1400, "one frame of Ethernet");
 static_assert(std::is_trivially_copyable_v<Datagram>);
 
 struct Peer {
@@ -53,14 +69,64 @@ struct Peer {
   double last_s = 0;
   Note note;
   sockaddr_in address{};
+  uint64_t last_call = 0;
+  std::vector<CallNote> calls;
 };
+
+template <size_t size>
+void put(std::array<char, size>& to, const char* text) {
+  std::strncpy(to.data(), text, size - 1);
+}
+
+void tell_calls(Datagram& datagram, const std::vector<LoggedCollective>& all) {
+  const size_t count = std::min(all.size(), told_calls);
+  datagram.calls_told = static_cast<uint8_t>(count);
+  if (count == 0) return;
+  datagram.last_call = all.back().number;
+  for (size_t i = 0; i < count; ++i) {
+    const LoggedCollective& call = all[all.size() - count + i];
+    CallNote& note = datagram.calls[i];
+    note.fingerprint = call.fingerprint;
+    note.bytes = call.bytes;
+    note.elements = call.elements;
+    note.root = call.root;
+    put(note.operation, call.operation);
+    put(note.type, call.type);
+    put(note.detail, call.detail);
+  }
+}
+
+std::vector<CallNote> calls_in(Datagram& datagram) {
+  const size_t count = std::min<size_t>({datagram.calls_told, told_calls, datagram.last_call});
+  for (CallNote& note : datagram.calls)  // whatever came by the network
+    note.operation.back() = note.type.back() = note.detail.back() = '\0';
+  return {datagram.calls.begin(), datagram.calls.begin() + static_cast<ptrdiff_t>(count)};
+}
+
+// Its texts point into `peer`.
+std::vector<LoggedCollective> calls_of(const Peer& peer) {
+  std::vector<LoggedCollective> calls;
+  for (const CallNote& note : peer.calls) {
+    LoggedCollective call;
+    call.operation = note.operation.data();
+    call.type = note.type.data();
+    call.detail = note.detail.data();
+    call.bytes = note.bytes;
+    call.elements = note.elements;
+    call.root = note.root;
+    call.fingerprint = note.fingerprint;
+    call.number = peer.last_call - peer.calls.size() + calls.size() + 1;
+    calls.push_back(call);
+  }
+  return calls;
+}
 
 Note note_of(int rank, const LifeSign& sign) {
   Note note;
   note.rank = rank;
   note.count = sign.count;
   note.waiting = sign.waiting;
-  std::strncpy(note.operation.data(), sign.operation, note.operation.size() - 1);
+  put(note.operation, sign.operation);
   return note;
 }
 
@@ -111,6 +177,7 @@ struct Heartbeat::State {
   std::vector<sockaddr_in> doors;       // where rank 0 may be; one that answered stays alone
   std::array<Note, longest_list> told;  // from rank 0's newest answer
   LifeSign newest;
+  bool ends = false, somebody_left = false;
 
   ~State() {
     if (socket >= 0) close(socket);
@@ -229,7 +296,9 @@ void Heartbeat::receive(double now_s) {
     if (s.rank == 0 ? sender < 1 || sender >= static_cast<int>(s.peers.size()) : sender != 0) continue;
     Peer& peer = s.peers[static_cast<size_t>(sender)];
     got.sender.operation.back() = '\0';
-    peer = {true, peer.left || got.leaves, now_s, got.sender, from};
+    s.ends = s.ends || got.ends;
+    s.somebody_left = s.somebody_left || got.leaves || got.somebody_left;
+    peer = {true, peer.left || got.leaves, now_s, got.sender, from, got.last_call, calls_in(got)};
     if (s.rank == 0) continue;
     s.doors.assign(1, from);
     s.told = got.others;
@@ -243,6 +312,9 @@ void Heartbeat::send(const LifeSign& mine, double now_s) {
   Datagram datagram;
   datagram.token = s.token;
   datagram.sender = note_of(s.rank, mine);
+  datagram.ends = s.ends;
+  datagram.somebody_left = s.somebody_left;
+  tell_calls(datagram, mine.calls);
   if (s.rank == 0) {
     const std::vector<Note> notes = s.known(now_s);
     std::copy_n(notes.begin(), std::min(notes.size(), longest_list), datagram.others.begin());
@@ -279,6 +351,31 @@ Heartbeat::Absent Heartbeat::absent(const LifeSign& mine, double now_s) const {
   if (!texts.empty()) absent.text = listed(texts);
   return absent;
 }
+
+std::optional<std::string> Heartbeat::different_calls(const std::vector<LoggedCollective>& mine) const {
+  for (size_t i = 0; i < state_->peers.size(); ++i) {
+    const Peer& peer = state_->peers[i];
+    if (!peer.heard || static_cast<int>(i) == state_->rank) continue;
+    const auto found = first_difference(mine, calls_of(peer));
+    if (!found) continue;
+    const auto theirs = static_cast<int>(i);
+    const bool mine_first = state_->rank < theirs;
+    return fmt::format("ranks make different collectives, {} call #{}: rank {}: {}, rank {}: {}",
+                       found->exact ? "at first" : "before or at", found->number, std::min(state_->rank, theirs),
+                       mine_first ? found->mine : found->theirs, std::max(state_->rank, theirs),
+                       mine_first ? found->theirs : found->mine);
+  }
+  return std::nullopt;
+}
+
+void Heartbeat::tell_end(const LifeSign& mine, double now_s) {
+  state_->ends = true;
+  send(mine, now_s);
+}
+
+bool Heartbeat::ending() const { return state_->ends; }
+
+bool Heartbeat::somebody_left() const { return state_->somebody_left; }
 
 std::vector<int> Heartbeat::never_heard(double after_s, double now_s) const {
   std::vector<int> ranks;

@@ -10,13 +10,16 @@
 #include <string>
 #include <vector>
 
+#include "dist/collective_log.hpp"
+
 namespace ddls::dist {
 
-// What a rank says of itself: its newest collective, and whether it is still inside.
+// What a rank says of itself: its newest collective, whether it is still inside, and those before it.
 struct LifeSign {
   uint64_t count = 0;
   bool waiting = false;
   const char* operation = "";
+  std::vector<LoggedCollective> calls = {};
 };
 
 struct HeartbeatOptions {
@@ -46,6 +49,14 @@ class Heartbeat {
     bool rank_0 = false;  // is among them
   };
   Absent absent(const LifeSign& mine, double now_s) const;
+  // Do the calls that another rank told of differ from `mine`? E.g. "ranks make different collectives, at first call
+  // #812: rank 0: all_reduce (sum) of 4096 float32, rank 1: broadcast with root 0 of 4096 float32". Rank 0 compares
+  // with all, the others with rank 0.
+  std::optional<std::string> different_calls(const std::vector<LoggedCollective>& mine) const;
+  // To all: this rank ends the job, so that each may keep what it knows. Repeated by send() from then on.
+  void tell_end(const LifeSign& mine, double now_s);
+  bool ending() const;         // somebody has told it
+  bool somebody_left() const;  // in good order, or by an error that it has told
   // Rank 0, `after_s` from the beginning: the ranks that were never heard, for one warning; else nothing.
   std::vector<int> never_heard(double after_s, double now_s) const;
 

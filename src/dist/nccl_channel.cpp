@@ -107,8 +107,7 @@ std::optional<ncclResult_t> in_time(int device, double limit_s, std::function<nc
 // time.
 class NcclChannel {
  public:
-  using Missing = std::function<std::string(uint64_t number)>;
-  NcclChannel(const std::string& unique_id, int rank, int ranks, int device, double timeout_s, Missing missing);
+  NcclChannel(const std::string& unique_id, int rank, int ranks, int device, double timeout_s, NcclCallbacks callbacks);
   ~NcclChannel();
   NcclChannel(const NcclChannel&) = delete;
   NcclChannel& operator=(const NcclChannel&) = delete;
@@ -127,7 +126,7 @@ class NcclChannel {
 
   int rank_, device_;
   double timeout_s_;
-  Missing missing_;
+  NcclCallbacks callbacks_;
   int exceptions_ = std::uncaught_exceptions();
   std::atomic<ncclComm_t> comm_ = nullptr;  // null once aborted
   cudaStream_t stream_ = nullptr;
@@ -140,8 +139,8 @@ class NcclChannel {
 };
 
 NcclChannel::NcclChannel(const std::string& unique_id, int rank, int ranks, int device, double timeout_s,
-                         Missing missing)
-    : rank_(rank), device_(device), timeout_s_(timeout_s), missing_(std::move(missing)) {
+                         NcclCallbacks callbacks)
+    : rank_(rank), device_(device), timeout_s_(timeout_s), callbacks_(std::move(callbacks)) {
   ncclUniqueId id;
   ensure(unique_id.size() == sizeof id, "an NCCL id has {} bytes, not {}", sizeof id, unique_id.size());
   std::memcpy(&id, unique_id.data(), sizeof id);
@@ -289,6 +288,7 @@ void NcclChannel::monitor() {
       const cudaError_t code = cudaEventQuery(in_flight_.front().done->get());
       const InFlight& first = in_flight_.front();
       if (code == cudaSuccess) {
+        if (callbacks_.ended) callbacks_.ended(first.number);
         in_flight_.pop_front();
         continue;
       }
@@ -297,7 +297,7 @@ void NcclChannel::monitor() {
             fmt::format("rank {}: {} #{}: CUDA: {}", rank_, first.operation, first.number, cudaGetErrorString(code)));
       }
       if (timeout_s_ > 0 && seconds_since(first.start) > timeout_s_) {
-        const std::string absent = missing_(first.number);
+        const std::string absent = callbacks_.missing ? callbacks_.missing(first.number) : std::string();
         end_process(fmt::format("rank {} hung in {} #{}, {} (longer than {} s){}{}", rank_, first.operation,
                                 first.number, bytes_text(first.bytes), timeout_s_, absent.empty() ? "" : ": ", absent));
       }
@@ -308,7 +308,10 @@ void NcclChannel::monitor() {
 
 // This thread may not call MPI; mpirun ends the other ranks when a process exits with an error.
 void NcclChannel::end_process(const std::string& message) {
-  log::error("{}", message);
+  if (callbacks_.tell_end)
+    callbacks_.tell_end(message);
+  else
+    log::error("{}", message);
   abort_communicator();
   _exit(static_cast<int>(Exit::runtime));
 }
@@ -328,8 +331,8 @@ std::string nccl_unique_id() {
 }
 
 DeviceCollectives connect_nccl(const std::string& unique_id, int rank, int ranks, int device, double timeout_s,
-                               std::function<std::string(uint64_t)> missing) {
-  auto channel = std::make_shared<NcclChannel>(unique_id, rank, ranks, device, timeout_s, std::move(missing));
+                               NcclCallbacks callbacks) {
+  auto channel = std::make_shared<NcclChannel>(unique_id, rank, ranks, device, timeout_s, std::move(callbacks));
   return {[channel](const at::Tensor& tensor, Reduce op, uint64_t number) {
             return channel->all_reduce(tensor, op, number);
           },

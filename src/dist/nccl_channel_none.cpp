@@ -7,7 +7,7 @@ std::string nccl_version() { return {}; }
 
 std::string nccl_unique_id() { fail(Exit::internal, "NCCL: this program was built without CUDA"); }
 
-DeviceCollectives connect_nccl(const std::string&, int, int, int, double, std::function<std::string(uint64_t)>) {
+DeviceCollectives connect_nccl(const std::string&, int, int, int, double, NcclCallbacks) {
   fail(Exit::internal, "NCCL: this program was built without CUDA");
 }
 

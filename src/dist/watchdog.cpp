@@ -6,19 +6,45 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
+#include <future>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/stop_signal.hpp"
 
 namespace ddls::dist {
+namespace {
+
+// In a thread of its own: a file system that hangs may be why the job does.
+std::string written(std::shared_ptr<const CollectiveLog> calls, int rank, int ranks, const std::string& why) {
+  auto problem = std::make_shared<std::promise<std::string>>();
+  auto done = problem->get_future();
+  std::thread([=] {
+    try {
+      write_calls(*calls, rank, ranks, why);
+      problem->set_value({});
+    } catch (const std::exception& error) {
+      problem->set_value(error.what());
+    }
+  }).detach();
+  constexpr std::chrono::seconds long_enough{2};
+  if (done.wait_for(long_enough) == std::future_status::timeout)
+    return fmt::format("writing {} takes longer than {} s", calls_file(rank), long_enough.count());
+  return done.get();
+}
+
+}  // namespace
 
 struct Watchdog::State {
   using Clock = std::chrono::steady_clock;
 
-  int rank = 0;
+  int rank = 0, ranks = 1;
   double timeout_s = 0;
+  std::shared_ptr<CollectiveLog> calls = std::make_shared<CollectiveLog>();
   std::unique_ptr<Heartbeat> heartbeat;
   std::atomic<const char*> operation{""};
   std::atomic<int64_t> bytes{0};
@@ -32,9 +58,11 @@ struct Watchdog::State {
   // The rest is the thread's own.
   double now_s = 0, waited_s = 0, beat_s = -1e9;
   uint64_t waits_in = 0;
-  bool asked_who_is_missing = false;
+  bool asked_who_is_missing = false, has_written = false;
+  double differ_since_s = -1, told_to_stop_s = -1;
+  uint64_t stopped_in = 0;
 
-  LifeSign sign() const { return {count.load(), armed.load() != 0, operation.load()}; }
+  LifeSign sign() const { return {count.load(), armed.load() != 0, operation.load(), calls->newest()}; }
 
   void watch() {
     const std::chrono::duration<double> period(beat_seconds(timeout_s) / 4);
@@ -47,6 +75,7 @@ struct Watchdog::State {
       last = now;
       now_s += passed;
       if (heartbeat) look_after_others();
+      look_after_stop();
       look_after_own_wait(passed);
     }
   }
@@ -57,6 +86,11 @@ struct Watchdog::State {
       heartbeat->send(sign(), now_s);
       beat_s = now_s;
     }
+    if (heartbeat->ending() && !has_written) {
+      heartbeat->send(sign(), now_s);  // from rank 0 the others hear it
+      keep_calls("another rank ended the job");
+    }
+    look_for_other_calls();
     if (const auto lost = heartbeat->lost(timeout_s, now_s))
       end(fmt::format("{}: its process is stopped, or its machine or the network is down{}", *lost,
                       rank == 0 ? "" : fmt::format(" (seen by rank {})", rank)));
@@ -68,6 +102,45 @@ struct Watchdog::State {
           "no signs of life (UDP) come from rank {}: is there a firewall? Should one of them stop, it is noticed in "
           "collectives only",
           fmt::join(missing, ", "));
+  }
+
+  // Rank 0 speaks, since it hears everybody; another only where rank 0 did not.
+  void look_for_other_calls() {
+    if (heartbeat->ending()) return;
+    const auto difference = heartbeat->different_calls(calls->newest());
+    if (!difference) return;
+    if (differ_since_s < 0) differ_since_s = now_s;
+    if (rank == 0 || now_s - differ_since_s > 3 * beat_seconds(timeout_s)) end(*difference);
+  }
+
+  // mpirun and Slurm end the ranks of a job in which one died by SIGTERM, and by SIGKILL a second or more later. A rank
+  // that stays in its collective meanwhile waits for the dead one.
+  void look_after_stop() {
+    if (has_written || ranks == 1 || !stop_signal::requested_by_term()) return;
+    if (heartbeat && heartbeat->somebody_left()) return;  // by an error of its own, which it has told
+    const uint64_t now_in = armed.load();
+    if (told_to_stop_s < 0 || now_in != stopped_in) {
+      told_to_stop_s = now_s;
+      stopped_in = now_in;
+    }
+    constexpr double long_enough_s = 0.3;
+    if (now_in == 0 || now_s - told_to_stop_s < long_enough_s) return;
+    const std::string why = fmt::format("rank {} was told to end (SIGTERM) in {} #{}", rank, operation.load(), now_in);
+    const std::string where = keep_calls(why);
+    if (rank == 0 && !patient.load()) log::warning("{}{}", why, where);
+  }
+
+  // Writes this rank's calls, once. Gives what a message may add.
+  std::string keep_calls(const std::string& why) {
+    if (ranks == 1) return {};
+    if (!std::exchange(has_written, true)) {
+      const std::string problem = written(calls, rank, ranks, why);
+      if (!problem.empty()) {
+        log::warning("{}", problem);
+        return {};
+      }
+    }
+    return "; the newest collectives of every rank are in " + calls_files();
   }
 
   void look_after_own_wait(double passed) {
@@ -88,17 +161,27 @@ struct Watchdog::State {
     waited_s = 0;
   }
 
-  [[noreturn]] static void end(const std::string& message) {
-    log::error("{}", message);
+  [[noreturn]] void end(const std::string& message) {
+    tell_end(message);
     _exit(static_cast<int>(Exit::runtime));  // mpirun ends the other ranks
+  }
+
+  void tell_end(const std::string& message) {
+    const std::string where = keep_calls(message);
+    log::error("{}{}", message, where);
+    if (!heartbeat) return;
+    heartbeat->tell_end(sign(), now_s);
+    // Two of the others' looks (by way of rank 0), and the time to write.
+    std::this_thread::sleep_for(std::chrono::duration<double>(beat_seconds(timeout_s) / 2 + 0.5));
   }
 };
 
 double Watchdog::beat_seconds(double timeout_s) { return std::clamp(timeout_s / 5, 0.04, 1.0); }
 
-Watchdog::Watchdog(int rank, double timeout_s, std::unique_ptr<Heartbeat> heartbeat)
+Watchdog::Watchdog(int rank, double timeout_s, std::unique_ptr<Heartbeat> heartbeat, int ranks)
     : state_(std::make_unique<State>()) {
   state_->rank = rank;
+  state_->ranks = ranks;
   state_->timeout_s = timeout_s;
   state_->heartbeat = std::move(heartbeat);
   if (timeout_s > 0) state_->thread = std::thread([state = state_.get()] { state->watch(); });
@@ -112,6 +195,7 @@ Watchdog::~Watchdog() {
   }
   state_->wake.notify_all();
   state_->thread.join();
+  if (state_->ranks > 1 && std::uncaught_exceptions() == 0) remove_calls(state_->rank);
 }
 
 std::string Watchdog::missing(uint64_t number) const {
@@ -120,17 +204,36 @@ std::string Watchdog::missing(uint64_t number) const {
   return state_->heartbeat->absent({number, true, ""}, state_->now_s).text;
 }
 
-uint64_t Watchdog::count() const { return state_->count.load(std::memory_order_relaxed); }
+void Watchdog::ended(uint64_t number) { state_->calls->end(number); }
 
-Watchdog::Guard::Guard(Watchdog& dog, const char* operation, int64_t bytes, Wait wait) : dog_(dog) {
-  State& state = *dog.state_;
-  state.operation = operation;
-  state.bytes = bytes;
-  state.patient = wait == Wait::patient;
-  state.armed = state.count.fetch_add(1) + 1;
+void Watchdog::tell_end(const std::string& message) {
+  const std::scoped_lock lock(state_->mutex);
+  state_->tell_end(message);
 }
 
-Watchdog::Guard::~Guard() { dog_.state_->armed = 0; }
+std::string Watchdog::write_all_calls(const std::string& why) {
+  const std::scoped_lock lock(state_->mutex);
+  const std::string where = state_->keep_calls(why);
+  if (state_->heartbeat) state_->heartbeat->tell_end(state_->sign(), state_->now_s);
+  return where;
+}
+
+uint64_t Watchdog::count() const { return state_->count.load(std::memory_order_relaxed); }
+
+Watchdog::Guard::Guard(Watchdog& dog, const Collective& call, Wait wait)
+    : dog_(dog), number_(dog.state_->calls->begin(call)), asynchronous_(call.asynchronous) {
+  State& state = *dog.state_;
+  state.operation = call.operation;
+  state.bytes = call.bytes;
+  state.patient = wait == Wait::patient;
+  state.count = number_;
+  state.armed = number_;
+}
+
+Watchdog::Guard::~Guard() {
+  dog_.state_->armed = 0;
+  if (!asynchronous_) dog_.state_->calls->end(number_);
+}
 
 std::string bytes_text(int64_t bytes) {
   const char* units[] = {"B", "KiB", "MiB", "GiB"};

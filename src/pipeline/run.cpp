@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "data/hold_out.hpp"
+#include "dist/collective_log.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "pipeline/set_record.hpp"
@@ -175,6 +176,7 @@ Run open_run(config::Config config, const RunOptions& options, dist::Communicato
   comm.require_same(train.digest(), "the training data");
 
   comm.on_root([&] { make_folder(folder / "samples"); });
+  dist::keep_calls_in(folder.string());
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
   train::RunLog run_log = open_run_log(folder, config, comm, options, about_data(train, test));
   Run run{std::move(config),  folder,           options.resume,  comm,

@@ -51,8 +51,7 @@ void expect_equal(const at::Tensor& got, const at::Tensor& wanted, const std::st
 
 TEST_F(Gpu, TransportIsNcclUnlessRanksShareAGpu) {
   const bool share = topology_.ranks > 1 && device::devices().count < topology_.local_ranks;
-  EXPECT_EQ(topology_.transport,
-            device::built_with_cuda() && !share ? dist::Transport::nccl : dist::Transport::staged);
+  EXPECT_EQ(topology_.transport, device::built_with_cuda() && !share ? dist::Transport::nccl : dist::Transport::staged);
 }
 
 // One rank needs no NCCL, but this is where it can be seen to start, and to end, on a machine of one GPU.
@@ -60,8 +59,7 @@ TEST_F(Gpu, NcclOfOneRankStartsAndEnds) {
   if (!device::built_with_cuda()) GTEST_SKIP() << "built without CUDA";
   if (comm_->ranks() > 1) GTEST_SKIP() << "for one rank";
   for (int repeat = 0; repeat < 2; ++repeat) {
-    dist::DeviceCollectives nccl = dist::connect_nccl(dist::nccl_unique_id(), 0, 1, topology_.device.index(), 60,
-                                                      [](uint64_t) { return std::string(); });
+    dist::DeviceCollectives nccl = dist::connect_nccl(dist::nccl_unique_id(), 0, 1, topology_.device.index(), 60, {});
     at::Tensor tensor = ramp(1000, at::kFloat, 3);
     nccl.all_reduce(tensor, dist::Reduce::sum, 1).wait();
     nccl.broadcast(tensor, 0, 2).wait();

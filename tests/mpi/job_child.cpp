@@ -11,6 +11,8 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/stop_signal.hpp"
+#include "dist/collective_log.hpp"
 #include "dist/communicator.hpp"
 #include "dist/environment.hpp"
 #include "dist/failure.hpp"
@@ -24,13 +26,32 @@ void collective(ddls::dist::Communicator& comm) {
 
 int body(const std::string& way, ddls::dist::Environment& environment) {
   ddls::log::init(ddls::log::Level::info, environment.rank(), environment.ranks());
-  const double timeout_s = way == "hang" || way.starts_with("stop-") || way == "busy" ? 3 : 600;
+  if (const char* folder = std::getenv("DDLS_TEST_CALLS")) ddls::dist::keep_calls_in(folder);
+  if (way == "kill-late" || way == "throw-late") ddls::stop_signal::install();  // as the program does
+  const bool short_limit = way == "hang" || way.starts_with("stop-") || way == "busy" || way.starts_with("other-");
+  const double timeout_s = short_limit ? 3 : 600;
   ddls::dist::Communicator comm(MPI_COMM_WORLD, ddls::dist::find_topology(MPI_COMM_WORLD, "cpu"), timeout_s);
   collective(comm);
   const bool odd = comm.rank() == comm.ranks() - 1;
-  if (odd && way == "throw") ddls::fail(ddls::Exit::data, "the file is damaged");
+  if (odd && way.ends_with("-late")) std::this_thread::sleep_for(std::chrono::seconds(1));  // the others wait
+  if (odd && (way == "throw" || way == "throw-late")) ddls::fail(ddls::Exit::data, "the file is damaged");
   if (odd && way == "throw-foreign") throw std::runtime_error("nobody expects this");
-  if (odd && way == "kill") raise(SIGKILL);
+  if (odd && way.starts_with("kill")) raise(SIGKILL);
+  if (way.starts_with("other-")) {
+    at::Tensor tensor = at::zeros({odd && way == "other-size" ? 128 : 256});
+    if (odd && way == "other-call") {
+      comm.broadcast(tensor, comm.rank());
+    } else if (odd && way == "other-type") {
+      tensor = tensor.to(at::kInt);
+      comm.all_reduce(tensor);
+    } else {
+      comm.all_reduce(tensor);
+    }
+    for (int i = 0; i < 40; ++i) {  // MPI may well let them go on
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      collective(comm);
+    }
+  }
   if (odd && way == "hang") {
     for (;;) pause();
   }

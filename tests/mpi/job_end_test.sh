@@ -43,6 +43,54 @@ expect "tasks that are not one MPI job (Slurm)" 78 "SLURM_NTASKS is 4, but MPI s
 expect "tasks that are not one MPI job (another MPI)" 78 "PMI_SIZE is 2" 1 env PMI_SIZE=2 "$child" good
 expect "mpirun inside a larger Slurm allocation" 0 "error" 0 env SLURM_NTASKS=4 "$mpiexec" -np 2 "$child" good
 expect "one rank without mpirun" 0 "error" 0 "$child" good
+
+# What every rank keeps of its collectives: kept NAME RANKS WHAT; `calls[rank]` is the file's content.
+DDLS_TEST_CALLS=$(mktemp -d)
+export DDLS_TEST_CALLS
+trap 'rm -rf "$DDLS_TEST_CALLS"' EXIT
+kept() {
+  if ! (cd "$DDLS_TEST_CALLS" && python3 - "$2" "$3") <<'PY'
+import glob, json, sys
+ranks, condition = set(json.loads(sys.argv[1])), sys.argv[2]
+calls = {}
+for name in glob.glob("collectives.rank*.json"):
+    with open(name) as file:
+        one = json.load(file)
+    assert name == f"collectives.rank{one['rank']}.json" and one["schema"] == 1 and one["host"] and one["pid"] > 0, name
+    calls[one["rank"]] = one
+assert set(calls) == ranks, f"files of ranks {sorted(calls)}, wanted {sorted(ranks)}"
+for one in calls.values():
+    numbers = [call["number"] for call in one["collectives"]]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), numbers
+assert eval(condition), {rank: [(c["number"], c["operation"], c["ended"]) for c in one["collectives"]] for rank, one in calls.items()}
+PY
+  then
+    echo "FAILED  $1"
+    failures=$((failures + 1))
+  else
+    echo "ok      $1"
+  fi
+  rm -f "$DDLS_TEST_CALLS"/*
+}
+
+expect "a rank never comes: where the collectives are" 71 "; the newest collectives of every rank are in $DDLS_TEST_CALLS/collectives.rank*.json" + "$mpiexec" -np 3 "$child" hang
+kept "... the ranks that wait and the one that does not come" "[0, 1, 2]" \
+  'all((c := calls[r]["collectives"][-1])["number"] == 2 and c["ended"] is None and c["type"] == "float32" and c["elements"] == 256 for r in (0, 1)) and calls[2]["collectives"][-1]["number"] == 1 and calls[2]["collectives"][-1]["ended"] >= calls[2]["collectives"][-1]["begun"] and len({o["collectives"][0]["fingerprint"] for o in calls.values()}) == 1'
+expect "a rank stops: those that run keep theirs" 71 "rank 2 on $host gave no sign of life for" + "$mpiexec" -np 3 "$child" stop-together
+kept "... all but the one that is stopped" "[0, 1]" 'all(calls[r]["collectives"][-1]["operation"] == "together" for r in (0, 1))'
+expect "a rank calls another collective" 71 "ranks make different collectives, at first call #2: rank 0: all_reduce (sum) of 256 float32, rank 1: broadcast with root 1 of 256 float32" 1 "$mpiexec" -np 2 "$child" other-call
+kept "... and both say what they did" "[0, 1]" 'calls[0]["collectives"][1]["operation"] == "all_reduce" and calls[1]["collectives"][1]["operation"] == "broadcast" and calls[0]["collectives"][1]["fingerprint"] != calls[1]["collectives"][1]["fingerprint"] and "different collectives" in calls[0]["why"]'
+expect "a rank of three sends another type" 71 "at first call #2: rank 0: all_reduce (sum) of 256 float32, rank 2: all_reduce (sum) of 256 int32" 1 "$mpiexec" -np 3 "$child" other-type
+kept "... and all three say what they did" "[0, 1, 2]" 'calls[1]["collectives"][1]["fingerprint"] == calls[0]["collectives"][1]["fingerprint"]'
+expect "a rank sends less" 71 "" + "$mpiexec" -np 2 "$child" other-size
+rm -f "$DDLS_TEST_CALLS"/*
+expect "a rank is killed while the others wait" 137 "rank 0 was told to end (SIGTERM) in all_reduce #2; the newest collectives of every rank are in" 1 "$mpiexec" -np 3 "$child" kill-late
+kept "... who keep theirs" "[0, 1]" 'all(calls[r]["collectives"][-1]["ended"] is None for r in (0, 1))'
+expect "a rank throws while the others wait: it has said why" 65 "told to end" 0 "$mpiexec" -np 3 "$child" throw-late
+kept "... nobody keeps anything" "[]" 'True'
+expect "a good end" 0 "error" 0 "$mpiexec" -np 3 "$child" good
+kept "... leaves nothing" "[]" 'True'
+
 left=$(grep -lz "^DDLS_JOB_END_TEST=$$\$" /proc/[0-9]*/environ 2>/dev/null | grep -v -e "/$$/" -e /self/)
 for file in $left; do
   [[ $(readlink "${file%/environ}/exe") == "$(readlink -f "$child")" ]] || continue
