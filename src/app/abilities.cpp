@@ -33,7 +33,7 @@ Ability kernels(const dist::Topology& topology, const std::string& no_gpu) {
   if (!device::built_with_cuda()) return {name, false, "this program was built without CUDA: the CPU makes it"};
   try {
     if (no_gpu.empty()) return {name, true, device::prepare_kernels(topology.device.index())};
-    return {name, false, fmt::format("{} ({} is there for its kernels)", no_gpu, device::kernel_compiler())};
+    return {name, false, fmt::format("{} ({} compiles its kernels)", no_gpu, device::try_kernels())};
   } catch (const Error& error) {
     return {name, false, error.what()};
   }

@@ -13,7 +13,7 @@ struct Ability {
   std::string note;  // how, or why not; may be empty
 };
 
-// Transports, graphs, kernels and precisions, of the device that `topology` chose. On a GPU it compiles the kernels.
+// Transports, graphs, kernels and precisions, of the device that `topology` chose. Compiles the kernels of a GPU.
 std::vector<Ability> abilities(const dist::Topology& topology);
 
 }  // namespace ddls::app

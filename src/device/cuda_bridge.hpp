@@ -31,7 +31,7 @@ void* current_stream(int device);
 // Compiles the kernels for this device, if that has not been done: "sm_90 by NVRTC 13.0". Whoever launches them needs
 // no call of it. Error(runtime) where it cannot be done.
 std::string prepare_kernels(int device);
-std::string kernel_compiler();  // "NVRTC 13.0"; Error(runtime) where it is missing
+std::string try_kernels();  // compiles them for a GPU that need not be here: "NVRTC 13.0"; Error(runtime) likewise
 
 // Kernels of noise_kernels.cu, launched on `stream` (see current_stream), whose end nobody waits for. Pointers: dense
 // float32 of the stream's device. A failed launch is an Error(runtime); the first one

@@ -34,7 +34,7 @@ void synchronize(int device) { wheel().synchronizeDevice(static_cast<c10::Device
 bool built_with_cuda() { return false; }
 
 std::string prepare_kernels(int) { lacks("kernels"); }
-std::string kernel_compiler() { lacks("kernels"); }
+std::string try_kernels() { lacks("kernels"); }
 
 void* current_stream(int) { lacks("CUDA streams"); }
 

@@ -4,7 +4,8 @@
 #include <nvrtc.h>
 
 #include <algorithm>
-#include <array>
+#include <climits>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "device/kernel_sources.hpp"
@@ -15,7 +16,11 @@ namespace {
 class Nvrtc {
  public:
   static const Nvrtc& get() {
-    static const Nvrtc loaded;
+    static const Nvrtc loaded = [] {
+      Nvrtc nvrtc;
+      nvrtc.load_builtins();
+      return nvrtc;
+    }();
     return loaded;
   }
 
@@ -28,6 +33,15 @@ class Nvrtc {
     if (!library)
       fail(Exit::runtime, "the kernels for a GPU are compiled by NVRTC, which comes with LibTorch, but: {}", dlerror());
     return library;
+  }
+
+  // NVRTC looks for its second library by name alone, where the loader looks: not in its own folder. One that is loaded
+  // already is found. If it is not there NVRTC says so.
+  void load_builtins() const {
+    int major = 0, minor = 0;
+    char folder[PATH_MAX] = "";
+    if (version(&major, &minor) != NVRTC_SUCCESS || dlinfo(library_, RTLD_DI_ORIGIN, folder) != 0) return;
+    dlopen(fmt::format("{}/libnvrtc-builtins.so.{}.{}", folder, major, minor).c_str(), RTLD_NOW | RTLD_LOCAL);
   }
 
   template <typename Function>
@@ -74,8 +88,8 @@ class Program {
   void compile(const std::vector<const char*>& options) {
     const nvrtcResult result = nvrtc_.compile(program_, static_cast<int>(options.size()), options.data());
     if (result == NVRTC_SUCCESS) return;
-    fail(Exit::internal, "NVRTC {}: {}: {}", nvrtc_version(), nvrtc_.error_text(result),
-         text(nvrtc_.log_size, nvrtc_.log).c_str());
+    fail(result == NVRTC_ERROR_COMPILATION ? Exit::internal : Exit::runtime, "NVRTC {}: {}: {}", nvrtc_version(),
+         nvrtc_.error_text(result), text(nvrtc_.log_size, nvrtc_.log).c_str());
   }
 
   template <typename Size, typename Get>

@@ -75,7 +75,10 @@ std::string prepare_kernels(int device) {
   return fmt::format("{} by NVRTC {}", kernels_of(device).target, nvrtc_version());
 }
 
-std::string kernel_compiler() { return "NVRTC " + nvrtc_version(); }
+std::string try_kernels() {
+  compile_kernels(90);
+  return "NVRTC " + nvrtc_version();
+}
 
 void fill_uniform(const NoiseRows& rows, float* out, void* stream) {
   launch(kernels_here().uniform, rows, stream, out);

@@ -52,6 +52,7 @@ if $(printf '%q' "$binary") --version 2>/dev/null; then echo "the libraries are 
 export DDLS_TORCH=$(printf '%q' "$torch")
 cd $(printf '%q' "$folder")
 ./ddls_dist --version
+./ddls_dist info >$(printf '%q' "$scratch/info")
 ./mpirun -q -np 2 ./ddls_dist --config $(printf '%q' "$scratch/tiny.yaml") --out $(printf '%q' "$scratch/there")
 END
 if unshare --mount true 2>/dev/null; then
@@ -59,6 +60,9 @@ if unshare --mount true 2>/dev/null; then
 else
   echo "no mount namespace can be had here: the folder was tried beside the machine's own libraries"
   DDLS_TORCH=$torch "$folder/mpirun" -q -np 2 "$folder/ddls_dist" --config tiny.yaml --out there >out 2>err || { cat err >&2; fail "the packed program"; }
+fi
+if [[ -e info ]]; then  # libraries that are loaded only when they are needed
+  grep -Eq 'noise_on_gpu +(yes|no: .*(NVRTC [0-9.]+ compiles its kernels|built without CUDA))' info || { cat info >&2; fail "the packed program does not find NVRTC"; }
 fi
 grep -q '"ranks": 2' there/run.json || fail "the packed mpirun started separate copies"
 bytes_of() { (cd "$1/samples" && sha256sum ./*/samples.npz ./*/latents.npz ./*/chains.jsonl); }
