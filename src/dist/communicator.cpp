@@ -140,7 +140,7 @@ Pending Communicator::all_reduce_async(at::Tensor tensor, Reduce op) {
   const c10::NoGradGuard no_grad;
   Collective call = call_with("all_reduce", tensor);
   call.detail = name_of(op);
-  call.asynchronous = tensor.is_cuda() && state_->nccl;
+  call.asynchronous = !tensor.is_cpu() && state_->nccl;
   return state_->guarded(call, [&]() -> Pending {
     if (tensor.is_cuda() && state_->nccl) return state_->nccl->all_reduce(tensor, op, state_->dog.count());
     if (tensor.is_cuda()) {
@@ -162,7 +162,7 @@ void Communicator::broadcast(at::Tensor& tensor, int root) {
   const c10::NoGradGuard no_grad;
   Collective call = call_with("broadcast", tensor);
   call.root = root;
-  call.asynchronous = tensor.is_cuda() && state_->nccl;
+  call.asynchronous = !tensor.is_cpu() && state_->nccl;
   state_->guarded(call, [&, bytes = call.bytes] {
     if (tensor.is_cuda() && state_->nccl) {
       state_->nccl->broadcast(tensor, root, state_->dog.count()).wait();
