@@ -9,7 +9,7 @@ namespace ddls::metrics {
 #define DDLS_METRICS(entry)                                                                                            \
   entry(fid) entry(fid_error) entry(fid_infinity) entry(intra_fid) entry(is) entry(is_infinity) entry(kid) entry(mind) \
       entry(cmmd) entry(prdc) entry(improved_pr) entry(clipped) entry(probabilistic_pr) entry(vendi)                   \
-          entry(authenticity) entry(ct) entry(modes)
+          entry(authenticity) entry(ct) entry(fld) entry(modes)
 
 #define DDLS_DECLARE_METRIC(name) Metric name##_metric();
 DDLS_METRICS(DDLS_DECLARE_METRIC)

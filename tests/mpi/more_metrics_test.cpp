@@ -21,7 +21,7 @@ namespace ddls {
 namespace {
 
 const std::vector<std::string> asked{"mind",  "cmmd",         "improved_pr", "clipped", "probabilistic_pr",
-                                     "vendi", "authenticity", "ct"};
+                                     "vendi", "authenticity", "ct",          "fld"};
 
 metrics::EvaluationSet set_of_rows(const at::Tensor& rows, const std::string& name) {
   data::Dataset data;
@@ -65,6 +65,16 @@ TEST(MoreMetrics, EqualASecondImplementation) {
     EXPECT_NEAR(whole[name].get<double>(), value, 1e-9 * value) << name;
   }
   EXPECT_EQ(half["authenticity"], whole["authenticity"]);  // no matter of the reference
+}
+
+TEST(MoreMetrics, FldEqualsASecondImplementation) {
+  const ParitySets sets;
+  const auto expected = nlohmann::json::parse(read_file(fs::path(DDLS_TEST_DATA) / "metrics/more_parity.json"))["fld"];
+  const metrics::EvaluationSet training = set_of_rows(sets.training, "training");
+  const Json fld = metrics_of_sets(world(), {"fld"}, set_of_rows(sets.fake, "fake"),
+                                   set_of_rows(sets.real.narrow(0, 0, 130), "real"), &training)["fld"];
+  for (const char* name : {"value", "gap"})
+    EXPECT_NEAR(fld[name].get<double>(), expected[name].get<double>(), 1e-5 * std::abs(expected[name].get<double>()));
 }
 
 TEST(MoreMetrics, CtOfOneCellEqualsASecondImplementation) {
@@ -174,6 +184,10 @@ TEST(MoreMetrics, CopiesOfTheTrainingSetAreFound) {
   const Json copied = metrics_of_sets(world(), {"authenticity", "ct"}, copies, real, &training);
   EXPECT_EQ(copied["authenticity"].get<double>(), 0);
   EXPECT_LT(copied["ct"]["value"].get<double>(), -10);
+  EXPECT_LT(metrics_of_sets(world(), {"fld"}, copies, real, &training)["fld"]["gap"].get<double>(), -20);
+  const Json fresh_fld = metrics_of_sets(world(), {"fld"}, points(550, 1, 0), real, &training)["fld"];
+  EXPECT_GT(fresh_fld["gap"].get<double>(), -12);  // the fit itself costs some
+  EXPECT_LT(std::abs(fresh_fld["value"].get<double>()), 10);
   const Json fresh = metrics_of_sets(world(), {"authenticity", "ct"}, points(550, 1, 0), real, &training);
   EXPECT_GT(fresh["authenticity"].get<double>(), 0.4);
   EXPECT_LT(std::abs(fresh["ct"]["value"].get<double>()), 3.5);
@@ -193,8 +207,8 @@ TEST(MoreMetrics, CellsAreTheClusters) {
   // Variances 1, 4, 9: the components are the axes.
   const metrics::GaussianStatistics statistics{10, at::ones({3}, at::kDouble),
                                                at::diag(at::tensor({1.0, 4.0, 9.0}, at::kDouble))};
-  const at::Tensor mapped = metrics::principal_components(statistics, 2).of(at::tensor({{5.0F, 3.0F, 4.0F}}));
-  EXPECT_TRUE(at::allclose(mapped.abs(), at::tensor({{2.0, 3.0}}, at::kDouble)));
+  const at::Tensor mapped = metrics::principal_components(statistics, 2).of(at::tensor({5.0F, 3.0F, 4.0F}).view({1, 3}));
+  EXPECT_TRUE(at::allclose(mapped.abs(), at::tensor({2.0, 3.0}, at::kDouble).view({1, 2})));
 }
 
 TEST(MoreMetrics, MannWhitneyOfFew) {
@@ -214,12 +228,12 @@ TEST(MoreMetrics, WhatCannotBeHadSaysWhy) {
   };
   const metrics::EvaluationSet some = points(100, 1, 0), real = points(120, 2, 0), training = points(90, 3, 0);
   Json metrics = metrics_of_sets(world(), asked, some, real);
-  for (const char* name : {"authenticity", "ct"}) expect_why(metrics, name, "no training set is given");
+  for (const char* name : {"authenticity", "ct", "fld"}) expect_why(metrics, name, "no training set is given");
 
   metrics::EvaluationSet itself = training;
   itself.training = true;
   metrics = metrics_of_sets(world(), asked, itself, real, &training);
-  for (const char* name : {"authenticity", "ct"}) expect_why(metrics, name, "is the training set");
+  for (const char* name : {"authenticity", "ct", "fld"}) expect_why(metrics, name, "is the training set");
   metrics = metrics_of_sets(world(), asked, some, itself, &training);
   expect_why(metrics, "ct", "the reference is the training set");
   EXPECT_TRUE(metrics["authenticity"].is_number());

@@ -38,8 +38,8 @@ std::shared_ptr<StreamedSums> stream_products(const config::NoOptions&, const Me
 }
 
 double score_of(const at::Tensor& products, int64_t count) {
-  const at::Tensor part = at::linalg_eigvalsh(products / static_cast<double>(count)).clamp_min(0);
-  return std::exp(-at::xlogy(part, part).sum().item<double>());
+  const at::Tensor shares = at::linalg_eigvalsh(products / static_cast<double>(count)).clamp_min(0);
+  return std::exp(-at::xlogy(shares, shares).sum().item<double>());
 }
 
 Json compute_vendi(const config::NoOptions&, const MetricInputs& in) {

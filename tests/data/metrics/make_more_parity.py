@@ -88,6 +88,38 @@ def cmmd(x, y, sigma):
     return float(1000 * (kernel(x, x) + kernel(y, y) - 2 * kernel(x, y)))
 
 
+def fld(fake, real, train, steps=50):
+    mean, scale = train.mean(0), train.std(0)
+    fake, real, train = ((x - mean) / scale for x in (fake, real, train))
+    features = fake.shape[1]
+    squares = lambda x, y: ((x[:, None, :] - y[None, :, :]) ** 2).sum(-1)
+
+    def terms(d, s):
+        return -0.5 * d / np.exp(s) - 0.5 * features * s - np.log(len(s))
+
+    def nll(d, s):
+        t = terms(d, s)
+        top = t.max(1, keepdims=True)
+        return -(top[:, 0] + np.log(np.exp(t - top).sum(1))).mean()
+
+    def fit(d):
+        s, m, v = (np.zeros(d.shape[1]) for _ in range(3))
+        for step in range(1, steps + 1):
+            t = terms(d, s)
+            w = np.exp(t - t.max(1, keepdims=True))
+            w /= w.sum(1, keepdims=True)
+            gradient = (w * (features / 2 - d / (2 * np.exp(s)))).mean(0)
+            m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+            s = np.clip(s - 0.5 * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8), -30, 20)
+        return s
+
+    s = fit(squares(train, fake))
+    half = len(train) // 2
+    base = nll(squares(real, train[:half]), fit(squares(train[half:], train[:half])))
+    on_train, on_test = nll(squares(train, fake), s), nll(squares(real, fake), s)
+    return {"value": float(100 * (on_test - base) / features), "gap": float(100 * (on_train - on_test) / features)}
+
+
 def main():
     arrays = np.load(os.path.join(here, "parity.npz"))
     # A training set that the fakes partly copy: reals of the second half, and some fakes moved a little.
@@ -96,7 +128,8 @@ def main():
     reals = real[:130]
     expected = {**improved(fake, real, 3), **clipped(fake, real, 5), "vendi": vendi(fake),
                 **probabilistic(fake, real, 1.2, 4), "cmmd": cmmd(fake, real, 10),
-                "authenticity": authenticity(fake, train), "ct": c_t(fake, reals, train)}
+                "authenticity": authenticity(fake, train), "ct": c_t(fake, reals, train),
+                "fld": fld(fake, reals, train)}
     with open(os.path.join(here, "more_parity.json"), "w") as file:
         json.dump(expected, file, indent=1)
         file.write("\n")
