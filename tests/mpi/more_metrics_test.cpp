@@ -207,7 +207,8 @@ TEST(MoreMetrics, CellsAreTheClusters) {
   // Variances 1, 4, 9: the components are the axes.
   const metrics::GaussianStatistics statistics{10, at::ones({3}, at::kDouble),
                                                at::diag(at::tensor({1.0, 4.0, 9.0}, at::kDouble))};
-  const at::Tensor mapped = metrics::principal_components(statistics, 2).of(at::tensor({5.0F, 3.0F, 4.0F}).view({1, 3}));
+  const at::Tensor mapped =
+      metrics::principal_components(statistics, 2).of(at::tensor({5.0F, 3.0F, 4.0F}).view({1, 3}));
   EXPECT_TRUE(at::allclose(mapped.abs(), at::tensor({2.0, 3.0}, at::kDouble).view({1, 2})));
 }
 
@@ -218,14 +219,15 @@ TEST(MoreMetrics, MannWhitneyOfFew) {
   EXPECT_EQ(metrics::mann_whitney_z(b, b), 0);
 }
 
+void expect_why(const Json& metrics, const std::string& name, const std::string& part) {
+  ASSERT_TRUE(metrics.contains(name)) << name;
+  EXPECT_TRUE(metrics[name].is_null()) << name << ": " << metrics[name];
+  ASSERT_TRUE(metrics.contains(name + "_why")) << name;
+  EXPECT_NE(metrics[name + "_why"].get<std::string>().find(part), std::string::npos) << metrics[name + "_why"];
+}
+
 // A null with its reason, and no crash, whatever is missing.
 TEST(MoreMetrics, WhatCannotBeHadSaysWhy) {
-  const auto expect_why = [](const Json& metrics, const std::string& name, const std::string& part) {
-    ASSERT_TRUE(metrics.contains(name)) << name;
-    EXPECT_TRUE(metrics[name].is_null()) << name << ": " << metrics[name];
-    ASSERT_TRUE(metrics.contains(name + "_why")) << name;
-    EXPECT_NE(metrics[name + "_why"].get<std::string>().find(part), std::string::npos) << metrics[name + "_why"];
-  };
   const metrics::EvaluationSet some = points(100, 1, 0), real = points(120, 2, 0), training = points(90, 3, 0);
   Json metrics = metrics_of_sets(world(), asked, some, real);
   for (const char* name : {"authenticity", "ct", "fld"}) expect_why(metrics, name, "no training set is given");
@@ -255,22 +257,28 @@ TEST(MoreMetrics, WhatCannotBeHadSaysWhy) {
   }
   EXPECT_EQ(metrics["improved_precision"], 1.0);  // on the rim
   EXPECT_NEAR(metrics["vendi"].get<double>(), 1, 1e-9);
+}
 
+TEST(MoreMetrics, SamplesThatAreNoNumbersSayWhy) {
+  const metrics::EvaluationSet some = points(100, 1, 0), real = points(120, 2, 0), training = points(90, 3, 0);
   at::Tensor broken = at::ones({50, 6}, at::kFloat);
   broken[20][3] = NAN;
   const metrics::EvaluationSet nans = set_of_rows(broken, "broken");
   const std::string finite = "broken has features that are not finite";
-  metrics = metrics_of_sets(world(), asked, nans, real, &training);
+  const Json metrics = metrics_of_sets(world(), asked, nans, real, &training);
   for (const auto& [name, value] : metrics.items())
     if (!name.ends_with("_why")) expect_why(metrics, name, finite);
   expect_why(metrics_of_sets(world(), asked, some, nans, &training), "ct", finite);
   expect_why(metrics_of_sets(world(), asked, some, real, &nans), "authenticity", finite);
+}
 
+TEST(MoreMetrics, StatisticsAloneSayWhy) {
+  const metrics::EvaluationSet some = points(100, 1, 0), real = points(120, 2, 0), training = points(90, 3, 0);
   metrics::EvaluationSet statistics;
   statistics.name = "sums";
   statistics.sample_shape = {6};
   statistics.statistics = metrics::GaussianStatistics{500, at::zeros({6}, at::kDouble), at::eye(6, at::kDouble)};
-  metrics = metrics_of_sets(world(), asked, statistics, real, &training);
+  Json metrics = metrics_of_sets(world(), asked, statistics, real, &training);
   for (const auto& [name, value] : metrics.items())
     if (!name.ends_with("_why")) expect_why(metrics, name, "sums holds statistics only");
   metrics = metrics_of_sets(world(), asked, some, statistics, &training);
