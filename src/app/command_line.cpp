@@ -58,7 +58,7 @@ std::string sampler_help() {
 std::string metric_help() {
   std::string asked = "Metrics (--metrics, evaluate.metrics):\n", unasked = "Where there is what they need, unasked:\n";
   for (const metrics::Metric& metric : metrics::known_metrics())
-    (metric.unasked ? unasked : asked) += fmt::format("  {:<16}{}\n", metric.name, metric.summary);
+    (metric.unasked ? unasked : asked) += fmt::format("  {:<18}{}\n", metric.name, metric.summary);
   return asked + unasked + "`ddls_dist config` shows their options.";
 }
 
