@@ -58,7 +58,7 @@ std::string sampler_help() {
 std::string metric_help() {
   std::string asked = "Metrics (--metrics, evaluate.metrics):\n", unasked = "Where there is what they need, unasked:\n";
   for (const metrics::Metric& metric : metrics::known_metrics())
-    (metric.unasked ? unasked : asked) += fmt::format("  {:<16}{}\n", metric.name, metric.summary);
+    (metric.unasked ? unasked : asked) += fmt::format("  {:<18}{}\n", metric.name, metric.summary);
   return asked + unasked + "`ddls_dist config` shows their options.";
 }
 
@@ -92,6 +92,8 @@ void add_stages(const AddCommand& command, CommandLine& line, Names& names) {
   CLI::App* evaluate = command("evaluate", "compare two sets, or the samples of a run", Command::evaluate);
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
   evaluate->add_option("--real", line.real, "real set");
+  evaluate->add_option("--train", line.train,
+                       "with --fake: what the generator was trained on, for authenticity and ct");
   evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
   evaluate->add_option("--metrics", line.metrics, "comma-separated names, see below (default: evaluate.metrics)");
   evaluate->add_option("--json", line.json, "write the result here");
@@ -164,11 +166,10 @@ void check_line(const CommandLine& line) {
   if (!line.generator.empty() && !line.checkpoint.empty())
     fail(Exit::usage, "sample: --checkpoint names a run's networks, --generator others; give one of them");
   if (line.command == Command::evaluate && line.fake.empty() && line.real.empty() &&
-      (!line.extractor.empty() || !line.metrics.empty() || !line.json.empty()))
-    fail(
-        Exit::usage,
-        "evaluate: --extractor, --metrics and --json belong to --fake and --real; for a run set evaluate.extractor and "
-        "evaluate.metrics, and read its report.json");
+      (!line.extractor.empty() || !line.metrics.empty() || !line.json.empty() || !line.train.empty()))
+    fail(Exit::usage,
+         "evaluate: --train, --extractor, --metrics and --json belong to --fake and --real; for a run set "
+         "evaluate.extractor and evaluate.metrics, and read its report.json");
   if (!line.diff.empty() && (!line.config_file.empty() || !line.overrides.empty()))
     fail(Exit::usage, "config: --diff compares two configurations as they are; leave --config and --set out");
   if (line.command == Command::energy) {

@@ -26,7 +26,7 @@ struct CommandLine {
   std::string checkpoint;                // sample
   Shard shard;                           // sample: of the blocks, for batch jobs that share one run folder
   std::string generator, discriminator;  // sample, energy: TorchScript files instead of a run's networks
-  std::string fake, real, extractor,
+  std::string fake, real, train, extractor,
       metrics;                    // evaluate; energy: real and extractor; no metrics: those of the configuration
   std::vector<std::string> runs;  // compare; energy: at most one
   std::string set;                // inspect

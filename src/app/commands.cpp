@@ -100,7 +100,7 @@ void sample(const CommandLine& line, dist::Communicator& comm) {
 void evaluate(const CommandLine& line, dist::Communicator& comm) {
   if (!line.fake.empty()) {
     const std::string result =
-        pipeline::evaluate_sets(config_of(line, comm), {line.fake, line.real, line.extractor}, comm);
+        pipeline::evaluate_sets(config_of(line, comm), {line.fake, line.real, line.extractor, line.train}, comm);
     return answer(line, comm, result, result);
   }
   pipeline::Run run = open(line, comm);

@@ -33,7 +33,7 @@ struct MetricEntry {
   std::vector<MetricKey> protocol_keys = {};
   config::ByOptions<T, MetricNeeds> needs = MetricNeeds{};
   std::function<void(const T&, const MetricContext&, const EvaluationSet&, bool is_reference)> look = {};
-  std::function<std::any(const T&, const MetricContext&, const SetFeatures&)> prepare = {};
+  std::function<std::any(const T&, const MetricContext&, const Reference&)> prepare = {};
   std::function<std::shared_ptr<StreamedSums>(const T&, const MetricContext&, const EvaluationSet&)> stream = {};
   std::function<Json(const T&, const MetricInputs&)> compute;
   std::function<Json(const T&, const Json&, int64_t, int64_t)> protocol = {};

@@ -26,6 +26,7 @@ struct EvaluationSet {
   std::string name;
   int64_t count = 0;  // 0: statistics only
   bool images = false;
+  bool training = false;                 // the training set itself, or a part of it
   std::vector<int64_t> sample_shape;     // of the first sample
   at::Tensor labels;                     // [count] int64; undefined where there are none
   std::vector<std::string> class_names;  // as in Dataset

@@ -106,6 +106,9 @@ SetFeatures extract_set(dist::Communicator& comm, const EvaluationSet& set, cons
     comm.together([&] { result.gaussian = moments.statistics(set.name); });
   }
   for (StreamedSums* sums : options.streamed) comm.all_reduce(sums->sums());
+  bool finite = true;
+  for (const at::Tensor& rows : result.rows.own) finite = finite && at::isfinite(rows).all().item<bool>();
+  if (options.keep > 0) result.finite = !comm.any(!finite);
   return result;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // From a set to what metrics need of it: each rank decodes and extracts its own blocks, decoding one block ahead of the
 // network in a thread; sums that metrics make of features or class probabilities are all-reduced once at the end.
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,9 +36,13 @@ struct SetFeatures {
   int64_t count = 0;  // 0: statistics of unknown count
   GaussianStatistics gaussian;
   FeatureBlocks rows;            // the first `keep`
+  bool finite = true;            // whether all of these are
   at::Tensor labels;             // [count] int64; undefined where there are none
   data::ClassNames class_names;  // as in EvaluationSet
   std::string unlabelled;        // as in EvaluationSet
+  // By number of rows: distances to the nearest others (neighbour_distances.hpp), shared by metrics. The same on all
+  // ranks.
+  std::shared_ptr<std::map<int64_t, at::Tensor>> nearest = std::make_shared<std::map<int64_t, at::Tensor>>();
 };
 
 // **Collective.** Throws CollectiveError(data): fewer than 2 samples, features that are not finite, a damaged image

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "metrics/long_work.hpp"
+
 namespace ddls::metrics {
 namespace {
 
@@ -37,7 +39,9 @@ FeatureBlocks FeatureBlocks::first(int64_t rows) const {
 }
 
 void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
-                   const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use) {
+                   const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use,
+                   const std::string& title) {
+  LongWork work(title, columns.blocks(), comm.root() && !title.empty());
   const std::vector<int> owners = owners_of(columns.plan, comm.ranks());
   for (int64_t j = 0; j < columns.blocks(); ++j) {
     BlockOfRows column{j, columns.ids_of(j), columns.own_rows(j)};
@@ -47,6 +51,7 @@ void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const Fe
       if (i >= rows.blocks() || (pairs == Pairs::unordered && !row_side_computes(i, j))) continue;
       use({i, rows.ids_of(i), rows.own_rows(i)}, column);
     }
+    work.step();
   }
 }
 

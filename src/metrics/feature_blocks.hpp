@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "base/blocks.hpp"
@@ -33,9 +34,11 @@ struct BlockOfRows {
 enum class Pairs { all, unordered };  // unordered: rows and columns are one set; each unordered pair of blocks once
 
 // Calls `use` for pairs of a block of `rows` and a block of `columns`; every pair on exactly one rank, which rank and
-// which order never changes the pair itself. **Collective.** `use` must not communicate.
+// which order never changes the pair itself. **Collective.** `use` must not communicate. `title`: of the progress that
+// long work shows; empty: none.
 void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
-                   const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use);
+                   const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use,
+                   const std::string& title = {});
 
 // These rows ([n] int64, the same on all ranks) on every rank: [n, features]. **Collective.**
 at::Tensor gather_rows_by_id(dist::Communicator& comm, const FeatureBlocks& blocks, const at::Tensor& ids);

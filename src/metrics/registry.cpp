@@ -7,8 +7,9 @@ namespace ddls::metrics {
 
 // The list: a line per metric, entries/*.cpp end in NAME_metric().
 #define DDLS_METRICS(entry)                                                                                            \
-  entry(fid) entry(fid_error) entry(fid_infinity) entry(intra_fid) entry(is) entry(is_infinity) entry(kid) entry(prdc) \
-      entry(modes)
+  entry(fid) entry(fid_error) entry(fid_infinity) entry(intra_fid) entry(is) entry(is_infinity) entry(kid) entry(mind) \
+      entry(cmmd) entry(prdc) entry(improved_pr) entry(clipped) entry(probabilistic_pr) entry(vendi)                   \
+          entry(authenticity) entry(ct) entry(fld) entry(modes)
 
 #define DDLS_DECLARE_METRIC(name) Metric name##_metric();
 DDLS_METRICS(DDLS_DECLARE_METRIC)
@@ -48,6 +49,16 @@ std::vector<std::string> metrics_with_curves(std::span<const Metric> all) {
     if (std::any_of(metric.keys.begin(), metric.keys.end(),
                     [](const MetricKey& key) { return key.column && !key.column->curve.empty(); }))
       names.push_back(metric.name);
+  return names;
+}
+
+std::vector<std::string> metrics_while_training(std::span<const Metric> all) {
+  std::vector<std::string> names = metrics_with_curves(all);
+  std::erase_if(names, [&](const std::string& name) {
+    const Metric& metric = *find_metric(name, all);
+    const MetricNeeds needs = metric.needs(metric.defaults);
+    return needs.rows > 0 || needs.reference_rows > 0 || needs.training_rows > 0;
+  });
   return names;
 }
 

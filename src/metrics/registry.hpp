@@ -21,7 +21,7 @@ namespace ddls::metrics {
 struct EvaluationSet;
 struct MetricContext;
 struct MetricInputs;
-struct SetFeatures;
+struct Reference;
 class StreamedSums;
 
 enum class Better { higher, lower, like_real };
@@ -34,8 +34,8 @@ struct MetricColumn {
   int decimals = 3;              // 0: a whole number; negative: so many significant digits
   bool main = false;             // also in the headline, and in the first table of the terminal
   std::string spread_path = {};  // of the value after "±"; empty where there is none
-  // Its name in metrics.jsonl; empty: it has no curves. A metric with such a column is cheap enough to be taken while
-  // the GAN trains and of every stored set of chains.
+  // Its name in metrics.jsonl; empty: it has no curves. A metric with such a column is cheap enough to be taken of every
+  // stored set of chains, and while the GAN trains, if it keeps no features.
   std::string curve = {};
   std::string path = {};  // of its key; columns_of fills it in
 };
@@ -56,8 +56,9 @@ struct MetricNeeds {
   bool probabilities = false;  // the extractor's classes; of points, which have none, the metric is left out
   bool labels = false;         // of both sets
   bool gaussians25 = false;    // points of data.kind gaussians25; elsewhere the metric is left out
-  // Features of the first so many samples, kept in memory over all ranks, of the set and of the reference.
-  int64_t rows = 0, reference_rows = 0;
+  // Features of the first so many samples, kept in memory over all ranks, of the set and of the reference, and of the
+  // training set, which is extracted for this alone. What needs the last two asks for reals that training has not seen.
+  int64_t rows = 0, reference_rows = 0, training_rows = 0;
 };
 
 struct Metric {
@@ -72,7 +73,7 @@ struct Metric {
   // Warnings about a set before work begins, by rank 0 alone. May be empty.
   std::function<void(const config::Options&, const MetricContext&, const EvaluationSet&, bool is_reference)> look;
   // What all sets that are compared with the reference share. **Collective.** May be empty.
-  std::function<std::any(const config::Options&, const MetricContext&, const SetFeatures& reference)> prepare;
+  std::function<std::any(const config::Options&, const MetricContext&, const Reference&)> prepare;
   // Sums that are made of each block of features when it passes; null where the set is too small. May be empty.
   std::function<std::shared_ptr<StreamedSums>(const config::Options&, const MetricContext&, const EvaluationSet&)>
       stream;
@@ -93,8 +94,9 @@ const Metric* find_metric(const std::string& name, std::span<const Metric> all =
 // What readers meet, in order.
 std::vector<MetricColumn> columns_of(std::span<const Metric> all = known_metrics());
 
-// The names of the metrics that have curves, and the finite values of these curves in a "metrics" object.
+// The names of the metrics that have curves, of those among them that are taken while the GAN trains, and the finite values of these curves in a "metrics" object.
 std::vector<std::string> metrics_with_curves(std::span<const Metric> all = known_metrics());
+std::vector<std::string> metrics_while_training(std::span<const Metric> all = known_metrics());
 std::vector<std::pair<std::string, double>> curve_values(const Json& metrics,
                                                          std::span<const Metric> all = known_metrics());
 

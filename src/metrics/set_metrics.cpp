@@ -98,6 +98,18 @@ std::string missing_need(const MetricNeeds& needs, const MetricContext& context,
   if (set.statistics_only() && (needs.rows > 0 || needs.probabilities)) return own.name + " holds statistics only";
   if (reference.statistics_only && needs.reference_rows > 0) return reference.set.name + " holds statistics only";
   if (needs.probabilities && context.extractor->classes == 0) return "the extractor gives no logits";
+  if (needs.training_rows > 0) {
+    if (!reference.training) return "no training set is given";
+    if (reference.training->rows.count == 0) return reference.training->name + " holds statistics only";
+    if (set.training) return own.name + " is the training set";
+    if (reference.is_training && needs.reference_rows > 0)
+      return "the reference is the training set: there are no reals that training has not seen";
+  }
+  const auto finite = [&](const SetFeatures& one, int64_t rows) { return rows == 0 || one.finite; };
+  if (!finite(own, needs.rows)) return own.name + " has features that are not finite";
+  if (!finite(reference.set, needs.reference_rows)) return reference.set.name + " has features that are not finite";
+  if (needs.training_rows > 0 && !reference.training->finite)
+    return reference.training->name + " has features that are not finite";
   if (needs.labels)
     for (const SetFeatures* one : {&own, &reference.set})
       if (!one->labels.defined())
@@ -147,6 +159,7 @@ MetricNeeds MetricContext::needs() const {
     all.gaussians25 |= one.gaussians25;
     all.rows = std::max(all.rows, one.rows);
     all.reference_rows = std::max(all.reference_rows, one.reference_rows);
+    all.training_rows = std::max(all.training_rows, one.training_rows);
   }
   return all;
 }
@@ -161,19 +174,48 @@ bool uses_given_statistics(const MetricContext& context, const EvaluationSet& se
   return set.count == 0 || set.statistics->mean.numel() == features_per_sample(context, set);
 }
 
-Reference prepare_reference(const MetricContext& context, const EvaluationSet& set) {
+namespace {
+
+// Its own part of the work: neither moments nor logits of it are asked for.
+SetFeatures training_features(const MetricContext& context, const EvaluationSet& set) {
+  if (set.statistics_only()) return with_statistics(set, *set.statistics);
+  if (set.count < 2) dist::all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
+  ExtractOptions options;
+  options.extractor = context.extractor;
+  options.batch = context.config.batch;
+  options.moments = false;
+  options.keep = context.needs().training_rows;
+  return extract_set(context.comm, set, options);
+}
+
+// Whether all is there that a metric prepares itself from.
+bool can_prepare(const MetricNeeds& needs, const Reference& reference) {
+  const auto usable = [](const SetFeatures& set, int64_t rows) {
+    return rows == 0 || (set.rows.count > 0 && set.finite);
+  };
+  if (!usable(reference.set, needs.reference_rows)) return false;
+  return needs.training_rows == 0 || (reference.training && usable(*reference.training, needs.training_rows) &&
+                                      !(reference.is_training && needs.reference_rows > 0));
+}
+
+}  // namespace
+
+Reference prepare_reference(const MetricContext& context, const EvaluationSet& set, const EvaluationSet* training) {
   Reference reference;
   reference.statistics_only = set.statistics_only();
   look_at(context, set, true);
+  reference.is_training = set.training;
   reference.set = reference_features(context, set);
+  if (training != nullptr && context.needs().training_rows > 0)
+    reference.training = training_features(context, *training);
   if (context.needs().moments) {
     warn_of_few(context.comm, reference.set);
     reference.factor = factor_on_root(context.comm, reference.set.gaussian, reference.set.name);
   }
   for (const Metric* metric : context.wanted()) {
     const config::Options& options = context.options_of(*metric);
-    if (!metric->prepare || (reference.statistics_only && metric->needs(options).reference_rows > 0)) continue;
-    reference.prepared[metric->name] = metric->prepare(options, context, reference.set);
+    if (!metric->prepare || !can_prepare(metric->needs(options), reference)) continue;
+    reference.prepared[metric->name] = metric->prepare(options, context, reference);
   }
   return reference;
 }

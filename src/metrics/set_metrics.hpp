@@ -35,10 +35,14 @@ struct MetricContext {
 struct Reference {
   SetFeatures set;
   bool statistics_only = false;
+  bool is_training = false;                  // it is the training set, or a part of it
+  std::optional<SetFeatures> training;       // where one was given and a metric asks for it
   std::optional<GaussianFactor> factor;      // on rank 0, where Fréchet distances are computed
   std::map<std::string, std::any> prepared;  // by name of the metric
 };
-Reference prepare_reference(const MetricContext& context, const EvaluationSet& set);
+// `training`: what a GAN was trained on, for metrics that ask for copies; may be null.
+Reference prepare_reference(const MetricContext& context, const EvaluationSet& set,
+                            const EvaluationSet* training = nullptr);
 
 // What a metric is computed from.
 struct MetricInputs {

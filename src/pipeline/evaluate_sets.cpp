@@ -34,6 +34,18 @@ std::optional<metrics::Extractor> extractor_for(const std::string& file, const m
   return extractor;
 }
 
+metrics::EvaluationSet open_training(const std::string& path, const data::DecodeOptions& options,
+                                     const metrics::EvaluationSet& fake) {
+  metrics::EvaluationSet training = metrics::open_evaluation_set(path, options);
+  if (training.statistics_only()) fail(Exit::data, "--train: '{}' holds statistics only; samples are needed", path);
+  if (!fake.statistics_only() && training.images != fake.images)
+    fail(Exit::data, "--fake and --train: one holds images, the other points");
+  if (!fake.statistics_only() && !fake.images && training.sample_shape != fake.sample_shape)
+    fail(Exit::data, "--train: points of {} dimensions, those of --fake have {}", training.sample_shape.at(0),
+         fake.sample_shape.at(0));
+  return training;
+}
+
 // **Collective.**
 Json record_of(const metrics::MetricContext& context, const metrics::EvaluationSet& set) {
   Json record = metrics::record_of(context.comm, set);
@@ -47,11 +59,13 @@ Json record_of(const metrics::MetricContext& context, const metrics::EvaluationS
 
 std::string evaluate_sets(const config::Config& config, const SetPair& sets, dist::Communicator& comm) {
   metrics::EvaluationSet fake, real;
+  std::optional<metrics::EvaluationSet> training;
   std::optional<metrics::Extractor> extractor;
   comm.together([&] {
     const data::DecodeOptions options = data::as_stored(config.data);
     fake = metrics::open_evaluation_set(sets.fake, options);
     real = metrics::open_evaluation_set(sets.real, options);
+    if (!sets.train.empty()) training = open_training(sets.train, options, fake);
     const std::string& file = sets.extractor.empty() ? config.evaluate.extractor : sets.extractor;
     extractor = extractor_for(file, fake, real, comm.topology().device);
     if (metrics::MetricContext{comm, config.evaluate}.needs().labels)
@@ -63,11 +77,13 @@ std::string evaluate_sets(const config::Config& config, const SetPair& sets, dis
   fake = metrics::without_damaged(comm, std::move(fake));
   real = metrics::without_damaged(comm, std::move(real));
   const metrics::MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
-  const metrics::Reference reference = metrics::prepare_reference(context, real);
+  if (training) training = metrics::without_damaged(comm, std::move(*training));
+  const metrics::Reference reference = metrics::prepare_reference(context, real, training ? &*training : nullptr);
   const Json metrics = metrics::metrics_of(context, fake, reference);
 
   Json result{{"schema", 1},           {"version", version::project},      {"git_commit", version::git_commit},
               {"ranks", comm.ranks()}, {"fake", record_of(context, fake)}, {"reference", record_of(context, real)}};
+  if (training) result["training"] = record_of(context, *training);
   if (extractor)
     result["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
   result["protocol"] = metrics::protocol_of(context, metrics, fake.count, reference);

@@ -10,6 +10,7 @@ namespace ddls::pipeline {
 struct SetPair {
   std::string fake, real;      // folders of images, .npz, samples folders, or statistics
   std::string extractor = {};  // TorchScript; empty: evaluate.extractor. Points need none
+  std::string train = {};      // what the generator was trained on, for metrics that ask for copies; may be empty
 };
 
 // **Collective.** Returns the result as JSON text: one "metrics" object and the provenance. Throws CollectiveError:

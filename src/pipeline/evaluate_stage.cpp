@@ -81,6 +81,14 @@ metrics::Extractor evaluation_extractor(const Run& run, const fs::path& file) {
   return extractor;
 }
 
+// **Collective.** With the training set where a metric asks for copies of it.
+metrics::Reference prepared_reference(Run& run, const metrics::MetricContext& context,
+                                      const metrics::EvaluationSet& reference) {
+  if (context.needs().training_rows == 0) return metrics::prepare_reference(context, reference);
+  const metrics::EvaluationSet training = metrics::without_damaged(run.comm, metrics::set_of(run.train));
+  return metrics::prepare_reference(context, reference, &training);
+}
+
 // **Collective.** `methods` of report.json.
 Json judged_methods(Run& run, const metrics::MetricContext& context, const metrics::Reference& reference,
                     const Json& energies) {
@@ -174,16 +182,17 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
   const metrics::MetricContext context{run.comm, run.config.evaluate, extractor ? &*extractor : nullptr,
                                        run.config.data.kind == "gaussians25"};
 
-  const metrics::EvaluationSet reference_set =
+  metrics::EvaluationSet reference_set =
       metrics::without_damaged(run.comm, metrics::set_of(reference_data, run.config.evaluate.reference_count));
+  reference_set.training = &reference_data == &run.train;
   log::info("evaluating against {} ({} samples)", reference_set.name, reference_set.count);
-  const metrics::Reference reference = metrics::prepare_reference(context, reference_set);
+  const metrics::Reference reference = prepared_reference(run, context, reference_set);
   // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
   const data::Dataset& others = &reference_data == &run.test ? run.train : run.test;
   Json reference_record = metrics::record_of(run.comm, reference_set);
   if (others.size() >= 2) {
-    const metrics::EvaluationSet real =
-        metrics::without_damaged(run.comm, metrics::set_of(others, run.config.sample.count));
+    metrics::EvaluationSet real = metrics::without_damaged(run.comm, metrics::set_of(others, run.config.sample.count));
+    real.training = &others == &run.train;
     reference_record["metrics"] = metrics::metrics_of(context, real, reference);
     reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
   }

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # 600 samples are three blocks.
 on 2 --config small.yaml --out run --set sample.count=600 --set sample.methods=[generator] >/dev/null
 extractor=run/extractor/classifier.pt
-all=fid,is,kid,prdc,fid_error,fid_infinity,is_infinity,intra_fid
+all=fid,is,kid,prdc,fid_error,fid_infinity,is_infinity,intra_fid,mind,cmmd,improved_pr,clipped,probabilistic_pr,vendi,authenticity,ct,fld
 small=(--set evaluate.batch=8 --set evaluate.kid.subset_size=20 --set evaluate.kid.subsets=6 --set evaluate.prdc.k=3)
 
 mkdir -p pictures/a pictures/b
@@ -16,11 +16,15 @@ for i in 1 2 3 4 5 6; do
 done
 
 for ranks in 1 2 3 4; do
-  on $ranks evaluate --fake run/samples/generator --real run/samples/real.npz --extractor $extractor --metrics $all \
+  on $ranks evaluate --fake run/samples/generator --real run/samples/real.npz --train run/samples/real.npz --extractor $extractor --metrics $all \
     "${small[@]}" --json "samples-$ranks.json" >/dev/null
-  on $ranks evaluate --fake pictures --real pictures --extractor $extractor --metrics $all "${small[@]}" \
+  on $ranks evaluate --fake pictures --real pictures --train pictures --extractor $extractor --metrics $all "${small[@]}" \
     --json "pictures-$ranks.json" >/dev/null
 done
+on 1 evaluate --fake pictures --real pictures --extractor $extractor --metrics authenticity,ct --json none.json >/dev/null
+grep -q '"authenticity_why": "no training set is given"' none.json || fail "no training set"
+expect 64 1 evaluate --config small.yaml --train pictures
+expect 66 2 evaluate --fake pictures --real pictures --train nowhere --extractor $extractor
 python3 - <<'PY' || fail "metrics at 1 to 4 ranks"
 import json
 import math
@@ -60,6 +64,11 @@ m = pictures["metrics"]
 assert abs(m["frechet_distance"]) < 1e-6 and m["precision"] == m["recall"] == m["coverage"] == 1
 assert m["intra_fid"]["classes"] == 2 and abs(m["intra_fid"]["mean"]) < 1e-6
 assert m["fid_infinity"] is None and m["frechet_distance_std"] is None  # 12 images
+assert m["mind"] == 0 and m["authenticity"] == 0 and m["improved_precision"] == m["improved_recall"] == 1  # copies
+assert m["ct"] is None and m["fld"]["gap"] == 0 and 1 <= m["vendi"] <= 12
+m = samples["metrics"]
+assert m["mind"] > 0 and m["ct"]["cells"] >= 1 and 0 < m["clipped_coverage"] <= 1 and math.isfinite(m["fld"]["value"])
+assert samples["training"] == samples["reference"] and "training" not in json.load(open("none.json"))
 PY
 
 # A class is its name: numbers of folders do not matter, and what only one set has is said. Nothing in common is refused.

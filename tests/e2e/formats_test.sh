@@ -12,7 +12,7 @@ on 2 --config small.yaml --out runs/images --set sample.methods=[generator,ddls,
   --set sample.ex2mcmc.steps=2 --set sample.ex2mcmc.warmup=2 --set sample.tempering.steps=2 --set sample.tempering.warmup=2 \
   --set sample.rejection.budget=4 --set sample.rejection.pilots=50 --set sample.obrs.steps=4 --set sample.obrs.pilots=50 --set sample.flow.steps=2 --set sample.flow.warmup=2 --set sample.flow.pilots=50 --set sample.elliptical_slice.steps=2 --set sample.smc.steps=3 --set sample.hmc.pilot_chains=8 --set sample.ex2mcmc.pilot_chains=8 --set sample.tempering.pilot_chains=8 \
   --set evaluate.metrics=[$metrics] --set evaluate.kid.subset_size=10 \
-  --set evaluate.kid.subsets=2 --set evaluate.prdc.k=3 --set train.evaluate_every=12 --set train.evaluate_count=20 \
+  --set evaluate.kid.subsets=2 --set evaluate.prdc.k=3 --set evaluate.ct.cells=1 --set evaluate.ct.least=2 --set evaluate.fld.steps=3 --set train.evaluate_every=12 --set train.evaluate_count=20 \
   --set train.calibration.method=platt --set train.calibration.held_out=20 >out 2>err || { cat err >&2; fail "the image job"; }
 
 # Points: modes, and the other calibrations, on one GAN.
@@ -45,7 +45,7 @@ on 1 sample --config small.yaml --generator $last/generator.safetensors --discri
   --set data.image_size=8 --set data.channels=1 --set sample.methods=[generator] --set sample.count=8 >/dev/null 2>err || { cat err >&2; fail "sample --generator"; }
 for i in 1 2 3; do for class in a b; do python3 "$here/make_png.py" "pictures/$class/$i.png" 8 8; done; done
 extractor=(--extractor runs/images/extractor/classifier.pt)
-on 1 evaluate --fake pictures --real pictures "${extractor[@]}" --metrics fid,kid,intra_fid --json runs/sets/evaluate.json >/dev/null 2>err ||
+on 1 evaluate --fake pictures --real pictures "${extractor[@]}" --metrics fid,kid,intra_fid,authenticity --train pictures --json runs/sets/evaluate.json >/dev/null 2>err ||
   { cat err >&2; fail "evaluate"; }
 # What is left out, for every reason, and what a set holds.
 mkdir -p runs/{shards,inspect-{pictures/{pictures,shards},points,statistics}} pictures/a/.hidden shards/folder

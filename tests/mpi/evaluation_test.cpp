@@ -137,7 +137,8 @@ TEST(Evaluation, EveryMetricWritesItsKeys) {
     std::set<std::string> known;
     for (const metrics::Metric* one : context.wanted())
       for (const metrics::MetricKey& key : one->keys) known.insert(key.path);
-    const metrics::Reference reference = metrics::prepare_reference(context, labelled_images(200, 2));
+    const metrics::EvaluationSet training = labelled_images(180, 3);
+    const metrics::Reference reference = metrics::prepare_reference(context, labelled_images(200, 2), &training);
     const auto metrics = metrics::metrics_of(context, labelled_images(150, 1), reference);
     for (const metrics::MetricKey& key : metric.keys) {
       std::string path = "/" + key.path;

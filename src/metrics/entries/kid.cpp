@@ -12,6 +12,7 @@
 #include "metrics/entry.hpp"
 #include "metrics/numpy_random.hpp"
 #include "metrics/rounding.hpp"
+#include "metrics/sum_over_ranks.hpp"
 
 namespace ddls::metrics {
 namespace {
@@ -36,12 +37,6 @@ double cube_sum(const float* products, int64_t count, double scale) {
 }
 
 at::Tensor dense(const at::Tensor& x) { return x.to(at::kCPU, at::kFloat).contiguous(); }
-
-double sum_over_ranks(dist::Communicator& comm, double mine) {
-  at::Tensor sum = at::scalar_tensor(mine, at::kDouble).view({1});
-  comm.all_reduce(sum);
-  return sum.item<double>();
-}
 
 }  // namespace
 
@@ -80,17 +75,21 @@ std::vector<KidSubset> draw_kid_subsets(int64_t fake_count, int64_t real_count, 
 
 double kernel_sum_within(dist::Communicator& comm, const FeatureBlocks& set) {
   double sum = 0;
-  for_each_pair(comm, set, set, Pairs::unordered, [&](const BlockOfRows& a, const BlockOfRows& b) {
-    sum += a.block == b.block ? kernel_sum_off_diagonal(a.rows) : 2 * kernel_sum(a.rows, b.rows);
-  });
+  for_each_pair(
+      comm, set, set, Pairs::unordered,
+      [&](const BlockOfRows& a, const BlockOfRows& b) {
+        sum += a.block == b.block ? kernel_sum_off_diagonal(a.rows) : 2 * kernel_sum(a.rows, b.rows);
+      },
+      "KID");
   return sum_over_ranks(comm, sum);
 }
 
 double kid_unbiased(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
                     double real_within) {
   double cross = 0;
-  for_each_pair(comm, fake, real, Pairs::all,
-                [&](const BlockOfRows& a, const BlockOfRows& b) { cross += kernel_sum(a.rows, b.rows); });
+  for_each_pair(
+      comm, fake, real, Pairs::all,
+      [&](const BlockOfRows& a, const BlockOfRows& b) { cross += kernel_sum(a.rows, b.rows); }, "KID");
   const KernelSums sums{kernel_sum_within(comm, fake), real_within, sum_over_ranks(comm, cross)};
   return squared_mmd(sums, fake.count, real.count);
 }
@@ -170,10 +169,10 @@ Metric kid_metric() {
                          {"kid.subsets"},
                          {"kid.subset_size", "as used: at most the smaller set", "samples"}},
        .needs = MetricNeeds{.rows = all_rows_needed, .reference_rows = all_rows_needed},
-       .prepare = [](const KidOptions& options, const MetricContext& context,
-                     const SetFeatures& reference) -> std::any {
-         warn_of_small_subsets(context, reference.name, reference.count, options.subset_size, options.subset_size);
-         return kernel_sum_within(context.comm, reference.rows);
+       .prepare = [](const KidOptions& options, const MetricContext& context, const Reference& reference) -> std::any {
+         const SetFeatures& set = reference.set;
+         warn_of_small_subsets(context, set.name, set.count, options.subset_size, options.subset_size);
+         return kernel_sum_within(context.comm, set.rows);
        },
        .compute = compute_kid,
        .protocol =

@@ -2,47 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
-
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "metrics/entry.hpp"
 
 namespace ddls::metrics {
-
-at::Tensor distances(const at::Tensor& x, const at::Tensor& y) {
-  const at::Tensor a = x.to(at::kCPU, at::kDouble), b = y.to(at::kCPU, at::kDouble);
-  const at::Tensor norms = a.square().sum(1, true) + b.square().sum(1).unsqueeze(0);
-  at::Tensor squares = at::addmm(norms, a, b.t(), 1, -2);
-  // Between (nearly) equal rows the difference of large numbers leaves noise: those are computed directly.
-  const at::Tensor close = (squares < norms * 1e-9).nonzero();
-  if (close.size(0) > 0) {
-    const at::Tensor i = close.select(1, 0), j = close.select(1, 1);
-    for (int64_t from = 0; from < close.size(0); from += 1024) {
-      const int64_t count = std::min<int64_t>(1024, close.size(0) - from);
-      const at::Tensor rows = i.narrow(0, from, count), columns = j.narrow(0, from, count);
-      squares.index_put_({rows, columns}, (a.index_select(0, rows) - b.index_select(0, columns)).square().sum(1));
-    }
-  }
-  return squares.sqrt_().to(at::kFloat);
-}
-
-NearestNeighbours::NearestNeighbours(int64_t count, int64_t k)
-    : k_(k), nearest_(at::full({count, k}, std::numeric_limits<float>::infinity(), at::kFloat)) {}
-
-void NearestNeighbours::add(int64_t row, const at::Tensor& block) {
-  at::Tensor rows = nearest_.narrow(0, row, block.size(0));
-  const at::Tensor candidates = at::cat({rows, block}, 1);
-  rows.copy_(std::get<0>(candidates.topk(k_, 1, /*largest=*/false)));
-}
-
-void NearestNeighbours::merge(const at::Tensor& others) {
-  const at::Tensor all = others.permute({1, 0, 2}).reshape({nearest_.size(0), -1});
-  nearest_.copy_(std::get<0>(all.topk(k_, 1, /*largest=*/false)));
-}
-
-at::Tensor NearestNeighbours::radii() const { return nearest_.amax(1); }
 
 PrdcCounts::PrdcCounts(at::Tensor real_radii, at::Tensor fake_radii)
     : real_radii_(std::move(real_radii)),
@@ -67,32 +32,15 @@ Prdc PrdcCounts::result(int64_t k) const {
           share(counts_.narrow(0, fakes, reals))};
 }
 
-at::Tensor neighbour_radii(dist::Communicator& comm, const FeatureBlocks& set, int64_t k) {
-  NearestNeighbours neighbours(set.count, k);
-  for_each_pair(comm, set, set, Pairs::unordered, [&](const BlockOfRows& a, const BlockOfRows& b) {
-    at::Tensor block = distances(a.rows, b.rows);
-    if (a.block == b.block) {
-      block.fill_diagonal_(std::numeric_limits<double>::infinity());
-    } else {
-      neighbours.add(b.ids.begin, block.t());
-    }
-    neighbours.add(a.ids.begin, block);
-  });
-  if (comm.ranks() > 1) {
-    at::Tensor all = at::zeros({comm.ranks(), set.count, k}, at::kFloat);
-    all[comm.rank()].copy_(neighbours.nearest());
-    comm.all_reduce(all);
-    neighbours.merge(all);
-  }
-  return neighbours.radii();
-}
-
 Prdc prdc_of(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
              const at::Tensor& fake_radii, const at::Tensor& real_radii, int64_t k) {
   PrdcCounts counts(real_radii, fake_radii);
-  for_each_pair(comm, real, fake, Pairs::all, [&](const BlockOfRows& a, const BlockOfRows& b) {
-    counts.add(a.ids.begin, b.ids.begin, distances(a.rows, b.rows));
-  });
+  for_each_pair(
+      comm, real, fake, Pairs::all,
+      [&](const BlockOfRows& a, const BlockOfRows& b) {
+        counts.add(a.ids.begin, b.ids.begin, distances(a.rows, b.rows));
+      },
+      "precision and recall");
   comm.all_reduce(counts.counts());
   return counts.result(k);
 }
@@ -129,12 +77,11 @@ void warn_of_first_classes(const PrdcOptions& options, const MetricContext&, con
 }
 
 // The radii of the reference; undefined where it is too small.
-std::any prepare_prdc(const PrdcOptions& options, const MetricContext& context, const SetFeatures& reference) {
+std::any prepare_prdc(const PrdcOptions& options, const MetricContext& context, const Reference& reference) {
   at::Tensor radii;
-  const FeatureBlocks first = reference.rows.first(options.count);
-  if (first.count > options.k) {
-    radii = neighbour_radii(context.comm, first, options.k);
-    warn_of_equals(context, reference.name, radii, options.k);
+  if (reference.set.rows.first(options.count).count > options.k) {
+    radii = neighbour_radii(context.comm, reference.set, options.count, options.k);
+    warn_of_equals(context, reference.set.name, radii, options.k);
   }
   return radii;
 }
@@ -150,7 +97,7 @@ Json compute_prdc(const PrdcOptions& options, const MetricInputs& in) {
            fmt::format("{} has no more than k = {} samples", first.count <= options.k ? own : real, options.k));
     return metrics;
   }
-  const at::Tensor radii = neighbour_radii(comm, first, options.k);
+  const at::Tensor radii = neighbour_radii(comm, in.own, options.count, options.k);
   warn_of_equals(in.context, own, radii, options.k);
   const Prdc p = prdc_of(comm, first, in.reference.set.rows.first(options.count), radii, real_radii, options.k);
   metrics.update({{"precision", p.precision}, {"recall", p.recall}, {"density", p.density}, {"coverage", p.coverage}});
