@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Any GAN as one .pt2 archive, for `ddls_dist sample --generator gan.pt2` and `ddls_dist energy --generator gan.pt2`.
+"""Any GAN as one .pt2 archive, for `ddls_dist sample --generator gan.pt2` and `ddls_dist energy --generator gan.pt2`; or a
+generator alone, for a configuration with `model: {architecture: pretrained, generator: gan.pt2}` (docs/pretrained.md).
 
   export_gan.py MY_GAN.py OUT.pt2 --latent-dim K [--classes N] [--prior normal|uniform|truncated_normal]
       MY_GAN.py has a function gan() that returns the generator and the discriminator, torch.nn modules with their
-      weights: G(z) or G(z, labels) gives images or points, D(x) or D(x, labels) one score per sample.
+      weights: G(z) or G(z, labels) gives images or points, D(x) or D(x, labels) one score per sample. Or gan() returns
+      the generator alone.
 
-From Python: `from export_gan import export_gan; export_gan(G, D, "gan.pt2", latent_dim=K)`. Conventions that are not
+From Python: `from export_gan import export_gan; export_gan(G, D, "gan.pt2", latent_dim=K)`; D may be None. Conventions that are not
 those of ddls_dist are told and adapted (docs/export.md): z as an image, images in [0, 1], sigmoid at the end, noise
 drawn inside, minibatch statistics, float16 blocks. Needs torch 2.11 or later; nothing is downloaded.
 """
@@ -109,6 +111,11 @@ PROGRAMS = {"decode": decode, "ratio": ratio, "ratio_grad": RATIO_GRAD, "score":
             "decode_vjp": decode_vjp}
 
 
+def programs_of(pair):
+    """Those that a generator alone has, or all."""
+    return {name: PROGRAMS[name] for name in (PROGRAMS if pair.D is not None else ("decode", "decode_vjp"))}
+
+
 VIEWS = ("slice", "select", "expand", "split", "split_with_sizes", "chunk", "unbind", "narrow", "diagonal", "as_strided", "unfold",
          "transpose", "permute", "t", "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "alias", "detach", "getitem")
 STRIDES_ARE_FINE = ("mm", "addmm", "bmm", "baddbmm", "linear", "convolution", "convolution_backward", "cat", "clone", "sum", "sym_size")
@@ -141,13 +148,18 @@ def make_dense(graph):
     graph.recompile()
 
 
+def cotangents(x):
+    """What decode_vjp is tried with: cos(0.7 j) at the j-th value of each sample."""
+    return torch.cos(torch.arange(x[0].numel(), dtype=torch.float64) * 0.7).to(x.dtype).reshape(x.shape[1:]).expand(x.shape).contiguous()
+
+
 def inputs_of(name, pair, n, draw, classes):
     """n rows of what this program takes."""
     z, y = draw(n), ((torch.arange(n) % classes,) if classes else ())
     with torch.no_grad():
         x = pair("G", z, *y).contiguous()
     if name == "decode_vjp":
-        return (z, *y, torch.cos(torch.arange(x.numel()) * 0.7).reshape(x.shape))
+        return (z, *y, cotangents(x))
     return (x if name.startswith("score") else z, *y)
 
 
@@ -202,7 +214,7 @@ def package(path, programs, description, try_it=lambda path: None):
 def try_programs(path, pair, draw, classes):
     """The archive as ddls_dist runs it, in nativert, at batch sizes that it was not traced with."""
     from torch._C._nativert import PyModelRunner
-    for name, function in PROGRAMS.items():
+    for name, function in programs_of(pair).items():
         runner = PyModelRunner(path, name)
         for n in TRIED:
             inputs = inputs_of(name, pair, n, draw, classes)
@@ -215,41 +227,47 @@ def try_programs(path, pair, draw, classes):
 # ---- The self-test.
 
 def reference(pair, z, y):
-    """Samples, ratios and gradients by autograd, in float64 where the networks allow it; and how far float32 is from them."""
+    """Samples, ratios, gradients and pullbacks by autograd, in float64 where the networks allow it; and how far float32 is
+    from them. Of a generator alone without ratios and gradients."""
     def values(pair, z):
         z = z.clone().requires_grad_()
         x = pair("G", z, *y)
-        r = pair("D", x, *y)
-        return x.detach(), r.detach(), torch.autograd.grad(r.sum(), z)[0]
+        pullback = torch.autograd.grad((x * cotangents(x)).sum(), z, retain_graph=True)[0]
+        found = {"samples": x.detach().flatten(1), "pullback": pullback}
+        if pair.D is not None:
+            r = pair("D", x, *y)
+            found.update(log_ratio=r.detach(), gradient=torch.autograd.grad(r.sum(), z)[0])
+        return found, list(x.shape[1:])
 
-    plain = values(pair, z)
+    plain, shape = values(pair, z)
     try:
-        exact = values(copy.deepcopy(pair).double(), z.double())
+        exact, _ = values(copy.deepcopy(pair).double(), z.double())
     except Exception:  # a type is written into them
         exact = plain
-    error = max(float((a - b).abs().max() / b.abs().max().clamp(min=1e-30)) for a, b in zip(plain, exact))
-    return exact, error
+    error = max(float((plain[k] - v).abs().max() / v.abs().max().clamp(min=1e-30)) for k, v in exact.items())
+    return exact, error, shape
 
 
 def self_test(pair, draw, classes, told):
     z, y = draw(ROWS), ((torch.arange(ROWS) % classes,) if classes else ())
-    (x, r, gradient), error = reference(pair, z, y)
-    if not all(bool(torch.isfinite(v).all()) for v in (x, r, gradient)):
+    found, error, shape = reference(pair, z, y)
+    if not all(bool(torch.isfinite(v).all()) for v in found.values()):
         raise Refused("values or gradients on draws of the prior are not finite numbers")
-    if float(gradient.abs().max()) == 0:
-        raise Refused("the gradient of the ratio with respect to z is 0 everywhere: nothing to sample by (rounding, a step, or a constant)")
-    flat = x.flatten(1)
+    for name, of in (("pullback", "samples"), ("gradient", "ratio")):
+        if name in found and float(found[name].abs().max()) == 0:
+            raise Refused(f"the gradient of the {of} with respect to z is 0 everywhere: nothing to sample by (rounding, a step, or a "
+                          "constant)")
+    flat = found.pop("samples")
     at = list(range(0, flat.shape[1], max(1, flat.shape[1] // 128)))
     if error > 1e-3:
         raise Refused(f"float32 is {error:.1e} off float64 on these networks: too far for a self-test")
     tolerance = max(1e-5, 4 * error)
     if tolerance > 1e-5:
         told.append(f"float32 is {error:.1e} off float64 here; the self-test allows {tolerance:.1e}")
-    test = {"latents": z.tolist(), "sample_at": at, "samples": flat[:, at].tolist(), "log_ratio": r.tolist(),
-            "gradient": gradient.tolist()}
+    test = {"latents": z.tolist(), "sample_at": at, "samples": flat[:, at].tolist(), **{k: v.tolist() for k, v in found.items()}}
     if classes:
         test["labels"] = y[0].tolist()
-    return test, tolerance, list(x.shape[1:])
+    return test, tolerance, shape
 
 
 def prior_draws(prior, latent_dim):
@@ -264,14 +282,15 @@ def prior_draws(prior, latent_dim):
 
 
 def export_gan(generator, discriminator, path, latent_dim, classes=0, prior="normal", tell=print):
-    """Writes `path`. Returns what was told, as a list of sentences. Raises Refused with the cause."""
+    """Writes `path`; discriminator None: of the generator alone. Returns what was told, as a list of sentences. Raises Refused
+    with the cause."""
     path, told = str(path), []
     if not path.endswith(".pt2"):
         raise Refused(f"{path}: the name must end in .pt2")
     draw = prior_draws(prior, latent_dim)
     pair = Pair(*adapt(generator, discriminator, draw, classes, told)).eval()
     test, tolerance, shape = self_test(pair, draw, classes, told)
-    programs = {name: export_program(name, pair, draw, classes) for name in PROGRAMS}
+    programs = {name: export_program(name, pair, draw, classes) for name in programs_of(pair)}
     description = {
         "format": "ddls_dist GAN", "version": 1, "latent_dim": latent_dim, "prior": prior, "classes": classes,
         "sample_shape": shape, "range": [-1, 1] if len(shape) == 3 else None, "device": "cpu",
@@ -300,9 +319,11 @@ def main():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "gan"):
-        sys.exit(f"{arguments.source}: it needs a function gan() that returns the generator and the discriminator")
+        sys.exit(f"{arguments.source}: it needs a function gan() that returns generator and discriminator, or the generator")
     try:
-        export_gan(*module.gan(), arguments.out, arguments.latent_dim, arguments.classes, arguments.prior)
+        networks = module.gan()
+        generator, discriminator = networks if isinstance(networks, (tuple, list)) else (networks, None)
+        export_gan(generator, discriminator, arguments.out, arguments.latent_dim, arguments.classes, arguments.prior)
     except Refused as reason:
         sys.exit(str(reason))
 

@@ -265,7 +265,7 @@ def without_sigmoid(network, x, y, told):
 
 
 def adapt(generator, discriminator, draw, classes, told):
-    """Both networks with the conventions of ddls_dist. draw(n) gives latents."""
+    """Both networks with the conventions of ddls_dist. draw(n) gives latents; discriminator None: there is none."""
     z, others, y = draw(16), draw(16) * 0.5, ((torch.arange(16) % classes,) if classes else ())
     with torch.no_grad():
         g = adapt_generator(prepare(generator, told, "generator"), z, y, classes, told)
@@ -275,6 +275,8 @@ def adapt(generator, discriminator, draw, classes, told):
         g = sample_range(g, z, y, told)
         if same(g(z * 2, *y), first(z, *y), 1e-4) or same(g(z * 2, *y), g(z, *y), 1e-4):
             told.append("generator: it uses z / |z| alone; |z| is free, and chains move along it without effect")
+        if discriminator is None:
+            return g, None
         x = g(z, *y).contiguous()
         ways = [(None, None)]
         ways += [("labels are given one-hot", lambda x, y: (x, one_hot(y, classes, x)))] if y else [

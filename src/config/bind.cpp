@@ -37,7 +37,14 @@ void bind_data(Section& s, DataConfig& c) {
 
 void bind_model(Section& s, ModelConfig& c) {
   s.value("architecture", &c.architecture, "family of the networks",
-          one_of({"mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan"}));
+          one_of({"mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan", "pretrained"}));
+  s.value("generator", &c.generator, "pretrained: a .pt2 archive or TorchScript file (docs/pretrained.md)", a_path())
+      .later = true;
+  s.value("ratio_architecture", &c.ratio_architecture,
+          "family of the density-ratio discriminator; auto: as architecture; pretrained: mlp for points, sn_resnet for "
+          "images",
+          one_of({"auto", "mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan"}))
+      .later = true;
   s.value("latent_dim", &c.latent_dim, "dimension of z", at_least(1));
   s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2",
           one_of({"normal", "uniform", "truncated_normal"}));
@@ -164,10 +171,12 @@ void bind_train(Section& s, TrainConfig& c) {
           "for all of more ranks; 0: one per rank, overlapped",
           at_least_or_auto(0, automatic_shards));
   s.value("loss", &c.loss, "loss of the GAN",
-          one_of({"non_saturating", "minimax", "hinge", "wasserstein", "least_squares"}));
+          one_of({"non_saturating", "minimax", "hinge", "wasserstein", "least_squares", "relativistic"}));
   s.value("discriminator_steps", &c.discriminator_steps, "discriminator updates per generator update", at_least(1));
   s.value("r1_weight", &c.r1_weight, "weight of the gradient penalty on reals (R1)", at_least(0));
   s.value("r1_every", &c.r1_every, "discriminator updates between two penalties", at_least(1));
+  s.value("r2_weight", &c.r2_weight, "weight of the same penalty on fakes (R2), with every R1", at_least(0)).later =
+      true;
   s.value("gp_weight", &c.gp_weight, "weight of the gradient penalty between reals and fakes (WGAN-GP)", at_least(0));
   s.value("orthogonal_weight", &c.orthogonal_weight, "weight of BigGAN's orthogonal regularisation of both networks",
           at_least(0));

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "config/check_pretrained.hpp"
 #include "config/load.hpp"
 
 namespace ddls::config {
@@ -38,7 +39,8 @@ void check_data(const Config& c, std::vector<Conflict>& out) {
   if (toy && d.flip) out.push_back({{"data.flip", "data.kind"}, "points cannot be mirrored"});
   if (toy && d.dequantise) out.push_back({{"data.dequantise", "data.kind"}, "points are not quantised"});
   if (d.channels == 2) out.push_back({{"data.channels"}, "expected 0, 1 or 3, got 2"});
-  if (toy && c.model.architecture != "mlp" && d.image_size == 0)  // weights from elsewhere: no data, but a size
+  if (toy && c.model.architecture != "mlp" && !c.model.pretrained() &&
+      d.image_size == 0)  // weights from elsewhere: no data, but a size
     out.push_back({{"model.architecture", "data.kind"},
                    fmt::format("{} makes images, but data.kind {} are points; use mlp", c.model.architecture, d.kind)});
 }
@@ -46,10 +48,16 @@ void check_data(const Config& c, std::vector<Conflict>& out) {
 // Options that only some architectures have; set where they mean nothing, they would be silently without effect.
 void check_architecture_options(const ModelConfig& m, std::vector<Conflict>& out) {
   const auto only_for = [&](const char* key, bool set, std::initializer_list<std::string_view> architectures) {
-    if (!set || std::find(architectures.begin(), architectures.end(), m.architecture) != architectures.end()) return;
-    out.push_back(
-        {{key, "model.architecture"},
-         fmt::format("only for {}, but model.architecture is {}", fmt::join(architectures, ", "), m.architecture)});
+    const auto one_of_them = [&](const std::string& name) {
+      return std::find(architectures.begin(), architectures.end(), name) != architectures.end();
+    };
+    if (!set || one_of_them(m.architecture) || one_of_them(m.ratio_architecture)) return;
+    if (m.pretrained() && m.ratio_architecture == "auto") return;  // it is chosen by the data
+    const bool of_ratio = m.pretrained();
+    out.push_back({{key, of_ratio ? "model.ratio_architecture" : "model.architecture"},
+                   fmt::format("only for {}, but model.{} is {}", fmt::join(architectures, ", "),
+                               of_ratio ? "ratio_architecture" : "architecture",
+                               of_ratio ? m.ratio_architecture : m.architecture)});
   };
   const ModelConfig defaults;
   only_for("model.discriminator_downsamplings", m.discriminator_downsamplings != defaults.discriminator_downsamplings,
@@ -93,9 +101,11 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
                                m.latent_dim)});
 }
 
-// Of the losses only the logistic ones make the discriminator's logit a log-ratio (docs/algorithm.md, section 2).
+// Of the losses only the logistic ones, of single samples or pairs, make the discriminator's logit a log-ratio
+// (docs/algorithm.md, section 2).
 void check_ratio(const Config& c, std::vector<Conflict>& out) {
-  const bool logistic = c.train.loss == "non_saturating" || c.train.loss == "minimax";
+  const bool logistic = c.train.loss == "non_saturating" || c.train.loss == "minimax" ||
+                        c.train.loss == "relativistic";  // up to a constant, which cancels
   const bool uses_ratio = std::any_of(c.sample.methods.begin(), c.sample.methods.end(), [&](const std::string& method) {
     const SamplerConfig* sampler = c.sample.find(method);
     return sampler == nullptr || sampler->uses_ratio;
@@ -134,6 +144,9 @@ void check_train(const TrainConfig& t, std::vector<Conflict>& out) {
   if (t.ddls.mode != "off" && t.generator_batch != 0 && t.generator_batch != t.batch)
     out.push_back(
         {{"train.generator_batch", "train.ddls.mode"}, "refined latents need one batch size for both updates"});
+  if (t.loss == "relativistic" && t.generator_batch != 0 && t.generator_batch != t.batch)
+    out.push_back({{"train.generator_batch", "train.loss"},
+                   "a relativistic loss compares fakes with as many reals: one batch size for both updates"});
   divisible(t.ratio.batch, "train.ratio.batch");
   divisible(t.ratio.refine.batch, "train.ratio.refine.batch");
   divisible(t.classifier.batch, "train.classifier.batch");
@@ -225,6 +238,7 @@ std::vector<Conflict> check(const Config& c) {
         {{"name"}, "expected a folder name: up to 100 letters, digits, '.', '_', '-', first a letter or digit"});
   check_data(c, out);
   check_model(c.model, out);
+  check_pretrained(c, out);
   check_train(c.train, out);
   check_output_noise(c.train.ratio, out);
   check_ratio(c, out);

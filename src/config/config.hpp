@@ -32,6 +32,8 @@ struct DataConfig {
 
 struct ModelConfig {
   std::string architecture = "mlp";
+  std::string generator;                    // pretrained: its file
+  std::string ratio_architecture = "auto";  // of the density-ratio discriminator; auto: as the GAN's, or by the data
   int64_t latent_dim = 2;
   std::string prior = "normal";  // of z: normal | uniform | truncated_normal
   std::vector<int64_t> generator_widths{128, 128, 128};
@@ -49,6 +51,8 @@ struct ModelConfig {
   double dropout = 0;                       // mlp_cgan: share of hidden units dropped in training
   int64_t attention_side = 0;               // biggan: self-attention where the maps have this side; 0: none
   std::string weight_map;                   // of weights from elsewhere; empty: they have our names
+
+  bool pretrained() const { return architecture == "pretrained"; }
 };
 
 struct AdamConfig {
@@ -134,6 +138,7 @@ struct TrainConfig {
   int64_t discriminator_steps = 1;  // per generator step
   double r1_weight = 0;
   int64_t r1_every = 1;
+  double r2_weight = 0;
   double gp_weight = 0;
   double orthogonal_weight = 0;
   AdamConfig generator, discriminator;

@@ -83,8 +83,11 @@ Pt2SelfTest described_test(const DescriptionReader& reader, const Pt2Description
   Pt2SelfTest test;
   const int64_t rows = reader.length("latents"), places = reader.length("sample_at");
   test.latents = reader.numbers("latents", rows, about.latent_dim).to(at::kFloat);
-  test.log_ratio = reader.numbers("log_ratio", rows, 0);
-  test.gradient = reader.numbers("gradient", rows, about.latent_dim);
+  if (reader.has("pullback")) test.pullback = reader.numbers("pullback", rows, about.latent_dim);
+  if (!test.pullback.defined() || reader.has("log_ratio")) {
+    test.log_ratio = reader.numbers("log_ratio", rows, 0);
+    test.gradient = reader.numbers("gradient", rows, about.latent_dim);
+  }
   test.sample_places = reader.numbers("sample_at", places, 0).to(at::kLong);
   test.samples = reader.numbers("samples", rows, places);
   int64_t values = 1;
@@ -125,6 +128,13 @@ Pt2Description description_of(const tensor::Pt2Archive& archive) {
   const Json test = reader.field<Json>("self_test");
   about.test = described_test(DescriptionReader(test, where + ", self_test"), about);
   return about;
+}
+
+void require_device(const Pt2Description& about, const std::string& file, c10::Device device) {
+  if (about.device != (device.is_cuda() ? "cuda" : "cpu"))
+    fail(Exit::config,
+         "{}: made for the device '{}', but this rank computes on {}; choose it by --device, or export it anew", file,
+         about.device, device.str());
 }
 
 }  // namespace ddls::sampling

@@ -1,6 +1,7 @@
 #pragma once
 // What ddls.json of a .pt2 archive says (docs/export.md).
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <string>
@@ -12,9 +13,10 @@ namespace ddls::sampling {
 
 // What the programs gave where they were written; on the CPU.
 struct Pt2SelfTest {
-  at::Tensor latents;                 // [n, k]
-  at::Tensor labels;                  // [n] int64; undefined: unconditional
-  at::Tensor log_ratio, gradient;     // [n]; [n, k]
+  at::Tensor latents;              // [n, k]
+  at::Tensor labels;               // [n] int64; undefined: unconditional
+  at::Tensor log_ratio, gradient;  // [n]; [n, k]; undefined in an archive of a generator alone
+  at::Tensor pullback;             // [n, k]: decode_vjp of v, cos(0.7 j) at the j-th value of each sample; or undefined
   at::Tensor sample_places, samples;  // [m] int64, places in a flattened sample; [n, m]
 };
 
@@ -28,5 +30,8 @@ struct Pt2Description {
 
 // Throws Error(data) naming the file and the key.
 Pt2Description description_of(const tensor::Pt2Archive& archive);
+
+// Throws Error(config) where the archive's programs are of another kind of device.
+void require_device(const Pt2Description& about, const std::string& file, c10::Device device);
 
 }  // namespace ddls::sampling

@@ -3,123 +3,17 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/custom_class.h>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "ddls/gan_probe.hpp"
 #include "ddls/pt2_description.hpp"
-#include "version.hpp"
+#include "ddls/pt2_programs.hpp"
 
 namespace ddls::sampling {
 namespace {
 
 using ProgramTensors = std::vector<at::Tensor>;
-
-struct Programs {
-  std::string file = {};
-  tensor::Pt2Program decode, ratio, ratio_grad;
-  tensor::Pt2Program score, score_grad, decode_vjp;  // all three, or none
-
-  bool of_samples() const { return static_cast<bool>(score); }
-};
-
-Programs load_programs(const tensor::Pt2Archive& archive) {
-  Programs p;
-  p.file = archive.file.string();
-  p.decode = {archive, "decode"};
-  p.ratio = {archive, "ratio"};
-  p.ratio_grad = {archive, "ratio_grad"};
-  for (const char* name : {"score", "score_grad", "decode_vjp"})
-    if (archive.programs.count(name) > 0) {
-      p.score = {archive, "score"};
-      p.score_grad = {archive, "score_grad"};
-      p.decode_vjp = {archive, "decode_vjp"};
-      break;
-    }
-  return p;
-}
-
-using ProgramsPtr = std::shared_ptr<const Programs>;
-
-// Programs have no autograd: the generator's backward pass is one of them.
-struct DecodeCall : torch::CustomClassHolder {
-  DecodeCall(ProgramsPtr p, at::Tensor y) : programs(std::move(p)), labels(std::move(y)) {}
-  ProgramsPtr programs;
-  at::Tensor labels;
-};
-using DecodeCallPtr = c10::intrusive_ptr<DecodeCall>;
-
-struct DecodeProgram : torch::autograd::Function<DecodeProgram> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& z, const DecodeCallPtr& call) {
-    context->save_for_backward({z});
-    context->saved_data["call"] = c10::IValue::make_capsule(call);
-    return call->programs->decode({z, call->labels}, 1).front();
-  }
-  static ProgramTensors backward(torch::autograd::AutogradContext* context, const ProgramTensors& gradients) {
-    const auto call = c10::static_intrusive_pointer_cast<DecodeCall>(context->saved_data["call"].toCapsule());
-    const at::Tensor z = context->get_saved_variables().front();
-    return {call->programs->decode_vjp({z, call->labels, gradients[0]}, 1).front(), {}};
-  }
-};
-
-at::Tensor generated_by(const ProgramsPtr& p, const at::Tensor& z, const at::Tensor& labels) {
-  if (p->of_samples() && at::GradMode::is_enabled() && z.requires_grad())
-    return DecodeProgram::apply(z, c10::make_intrusive<DecodeCall>(p, labels));
-  return p->decode({z, labels}, 1).front();
-}
-
-at::Tensor score_of(const ProgramsPtr& p, const at::Tensor& x, const at::Tensor& labels) {
-  if (!at::GradMode::is_enabled() || !x.requires_grad()) return p->score({x, labels}, 1).front();
-  const ProgramTensors graded = p->score_grad({x, labels}, 2);
-  // The value plus a zero whose gradient is the program's.
-  return graded[0] + ((x - x.detach()) * graded[1].reshape(x.sizes())).flatten(1).sum(1);
-}
-
-// ---- What is tried before work starts.
-
-double largest_error(const at::Tensor& given, const at::Tensor& expected) {
-  return (given.to(at::kCPU, at::kDouble) - expected).abs().max().item<double>() /
-         std::max(expected.abs().max().item<double>(), 1e-30);
-}
-
-void run_self_test(const Programs& p, const Pt2Description& about, c10::Device device) {
-  const Pt2SelfTest& test = about.test;
-  const auto to_device = [&](const at::Tensor& x) { return x.defined() ? x.to(device) : x; };
-  const at::Tensor z = to_device(test.latents), y = to_device(test.labels);
-  const std::string versions = fmt::format("written with torch {}, run with {}", about.torch, version::torch);
-  const auto tried = [&](const tensor::Pt2Program& program, const char* name, size_t outputs) {
-    return tensor::in_network(p.file,
-                              fmt::format("self-test: program '{}' fails on latents [{}]{} ({})", name,
-                                          fmt::join(z.sizes(), ", "), y.defined() ? " and labels" : "", versions),
-                              [&] {
-                                return program({z, y}, outputs);
-                              });
-  };
-  const auto compare = [&](const char* name, const char* what, const at::Tensor& given, const at::Tensor& expected) {
-    if (given.sizes() != expected.sizes())
-      fail(Exit::data, "{}: self-test: program '{}' gives {} [{}], not [{}] as ddls.json says", p.file, name, what,
-           fmt::join(given.sizes(), ", "), fmt::join(expected.sizes(), ", "));
-    const double error = largest_error(given, expected);
-    if (!(error <= about.tolerance))
-      fail(Exit::data,
-           "{}: self-test: the {} of program '{}' are off by {:.2g} of the largest, allowed {:.2g} ({}); a damaged or "
-           "changed archive, or one that this version of LibTorch runs otherwise: export it anew",
-           p.file, what, name, error, about.tolerance, versions);
-  };
-  const at::Tensor x = tried(p.decode, "decode", 1).front();
-  std::vector<int64_t> shape{z.size(0)};
-  shape.insert(shape.end(), about.sample_shape.begin(), about.sample_shape.end());
-  if (x.sizes() != at::IntArrayRef(shape))
-    fail(Exit::data, "{}: self-test: program 'decode' gives samples [{}], not [{}] as ddls.json says", p.file,
-         fmt::join(x.sizes(), ", "), fmt::join(shape, ", "));
-  compare("decode", "samples", x.flatten(1).to(at::kCPU).index_select(1, test.sample_places), test.samples);
-  compare("ratio", "log-ratios", tried(p.ratio, "ratio", 1).front(), test.log_ratio);
-  const ProgramTensors graded = tried(p.ratio_grad, "ratio_grad", 2);
-  compare("ratio_grad", "log-ratios", graded[0], test.log_ratio);
-  compare("ratio_grad", "gradients", graded[1], test.gradient);
-}
 
 void check_log_ratios(const std::string& file, const ProgramTensors& outputs, int64_t n, int64_t latent_dim) {
   const bool with_gradient = outputs.size() > 1;
@@ -140,14 +34,14 @@ void require_agreement(const std::string& file, const char* what, const at::Tens
     fail(Exit::data, "{}: its programs do not belong together: {} differ by {:.3g}", file, what, difference);
 }
 
-tensor::ForeignNetwork program_network(const Programs& p, const char* program,
+tensor::ForeignNetwork program_network(const Pt2Programs& p, const char* program,
                                        std::function<ProgramTensors(const at::Tensor&, const at::Tensor&)> call) {
   return {.file = fmt::format("{} ({})", p.file, program), .call = std::move(call)};
 }
 
-std::vector<int64_t> probe_programs(const ProgramsPtr& p, const config::ModelConfig& model, c10::Device device) {
+std::vector<int64_t> probe_programs(const Pt2ProgramsPtr& p, const config::ModelConfig& model, c10::Device device) {
   const tensor::ForeignNetwork g = program_network(
-      *p, "decode", [p](const at::Tensor& z, const at::Tensor& y) { return ProgramTensors{generated_by(p, z, y)}; });
+      *p, "decode", [p](const at::Tensor& z, const at::Tensor& y) { return ProgramTensors{pt2_samples(p, z, y)}; });
   const ProbedGenerator probed = probe_generator(g, model, device, p->of_samples());
   const int64_t n = std::min<int64_t>(64, probed.latents.input.size(0));
   const tensor::ProbeRows latents = probed.latents.some(0, n), samples = probed.samples.some(0, n);
@@ -174,34 +68,26 @@ std::vector<int64_t> probe_programs(const ProgramsPtr& p, const config::ModelCon
     return samples.input.sizes().slice(1).vec();
   }
   const tensor::ForeignNetwork d = program_network(
-      *p, "score", [p](const at::Tensor& x, const at::Tensor& y) { return ProgramTensors{score_of(p, x, y)}; });
+      *p, "score", [p](const at::Tensor& x, const at::Tensor& y) { return ProgramTensors{pt2_scores(p, x, y)}; });
   probe_discriminator(d, model, probed.samples);
   at::NoGradGuard no_grad;
   require_agreement(p->file, "the log-ratios of 'ratio' and of 'score' after 'decode'",
-                    score_of(p, samples.input, samples.labels), graded[0]);
+                    pt2_scores(p, samples.input, samples.labels), graded[0]);
   const at::Tensor slope = p->score_grad({samples.input, samples.labels}, 2)[1];
   require_agreement(p->file, "the gradients of 'ratio_grad' and of 'score_grad' through 'decode_vjp'",
                     p->decode_vjp({latents.input, latents.labels, slope}, 1).front(), graded[1]);
   return samples.input.sizes().slice(1).vec();
 }
 
-// ---- The target.
-
-at::Tensor require_finite_samples(const at::Tensor& samples, const std::string& file) {
-  if (!at::isfinite(samples).all().item<bool>())
-    fail(Exit::data, "{}: some of the {} samples that it was asked for are not finite numbers", file, samples.size(0));
-  return samples;
-}
-
-Target program_target(const ProgramsPtr& p, const config::ModelConfig& model, c10::Device device) {
+Target program_target(const Pt2ProgramsPtr& p, const config::ModelConfig& model, c10::Device device) {
   const Prior prior = prior_from_name(model.prior);
   Target target = make_target(
       [p](const at::Tensor& z, const at::Tensor& y) {
         return tensor::in_network(p->file, "program 'decode' fails",
-                                  [&] { return require_finite_samples(generated_by(p, z, y), p->file); });
+                                  [&] { return require_finite_samples(pt2_samples(p, z, y), p->file); });
       },
       [p](const at::Tensor& x, const at::Tensor& y) {
-        return tensor::in_network(p->file, "program 'score' fails", [&] { return score_of(p, x, y); });
+        return tensor::in_network(p->file, "program 'score' fails", [&] { return pt2_scores(p, x, y); });
       },
       model.latent_dim, device, prior);
   if (!p->of_samples()) {
@@ -247,11 +133,8 @@ config::ModelConfig model_of_pt2(const tensor::Pt2Archive& archive, const config
 
 ForeignGan load_pt2_gan(const tensor::Pt2Archive& archive, const config::ModelConfig& model, c10::Device device) {
   const Pt2Description about = description_of(archive);
-  if (about.device != (device.is_cuda() ? "cuda" : "cpu"))
-    fail(Exit::config,
-         "{}: made for the device '{}', but this rank computes on {}; choose it by --device, or export it anew",
-         archive.file.string(), about.device, device.str());
-  const auto programs = std::make_shared<const Programs>(load_programs(archive));
+  require_device(about, archive.file.string(), device);
+  const Pt2ProgramsPtr programs = load_gan_programs(archive);
   run_self_test(*programs, about, device);
   ForeignGan gan;
   gan.sample_shape = probe_programs(programs, model, device);

@@ -12,22 +12,6 @@
 namespace ddls::sampling {
 namespace {
 
-tensor::ForeignNetwork network_of(const fs::path& file, const char* option, c10::Device device) {
-  const auto module = std::make_shared<torch::jit::Module>(tensor::load_torchscript(file, option, device));
-  tensor::ForeignNetwork network{.file = file.string()};
-  network.call = [module, name = network.file](const at::Tensor& input, const at::Tensor& labels) {
-    std::vector<torch::jit::IValue> inputs{input};
-    if (labels.defined()) inputs.emplace_back(labels);
-    const torch::jit::IValue output = module->forward(inputs);
-    if (!output.isTensor())
-      fail(Exit::data, "{}: forward must return one tensor, but it returns {}; leave the rest out", name,
-           tensor::type_of(output));
-    return std::vector<at::Tensor>{output.toTensor()};
-  };
-  network.tensors = [module] { return tensor::tensors_of(*module); };
-  return network;
-}
-
 // What the files do in the middle of work that they did not do on trial.
 void guard(Target& target, const std::string& generator, const std::string& both) {
   target.decode_by = [decode = target.decode_by, generator](const at::Tensor& w, const at::Tensor& labels) {
@@ -50,12 +34,28 @@ void guard(Target& target, const std::string& generator, const std::string& both
 
 }  // namespace
 
-ForeignGan load_scripted_gan(const fs::path& generator, const fs::path& discriminator, const config::ModelConfig& model,
-                             c10::Device device) {
+tensor::ForeignNetwork load_scripted_network(const fs::path& file, const char* option, c10::Device device) {
   // The interpreter would otherwise rewrite the graphs after it has watched some calls: the same input, other bits.
   torch::jit::setGraphExecutorOptimize(false);
-  const tensor::ForeignNetwork g = network_of(generator, "--generator", device),
-                               d = network_of(discriminator, "--discriminator", device);
+  const auto module = std::make_shared<torch::jit::Module>(tensor::load_torchscript(file, option, device));
+  tensor::ForeignNetwork network{.file = file.string()};
+  network.call = [module, name = network.file](const at::Tensor& input, const at::Tensor& labels) {
+    std::vector<torch::jit::IValue> inputs{input};
+    if (labels.defined()) inputs.emplace_back(labels);
+    const torch::jit::IValue output = module->forward(inputs);
+    if (!output.isTensor())
+      fail(Exit::data, "{}: forward must return one tensor, but it returns {}; leave the rest out", name,
+           tensor::type_of(output));
+    return std::vector<at::Tensor>{output.toTensor()};
+  };
+  network.tensors = [module] { return tensor::tensors_of(*module); };
+  return network;
+}
+
+ForeignGan load_scripted_gan(const fs::path& generator, const fs::path& discriminator, const config::ModelConfig& model,
+                             c10::Device device) {
+  const tensor::ForeignNetwork g = load_scripted_network(generator, "--generator", device),
+                               d = load_scripted_network(discriminator, "--discriminator", device);
   ForeignGan gan;
   gan.sample_shape = probe_gan(g, d, model, device);
   gan.target =

@@ -5,8 +5,12 @@
 
 #include "config/config.hpp"
 #include "ddls/foreign_gan.hpp"
+#include "tensor/foreign_network.hpp"
 
 namespace ddls::sampling {
+
+// One of the two, in eval mode with its parameters frozen; `option` names it. Throws Error: missing, data.
+tensor::ForeignNetwork load_scripted_network(const std::filesystem::path& file, const char* option, c10::Device device);
 
 // Puts both into eval mode, freezes their parameters, and tries them on prior draws (gan_probe.hpp). Uses latent_dim,
 // prior and classes of `model`. Throws Error naming the file: missing; data for what is no TorchScript or breaks a rule

@@ -81,6 +81,7 @@ void freeze(models::Network& network) {
 }
 
 Function features_of(models::NetworkPtr discriminator) {
+  if (discriminator->opaque()) return nullptr;
   return [network = std::move(discriminator)](const at::Tensor& samples, const at::Tensor& labels) {
     at::NoGradGuard no_grad;
     return network->features(samples, labels);
@@ -123,13 +124,15 @@ Target make_target(models::NetworkPtr generator, models::NetworkPtr ratio, int64
   freeze(*ratio);
   const Function generate = [generator](const at::Tensor& z, const at::Tensor& y) { return generator->forward(z, y); };
   const Function score = [ratio](const at::Tensor& x, const at::Tensor& y) { return ratio->forward(x, y); };
-  const at::TensorOptions options = generator->parameters().front().options().requires_grad(false);
+  const auto of_weights = ratio->opaque() ? generator->parameters() : ratio->parameters();
+  const at::TensorOptions options = of_weights.empty() ? at::TensorOptions(device).dtype(at::kFloat)
+                                                       : of_weights.front().options().requires_grad(false);
   const at::ScalarType type = drift == at::kBFloat16 ? drift : options.dtype().toScalarType();
   std::optional<inference::Operations> generator_graph = generator->inference_graph_in(type),
                                        ratio_graph = ratio->inference_graph_in(type);
   Target target = make_target(generate, score, latent_dim, device, prior);
   if (generator_graph && ratio_graph) {
-    const at::Tensor like = at::zeros({1, latent_dim}, options.dtype(type));
+    const at::Tensor like = at::ones({1, latent_dim}, options.dtype(type));  // not 0: some divide by |z|
     const auto graph = std::make_shared<const GraphScore>(std::move(*generator_graph), std::move(*ratio_graph), like,
                                                           GraphScore::usual_cache_bytes, observer);
     evaluate_by_graph(target, graph);

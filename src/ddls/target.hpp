@@ -82,7 +82,7 @@ at::ScalarType drift_type(const std::string& precision);  // of sample.precision
 // Eval mode, and no parameter takes a gradient.
 void freeze(models::Network& network);
 
-// `features_by` of a discriminator; it is held on to.
+// `features_by` of a discriminator; it is held on to. Empty where it is opaque.
 std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> features_of(
     models::NetworkPtr discriminator);
 

@@ -143,11 +143,20 @@ NetworkPtr make_initialised(const config::ModelConfig& config, Role role, const 
 
 }  // namespace
 
-NetworkPtr make_network(const config::ModelConfig& config, Role role, const SampleShape& sample_shape, uint64_t seed) {
+NetworkPtr make_network(const config::ModelConfig& given, Role role, const SampleShape& sample_shape, uint64_t seed) {
+  config::ModelConfig config = given;
+  if (role == Role::ratio && given.ratio_architecture != "auto") config.architecture = given.ratio_architecture;
+  if (config.pretrained())
+    fail(Exit::config,
+         "model.architecture: a pretrained generator is a file, no network that is made here; choose a "
+         "family");
   // Not a rule of config/check.cpp: a GAN that comes as TorchScript files has classes, whatever the architecture says.
   const std::string& name = config.architecture;
   if (config.classes > 0 && name != "sn_resnet" && name != "biggan" && name != "mlp_cgan")
     fail(Exit::config, "model.classes: only for sn_resnet, biggan and mlp_cgan, but model.architecture is {}", name);
+  if (config.classes == 0 && (name == "biggan" || name == "mlp_cgan"))
+    fail(Exit::config, "model.{}: {} is conditional, but there are no classes; choose another family",
+         role == Role::ratio && given.ratio_architecture == name ? "ratio_architecture" : "architecture", name);
   NetworkPtr network = make_initialised(config, role, sample_shape, seed);
   initialise_spectral_norm(*network, seed, static_cast<int64_t>(role));
   return network;

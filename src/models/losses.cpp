@@ -22,6 +22,9 @@ GanLoss gan_loss(const std::string& name) {
   if (name == "least_squares")
     return {[](T real, T fake) { return (real - 1).square().mean() + fake.square().mean(); },
             [](T fake) { return (fake - 1).square().mean(); }};
+  if (name == "relativistic")
+    return {[](T real, T fake) { return at::softplus(fake - real).mean(); }, nullptr,
+            [](T real, T fake) { return at::softplus(real - fake).mean(); }};
   fail(Exit::config, "train.loss: there is no '{}'", name);
 }
 

@@ -31,6 +31,8 @@ class Network : public torch::nn::Module {
   // Its operation is the last of the inference graph. Others throw Error(internal).
   virtual at::Tensor features(const at::Tensor& input, const at::Tensor& labels);
   virtual LastLayer last_layer() const;
+  // A program from elsewhere: no parameters, features or last layer.
+  virtual bool opaque() const { return false; }
 };
 
 }  // namespace ddls::models

@@ -1,5 +1,6 @@
 #include "pipeline/run.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/error.hpp"
@@ -10,8 +11,10 @@
 #include "config/load.hpp"
 #include "data/hold_out.hpp"
 #include "dist/collective_log.hpp"
+#include "ddls/given_gan.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
+#include "models/state.hpp"
 #include "pipeline/set_record.hpp"
 #include "pipeline/stages.hpp"
 #include "train/gan_training.hpp"
@@ -48,10 +51,12 @@ Json provenance(const RunOptions& options, const config::Config& config, const d
   return record;
 }
 
-Json about_data(const data::Dataset& train, const data::Dataset& test) {
-  return {{"data",
-           {{"train", {{"name", train.name}, {"count", train.size()}, {"hash", hex64(train.digest())}}},
-            {"test", {{"name", test.name}, {"count", test.size()}}}}}};
+Json about_data(const data::Dataset& train, const data::Dataset& test, const config::ModelConfig& model) {
+  Json about{{"data",
+              {{"train", {{"name", train.name}, {"count", train.size()}, {"hash", hex64(train.digest())}}},
+               {"test", {{"name", test.name}, {"count", test.size()}}}}}};
+  if (model.pretrained()) about["generator"] = {{"file", model.generator}, {"sha256", sha256_of_file(model.generator)}};
+  return about;
 }
 
 // `now` with a line of every start that did work here: a run that was trained on eight ranks and sampled on two says
@@ -100,6 +105,50 @@ void check_model_options(const Run& run) {
   if (run.train.classes() == 0)
     fail(Exit::config, "model.classes is {}, but {}; set model.classes to 0", classes, run.train.why_no_labels());
   if (run.train.classes() > classes) refuse_labels(run);
+}
+
+// Whether the data are those of a given GAN, and a score of it can be had.
+void check_given(const config::Config& config, const sampling::GivenGan& gan, const data::Dataset& train) {
+  const config::ModelConfig& model = config.model;
+  if (gan.sample_shape != train.shape())
+    fail(Exit::data,
+         "{}: it makes samples [{}], but those of '{}' are [{}]; data.image_size and data.channels scale them",
+         model.generator, fmt::join(gan.sample_shape, ", "), train.name, fmt::join(train.shape(), ", "));
+  if (model.classes > 0 && train.classes() == 0)
+    fail(Exit::data, "{}: it has {} classes, but {}; give labelled data", model.generator, model.classes,
+         train.why_no_labels());
+  if (config.train.ratio.steps > 0) return;
+  if (!gan.discriminator)
+    fail(Exit::config,
+         "train.ratio.steps is 0, but {} has a generator alone; fit a ratio for it: train.ratio.steps=5000",
+         model.generator);
+  if (config.train.calibration.method == "head")
+    fail(
+        Exit::config,
+        "train.calibration.method: a head needs the features of a network of ours, and the score is that of {}; choose "
+        "another, or fit a ratio (train.ratio.steps)",
+        model.generator);
+}
+
+// Step sizes that are accepted shrink as the latent grows, but for kernels that keep the prior.
+void advise_of_large_latents(const Run& run) {
+  constexpr int64_t large = 1024;
+  const std::vector<std::string>& methods = run.config.sample.methods;
+  const auto asked = [&](const char* name) { return std::ranges::count(methods, name) > 0; };
+  if (!run.given || run.config.model.latent_dim < large || asked("pcn") || asked("elliptical_slice")) return;
+  log::info(
+      "{}: its latent has {} dimensions; of the samplers pcn and elliptical_slice keep their step sizes there "
+      "(docs/pretrained.md)",
+      run.config.model.generator, run.config.model.latent_dim);
+}
+
+// The networks that a run will make, made once before it works.
+void try_networks(const Run& run) {
+  using models::Role;
+  std::vector<Role> roles{Role::generator, Role::discriminator, Role::ratio};
+  if (run.given) roles = run.config.train.ratio.steps > 0 ? std::vector<Role>{Role::ratio} : std::vector<Role>{};
+  for (const Role role : roles)
+    models::make_network(run.config.model, role, train::sample_shape(run.train), run.config.seed);
 }
 
 // The classes of a conditional run, and a word where some of them have no samples.
@@ -158,9 +207,12 @@ const data::Dataset& Run::reference() const {
 
 Run open_run(config::Config config, const RunOptions& options, dist::Communicator& comm) {
   data::Dataset train, test;
+  std::optional<sampling::GivenGan> given;
   comm.together([&] {  // every rank reads; one speaks
+    if (config.model.pretrained()) given = sampling::open_given_gan(config.model, comm.topology().device);
     train = data::open_dataset(config.data, data::Split::train, config.seed);
     test = data::open_dataset(config.data, data::Split::test, config.seed);
+    if (given) check_given(config, *given, train);
   });
   if (comm.root())
     for (const data::Dataset* set : {&train, &test})
@@ -174,22 +226,24 @@ Run open_run(config::Config config, const RunOptions& options, dist::Communicato
   train::resolve_shards(config, comm.ranks(), begun.empty() ? std::nullopt : std::optional<int64_t>(std::stoll(begun)));
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(train.digest(), "the training data");
+  if (given) comm.require_same(models::digest_of(*given->generator), "the file of model.generator");
 
   comm.on_root([&] { make_folder(folder / "samples"); });
   dist::keep_calls_in(folder.string());
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
-  train::RunLog run_log = open_run_log(folder, config, comm, options, about_data(train, test));
+  train::RunLog run_log = open_run_log(folder, config, comm, options, about_data(train, test, config.model));
   Run run{std::move(config),  folder,           options.resume,  comm,
           std::move(run_log), std::move(train), std::move(test), options.shard};
+  if (given) run.given = train::TrainedGan{given->generator, given->discriminator};
   comm.together([&] {  // what would fail later fails now
     hold_out_reals(run);
     run.reference();
     check_model_options(run);
     check_features(run);
     find_classes(run);
-    for (const models::Role role : {models::Role::generator, models::Role::discriminator, models::Role::ratio})
-      models::make_network(run.config.model, role, train::sample_shape(run.train), run.config.seed);
+    try_networks(run);
   });
+  advise_of_large_latents(run);
   log::info("data: {} ({} samples), reference {} ({})", run.train.name, run.train.size(), run.reference().name,
             run.reference().size());
   return run;

@@ -1,6 +1,7 @@
 #pragma once
 // A run: its configuration, its folder, and what the stages (stages.hpp) share.
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/blocks.hpp"
@@ -9,6 +10,7 @@
 #include "data/dataset.hpp"
 #include "ddls/labels.hpp"
 #include "dist/communicator.hpp"
+#include "train/gan_training.hpp"
 #include "train/phase.hpp"
 #include "train/run_log.hpp"
 
@@ -32,7 +34,8 @@ struct Run {
   Shard shard = {};           // of the blocks that are sampled
   // `train` in two: what training sees, and what calibrates the score. All of it, and nothing, where nothing is fitted.
   data::Dataset seen = {}, held_out = {};
-  sampling::DrawnClasses classes = {};  // of a conditional model: those that `seen` has samples of
+  std::optional<train::TrainedGan> given = {};  // of model.architecture pretrained, in the place of the GAN phase
+  sampling::DrawnClasses classes = {};          // of a conditional model: those that `seen` has samples of
 
   bool writes() const { return !shard.partial(); }  // what is one file of the run
   std::filesystem::path samples_of(const std::string& method) const { return folder / "samples" / method; }
@@ -43,8 +46,8 @@ struct Run {
 // options.out, else output.directory, else runs/NAME.
 std::filesystem::path folder_of(const RunOptions& options, const config::Config& config);
 
-// **Collective.** Opens the folder, reads the data, and checks that all ranks see the same. Throws CollectiveError:
-// config, missing, data.
+// **Collective.** Opens the folder, reads the data and a pretrained generator, and checks that all ranks see the same.
+// Throws CollectiveError: config, missing, data.
 Run open_run(config::Config config, const RunOptions& options, dist::Communicator& comm);
 
 // **Collective.** The log, and config.yaml and run.json with it: these are written when the first work begins, so that

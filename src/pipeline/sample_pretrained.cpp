@@ -102,6 +102,9 @@ bool can_be_drawn(const std::vector<int64_t>& shape) {
 std::string name_after(const std::string& generator) { return as_name(fs::path(generator).stem().string()); }
 
 sampling::ForeignGan load_foreign_gan(const GanFiles& files, config::Config& config, c10::Device device) {
+  if (config.model.pretrained())
+    fail(Exit::usage,
+         "sample: the configuration has a generator of its own (model.architecture pretrained); leave --generator out");
   const auto is_weights = [](const std::string& file) { return has_ending(file, ".safetensors"); };
   if (has_ending(files.generator, ".pt2")) {
     const tensor::Pt2Archive archive = tensor::open_pt2(files.generator, "--generator");

@@ -71,6 +71,20 @@ const char* last_phase(const config::TrainConfig& train) {
   return train.ratio.refine.steps > 0 ? "refined" : train.ratio.steps > 0 ? "ratio" : "step";
 }
 
+// Whether a run with a given GAN has anything to fit.
+bool has_phases(const config::TrainConfig& train) { return train.ratio.steps > 0 || train.calibration.fitted(); }
+
+void require_same_generator(const Run& run, const train::Checkpoint& checkpoint, const std::string& folder) {
+  const auto found = checkpoint.tensors.find("generator");
+  if (found != checkpoint.tensors.end() &&
+      models::digest_of(found->second) == models::digest_of(models::state_of(*run.given->generator)))
+    return;
+  fail(Exit::config,
+       "{}: fitted to another generator than {} (model.generator) is now; put that file back, or run 'ddls_dist train' "
+       "in another folder (--out)",
+       folder, run.config.model.generator);
+}
+
 void check_method(const std::optional<train::Calibration>& found, const config::CalibrationConfig& wanted,
                   const std::string& folder) {
   const std::string method = found ? found->record.value("method", "") : "none";
@@ -102,7 +116,7 @@ TrainedTarget train_stage(Run& run) {
   const config::TrainConfig& train = run.config.train;
   const train::TrainContext context{run.config, run.seen, run.checkpoints(),      run.resume,
                                     run.log,    run.comm, training_evaluator(run)};
-  const train::TrainedGan gan = train::train_gan(context);
+  const train::TrainedGan gan = run.given ? *run.given : train::train_gan(context);
   models::NetworkPtr ratio = train.ratio.steps > 0 ? train::fit_ratio(context, gan.generator) : gan.discriminator;
   if (train.ratio.refine.steps > 0) ratio = train::refine_ratio(context, gan.generator, ratio);
   std::string calibrated;
@@ -116,6 +130,11 @@ TrainedTarget train_stage(Run& run) {
 }
 
 TrainedTarget load_target(Run& run, const std::string& checkpoint) {
+  if (run.given && checkpoint.empty() && !has_phases(run.config.train)) {
+    TrainedTarget trained = freeze(run, run.given->generator, run.given->discriminator);
+    apply_calibration(run, trained, std::nullopt);
+    return trained;
+  }
   const std::string folder = run.comm.on_root([&] {
     if (!checkpoint.empty()) return checkpoint;
     const auto newest = train::CheckpointStore(run.checkpoints(), last_phase(run.config.train), 1).newest();
@@ -141,14 +160,17 @@ TrainedTarget load_target(Run& run, const std::string& checkpoint) {
       return made;
     };
     const bool ratio = c.tensors.contains("ratio");
+    if (run.given) require_same_generator(run, c, folder);
     if (!ratio && !calibration) {
       const train::TrainedGan gan = train::load_gan(run.config, run.seen, c, folder, device);
       trained = freeze(run, gan.generator, gan.discriminator);
       return;
     }
-    const models::NetworkPtr generator = network(models::Role::generator, "generator");
-    models::NetworkPtr score =
-        ratio ? network(models::Role::ratio, "ratio") : network(models::Role::discriminator, "discriminator");
+    const models::NetworkPtr generator =
+        run.given ? run.given->generator : network(models::Role::generator, "generator");
+    models::NetworkPtr score = ratio       ? network(models::Role::ratio, "ratio")
+                               : run.given ? run.given->discriminator
+                                           : network(models::Role::discriminator, "discriminator");
     if (run.config.train.calibration.method == "head") {
       const models::LastLayer head = train::head_of(*calibration);
       score = models::with_head(score, {head.weight.to(device), head.bias.to(device)});

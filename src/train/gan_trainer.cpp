@@ -77,7 +77,7 @@ at::Tensor GanTrainer::adversarial_loss(bool refined, const at::Tensor& real_log
 }
 
 Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, std::optional<int64_t> move) {
-  const bool penalised = train_.r1_weight > 0 && step % train_.r1_every == 0;
+  const bool penalised = (train_.r1_weight > 0 || train_.r2_weight > 0) && step % train_.r1_every == 0;
   const data::LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
   seconds_waited_ += batch.seconds_waited;
   at::Tensor real = batch.input.to(device_);
@@ -92,7 +92,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
       fake = generator().forward(z.latents, z.labels).to(at::kFloat);
     }
     if (penalised || context_.config.model.dropout > 0) {
-      fake_logits = discriminator().forward(fake, z.labels).to(at::kFloat);
+      if (!penalised || train_.r2_weight == 0) fake_logits = discriminator().forward(fake, z.labels).to(at::kFloat);
       if (!penalised) real_logits = discriminator().forward(real, real_labels).to(at::kFloat);
     } else {  // one pass over both is faster; no discriminator has statistics of its batch
       const at::Tensor labels = real_labels.defined() ? at::cat({real_labels, z.labels}) : at::Tensor();
@@ -105,11 +105,17 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
   if (penalised) {  // second derivatives are taken in float32
     real.requires_grad_(true);
     real_logits = discriminator().forward(real, real_labels);
+    if (train_.r2_weight > 0) {
+      fake.requires_grad_(true);
+      fake_logits = discriminator().forward(fake, z.labels);
+    }
   }
   const at::Tensor adversarial = adversarial_loss(move.has_value(), real_logits, fake_logits);
   at::Tensor total = adversarial;
-  if (penalised)  // applied every r1_every steps, at that multiple of its weight
-    total = total + r1_penalty(real, real_logits) * (train_.r1_weight * static_cast<double>(train_.r1_every));
+  const auto every = static_cast<double>(train_.r1_every);
+  if (penalised && train_.r1_weight > 0)  // applied every r1_every steps, at that multiple of its weight
+    total = total + r1_penalty(real, real_logits) * (train_.r1_weight * every);
+  if (penalised && train_.r2_weight > 0) total = total + r1_penalty(fake, fake_logits) * (train_.r2_weight * every);
   if (train_.gp_weight > 0) {
     const at::Tensor u = source_.noise.uniform(shard, 1, step, Stream::interpolation, device_);
     const auto d = [&](const at::Tensor& x) { return discriminator().forward(x, real_labels); };
@@ -120,6 +126,19 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
   return {total, Learner::watch({adversarial, real_logits.mean(), fake_logits.mean()})};
 }
 
+// A loss of pairs takes the reals of the discriminator's last update.
+at::Tensor GanTrainer::generator_value(const at::Tensor& fake_logits, IdRange shard, int64_t step) {
+  if (loss_.generator_of_pairs == nullptr) return loss_.generator(fake_logits);
+  at::NoGradGuard no_grad;
+  const int64_t last = (step + 1) * train_.discriminator_steps - 1;
+  const data::LoadedBatch batch = loader_.batch(last * train_.batch + shard.begin, shard.size());
+  const at::Tensor labels = source_.classes.conditional() ? batch.labels.to(device_) : at::Tensor();
+  const Autocast autocast(bfloat16_, device_);
+  const at::Tensor real_logits = discriminator().forward(batch.input.to(device_), labels).to(at::kFloat);
+  at::AutoGradMode with_grad(true);
+  return loss_.generator_of_pairs(real_logits, fake_logits);
+}
+
 Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move) {
   const LabelledLatents z = draw(move, shard, step, Stream::train_latent_g);
   models::key_dropout(discriminator(), derive(source_.noise.seed, Purpose::generator_step), step, shard.begin);
@@ -128,7 +147,7 @@ Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::
     const Autocast autocast(bfloat16_, device_);
     logits = discriminator().forward(generator().forward(z.latents, z.labels), z.labels).to(at::kFloat);
   }
-  const at::Tensor value = loss_.generator(logits);
+  const at::Tensor value = generator_value(logits, shard, step);
   at::Tensor total = value;
   if (train_.orthogonal_weight > 0) total = total + models::orthogonal_penalty(generator()) * train_.orthogonal_weight;
   return {total, Learner::watch({value})};

@@ -42,6 +42,7 @@ class GanTrainer {
   std::optional<int64_t> move_of(int64_t generator_step, int64_t update) const;
   LabelledLatents draw(std::optional<int64_t> move, IdRange shard, int64_t step, Stream stream);
   at::Tensor adversarial_loss(bool refined, const at::Tensor& real_logits, const at::Tensor& fake_logits) const;
+  at::Tensor generator_value(const at::Tensor& fake_logits, IdRange shard, int64_t step);
   Learner::ShardLoss discriminator_loss(IdRange shard, int64_t step, std::optional<int64_t> move);
   Learner::ShardLoss generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move);
   std::vector<double> discriminator_step(int64_t step, int64_t generator_step);

@@ -7,8 +7,8 @@
 
 namespace ddls::train {
 
-// (1/2) E |grad_x d(x)|^2 at the reals (Mescheder et al. 2018, R1). `real` requires grad and `real_logits` came from
-// it.
+// (1/2) E |grad_x d(x)|^2 at the reals (Mescheder et al. 2018, R1), or given fakes at those (R2). `real` requires grad
+// and `real_logits` came from it.
 at::Tensor r1_penalty(const at::Tensor& real, const at::Tensor& real_logits);
 
 // E (|grad d(x^)| - 1)^2 at x^ = u x + (1 - u) x~, u [n] in (0, 1): one per sample (Gulrajani et al. 2017). The norm is

@@ -98,7 +98,9 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
   };
   phase.digest = [&] { return learner.digest(); };
   log::info("density ratio: {} parameters, batch {}", models::parameter_count(learner.network()), ratio.batch);
-  run_phase(phase, context.checkpoints, of_later_phase(context.resume), context.log, context.comm);
+  const bool first = config.model.pretrained();
+  run_phase(phase, context.checkpoints, first ? context.resume : of_later_phase(context.resume), context.log,
+            context.comm);
 
   models::NetworkPtr fitted = learner.averaged(make());
   fitted->eval();

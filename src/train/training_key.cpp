@@ -38,7 +38,9 @@ config::ModelConfig model_with(const config::ModelConfig& model, std::vector<int
   for (auto widths : {&config::ModelConfig::generator_widths, &config::ModelConfig::discriminator_widths,
                       &config::ModelConfig::ratio_widths, &config::ModelConfig::classifier_widths})
     if (widths != kept_a && widths != kept_b) relevant.*widths = {};
+  relevant.generator = config::ModelConfig{}.generator;  // by its digest, wherever the file lies
   if (kept_a != &config::ModelConfig::ratio_widths) {
+    relevant.ratio_architecture = config::ModelConfig{}.ratio_architecture;
     relevant.ratio_hidden = config::ModelConfig{}.ratio_hidden;
     relevant.ratio_frequencies = config::ModelConfig{}.ratio_frequencies;
   }

@@ -8,6 +8,7 @@ from torch import nn
 
 import export_gan
 import my_gan
+from archives import repacked, with_value
 from export_gan import export_gan as export
 
 torch.set_num_threads(1)
@@ -15,35 +16,6 @@ torch.set_num_threads(1)
 
 def one_script(network, *inputs):
     return torch.jit.trace(network.eval(), inputs)
-
-
-def repacked(source, target, edit=lambda description: description, drop=()):
-    """A copy with another ddls.json (a dictionary, a text, or None for none), without entries of these endings."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for entry in old.infolist():
-            data = old.read(entry)
-            if entry.filename.endswith("ddls.json"):
-                data = edit(json.loads(data))
-                if data is None:
-                    continue
-                data = data if isinstance(data, str) else json.dumps(data)
-            if not entry.filename.endswith(tuple(drop)):
-                new.writestr(entry.filename, data)
-
-
-def with_value(*keys_and_value):
-    *keys, value = keys_and_value
-
-    def edit(description):
-        place = description
-        for key in keys[:-1]:
-            place = place[key]
-        if value is None:
-            del place[keys[-1]]
-        else:
-            place[keys[-1]] = value
-        return description
-    return edit
 
 
 # The archive of the documentation, and the same networks as TorchScript.
@@ -91,7 +63,7 @@ repacked("gan.pt2", "self_test.pt2", with_value("self_test", "log_ratio", [1.0, 
 
 def other_size(description):
     description["latent_dim"] = 17
-    for key in ("latents", "gradient"):
+    for key in ("latents", "gradient", "pullback"):
         description["self_test"][key] = [row + [0.5] for row in description["self_test"][key]]
     return description
 

@@ -396,5 +396,32 @@ TEST(Print, KeysHoldLaterOptionsWhereTheyAreSet) {
   EXPECT_NE(key_text(config).find("\n  mala:\n    steps: 77\n"), std::string::npos);
 }
 
+// What the GAN phase alone reads would be without effect.
+TEST_F(Load, APretrainedGeneratorHasNoAdversarialTraining) {
+  file("gan.yaml",
+       "model: {architecture: pretrained, generator: nets/gan.pt2, ratio_widths: [8], ratio_architecture: mlp}\n"
+       "train: {shards: 4, ratio: {steps: 5}, calibration: {method: platt}, log_every: 3}\n");
+  const Config config = load_config("gan.yaml", {});
+  EXPECT_EQ(config.model.generator, (fs::current_path() / "nets/gan.pt2").string());
+  const auto refused = [&](const std::string& setting, const std::string& key, const std::string& text) {
+    try {
+      load_config("gan.yaml", {setting});
+      ADD_FAILURE() << setting;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Exit::config);
+      const std::string message = error.what();
+      EXPECT_NE(message.find(key + ": "), std::string::npos) << message;
+      EXPECT_NE(message.find(text), std::string::npos) << message;
+    }
+  };
+  for (const std::string key : {"train.steps=7", "train.r1_weight=1", "train.generator.lr=1e-3", "train.ddls.mode=both",
+                                "model.generator_widths=[3]", "train.evaluate_every=5"})
+    refused(key, key.substr(0, key.find('=')), "networks that are trained here");
+  refused("sample.cuda_graph=true", "sample.cuda_graph", "pretrained");
+  refused("model.generator=", "model.generator", "pretrained needs its file");
+  refused("model.architecture=mlp", "model.generator", "only for pretrained");
+  refused("model.dropout=0.1", "model.dropout", "only for mlp_cgan, but model.ratio_architecture is mlp");
+}
+
 }  // namespace
 }  // namespace ddls::config

@@ -144,6 +144,11 @@ TEST(Losses, ValuesByHand) {
   EXPECT_NEAR(gan_loss("minimax").generator(fake).item<double>(), -(sp(0.5) + sp(-3)) / 2, 1e-6);
   EXPECT_NEAR(gan_loss("hinge").discriminator(real, fake).item<double>(), (0.0 + 2.0) / 2 + (1.5 + 0.0) / 2, 1e-6);
   EXPECT_NEAR(gan_loss("hinge").generator(fake).item<double>(), 1.25, 1e-6);
+  const GanLoss pairs = gan_loss("relativistic");
+  EXPECT_EQ(pairs.generator, nullptr);
+  const double by_hand = (sp((fake[0] - real[0]).item<double>()) + sp((fake[1] - real[1]).item<double>())) / 2;
+  EXPECT_NEAR(pairs.discriminator(real, fake).item<double>(), by_hand, 1e-6);
+  EXPECT_NEAR(pairs.generator_of_pairs(fake, real).item<double>(), by_hand, 1e-6);
   EXPECT_THROW(gan_loss("none"), Error);
 }
 
