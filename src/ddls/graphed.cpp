@@ -7,7 +7,7 @@
 namespace ddls::sampling {
 
 Target graphed(Target target) {
-  if (!target.device.is_cuda()) return target;
+  if (target.device.is_cpu()) return target;
   if (!device::built_with_toolkit())
     fail(Exit::config, "sample.cuda_graph: this program was built without the CUDA toolkit");
   using Tensors = device::CudaGraph::Tensors;

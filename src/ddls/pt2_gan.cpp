@@ -10,6 +10,7 @@
 #include "base/files.hpp"
 #include "ddls/gan_probe.hpp"
 #include "ddls/pt2_description.hpp"
+#include "device/device_of.hpp"
 #include "version.hpp"
 
 namespace ddls::sampling {
@@ -247,7 +248,7 @@ config::ModelConfig model_of_pt2(const tensor::Pt2Archive& archive, const config
 
 ForeignGan load_pt2_gan(const tensor::Pt2Archive& archive, const config::ModelConfig& model, c10::Device device) {
   const Pt2Description about = description_of(archive);
-  if (about.device != (device.is_cuda() ? "cuda" : "cpu"))
+  if (about.device != device::kind_of(device))
     fail(Exit::config,
          "{}: made for the device '{}', but this rank computes on {}; choose it by --device, or export it anew",
          archive.file.string(), about.device, device.str());

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "config/load.hpp"
 #include "data/hold_out.hpp"
+#include "device/device_of.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "pipeline/set_record.hpp"
@@ -40,7 +41,7 @@ Json provenance(const RunOptions& options, const config::Config& config, const d
               {"torch", version::torch},
               {"ranks", topology.ranks},
               {"transport", dist::name_of(topology.transport)},
-              {"device", topology.device.is_cuda() ? "cuda" : "cpu"},
+              {"device", device::kind_of(topology.device)},
               {"places", places},
               {"seed", config.seed}};
   record.update(about);

@@ -106,7 +106,7 @@ struct Training : ::testing::TestWithParam<const char*> {
 TEST_P(Training, SameBitsForEveryRankCount) {
   const config::Config config = small_config(GetParam());
   const data::Dataset data = small_data(GetParam());
-  dist::Communicator self(MPI_COMM_SELF, dist::find_topology(MPI_COMM_SELF, "cpu"));
+  dist::Communicator self(MPI_COMM_SELF, world().topology());
   const Digests alone = train(config, data, base / fmt::format("alone{}", world().rank()), self);
   const Digests together = train(config, data, base / "together", world());
   EXPECT_EQ(alone.generator, together.generator);
