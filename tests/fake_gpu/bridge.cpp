@@ -21,7 +21,7 @@ Devices devices() { return {fake_gpu::device_count(), fake_gpu::device_count() >
 
 std::string device_name(int) { return "Fake GPU"; }
 
-std::string device_pci_bus_id(int device) { return fmt::format("0000:{:02X}:00.0", device); }
+std::string device_pci_bus_id(int device) { return fmt::format("FFFF:{:02X}:00.0", device); }
 
 void set_device(int device) { fake_gpu::set_current_device(device); }
 

@@ -44,7 +44,7 @@ TEST(FakeGpu, DevicesDoNotMix) {
   EXPECT_ANY_THROW(at::cat({here, host}));
   EXPECT_ANY_THROW(at::where(here > 0, here, host));
   EXPECT_ANY_THROW(at::mm(here.view({1, 3}), host.view({3, 1})));
-  EXPECT_TRUE(at::equal((here + at::tensor(2.0F)).cpu(), at::full({3}, 3.0F)));  // a scalar may
+  EXPECT_TRUE(at::equal((here + at::scalar_tensor(2.0F)).cpu(), at::full({3}, 3.0F)));  // a scalar may
   EXPECT_TRUE(at::equal((here.to(there.device()) + there).cpu(), at::full({3}, 2.0F)));
 }
 
@@ -100,13 +100,14 @@ TEST(FakeGpu, CountsWhatTheHostWaitsFor) {
   };
   EXPECT_EQ(waits([&] { at::conv1d(x.view({1, 1, 3}), x.view({1, 1, 3})).mul_(2).to(at::kDouble); }), "");
   EXPECT_EQ(waits([&] { pinned.to(x.device(), /*non_blocking=*/true); }), "");
-  EXPECT_EQ(waits([&] { at::where(x > 0, x, 0.0).clamp(0, 1).softmax(0); }), "");
+  EXPECT_EQ(waits([&] { at::where(x > 0, x, at::zeros_like(x)).clamp(0, 1).softmax(0); }), "");
   EXPECT_EQ(waits([&] { x.sum().item<float>(); }), "1 x item");
   EXPECT_EQ(waits([&] { x.cpu(); }), "1 x pageable copy to the host");
   EXPECT_EQ(waits([&] { pinned.to(x.device()); }), "1 x copy from the host");
   EXPECT_EQ(waits([&] { at::tensor({1.0F, 2.0F}, x.options()); }), "1 x pageable copy from the host");
   EXPECT_EQ(waits([&] { at::equal(x, x); }), "1 x aten::equal");
   EXPECT_EQ(waits([&] { x.index({x > 0}); }), "1 x aten::nonzero");
+  EXPECT_EQ(waits([&] { at::where(x > 0, x, at::scalar_tensor(0.0F)); }), "1 x aten::where");
   EXPECT_EQ(waits([&] { device::synchronize(0); }), "1 x synchronisation");
   {
     const Watch outer;

@@ -91,6 +91,9 @@ bool waits_by_itself(const std::string& name, const torch::jit::Stack& stack, si
                                                   "aten::_unique",
                                                   "aten::repeat_interleave"};
   if (std::find(names.begin(), names.end(), name) != names.end()) return true;
+  if (name == "aten::where")  // a scalar of the CPU is copied to the device first
+    for (size_t i = first; i < first + 3; ++i)
+      if (stack[i].toTensor().is_cpu()) return true;
   if (name != "aten::_index_put_impl_" || !stack[first + 1].isOptionalTensorList()) return false;
   for (const std::optional<at::Tensor>& index : stack[first + 1].toOptionalTensorVector())
     if (index && index->defined() && (index->scalar_type() == at::kBool || index->scalar_type() == at::kByte))
