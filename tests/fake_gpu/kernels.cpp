@@ -178,6 +178,10 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
            return give_size(self, size, format);
          });
   m.impl("set_.source_Storage_storage_offset", set_storage);
+  // A module that moves here gives its parameters other data; Torch's own rule does not know devices of this kind.
+  m.impl("_has_compatible_shallow_copy_type", [](const at::Tensor& self, const at::Tensor& from) {
+    return self.layout() == at::kStrided && from.layout() == at::kStrided;
+  });
   m.impl("_copy_from", copy_from);
   m.impl("_copy_from_and_resize", copy_from_and_resize);
   m.impl("_local_scalar_dense", local_scalar);
