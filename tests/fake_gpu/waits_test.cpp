@@ -39,7 +39,7 @@ sampling::Target small_gan(c10::Device device, int64_t classes, sampling::Prior 
 // Those whose next evaluation depends on values that the device has: how many chains go on, or how a whole population
 // is weighed.
 bool asks_the_device(const std::string& sampler) {
-  for (const char* one : {"drs", "rejection", "obrs", "elliptical_slice", "smc"})
+  for (const char* one : {"rejection", "obrs", "elliptical_slice", "smc"})
     if (sampler == one) return true;
   return false;
 }

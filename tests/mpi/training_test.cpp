@@ -92,6 +92,9 @@ struct Training : ::testing::TestWithParam<const char*> {
     return fs::temp_directory_path() / fmt::format("ddls_training_{}", pid);
   }();
   void SetUp() override {
+    if (world().topology().device.type() == c10::DeviceType::PrivateUse1 &&
+        std::string(GetParam()).ends_with("bfloat16"))
+      GTEST_SKIP() << "the fake GPU has no autocast";
     if (world().root()) fs::create_directories(base / "together");
     fs::create_directories(base / fmt::format("alone{}", world().rank()));
     world().barrier();
