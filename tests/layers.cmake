@@ -2,6 +2,7 @@
 #   - a folder of src/ includes only from itself and from the folders listed for it here;
 #   - heavy Torch headers stay out of our headers, except where modules are declared (models);
 #   - a file defines only in the namespace of its folder (base: ddls, ddls: ddls::sampling, others ddls::FOLDER) and opens no other with using;
+#   - which kind of GPU there is, src/device knows alone: elsewhere a tensor is on the CPU or not. NCCL's files may say CUDA, and those that read --device may say the word;
 #   - no file names a folder of somebody's machine.
 cmake_minimum_required(VERSION 3.22)
 set(may_use_base "")
@@ -78,6 +79,25 @@ foreach(file IN LISTS sources)
       list(APPEND problems "${file}: ${opening}: write the names out, or name single ones")
     elseif(opening MATCHES "{$" AND (NOT opened MATCHES "^${own}(::|$)" OR (folder STREQUAL "base" AND DEFINED may_use_${inner})))
       list(APPEND problems "${file}: opens namespace ${opened}: what src/${folder} defines is in ${own}")
+    endif()
+  endforeach()
+endforeach()
+
+set(says_cuda src/dist/nccl_channel.cpp src/dist/check_nccl.cpp)
+set(reads_device src/dist/topology.cpp src/dist/placement.cpp src/app/command_line.cpp)
+foreach(file IN LISTS sources)
+  if(file MATCHES "^src/device/" OR file IN_LIST says_cuda)
+    continue()
+  endif()
+  set(words "is_cuda|kCUDA|DeviceType::CUDA|(c10|ATen)/cuda/|<cuda|cuda[A-Z]")
+  if(NOT file IN_LIST reads_device)
+    string(APPEND words "|\"cuda[\":]")
+  endif()
+  file(STRINGS ${SOURCE_DIR}/${file} lines REGEX "${words}")
+  foreach(line IN LISTS lines)
+    string(REGEX REPLACE " *//.*" "" code "${line}")
+    if(code MATCHES "${words}")
+      list(APPEND problems "${file}: ${line}: ask whether it is on the CPU, or src/device/device_of.hpp")
     endif()
   endforeach()
 endforeach()

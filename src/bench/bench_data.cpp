@@ -24,7 +24,8 @@ Json bench_data(const config::Config& config, const BenchOptions& options, dist:
   const double opening = seconds_together(
       comm, [&] { comm.together([&] { data = data::open_dataset(config.data, data::Split::train, config.seed); }); });
   const train::ShardPlan plan = train::plan_shards(config.train.batch, 0, comm, "train.batch");
-  data::Loader loader(data, config.seed, plan.batch, plan.mine, data::loader_options(config.data, config.seed));
+  data::Loader loader(data, config.seed, plan.batch, plan.mine,
+                      data::loader_options(config.data, config.seed, c10::DeviceType::CPU));
   int64_t step = 0;
   const auto run = [&](int64_t steps) {
     comm.together([&] {

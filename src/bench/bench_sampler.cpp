@@ -23,14 +23,14 @@ namespace {
 // Square products per rank, in FLOP/s. On a CPU of 1024 rows as a 1x1 convolution, because that goes through oneDNN:
 // the wheel's own matrix product is slow on some CPUs (docs/results.md). A GPU needs more rows to be busy.
 double gemm_rate(dist::Communicator& comm, c10::Device device, at::ScalarType type) {
-  const int64_t n = device.is_cuda() ? 8192 : 1024;
+  const int64_t n = device.is_cpu() ? 1024 : 8192;
   const at::Tensor x = at::ones({n, n}, at::TensorOptions().device(device).dtype(type));
   const at::Tensor image = x.view({1, 32, -1, n}).permute({0, 3, 1, 2});  // channels last: a pixel per row
   const at::Tensor kernel = x.view({n, n, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast);
   constexpr int products = 8;
   const auto run = [&] {
-    for (int i = 0; i < products; ++i) device.is_cuda() ? at::mm(x, x) : at::conv2d(image, kernel);
-    if (device.is_cuda()) at::zeros({1}, x.options()).item<float>();  // waits for the device
+    for (int i = 0; i < products; ++i) device.is_cpu() ? at::conv2d(image, kernel) : at::mm(x, x);
+    if (!device.is_cpu()) at::zeros({1}, x.options()).item<float>();  // waits for the device
   };
   run();
   const double seconds = seconds_together(comm, run);

@@ -52,7 +52,7 @@ std::vector<sampling::StepRow> by_kind(const std::vector<sampling::StepRow>& row
 
 std::function<double()> clock_of(c10::Device device) {
   return [watch = Stopwatch(), device] {
-    if (device.is_cuda()) at::zeros({1}, at::TensorOptions().device(device)).item<float>();  // waits for the device
+    if (!device.is_cpu()) at::zeros({1}, at::TensorOptions().device(device)).item<float>();  // waits for the device
     return watch.seconds();
   };
 }

@@ -27,13 +27,13 @@ struct Slot {
   bool complete() const { return done == positions.size(); }
 };
 
-std::shared_ptr<Slot> new_slot(IdRange positions, EpochOrder& order, const std::vector<int64_t>& shape) {
+std::shared_ptr<Slot> new_slot(IdRange positions, EpochOrder& order, const std::vector<int64_t>& shape, bool pinned) {
   auto slot = std::make_shared<Slot>();
   slot->positions = positions;
   slot->ids = order.ids(positions.begin, positions.size());
   std::vector<int64_t> sizes{positions.size()};
   sizes.insert(sizes.end(), shape.begin(), shape.end());
-  slot->input = at::empty(sizes, at::kFloat);
+  slot->input = at::empty(sizes, at::TensorOptions(at::kFloat).pinned_memory(pinned));
   slot->used = at::empty({positions.size()}, at::kLong);
   return slot;
 }
@@ -135,7 +135,7 @@ struct Loader::State {
     while (!queue.empty() && queue.front()->positions != positions) queue.pop_front();
     IdRange next = queue.empty() ? positions : after(queue.back()->positions);
     while (static_cast<int64_t>(queue.size()) <= options.lookahead) {
-      queue.push_back(new_slot(next, order, shape));
+      queue.push_back(new_slot(next, order, shape, options.pinned));
       next = after(next);
     }
     work.notify_all();
@@ -146,15 +146,19 @@ struct Loader::State {
   }
 
   std::shared_ptr<Slot> make_here(IdRange positions) {
-    const auto slot = new_slot(positions, order, shape);
+    const auto slot = new_slot(positions, order, shape, options.pinned);
     std::vector<uint8_t> pixels;
     for (int64_t i = 0; i < positions.size(); ++i) make(*slot, i, pixels);
     return slot;
   }
 };
 
-LoaderOptions loader_options(const config::DataConfig& config, uint64_t seed) {
-  return {{seed, config.flip, config.dequantise, config.crop == "random"}, config.loader_threads, config.lookahead};
+LoaderOptions loader_options(const config::DataConfig& config, const Augment& augment, c10::Device device) {
+  return {augment, config.loader_threads, config.lookahead, !device.is_cpu()};
+}
+
+LoaderOptions loader_options(const config::DataConfig& config, uint64_t seed, c10::Device device) {
+  return loader_options(config, {seed, config.flip, config.dequantise, config.crop == "random"}, device);
 }
 
 Loader::Loader(const Dataset& data, uint64_t order_seed, int64_t batch, std::vector<IdRange> shards,
@@ -167,15 +171,18 @@ LoadedBatch Loader::batch(int64_t first_position, int64_t count) {
   State& s = *state_;
   const auto start = std::chrono::steady_clock::now();
   const auto waited = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  const auto held = [&](const at::Tensor& rows) {
+    return s.options.pinned && rows.defined() ? rows.pin_memory() : rows;
+  };
   if (!s.data.images()) {
     const Dataset::Rows rows = s.data.take(s.order.ids(first_position, count));
-    return {rows.samples, rows.labels, waited()};
+    return {held(rows.samples), held(rows.labels), waited()};
   }
   const IdRange positions{first_position, first_position + count};
   const auto slot = s.threads.empty() ? s.make_here(positions) : s.take(positions);
   if (slot->failure) std::rethrow_exception(slot->failure);
   const at::Tensor& labels = s.data.labels;
-  return {slot->input, labels.defined() ? labels.index_select(0, slot->used) : labels, waited()};
+  return {slot->input, held(labels.defined() ? labels.index_select(0, slot->used) : labels), waited()};
 }
 
 }  // namespace ddls::data

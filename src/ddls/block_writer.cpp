@@ -13,7 +13,7 @@ void BlockWriter::write(const Block& block, BlockResult result) {
   finish();
   std::vector<std::pair<at::Tensor BlockResult::*, std::function<at::Tensor()>>> copies;
   for (const auto part : {&BlockResult::latents, &BlockResult::samples, &BlockResult::labels})
-    if ((result.*part).defined() && (result.*part).is_cuda())
+    if ((result.*part).defined() && !(result.*part).is_cpu())
       copies.emplace_back(part, device::copy_to_host(result.*part));
   under_way_ = std::async(std::launch::async, [this, block, result = std::move(result), copies]() mutable {
     for (const auto& [part, copy] : copies) result.*part = copy();

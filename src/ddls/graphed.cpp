@@ -7,7 +7,7 @@
 namespace ddls::sampling {
 
 Target graphed(Target target) {
-  if (!target.device.is_cuda()) return target;
+  if (target.device.is_cpu()) return target;
   if (!device::built_with_cuda()) fail(Exit::config, "sample.cuda_graph: this program was built without CUDA");
   using Tensors = device::CudaGraph::Tensors;
   const auto graph = std::make_shared<device::CudaGraph>([evaluate = target.evaluate_by](const Tensors& in) -> Tensors {

@@ -13,6 +13,13 @@ DrawnClasses::DrawnClasses(int64_t of_model, std::vector<int64_t> seen) : of_mod
   ensure(std::ranges::all_of(seen_, [&](int64_t label) { return 0 <= label && label < of_model_; }),
          "a class beyond the {} of the model", of_model_);
   if (static_cast<int64_t>(seen_.size()) == of_model_) seen_.clear();
+  table_ = at::tensor(seen_, at::kLong);
+}
+
+DrawnClasses DrawnClasses::on(c10::Device device) const {
+  DrawnClasses there = *this;
+  there.table_ = table_.to(device);
+  return there;
 }
 
 bool DrawnClasses::contains(int64_t label) const {
@@ -28,7 +35,7 @@ std::vector<int64_t> DrawnClasses::left_out() const {
 }
 
 at::Tensor DrawnClasses::classes_at(const at::Tensor& places) const {
-  return all() ? places : at::tensor(seen_, at::kLong).index_select(0, places);
+  return all() ? places : table_.to(places.device()).index_select(0, places);
 }
 
 at::Tensor DrawnClasses::in_turn(IdRange ids) const {
@@ -37,7 +44,7 @@ at::Tensor DrawnClasses::in_turn(IdRange ids) const {
 
 at::Tensor DrawnClasses::drawn_by(const at::Tensor& u) const {
   const auto n = static_cast<double>(count());
-  return classes_at((u * n).floor().clamp_max(n - 1).to(at::kLong).cpu());  // float32 may round u * n up to n
+  return classes_at((u * n).floor().clamp_max(n - 1).to(at::kLong));  // float32 may round u * n up to n
 }
 
 std::function<at::Tensor(IdRange ids)> label_rule(const std::string& rule, const DrawnClasses& classes,

@@ -1,6 +1,7 @@
 #pragma once
 // Which classes a conditional model is asked for, and the class of each chain as a function of its id.
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <functional>
 #include <string>
@@ -25,9 +26,12 @@ class DrawnClasses {
   std::vector<int64_t> left_out() const;                      // ascending
   const std::vector<int64_t>& seen() const { return seen_; }  // empty where `all`
 
+  // The same, for draws on that device, which then need nothing of the host.
+  DrawnClasses on(c10::Device device) const;
+
   // [n] int64 on the CPU. One after the other: id modulo their number.
   at::Tensor in_turn(IdRange ids) const;
-  // Uniform, of u in [0, 1), [n] of a floating-point type.
+  // [n] int64, uniform, of u in [0, 1), [n] of a floating-point type, on its device.
   at::Tensor drawn_by(const at::Tensor& u) const;
 
  private:
@@ -36,6 +40,7 @@ class DrawnClasses {
 
   int64_t of_model_;
   std::vector<int64_t> seen_;
+  at::Tensor table_;  // seen_
 };
 
 // `rule` is sample.labels. "cycle": in turn; "uniform": drawn; a number: that class. Gives [n] int64 on the CPU. Throws

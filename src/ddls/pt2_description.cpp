@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "device/device_of.hpp"
 #include "base/json.hpp"
 #include "base/json_fields.hpp"
 
@@ -131,7 +132,7 @@ Pt2Description description_of(const tensor::Pt2Archive& archive) {
 }
 
 void require_device(const Pt2Description& about, const std::string& file, c10::Device device) {
-  if (about.device != (device.is_cuda() ? "cuda" : "cpu"))
+  if (about.device != device::kind_of(device))
     fail(Exit::config,
          "{}: made for the device '{}', but this rank computes on {}; choose it by --device, or export it anew", file,
          about.device, device.str());

@@ -142,8 +142,8 @@ Pending Communicator::all_reduce_async(at::Tensor tensor, Reduce op) {
   call.detail = name_of(op);
   call.asynchronous = !tensor.is_cpu() && state_->nccl;
   return state_->guarded(call, [&]() -> Pending {
-    if (tensor.is_cuda() && state_->nccl) return state_->nccl->all_reduce(tensor, op, state_->dog.count());
-    if (tensor.is_cuda()) {
+    if (!tensor.is_cpu() && state_->nccl) return state_->nccl->all_reduce(tensor, op, state_->dog.count());
+    if (!tensor.is_cpu()) {
       at::Tensor host = tensor.to(at::kCPU);
       if (host.scalar_type() == at::kBFloat16) host = host.to(at::kFloat);  // MPI has no such type
       state_->mpi.all_reduce(host, op);
@@ -164,9 +164,9 @@ void Communicator::broadcast(at::Tensor& tensor, int root) {
   call.root = root;
   call.asynchronous = !tensor.is_cpu() && state_->nccl;
   state_->guarded(call, [&, bytes = call.bytes] {
-    if (tensor.is_cuda() && state_->nccl) {
+    if (!tensor.is_cpu() && state_->nccl) {
       state_->nccl->broadcast(tensor, root, state_->dog.count()).wait();
-    } else if (tensor.is_cuda()) {
+    } else if (!tensor.is_cpu()) {
       const at::Tensor host = tensor.to(at::kCPU);
       state_->mpi.broadcast(host.data_ptr(), bytes, root);
       if (rank() != root) tensor.copy_(host);

@@ -193,9 +193,9 @@ void GradientReducer::finish(int64_t total_shards) {
   }
   s.parameters.check_views();
   const int64_t tail_at = s.sums.numel() - static_cast<int64_t>(tail_size);
-  constexpr auto counts = static_cast<int64_t>(first_scalar);
-  s.sums.slice(0, tail_at, tail_at + counts).copy_(at::from_blob(s.counts.data(), {counts}, at::kDouble));
-  s.sums.slice(0, tail_at + counts).copy_(s.added);
+  for (size_t i = 0; i < first_scalar; ++i)  // not copied: a GPU would have to be waited for
+    s.sums.select(0, tail_at + static_cast<int64_t>(i)).fill_(s.counts[i]);
+  s.sums.slice(0, tail_at + static_cast<int64_t>(first_scalar)).copy_(s.added);
   while (s.pending.size() < s.buckets.size()) s.launch_next();
   s.comm.all_reduce(s.sums);
   for (Pending& pending : s.pending) pending.wait();

@@ -230,7 +230,7 @@ void NcclChannel::abort_communicator() {
 
 template <typename Call>
 Pending NcclChannel::launch(const at::Tensor& tensor, const char* operation, uint64_t number, const Call& call) {
-  ensure(tensor.is_cuda() && tensor.get_device() == device_, "NCCL: {} #{} needs a tensor on cuda:{}", operation,
+  ensure(!tensor.is_cpu() && tensor.get_device() == device_, "NCCL: {} #{} needs a tensor on cuda:{}", operation,
          number, device_);
   const c10::DeviceGuard guard(tensor.device());
   // The collective may start once all that was launched before this call on the thread's stream is done.

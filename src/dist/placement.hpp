@@ -18,7 +18,7 @@ struct RankGpus {
 };
 
 struct DeviceKind {
-  bool cuda = false;
+  bool gpu = false;
   std::string warning;  // for one voice; empty: nothing to say
 };
 

@@ -19,6 +19,7 @@
 #include "base/host.hpp"
 #include "base/log.hpp"
 #include "device/cuda_bridge.hpp"
+#include "device/device_of.hpp"
 #include "dist/check.hpp"
 #include "dist/failure.hpp"
 #include "dist/placement.hpp"
@@ -148,7 +149,7 @@ std::optional<SharedGpu> shared_gpu(const std::vector<Card>& cards) {
   return std::nullopt;
 }
 
-Transport cuda_transport(const std::vector<Card>& cards, bool speaker) {
+Transport gpu_transport(const std::vector<Card>& cards, bool speaker) {
   if (!device::built_with_cuda()) {
     if (speaker && cards.size() > 1) log::warning("built without NCCL: GPUs exchange data through host memory");
     return Transport::staged;
@@ -200,24 +201,25 @@ Topology find_topology(MPI_Comm comm, const std::string& wanted, int threads) {
   std::vector<Card> cards = exchange(card, comm, topology.ranks);
   const DeviceKind kind = choose_kind(wanted, gpus_of(cards));
   if (topology.rank == 0 && !kind.warning.empty()) log::warning("{}", kind.warning);
-  if (kind.cuda) {
+  if (kind.gpu) {
     card.device = choose_gpus(gpus_of(cards))[static_cast<size_t>(topology.rank)];
     device::set_device(card.device);
     set_up_torch();
     put(card.name, sizeof card.name, device::device_name(card.device));
     stay_beside_gpu(card.bus());
-    topology.device = c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(card.device));
+    topology.device = device::device_of(card.device);
   }
   card.cpus = cores_of_this_process();
   cards = exchange(card, comm, topology.ranks);
-  if (kind.cuda) topology.transport = cuda_transport(cards, topology.rank == 0);
+  if (kind.gpu) topology.transport = gpu_transport(cards, topology.rank == 0);
   const std::vector<RankCpus> cpus = cpus_of(cards);
   for (int rank = 0; rank < topology.ranks; ++rank) {
     const Card& other = cards[static_cast<size_t>(rank)];
     // On the CPU the thread count is part of what a result depends on; on a GPU threads only feed it.
-    const int its_threads = threads > 0 ? threads : kind.cuda ? threads_of(static_cast<size_t>(rank), cpus) : 1;
+    const int its_threads = threads > 0 ? threads : kind.gpu ? threads_of(static_cast<size_t>(rank), cpus) : 1;
     const std::string device =
-        kind.cuda ? fmt::format("cuda:{} {} {}", other.device, other.name, other.bus()) : std::string("cpu");
+        kind.gpu ? fmt::format("{} {} {}", device::device_of(other.device).str(), other.name, other.bus())
+                 : std::string("cpu");
     topology.places.push_back({rank, other.local_rank, other.host, device, other.name, its_threads});
   }
   topology.threads = topology.places[static_cast<size_t>(topology.rank)].threads;

@@ -34,6 +34,9 @@ struct EvaluationSet {
   std::optional<data::LeftOut> left_out;  // of a folder or archive
   // Thread safe. Throws Error(data) naming the damaged file.
   std::function<std::vector<Piece>(IdRange)> read;
+  // Made on a GPU: threads of their own would share its stream, and what libraries keep for each thread would be made
+  // anew for every block.
+  bool on_calling_thread = false;
   std::function<std::string(int64_t id)> file_of = {};  // of samples that are files each; empty: of none
   std::string sample_name(int64_t id) const;            // for messages: "image 17 of cats (b/17.png)"
   std::function<std::string()> content_hash;            // of what is evaluated; reads everything

@@ -80,8 +80,9 @@ SetFeatures extract_set(dist::Communicator& comm, const EvaluationSet& set, cons
   Moments moments(features);
   const auto start = std::chrono::steady_clock::now();
   comm.together([&] {
+    const auto when = set.on_calling_thread ? std::launch::deferred : std::launch::async;
     const auto decode = [&](size_t i) {
-      return std::async(std::launch::async, [&set, ids = blocks[i].ids] { return set.read(ids); });
+      return std::async(when, [&set, ids = blocks[i].ids] { return set.read(ids); });
     };
     std::future<std::vector<Piece>> next;
     if (!blocks.empty()) next = decode(0);

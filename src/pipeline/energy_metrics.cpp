@@ -45,6 +45,7 @@ metrics::EvaluationSet decoded_draws(const sampling::Target& target, const std::
   set.count = ids.numel();
   set.images = shape.size() == 3;
   set.sample_shape = shape;
+  set.on_calling_thread = !target.device.is_cpu();
   set.read = [=, images = set.images](IdRange range) {
     at::NoGradGuard no_grad;
     std::vector<at::Tensor> blocks;

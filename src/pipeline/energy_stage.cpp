@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "base/stopwatch.hpp"
 #include "ddls/registry.hpp"
+#include "device/device_of.hpp"
 #include "dist/failure.hpp"
 #include "tensor/npz.hpp"
 #include "tensor/tf32.hpp"
@@ -34,7 +35,7 @@ std::string key_of(const Run& run, const TrainedTarget& trained, const train::Ju
   Json key{{"weights", hex64(trained.digest)},
            {"seed", c.seed},
            {"draws", energy_draws(c)},
-           {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
+           {"device", device::kind_of(run.comm.topology().device)}};
   add_draw_conditions(key, run);
   if (c.train.ratio.noise_reals) key["noise_reals"] = true;
   if (reals.is_there()) key["reals"] = {hex64(reals.data->digest()), reals.first, reals.count, reals.as_trained};

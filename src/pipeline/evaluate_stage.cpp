@@ -10,6 +10,7 @@
 #include "base/stopwatch.hpp"
 #include "ddls/curve_file.hpp"
 #include "ddls/method_record.hpp"
+#include "device/device_of.hpp"
 #include "metrics/set_metrics.hpp"
 #include "metrics/set_notes.hpp"
 #include "models/classifier.hpp"
@@ -114,7 +115,7 @@ Json report_head(const Run& run, const metrics::Extractor* extractor, const Json
               {"name", run.config.name},
               {"seed", run.config.seed},
               {"ranks", run.comm.ranks()},
-              {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"},
+              {"device", device::kind_of(run.comm.topology().device)},
               {"version", version::project},
               {"git_commit", version::git_commit}};
   report["seconds"] = read_json_object(run.folder / "seconds.json");

@@ -12,6 +12,7 @@
 #include "data/hold_out.hpp"
 #include "dist/collective_log.hpp"
 #include "ddls/given_gan.hpp"
+#include "device/device_of.hpp"
 #include "dist/failure.hpp"
 #include "models/factory.hpp"
 #include "models/state.hpp"
@@ -44,7 +45,7 @@ Json provenance(const RunOptions& options, const config::Config& config, const d
               {"torch", version::torch},
               {"ranks", topology.ranks},
               {"transport", dist::name_of(topology.transport)},
-              {"device", topology.device.is_cuda() ? "cuda" : "cpu"},
+              {"device", device::kind_of(topology.device)},
               {"places", places},
               {"seed", config.seed}};
   record.update(about);

@@ -18,6 +18,7 @@
 #include "ddls/methods/ula.hpp"
 #include "ddls/registry.hpp"
 #include "ddls/sampler.hpp"
+#include "device/device_of.hpp"
 #include "dist/failure.hpp"
 #include "pipeline/energy_stage.hpp"
 #include "pipeline/stages.hpp"
@@ -39,9 +40,8 @@ std::string options_text(const config::SampleConfig& config, const std::string& 
 // All that decides the bytes of a method's samples.
 sampling::SampleKey key_of(const Run& run, const std::string& method, uint64_t weights) {
   const config::SampleConfig& s = run.config.sample;
-  Json key{{"method", method},           {"weights", hex64(weights)},
-           {"seed", run.config.seed},    {"count", s.count},
-           {"block_size", s.block_size}, {"device", run.comm.topology().device.is_cuda() ? "cuda" : "cpu"}};
+  Json key{{"method", method}, {"weights", hex64(weights)},  {"seed", run.config.seed},
+           {"count", s.count}, {"block_size", s.block_size}, {"device", device::kind_of(run.comm.topology().device)}};
   add_draw_conditions(key, run);
   if (sampling::starts_from_pool(method, s)) key["start_pool"] = s.start_pool;
   key["options"] = options_text(s, method);

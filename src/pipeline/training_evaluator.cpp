@@ -19,6 +19,7 @@ metrics::EvaluationSet samples_of(const models::NetworkPtr& generator, const tra
   set.count = count;
   set.images = shape.size() == 3;
   set.sample_shape = shape;
+  set.on_calling_thread = !source.device.is_cpu();
   set.read = [generator, source, images = set.images](IdRange ids) {
     at::NoGradGuard no_grad;
     const at::Tensor made =

@@ -28,7 +28,7 @@ at::Tensor on_cpu(const device::NoiseRows& rows, Law law) {
   return out;
 }
 
-bool kernel_for(c10::Device device) { return device.is_cuda() && device::built_with_cuda(); }
+bool kernel_for(c10::Device device) { return !device.is_cpu() && device::built_with_cuda(); }
 
 using Fill = void(const device::NoiseRows& rows, float* out, void* stream);
 

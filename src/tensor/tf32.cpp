@@ -13,7 +13,7 @@ void allow(bool convolutions, bool products) {
 }  // namespace
 
 std::string precision_on(c10::Device device, const std::string& configured) {
-  return configured == "tf32" && !device.is_cuda() ? "float32" : configured;
+  return configured == "tf32" && device.is_cpu() ? "float32" : configured;
 }
 
 Tf32::Tf32(bool allowed)

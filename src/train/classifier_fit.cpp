@@ -29,7 +29,7 @@ std::shared_ptr<models::Classifier> fit_classifier(const TrainContext& context, 
   const c10::Device device = context.comm.topology().device;
   const ShardPlan plan = plan_shards(options.batch, config.train.shards, context.comm, "train.classifier.batch");
   data::Loader loader(data, derive(config.seed, role.pass), options.batch, plan.mine,
-                      {{}, config.data.loader_threads, config.data.lookahead});  // images as they are
+                      data::loader_options(config.data, data::Augment{}, device));  // images as they are
 
   auto classifier =
       std::make_shared<models::Classifier>(sample_shape(data), config.model.classifier_widths, data.classes());
@@ -48,14 +48,15 @@ std::shared_ptr<models::Classifier> fit_classifier(const TrainContext& context, 
   phase.keep_checkpoints = 1;
   phase.watched = {"loss", "accuracy"};
   phase.step = [&](int64_t step) {
-    return learner.update(step, 2, [&](IdRange shard) {
+    learner.update(step, 2, [&](IdRange shard) {
       const data::LoadedBatch batch = loader.batch(step * options.batch + shard.begin, shard.size());
-      const at::Tensor labels = batch.labels.to(device);
-      const at::Tensor logits = classifier->forward(batch.input.to(device));
+      const at::Tensor labels = batch.labels_on(device);
+      const at::Tensor logits = classifier->forward(batch.input_on(device));
       const at::Tensor loss = at::cross_entropy_loss(logits, labels);
       const at::Tensor accuracy = (logits.argmax(1) == labels).to(loss.scalar_type()).mean();
       return Learner::ShardLoss{loss, Learner::watch({loss, accuracy})};
     });
+    return learner.watched();
   };
   phase.save = [&] {
     return Checkpoint{

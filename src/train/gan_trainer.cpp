@@ -18,8 +18,6 @@
 
 namespace ddls::train {
 
-namespace {}  // namespace
-
 GanTrainer::GanTrainer(const TrainContext& context)
     : context_(context),
       train_(context.config.train),
@@ -35,7 +33,7 @@ GanTrainer::GanTrainer(const TrainContext& context)
       loss_(models::gan_loss(train_.loss)),
       source_(latent_source(context.config, drawn_classes(context.config.model.classes, context.data), device_)),
       loader_(context.data, derive(context.config.seed, Pass::gan), train_.batch, plan_.mine,
-              data::loader_options(context.config.data, context.config.seed)),
+              data::loader_options(context.config.data, context.config.seed, device_)),
       bfloat16_(train_.precision == "bfloat16"),
       tf32_(train_.precision == "tf32") {
   if (train_.batch_norm == "global" && context.comm.ranks() > 1) {  // one rank sees the whole batch anyway
@@ -80,8 +78,8 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
   const bool penalised = (train_.r1_weight > 0 || train_.r2_weight > 0) && step % train_.r1_every == 0;
   const data::LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
   seconds_waited_ += batch.seconds_waited;
-  at::Tensor real = batch.input.to(device_);
-  const at::Tensor real_labels = source_.classes.conditional() ? batch.labels.to(device_) : at::Tensor();
+  at::Tensor real = batch.input_on(device_);
+  const at::Tensor real_labels = source_.classes.conditional() ? batch.labels_on(device_) : at::Tensor();
   const LabelledLatents z = draw(move, shard, step, Stream::train_latent_d);
   models::key_dropout(discriminator(), source_.noise.seed, step, shard.begin);
   at::Tensor fake, real_logits, fake_logits;
@@ -153,35 +151,32 @@ Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::
   return {total, Learner::watch({value})};
 }
 
-std::vector<double> GanTrainer::discriminator_step(int64_t step, int64_t generator_step) {
+void GanTrainer::discriminator_step(int64_t step, int64_t generator_step) {
   const std::optional<int64_t> move = move_of(generator_step, step - generator_step * train_.discriminator_steps);
   if (move) refiner_->begin(*move);
   discriminator_.set_trainable(true);
   models::power_iteration(discriminator());  // once per update, not per forward: the same at every rank count
-  const std::vector<double> watched =
-      discriminator_.update(step, 3, [&](IdRange shard) { return discriminator_loss(shard, step, move); });
+  discriminator_.update(step, 3, [&](IdRange shard) { return discriminator_loss(shard, step, move); });
   if (move) refiner_->end(context_.comm, *move);
-  return watched;
 }
 
-std::vector<double> GanTrainer::generator_step(int64_t step) {
+void GanTrainer::generator_step(int64_t step) {
   const std::optional<int64_t> move = move_of(step, train_.discriminator_steps);
   if (move) refiner_->begin(*move);
   discriminator_.set_trainable(false);
   models::power_iteration(generator());
-  const std::vector<double> watched =
-      generator_.update(step, 1, [&](IdRange shard) { return generator_loss(shard, step, move); });
+  generator_.update(step, 1, [&](IdRange shard) { return generator_loss(shard, step, move); });
   if (move) refiner_->end(context_.comm, *move);
-  return watched;
 }
 
 std::vector<double> GanTrainer::step(int64_t step) {
   const tensor::Tf32 tf32(tf32_);
-  std::vector<double> watched;
   for (int64_t i = 0; i < train_.discriminator_steps; ++i)
-    watched = discriminator_step(step * train_.discriminator_steps + i, step);
-  const std::vector<double> g = generator_step(step);
-  watched.insert(watched.begin() + 1, g.front());
+    discriminator_step(step * train_.discriminator_steps + i, step);
+  generator_step(step);
+  // Read when all is launched: a GPU is waited for here alone.
+  std::vector<double> watched = discriminator_.watched();
+  watched.insert(watched.begin() + 1, generator_.watched().front());
   return watched;
 }
 

@@ -45,8 +45,8 @@ class GanTrainer {
   at::Tensor generator_value(const at::Tensor& fake_logits, IdRange shard, int64_t step);
   Learner::ShardLoss discriminator_loss(IdRange shard, int64_t step, std::optional<int64_t> move);
   Learner::ShardLoss generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move);
-  std::vector<double> discriminator_step(int64_t step, int64_t generator_step);
-  std::vector<double> generator_step(int64_t step);
+  void discriminator_step(int64_t step, int64_t generator_step);
+  void generator_step(int64_t step);
 
   const TrainContext& context_;
   const config::TrainConfig& train_;

@@ -15,7 +15,7 @@ at::Tensor measure_reals(const HeldOutTask& task, const Measure& measure, IdRang
   const config::Config& config = task.config;
   const c10::Device device = task.target.device;
   const data::Augment augment =
-      task.as_trained ? data::loader_options(config.data, config.seed).augment : data::Augment{};
+      task.as_trained ? data::loader_options(config.data, config.seed, device).augment : data::Augment{};
   std::optional<data::Loader> loader;
   comm.together([&] {
     loader.emplace(task.reals, config.seed, task.reals.size(), std::vector<IdRange>{}, data::LoaderOptions{augment});

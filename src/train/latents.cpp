@@ -4,16 +4,14 @@
 #include <ATen/ATen.h>
 
 namespace ddls::train {
-namespace {}  // namespace
-
 at::Tensor LatentSource::latents(IdRange ids, int64_t step, Stream stream) const {
   return sampling::latent_of(prior, noise.normal(ids, latent_dim, step, stream, device));
 }
 
 at::Tensor LatentSource::labels(IdRange ids, int64_t step, Stream stream) const {
   if (!classes.conditional()) return {};
-  return classes.drawn_by(tensor::Noise{derive(noise.seed, Purpose::labels)}.uniform(ids, 1, step, stream).squeeze(1))
-      .to(device);
+  const tensor::Noise own{derive(noise.seed, Purpose::labels)};
+  return classes.drawn_by(own.uniform(ids, 1, step, stream, device).squeeze(1));
 }
 
 sampling::DrawnClasses drawn_classes(int64_t classes, const data::Dataset& data) {
@@ -22,7 +20,7 @@ sampling::DrawnClasses drawn_classes(int64_t classes, const data::Dataset& data)
 }
 
 LatentSource latent_source(const config::Config& config, const sampling::DrawnClasses& classes, c10::Device device) {
-  return {tensor::Noise{config.seed}, config.model.latent_dim, classes, device,
+  return {tensor::Noise{config.seed}, config.model.latent_dim, classes.on(device), device,
           sampling::prior_from_name(config.model.prior)};
 }
 

@@ -51,8 +51,7 @@ at::Tensor Learner::watch(at::TensorList scalars) {
   return at::stack(scalars).detach().to(at::kDouble);
 }
 
-std::vector<double> Learner::update(int64_t step, size_t watched,
-                                    const std::function<ShardLoss(IdRange shard)>& shard_loss) {
+void Learner::update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss) {
   reducer_->begin();
   for (size_t i = 0; i < plan_.mine.size(); ++i) {
     const ShardLoss result = shard_loss(plan_.mine[i]);
@@ -79,6 +78,9 @@ std::vector<double> Learner::update(int64_t step, size_t watched,
     const double warm = averaged < 0 ? 0 : (averaged + 1) / (averaged + 10);
     ema_.lerp_(flat_.values(), 1 - std::min(average_.decay, warm));
   }
+}
+
+std::vector<double> Learner::watched() const {
   std::vector<double> means = reducer_->scalars();
   for (double& mean : means) mean /= static_cast<double>(plan_.shards);
   return means;

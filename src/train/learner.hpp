@@ -44,8 +44,11 @@ class Learner {
   // Scalars side by side, off the tape and still on their device: to read them there and then would keep the backward
   // pass from being launched until a GPU has caught up.
   static at::Tensor watch(at::TensorList scalars);
-  // **Collective.** One optimiser step. Returns the watched scalars, averaged over all shards of all ranks.
-  std::vector<double> update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss);
+  // **Collective.** One optimiser step. A GPU may still have to do it on return.
+  void update(int64_t step, size_t watched, const std::function<ShardLoss(IdRange shard)>& shard_loss);
+  // The scalars of the last update, averaged over all shards of all ranks. The first call after an update waits for a
+  // GPU.
+  std::vector<double> watched() const;
 
   models::Network& network() const { return *network_; }
   void set_trainable(bool trainable);  // requires_grad of all parameters

@@ -33,7 +33,7 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
   const ShardPlan plan = plan_shards(ratio.batch, config.train.shards, context.comm, "train.ratio.batch");
   // Another order than the adversarial phase had, and images as they are.
   data::Loader loader(context.data, derive(config.seed, Pass::ratio), ratio.batch, plan.mine,
-                      {{}, config.data.loader_threads, config.data.lookahead});
+                      data::loader_options(config.data, data::Augment{}, device));
 
   const auto make = [&] {
     models::NetworkPtr network = models::make_network(config.model, models::Role::ratio, shape, config.seed);
@@ -63,10 +63,10 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
   phase.watched = {"loss", "real_logit", "fake_logit"};
   phase.step = [&](int64_t step) {
     models::power_iteration(learner.network());
-    return learner.update(step, 3, [&](IdRange shard) {
+    learner.update(step, 3, [&](IdRange shard) {
       const data::LoadedBatch batch = loader.batch(step * ratio.batch + shard.begin, shard.size());
-      const at::Tensor real = batch.input.to(device);
-      const at::Tensor real_labels = latents.classes.conditional() ? batch.labels.to(device) : at::Tensor();
+      const at::Tensor real = batch.input_on(device);
+      const at::Tensor real_labels = latents.classes.conditional() ? batch.labels_on(device) : at::Tensor();
       const at::Tensor fake_labels = latents.labels(shard, step, Stream::ratio_latent);
       at::Tensor fake;
       {
@@ -83,6 +83,7 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
       const at::Tensor loss = models::logistic_loss(real_logits, fake_logits);
       return Learner::ShardLoss{loss, Learner::watch({loss, real_logits.mean(), fake_logits.mean()})};
     });
+    return learner.watched();
   };
   phase.save = [&] {
     Checkpoint c;

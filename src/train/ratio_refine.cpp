@@ -53,7 +53,7 @@ struct Refinement {
         kernel(sampling::ula(sampling::UlaOptions{.steps = refine.chain_steps, .step_size = refine.step_size}, target,
                              noise)),
         loader(c.data, derive(c.config.seed, Pass::refine), refine.batch, plan.mine,
-               {{}, c.config.data.loader_threads, c.config.data.lookahead}),
+               data::loader_options(c.config.data, data::Augment{}, device)),
         chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,
                noise, device) {
     sampling::freeze(*generator);
@@ -89,15 +89,15 @@ struct Refinement {
 
   std::vector<double> step(int64_t step) {
     models::power_iteration(*network);
-    const std::vector<double> watched = learner.update(step, 3, [&](IdRange shard) {
+    learner.update(step, 3, [&](IdRange shard) {
       const LabelledLatents z = negatives(shard, step);
       learner.set_trainable(true);
       at::Tensor made = target.decode(z.latents, z.labels);
       if (context.data.images()) made = tensor::dequantise(tensor::quantise(made));  // as the reals are
       const data::LoadedBatch batch = loader.batch(step * refine.batch + shard.begin, shard.size());
-      const at::Tensor real_labels = source.classes.conditional() ? batch.labels.to(device) : at::Tensor();
+      const at::Tensor real_labels = source.classes.conditional() ? batch.labels_on(device) : at::Tensor();
       models::key_dropout(*network, noise.seed, step, shard.begin);
-      const at::Tensor real_logits = network->forward(batch.input.to(device), real_labels);
+      const at::Tensor real_logits = network->forward(batch.input_on(device), real_labels);
       const at::Tensor chain_logits = network->forward(made, z.labels);
       const at::Tensor model_term = refine.chain_steps == 0 ? chain_logits.exp() : chain_logits;
       at::Tensor loss = model_term.mean() - real_logits.mean();
@@ -106,7 +106,7 @@ struct Refinement {
       return Learner::ShardLoss{loss, Learner::watch({loss, real_logits.mean(), chain_logits.mean()})};
     });
     if (refine.chain_steps > 0) chains.exchange(context.comm, step);
-    return watched;
+    return learner.watched();
   }
 };
 

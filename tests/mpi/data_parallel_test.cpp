@@ -77,7 +77,7 @@ double difference(const tensor::NamedTensors& a, const tensor::NamedTensors& b) 
 class DataParallel : public ::testing::TestWithParam<Case> {};
 
 TEST_P(DataParallel, GlobalBatchNormGivesOneCurveAtAnyRankCount) {
-  dist::Communicator self(MPI_COMM_SELF, dist::find_topology(MPI_COMM_SELF, "cpu"));
+  dist::Communicator self(MPI_COMM_SELF, world().topology());
   const Case& a = GetParam();
   const tensor::NamedTensors alone = trained(a, config_with(a, "global"), self);
   EXPECT_LT(difference(alone, trained(a, config_with(a, "global"), world())), 5e-6);
@@ -92,18 +92,20 @@ INSTANTIATE_TEST_SUITE_P(Architectures, DataParallel,
                                            Case{"biggan", {8, 8, 8, 8}, 32, 10, 5}),
                          [](const auto& i) { return std::string(i.param.architecture); });
 
+at::TensorOptions there() { return at::TensorOptions(world().topology().device).dtype(at::kDouble); }
+
 TEST(CrossRankSum, HasFirstAndSecondDerivatives) {
   const double ranks = world().ranks(), mine = world().rank() + 1;
-  const at::Tensor x = at::full({3}, mine, at::kDouble).requires_grad_(true);
+  const at::Tensor x = at::full({3}, mine, there()).requires_grad_(true);
   const auto sum = train::cross_rank_sum(world());
   const at::Tensor total = sum(x);
   const double expected = ranks * (ranks + 1) / 2;
-  EXPECT_TRUE(at::equal(total.detach(), at::full({3}, expected, at::kDouble)));
+  EXPECT_TRUE(at::equal(total.detach(), at::full({3}, expected, there())));
   // Every rank's loss is sum_i total_i^3: d/dx = ranks * 3 total^2, and once more ranks * ranks * 6 total.
   const at::Tensor gradient = torch::autograd::grad({total.pow(3).sum()}, {x}, {}, true, true).front();
-  EXPECT_TRUE(at::equal(gradient.detach(), at::full({3}, ranks * 3 * expected * expected, at::kDouble)));
+  EXPECT_TRUE(at::equal(gradient.detach(), at::full({3}, ranks * 3 * expected * expected, there())));
   const at::Tensor second = torch::autograd::grad({gradient.sum()}, {x}).front();
-  EXPECT_TRUE(at::equal(second, at::full({3}, ranks * ranks * 6 * expected, at::kDouble)));
+  EXPECT_TRUE(at::equal(second, at::full({3}, ranks * ranks * 6 * expected, there())));
 }
 
 }  // namespace

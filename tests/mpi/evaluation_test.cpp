@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
+#include <thread>
+
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "dist/failure.hpp"
@@ -311,6 +313,20 @@ TEST(Evaluation, AFileOfSamplesAndStatisticsGivesEachMetricWhatItNeeds) {
   EXPECT_EQ(
       metrics::metrics_of(context, fake, metrics::prepare_reference(context, both))["frechet_distance"].get<double>(),
       of_samples);
+}
+
+TEST(Evaluation, ASetIsReadWhereItAsksToBe) {
+  for (const bool here : {false, true}) {
+    metrics::EvaluationSet set = points(600, 1, 0);
+    set.on_calling_thread = here;
+    set.read = [read = set.read, here, caller = std::this_thread::get_id()](IdRange ids) {
+      EXPECT_EQ(std::this_thread::get_id() == caller, here);
+      return read(ids);
+    };
+    metrics::ExtractOptions options;
+    options.batch = 20;
+    metrics::extract_set(world(), set, options);
+  }
 }
 
 TEST(Evaluation, ADamagedImageEndsAllRanksWithItsName) {

@@ -14,11 +14,15 @@
 namespace ddls {
 namespace {
 
+at::TensorOptions there(at::ScalarType type = at::kFloat) {
+  return at::TensorOptions(world().topology().device).dtype(type);
+}
+
 struct Net : torch::nn::Module {
-  at::Tensor a = register_parameter("a", at::zeros({3, 5}));
-  at::Tensor b = register_parameter("b", at::zeros({17}));
-  at::Tensor c = register_parameter("c", at::zeros({2, 2}));
-  at::Tensor unused = register_parameter("unused", at::zeros({4}));
+  at::Tensor a = register_parameter("a", at::zeros({3, 5}, there()));
+  at::Tensor b = register_parameter("b", at::zeros({17}, there()));
+  at::Tensor c = register_parameter("c", at::zeros({2, 2}, there()));
+  at::Tensor unused = register_parameter("unused", at::zeros({4}, there()));
 };
 
 // Gradients of the loss are exactly these tensors, for shard s.
@@ -27,13 +31,14 @@ struct ShardGradients {
 };
 
 ShardGradients integers(int64_t shard) {
-  return {at::full({3, 5}, static_cast<double>(shard + 1)), at::arange(17, at::kFloat) * static_cast<double>(shard),
-          at::full({2, 2}, -3.0)};
+  return {at::full({3, 5}, static_cast<double>(shard + 1), there()),
+          at::arange(17, there()) * static_cast<double>(shard), at::full({2, 2}, -3.0, there())};
 }
 
 ShardGradients random_floats(int64_t shard) {
   auto generator = at::detail::createCPUGenerator(static_cast<uint64_t>(77 + shard));
-  return {at::randn({3, 5}, generator) * 10, at::randn({17}, generator) * 1e-3, at::randn({2, 2}, generator)};
+  const auto draw = [&](at::IntArrayRef sizes) { return at::randn(sizes, generator).to(there()); };
+  return {draw({3, 5}) * 10, draw({17}) * 1e-3, draw({2, 2})};
 }
 
 at::Tensor loss_of(Net& net, const ShardGradients& g) {
@@ -55,7 +60,7 @@ void step(Net& net, dist::GradientReducer& reducer, int64_t shards, const Gradie
     if (s == mine.back()) reducer.arm();
     loss_of(net, gradients(s)).backward();
     reducer.add_shard();
-    reducer.add_scalars(at::tensor({static_cast<double>(s), 0.1 * static_cast<double>(s)}, at::kDouble));
+    reducer.add_scalars(at::tensor({static_cast<double>(s), 0.1 * static_cast<double>(s)}, there(at::kDouble)));
   }
   reducer.finish(shards);
 }
@@ -69,10 +74,10 @@ TEST(GradientReducer, IntegerGradientsAreExactInBothModes) {
     dist::GradientReducer reducer(flat, world(), exact ? dist::ReducerOptions{} : overlapped());
     for (int repeat = 0; repeat < 2; ++repeat) {  // 4 shards: mean of powers of two stays exact; np 3 is uneven
       step(net, reducer, 4, integers, world().rank(), [](int64_t s) { return static_cast<int>(s) % world().ranks(); });
-      EXPECT_TRUE(at::equal(net.a.grad(), at::full({3, 5}, 2.5))) << net.a.grad();
-      EXPECT_TRUE(at::equal(net.b.grad(), at::arange(17, at::kFloat) * 1.5)) << net.b.grad();
-      EXPECT_TRUE(at::equal(net.c.grad(), at::full({2, 2}, -3.0))) << net.c.grad();
-      EXPECT_TRUE(at::equal(net.unused.grad(), at::zeros({4})));
+      EXPECT_TRUE(at::equal(net.a.grad(), at::full({3, 5}, 2.5, there()))) << net.a.grad();
+      EXPECT_TRUE(at::equal(net.b.grad(), at::arange(17, there()) * 1.5)) << net.b.grad();
+      EXPECT_TRUE(at::equal(net.c.grad(), at::full({2, 2}, -3.0, there()))) << net.c.grad();
+      EXPECT_TRUE(at::equal(net.unused.grad(), at::zeros({4}, there())));
       EXPECT_EQ(reducer.scalars().size(), 2U);
       EXPECT_EQ(reducer.scalars().at(0), 6);
       EXPECT_NEAR(reducer.scalars().at(1), 0.6, 1e-11);
@@ -120,7 +125,7 @@ TEST(GradientReducer, FewerShardsThanRanks) {
     tensor::FlatParameters flat(net);
     dist::GradientReducer reducer(flat, world(), exact ? dist::ReducerOptions{} : overlapped());
     step(net, reducer, 1, integers, world().rank(), [](int64_t) { return world().ranks() - 1; });
-    EXPECT_TRUE(at::equal(net.a.grad(), at::ones({3, 5})));
+    EXPECT_TRUE(at::equal(net.a.grad(), at::ones({3, 5}, there())));
     EXPECT_EQ(reducer.scalars(), (std::vector<double>{0, 0}));
   }
 }
@@ -176,7 +181,11 @@ TEST(GradientReducer, WrongShardCountIsAnError) {
   dist::GradientReducer reducer(flat, world());
   reducer.begin();
   reducer.add_shard();
-  EXPECT_THROW(reducer.finish(world().ranks() + 1), Error);
+  const auto finish = [&] {
+    reducer.finish(world().ranks() + 1);
+    reducer.scalars();  // on a GPU nobody reads the count before
+  };
+  EXPECT_THROW(finish(), Error);
 }
 
 TEST(GradientReducer, ADetachedGradientIsNoticed) {
@@ -191,12 +200,14 @@ TEST(GradientReducer, ADetachedGradientIsNoticed) {
 // The generator step of a GAN: gradients flow through D, whose parameters are frozen and whose reducer rests.
 TEST(GradientReducer, AFrozenNetworkDoesNotFire) {
   torch::nn::Linear g(3, 3), d(3, 1);
+  g->to(world().topology().device);
+  d->to(world().topology().device);
   tensor::FlatParameters flat_g(*g), flat_d(*d);
   dist::GradientReducer reducer_g(flat_g, world(), overlapped()), reducer_d(flat_d, world(), overlapped());
   const auto freeze = [&](bool frozen) {
     for (auto& parameter : d->parameters()) parameter.requires_grad_(!frozen);
   };
-  const at::Tensor z = at::ones({2, 3});
+  const at::Tensor z = at::ones({2, 3}, there());
   reducer_d.begin();
   freeze(true);
   reducer_g.begin();

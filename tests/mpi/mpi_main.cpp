@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "dist/environment.hpp"
 #include "mpi/world.hpp"
+#include "test_device.hpp"
 
 namespace ddls {
 namespace {
@@ -29,7 +30,7 @@ class FailuresOnly : public testing::EmptyTestEventListener {
 
 int run_tests(dist::Environment& environment) {
   log::init(log::Level::info, environment.rank(), environment.ranks());
-  const dist::Topology topology = dist::find_topology(MPI_COMM_WORLD, "cpu");
+  const dist::Topology topology = dist::find_topology(MPI_COMM_WORLD, test::on_gpu() ? "cuda" : "cpu");
   the_world = std::make_unique<dist::Communicator>(MPI_COMM_WORLD, topology, 120);
   GTEST_FLAG_SET(catch_exceptions, false);
   if (environment.rank() != 0) {

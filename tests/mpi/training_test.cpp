@@ -92,6 +92,9 @@ struct Training : ::testing::TestWithParam<const char*> {
     return fs::temp_directory_path() / fmt::format("ddls_training_{}", pid);
   }();
   void SetUp() override {
+    if (world().topology().device.type() == c10::DeviceType::PrivateUse1 &&
+        std::string(GetParam()).ends_with("bfloat16"))
+      GTEST_SKIP() << "the fake GPU has no autocast";
     if (world().root()) fs::create_directories(base / "together");
     fs::create_directories(base / fmt::format("alone{}", world().rank()));
     world().barrier();
@@ -106,7 +109,7 @@ struct Training : ::testing::TestWithParam<const char*> {
 TEST_P(Training, SameBitsForEveryRankCount) {
   const config::Config config = small_config(GetParam());
   const data::Dataset data = small_data(GetParam());
-  dist::Communicator self(MPI_COMM_SELF, dist::find_topology(MPI_COMM_SELF, "cpu"));
+  dist::Communicator self(MPI_COMM_SELF, world().topology());
   const Digests alone = train(config, data, base / fmt::format("alone{}", world().rank()), self);
   const Digests together = train(config, data, base / "together", world());
   EXPECT_EQ(alone.generator, together.generator);

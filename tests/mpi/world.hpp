@@ -4,6 +4,6 @@
 
 namespace ddls {
 
-dist::Communicator& world();  // all ranks of the job, on the CPU
+dist::Communicator& world();  // all ranks of the job, where test_device.hpp says
 
 }  // namespace ddls

@@ -12,12 +12,13 @@
 #include "models/network.hpp"
 #include "tensor/noise.hpp"
 #include "unit/ddls/sample_config.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::sampling {
 namespace {
 
 at::Tensor normal(int64_t rows, int64_t columns, uint64_t seed) {
-  return tensor::Noise{seed}.normal({0, rows}, columns, 0, Stream::prior).to(at::kDouble);
+  return tensor::Noise{seed}.normal({0, rows}, columns, 0, Stream::prior, test::device()).to(at::kDouble);
 }
 
 config::ModelConfig small_mlp() {
@@ -27,11 +28,11 @@ config::ModelConfig small_mlp() {
 }
 
 Target raw_target() {
-  const models::NetworkPtr g = models::make_network(small_mlp(), models::Role::generator, {2}, 2),
-                           r = models::make_network(small_mlp(), models::Role::ratio, {2}, 2);
+  const models::NetworkPtr g = test::make_network(small_mlp(), models::Role::generator, {2}, 2),
+                           r = test::make_network(small_mlp(), models::Role::ratio, {2}, 2);
   g->to(at::kDouble);
   r->to(at::kDouble);
-  return make_target(g, r, 2, at::kCPU);
+  return make_target(g, r, 2, test::device());
 }
 
 // Over the scores that the target gives to prior draws.
@@ -39,7 +40,7 @@ ScoreMap isotonic_over(const Target& target) {
   const at::Tensor scores = target.log_ratio(normal(400, 2, 9));
   const at::Tensor sorted = std::get<0>(scores.sort());
   return cubic_map(fit_isotonic(sorted.narrow(0, 150, 250).contiguous(), sorted.narrow(0, 0, 250).contiguous()),
-                   at::kCPU);
+                   test::device());
 }
 
 TEST(CalibratedTarget, GradientAgreesWithFiniteDifferences) {
@@ -83,7 +84,7 @@ TEST(CalibratedTarget, MethodsThatNeedNoGradient) {
 // Fakes N(0, I), reals N(m, I) in 12 dimensions: r = m.h - |m|^2 / 2. The score sees one coordinate; the features hold
 // all.
 struct Features {
-  explicit Features(int64_t n, uint64_t seed) : mean(at::linspace(-0.5, 0.6, 12, at::kDouble)) {
+  explicit Features(int64_t n, uint64_t seed) : mean(at::linspace(-0.5, 0.6, 12, test::there(at::kDouble))) {
     const auto scored = [](const at::Tensor& h) { return ScoredFeatures{h.select(1, 11) * 4 - 1, h}; };
     real = scored(normal(n, 12, seed) + mean);
     fake = scored(normal(n, 12, seed + 1));

@@ -12,6 +12,7 @@
 #include "unit/ddls/ridge_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
+#include "test_device.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -59,7 +60,7 @@ TEST(Obrs, KeepsItsBudgetOnAverage) {
 
 // Against the law of the acceptance by bisection, and the divergence by sums over the pilots.
 TEST(Obrs, AcceptanceAgreesWithBisection) {
-  const at::Tensor r = at::arange(2000, at::kDouble).mul(0.7).sin().mul(4);
+  const at::Tensor r = at::arange(2000, test::there(at::kDouble)).mul(0.7).sin().mul(4);
   double last = INFINITY;
   for (const double proposals : {1.2, 2.0, 5.0, 20.0}) {
     const BudgetedAcceptance found = budgeted_acceptance(r, proposals);
@@ -118,9 +119,9 @@ TEST(StartPool, ChainsOfExactKernelsStartAtTheTarget) {
 
 // Draws are those of the chain's label: label 1 has the ratio z_0, label 0 that of -z_0.
 TEST(StartPool, DrawsHaveTheLabelOfTheChain) {
-  Target target =
-      make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
-                  [](const at::Tensor& x, const at::Tensor& y) { return x.select(1, 0) * (y * 2 - 1); }, 2, at::kCPU);
+  Target target = make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
+                              [](const at::Tensor& x, const at::Tensor& y) { return x.select(1, 0) * (y * 2 - 1); }, 2,
+                              test::device());
   target.labels_of = [](IdRange ids) { return at::arange(ids.begin, ids.end, at::kLong).remainder(2); };
   const Method method =
       make_method("isir", test::sample_config({"start_pool=20000", "isir.steps=0"}), target, tensor::Noise{90});
@@ -133,11 +134,11 @@ TEST(StartPool, DrawsHaveTheLabelOfTheChain) {
 TEST(RealNvp, InvertsAndKnowsItsDensity) {
   const FlowShape shape{.dim = 5, .couplings = 6, .width = 16, .classes = 3};
   const RealNvp flow(shape, 11);
-  const at::Tensor x = tensor::Noise{87}.normal({0, 7}, 5, 0, Stream::pilot, c10::DeviceType::CPU).to(at::kDouble);
-  const at::Tensor labels = at::arange(7, at::kLong).remainder(3);
+  const at::Tensor x = tensor::Noise{87}.normal({0, 7}, 5, 0, Stream::pilot, test::device()).to(at::kDouble);
+  const at::Tensor labels = at::arange(7, test::there(at::kLong)).remainder(3);
   const at::Tensor same = flow.forward(flow.initial(), x, labels).to;
   EXPECT_LT((same - x).abs().max().item<double>(), 1e-12);
-  const at::Tensor noise = tensor::Noise{88}.normal({0, flow.parameters()}, 1, 0, Stream::pilot, c10::DeviceType::CPU);
+  const at::Tensor noise = tensor::Noise{88}.normal({0, flow.parameters()}, 1, 0, Stream::pilot, test::device());
   const at::Tensor parameters = flow.initial() + 0.2 * noise.flatten().to(at::kDouble);
   const auto [z, log_det] = flow.forward(parameters, x, labels);
   EXPECT_GT((z - x).abs().max().item<double>(), 0.1);
@@ -148,7 +149,7 @@ TEST(RealNvp, InvertsAndKnowsItsDensity) {
   constexpr double h = 1e-6;
   std::vector<at::Tensor> columns;
   for (int64_t j = 0; j < 5; ++j) {
-    at::Tensor step = at::zeros({1, 5}, at::kDouble);
+    at::Tensor step = at::zeros({1, 5}, test::there(at::kDouble));
     step[0][j] = h;
     columns.push_back((flow.forward(parameters, x + step, labels).to - flow.forward(parameters, x - step, labels).to) /
                       (2 * h));

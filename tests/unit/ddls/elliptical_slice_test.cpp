@@ -10,6 +10,7 @@
 #include "unit/ddls/ridge_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
+#include "test_device.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -21,7 +22,7 @@ Method slice(int64_t steps, const Target& target, const tensor::Noise& noise) {
 
 TEST(EllipticalSlice, IsExact) {
   constexpr int64_t many = 10'000;
-  const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, at::kDouble).view({2, 2});
+  const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, test::there(at::kDouble)).view({2, 2});
   const Target gaussian = gaussian_target(at::linalg_inv(covariance).to(at::kFloat));
   const at::Tensor z =
       run_chains(slice(40, gaussian, tensor::Noise{71}), gaussian, tensor::Noise{71}, many).z.to(at::kDouble);

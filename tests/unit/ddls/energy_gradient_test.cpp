@@ -10,6 +10,7 @@
 #include "tensor/noise.hpp"
 #include "unit/models/network_case.hpp"
 #include "unit/models/published_models.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -48,11 +49,12 @@ std::vector<test::NetworkCase> cases() {
 
 // Biases, gains, class tables and attention leave their initial values: terms that they switch off would not be tested.
 models::NetworkPtr network_of(const test::NetworkCase& c, models::Role role) {
-  const models::NetworkPtr network = models::make_network(c.model, role, c.shape, 3);
+  const models::NetworkPtr network = test::make_network(c.model, role, c.shape, 3);
   at::NoGradGuard no_grad;
   int64_t id = 0;
   for (at::Tensor& p : network->parameters()) {
-    const at::Tensor noise = tensor::Noise{9}.normal({id, id + 1}, p.numel(), 0, Stream::init).view(p.sizes());
+    const at::Tensor noise =
+        tensor::Noise{9}.normal({id, id + 1}, p.numel(), 0, Stream::init, test::device()).view(p.sizes());
     p.add_(noise, p.dim() == 1 ? 0.3 : 0.1);
     ++id;
   }
@@ -81,17 +83,19 @@ TEST(EnergyGradient, EqualsCentralDifferencesThroughEveryModel) {
   for (const test::NetworkCase& c : cases()) {
     const models::NetworkPtr generator = network_of(c, models::Role::generator),
                              ratio = network_of(c, models::Role::ratio);
-    const at::Tensor z = tensor::Noise{5}.normal({0, 5}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
-    const at::Tensor labels = c.model.classes > 0 ? at::arange(5, at::kLong).remainder(c.model.classes) : at::Tensor();
+    const at::Tensor z =
+        tensor::Noise{5}.normal({0, 5}, c.model.latent_dim, 0, Stream::prior, test::device()).to(at::kDouble);
+    const at::Tensor labels =
+        c.model.classes > 0 ? at::arange(5, test::there(at::kLong)).remainder(c.model.classes) : at::Tensor();
     for (const Prior prior : {Prior::normal, Prior::uniform}) {
-      const Target fast = make_target(generator, ratio, c.model.latent_dim, at::kCPU, prior);
+      const Target fast = make_target(generator, ratio, c.model.latent_dim, test::device(), prior);
       EXPECT_LT(mismatch(fast, z, labels), 1e-6) << c.name;
       // The ratio matters: the gradient is not that of the prior alone.
       EXPECT_GT(fast.evaluate(z, labels).grad_log_ratio.abs().max().item<double>(), 1e-4) << c.name;
       const Target autograd =
           make_target([&](const at::Tensor& latents, const at::Tensor& y) { return generator->forward(latents, y); },
                       [&](const at::Tensor& x, const at::Tensor& y) { return ratio->forward(x, y); },
-                      c.model.latent_dim, at::kCPU, prior);
+                      c.model.latent_dim, test::device(), prior);
       EXPECT_LT(mismatch(autograd, z, labels), 1e-6) << c.name;
     }
   }

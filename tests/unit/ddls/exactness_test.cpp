@@ -12,6 +12,7 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
+#include "test_device.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -74,7 +75,7 @@ TEST(Exactness, IsClaimedOfKernelsAsConfigured) {
 // Covariance [[0.5, 0.3], [0.3, 0.4]]: tighter than the prior in every direction, so that the ratio is bounded (drs,
 // mh_gan).
 TEST(Exactness, CorrelatedGaussian) {
-  const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, at::kDouble).view({2, 2});
+  const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, test::there(at::kDouble)).view({2, 2});
   const Target target = gaussian_target(at::linalg_inv(covariance).to(at::kFloat));
   for (const std::string& name : exact_samplers()) {
     SCOPED_TRACE(name);
@@ -169,7 +170,8 @@ TEST(Isir, SurvivesHugeLogRatios) {
   const Method method = ex2mcmc({.steps = 1, .proposals = 6, .mala_steps = 0}, target, tensor::Noise{45});
   Chains chains = start(method, {0, 200}, target, tensor::Noise{45});
   at::Tensor best = chains.z;
-  for (int64_t j = 0; j < 5; ++j) best = at::maximum(best, tensor::Noise{45}.normal({0, 200}, 1, j, Stream::proposal));
+  for (int64_t j = 0; j < 5; ++j)
+    best = at::maximum(best, tensor::Noise{45}.normal({0, 200}, 1, j, Stream::proposal, test::device()));
   method.advance(chains, 0);
   // e^{1e4 d} decides for the largest but where two are closer than 1e-3.
   EXPECT_GT((chains.z == best).to(at::kDouble).mean().item<double>(), 0.97);

@@ -7,6 +7,7 @@
 
 #include "ddls/method.hpp"
 #include "ddls/target.hpp"
+#include "test_device.hpp"
 
 namespace ddls::sampling {
 
@@ -15,6 +16,7 @@ inline Target gaussian_target(const at::Tensor& precision) {
   const at::Tensor extra = precision - at::eye(precision.size(0), precision.options());
   Target target;
   target.latent_dim = precision.size(0);
+  target.device = precision.device();
   target.decode_by = [](const at::Tensor& z, const at::Tensor&) { return z; };
   target.evaluate_by = [extra](const at::Tensor& z, const at::Tensor&) {
     // Row by row sums: a chain's value must not depend on how many chains there are, as a matrix product's may.
@@ -29,7 +31,7 @@ inline Target gaussian_target(const at::Tensor& precision) {
 
 // E(z) = sum_i lambda_i z_i^2 / 2.
 inline Target gaussian_target(const std::vector<double>& precisions) {
-  return gaussian_target(at::diag(at::tensor(precisions).to(at::kFloat)));
+  return gaussian_target(at::diag(at::tensor(precisions).to(test::there())));
 }
 
 // w N((m, 0), s^2 I) + (1 - w) N((-m, 0), s^2 I) in the plane: r(z) = log mixture(z) - log N(z; 0, I), by autograd.
@@ -41,7 +43,7 @@ inline Target mixture_target(double m, double s, double w = 0.5) {
     };
     return at::logaddexp(part(m, w), part(-m, 1 - w)) + 0.5 * z.square().sum(1);
   };
-  return make_target([](const at::Tensor& z, const at::Tensor&) { return z; }, log_ratio, 2, at::kCPU);
+  return make_target([](const at::Tensor& z, const at::Tensor&) { return z; }, log_ratio, 2, test::device());
 }
 
 inline Chains run_chains(const Method& method, const Target& target, const tensor::Noise& noise, int64_t count) {

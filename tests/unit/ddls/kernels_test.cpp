@@ -8,6 +8,7 @@
 #include "ddls/methods/ula.hpp"
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/statistics.hpp"
+#include "test_device.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -76,7 +77,7 @@ TEST(Mala, AcceptanceSatisfiesDetailedBalance) {
   const tensor::Noise noise{5};
   Chains chains = start_chains({0, 1000}, target, noise);
   const at::Tensor z = chains.z.to(at::kDouble);
-  const at::Tensor n = noise.normal({0, 1000}, 1, 0, Stream::langevin).to(at::kDouble);
+  const at::Tensor n = noise.normal({0, 1000}, 1, 0, Stream::langevin, test::device()).to(at::kDouble);
   const auto drift = [&](const at::Tensor& x) { return x - 3 * x * (eps / 2); };
   const at::Tensor proposal = drift(z) + n * std::sqrt(eps);
   const auto log_q = [&](const at::Tensor& to, const at::Tensor& from) {

@@ -8,6 +8,7 @@
 #include "ddls/methods/underdamped.hpp"
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/statistics.hpp"
+#include "test_device.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -15,8 +16,10 @@ namespace {
 constexpr int64_t many = 20'000;
 
 Particles particles(const Target& target, int64_t n) {
-  const at::Tensor z = tensor::Noise{1}.normal({0, n}, target.latent_dim, 0, Stream::prior).to(at::kDouble);
-  const at::Tensor p = tensor::Noise{1}.normal({0, n}, target.latent_dim, 0, Stream::momentum).to(at::kDouble);
+  const at::Tensor z =
+      tensor::Noise{1}.normal({0, n}, target.latent_dim, 0, Stream::prior, test::device()).to(at::kDouble);
+  const at::Tensor p =
+      tensor::Noise{1}.normal({0, n}, target.latent_dim, 0, Stream::momentum, test::device()).to(at::kDouble);
   return {z, p, target.evaluate(z)};
 }
 
@@ -44,7 +47,7 @@ TEST(Leapfrog, PreservesVolume) {
   const double d = 1e-6;
   std::vector<at::Tensor> columns;
   for (int64_t i = 0; i < 4; ++i) {
-    const at::Tensor e = at::zeros_like(state).index_fill_(1, at::tensor({i}), d);
+    const at::Tensor e = at::zeros_like(state).index_fill_(1, at::tensor({i}, test::there()), d);
     columns.push_back(((flow(state + e) - flow(state - e)) / (2 * d)).squeeze(0));
   }
   EXPECT_NEAR(at::linalg_det(at::stack(columns, 1)).item<double>(), 1, 1e-7);
@@ -90,7 +93,7 @@ TEST(Hmc, AcceptanceIsThatOfTheHamiltonian) {
       hmc({.steps = 1, .leapfrog_steps = 2, .step_size = 0.5, .jitter = 0, .adapt = false}, target, noise);
   Chains chains = start(method, {0, 1000}, target, noise);
   const at::Tensor z = chains.z.to(at::kDouble);
-  const at::Tensor p = noise.normal({0, 1000}, 1, 0, Stream::momentum).to(at::kDouble);
+  const at::Tensor p = noise.normal({0, 1000}, 1, 0, Stream::momentum, test::device()).to(at::kDouble);
   at::Tensor q = z, v = p;
   for (int i = 0; i < 2; ++i) {
     v = v - 0.25 * 6 * q;
@@ -102,7 +105,7 @@ TEST(Hmc, AcceptanceIsThatOfTheHamiltonian) {
   method.advance(chains, 0);
   EXPECT_TRUE(at::allclose(chains.rates.at("acceptance").to(at::kDouble), expected, 1e-4, 1e-5));
   const at::Tensor moved = chains.z.squeeze(1) != z.squeeze(1).to(at::kFloat);
-  const at::Tensor u = noise.uniform({0, 1000}, 1, 0, Stream::accept).squeeze(1);
+  const at::Tensor u = noise.uniform({0, 1000}, 1, 0, Stream::accept, test::device()).squeeze(1);
   EXPECT_TRUE(at::equal(moved, u < chains.rates.at("acceptance")));
 }
 

@@ -12,6 +12,7 @@
 #include "models/network.hpp"
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/statistics.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -25,14 +26,14 @@ TEST(OutputNoise, EnergyAndGradientOfBothParts) {
   const models::SampleShape shape{1, 8, 8};
   const double s = 0.3, h = 1e-6;
   for (const Prior prior : {Prior::normal, Prior::uniform}) {
-    const models::NetworkPtr g = models::make_network(model, models::Role::generator, shape, 1),
-                             r = models::make_network(model, models::Role::ratio, shape, 1);
+    const models::NetworkPtr g = test::make_network(model, models::Role::generator, shape, 1),
+                             r = test::make_network(model, models::Role::ratio, shape, 1);
     g->to(at::kDouble);
     r->to(at::kDouble);
-    const Target target = make_noised_target(g, r, 6, shape, s, at::kCPU, prior);
+    const Target target = make_noised_target(g, r, 6, shape, s, test::device(), prior);
     ASSERT_EQ(target.latent_dim, 6 + 64);
-    const at::Tensor w = tensor::Noise{4}.normal({0, 5}, 70, 0, Stream::prior).to(at::kDouble),
-                     direction = tensor::Noise{5}.normal({0, 5}, 70, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor w = tensor::Noise{4}.normal({0, 5}, 70, 0, Stream::prior, test::device()).to(at::kDouble),
+                     direction = tensor::Noise{5}.normal({0, 5}, 70, 0, Stream::prior, test::device()).to(at::kDouble);
     const at::Tensor z = latent_of(prior, w.narrow(1, 0, 6)), noise = w.narrow(1, 6, 64);
     const Evaluation e = target.evaluate(w);
     const at::Tensor x = target.decode(w);
@@ -57,7 +58,7 @@ TEST(OutputNoise, ReachesALawBeyondTheGeneratorsSupport) {
     const at::Tensor q = x.square();
     return q.select(1, 0) * (0.5 / (1 + s * s) - 0.5 / 0.6) + q.select(1, 1) * (0.5 / (s * s) - 0.5 / 0.2);
   };
-  const Target target = make_noised_target(generate, score, 1, {2}, s, at::kCPU);
+  const Target target = make_noised_target(generate, score, 1, {2}, s, test::device());
   const Method method = mala({.steps = 300, .step_sizes = {0.4}, .adapt = false}, target, tensor::Noise{41});
   const Chains chains = run_chains(method, target, tensor::Noise{41}, 4'000);
   const at::Tensor x = target.decode(chains.z).to(at::kDouble);

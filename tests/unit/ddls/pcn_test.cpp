@@ -11,6 +11,7 @@
 #include "unit/ddls/ridge_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
+#include "test_device.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -24,7 +25,7 @@ TEST(Pcn, OneParameterForBothForms) {
 // The acceptance of a step is min(1, pi(w') q(w'|w) / (pi(w) q(w|w'))) of the densities in float64.
 TEST(Pcn, AcceptanceSatisfiesDetailedBalance) {
   const Target target = gaussian_target(std::vector<double>{3.0, 0.5});
-  const at::Tensor excess = at::tensor({2.0, -0.5}, at::kDouble);
+  const at::Tensor excess = at::tensor({2.0, -0.5}, test::there(at::kDouble));
   const double b = 0.6, a = std::sqrt(1 - b * b);
   for (const double t : {1.0, 0.4})
     for (const bool langevin : {false, true}) {
@@ -46,7 +47,7 @@ TEST(Pcn, AcceptanceSatisfiesDetailedBalance) {
 }
 
 TEST(Pcn, BothFormsAreExact) {
-  const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, at::kDouble).view({2, 2});
+  const at::Tensor covariance = at::tensor({0.5, 0.3, 0.3, 0.4}, test::there(at::kDouble)).view({2, 2});
   const Target gaussian = gaussian_target(at::linalg_inv(covariance).to(at::kFloat));
   const Target modes = mixture_target(0.9, 0.5, 0.8);
   constexpr int64_t many = 10'000;

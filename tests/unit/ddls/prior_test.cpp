@@ -13,6 +13,7 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
+#include "test_device.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -24,7 +25,7 @@ double truncated_cdf(double x, double c) {
 }
 
 TEST(Prior, LatentsHaveTheirLaw) {
-  const at::Tensor w = tensor::Noise{51}.normal({0, 5000}, 4, 0, Stream::prior);
+  const at::Tensor w = tensor::Noise{51}.normal({0, 5000}, 4, 0, Stream::prior, test::device());
   EXPECT_TRUE(latent_of(Prior::normal, w).is_same(w));
   expect_law(latent_of(Prior::uniform, w), [](double x) { return (x + 1) / 2; });
   const at::Tensor cut = latent_of(Prior::truncated_normal, w);
@@ -36,8 +37,8 @@ TEST(Prior, FarChainsStayInTheSupportWithFiniteGradients) {
   for (const Prior prior : {Prior::uniform, Prior::truncated_normal}) {
     const Target target =
         make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
-                    [](const at::Tensor& x, const at::Tensor&) { return 3 * x.sum(1); }, 1, at::kCPU, prior);
-    const Evaluation e = target.evaluate(at::tensor({-40.0F, -6.0F, 0.0F, 6.0F, 40.0F}).unsqueeze(1));
+                    [](const at::Tensor& x, const at::Tensor&) { return 3 * x.sum(1); }, 1, test::device(), prior);
+    const Evaluation e = target.evaluate(at::tensor({-40.0F, -6.0F, 0.0F, 6.0F, 40.0F}, test::there()).unsqueeze(1));
     EXPECT_TRUE(at::isfinite(e.log_ratio).all().item<bool>());
     EXPECT_TRUE(at::isfinite(e.grad_log_ratio).all().item<bool>());
     EXPECT_LE(e.log_ratio.abs().max().item<double>(), prior == Prior::uniform ? 3.0 : 6.001);
@@ -48,9 +49,9 @@ TEST(Prior, GradientGoesThroughTheMap) {
   for (const Prior prior : {Prior::normal, Prior::uniform, Prior::truncated_normal}) {
     const Target target = make_target([](const at::Tensor& z, const at::Tensor&) { return z.sin(); },
                                       [](const at::Tensor& x, const at::Tensor&) { return (x * x).sum(1) + x.sum(1); },
-                                      3, at::kCPU, prior);
-    const at::Tensor w = tensor::Noise{52}.normal({0, 20}, 3, 0, Stream::prior).to(at::kDouble);
-    const at::Tensor d = tensor::Noise{53}.normal({0, 20}, 3, 0, Stream::prior).to(at::kDouble);
+                                      3, test::device(), prior);
+    const at::Tensor w = tensor::Noise{52}.normal({0, 20}, 3, 0, Stream::prior, test::device()).to(at::kDouble);
+    const at::Tensor d = tensor::Noise{53}.normal({0, 20}, 3, 0, Stream::prior, test::device()).to(at::kDouble);
     const double h = 1e-6;
     const at::Tensor numeric = (energy(target.evaluate(w + h * d)) - energy(target.evaluate(w - h * d))) / (2 * h);
     EXPECT_TRUE(at::allclose((energy_gradient(w, target.evaluate(w)) * d).sum(1), numeric, 1e-6, 1e-8));
@@ -60,9 +61,9 @@ TEST(Prior, GradientGoesThroughTheMap) {
 // U[-1, 1] tilted by e^{a z}: density a e^{a z} / (2 sinh a).
 TEST(Prior, MalaSamplesATiltedUniform) {
   const double a = 2;
-  const Target target =
-      make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
-                  [a](const at::Tensor& x, const at::Tensor&) { return a * x.sum(1); }, 1, at::kCPU, Prior::uniform);
+  const Target target = make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
+                                    [a](const at::Tensor& x, const at::Tensor&) { return a * x.sum(1); }, 1,
+                                    test::device(), Prior::uniform);
   const Method method = mala({.steps = 150, .step_sizes = {1.0}, .adapt = false}, target, tensor::Noise{54});
   const Chains chains = run_chains(method, target, tensor::Noise{54}, 10'000);
   expect_law(latent_of(target.prior, chains.z),
@@ -98,7 +99,7 @@ TEST(Labels, ReachGeneratorScoreAndChains) {
   Target target = make_target(
       [](const at::Tensor& z, const at::Tensor& labels) { return z + labels.unsqueeze(1); },
       [](const at::Tensor& x, const at::Tensor& labels) { return -2 * (x - 2 * labels.unsqueeze(1)).square().sum(1); },
-      1, at::kCPU);
+      1, test::device());
   target.labels_of = label_rule("cycle", 3, tensor::Noise{56});
   // E = z^2/2 + 2 (z - y)^2: mean 4 y / 5, variance 1/5.
   for (const char* name : {"mala", "hmc", "ex2mcmc", "tempering", "pcn", "elliptical_slice"}) {
@@ -171,7 +172,7 @@ TEST(Dot, ExactProjectionStaysOnTheSphere) {
 TEST(PixelLangevin, MovesSamplesNotLatents) {
   const Target target =
       make_target([](const at::Tensor& z, const at::Tensor&) { return 2 * z; },
-                  [](const at::Tensor& x, const at::Tensor&) { return -0.5 * x.square().sum(1); }, 2, at::kCPU);
+                  [](const at::Tensor& x, const at::Tensor&) { return -0.5 * x.square().sum(1); }, 2, test::device());
   const double eps = 0.2, a = eps / 2;
   const Method method = pixel_langevin({.steps = 200, .step_size = eps}, target, tensor::Noise{61});
   const Chains chains = run_chains(method, target, tensor::Noise{61}, 5000);

@@ -8,6 +8,7 @@
 
 #include "ddls/chains.hpp"
 #include "ddls/method.hpp"
+#include "test_device.hpp"
 
 namespace ddls::test {
 
@@ -16,6 +17,7 @@ inline constexpr double ridge_c = 3, ridge_m = 2;
 inline sampling::Target ridge_target(int64_t k) {
   sampling::Target target;
   target.latent_dim = k;
+  target.device = device();
   target.decode_by = [](const at::Tensor& z, const at::Tensor&) { return z; };
   target.evaluate_by = [](const at::Tensor& z, const at::Tensor&) {
     const at::Tensor off = z.select(1, 0) - ridge_m;

@@ -13,7 +13,7 @@ inline double normal_cdf(double x, double sd = 1) { return 0.5 * std::erfc(-x / 
 
 // Kolmogorov-Smirnov: P(sqrt(n) D > 2.7) = 2 e^{-2 * 2.7^2} = 9.3e-7 for independent draws of a continuous law.
 inline void expect_law(const at::Tensor& draws, const std::function<double(double)>& cdf) {
-  const at::Tensor sorted = std::get<0>(draws.flatten().to(at::kDouble).sort());
+  const at::Tensor sorted = std::get<0>(draws.flatten().to(at::kDouble).cpu().sort());
   const double* x = sorted.data_ptr<double>();
   const auto n = static_cast<double>(sorted.numel());
   double distance = 0;

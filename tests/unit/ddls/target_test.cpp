@@ -8,6 +8,7 @@
 #include "models/network.hpp"
 #include "tensor/noise.hpp"
 #include "unit/models/network_case.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -16,10 +17,10 @@ std::vector<test::NetworkCase> cases() { return {test::small_mlp(32), test::smal
 
 TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
   for (const test::NetworkCase& c : cases()) {
-    const models::NetworkPtr g = models::make_network(c.model, models::Role::generator, c.shape, 1),
-                             r = models::make_network(c.model, models::Role::ratio, c.shape, 1);
-    const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
-    const at::Tensor z = tensor::Noise{3}.normal({0, 7}, c.model.latent_dim, 0, Stream::prior);
+    const models::NetworkPtr g = test::make_network(c.model, models::Role::generator, c.shape, 1),
+                             r = test::make_network(c.model, models::Role::ratio, c.shape, 1);
+    const Target target = make_target(g, r, c.model.latent_dim, test::device());
+    const at::Tensor z = tensor::Noise{3}.normal({0, 7}, c.model.latent_dim, 0, Stream::prior, test::device());
     const Evaluation e = target.evaluate(z);
     at::NoGradGuard no_grad;
     EXPECT_TRUE(at::allclose(energy(e), 0.5 * z.square().sum(1) - r->forward(g->forward(z)), 1e-5, 1e-6)) << c.name;
@@ -31,10 +32,10 @@ TEST(Target, EnergyIsMinusLogPriorMinusLogit) {
 
 TEST(Target, NothingButZGetsAGradientAndNothingMoves) {
   for (const test::NetworkCase& c : cases()) {
-    const models::NetworkPtr g = models::make_network(c.model, models::Role::generator, c.shape, 1),
-                             r = models::make_network(c.model, models::Role::ratio, c.shape, 1);
-    const Target target = make_target(g, r, c.model.latent_dim, at::kCPU);
-    const at::Tensor z = tensor::Noise{3}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
+    const models::NetworkPtr g = test::make_network(c.model, models::Role::generator, c.shape, 1),
+                             r = test::make_network(c.model, models::Role::ratio, c.shape, 1);
+    const Target target = make_target(g, r, c.model.latent_dim, test::device());
+    const at::Tensor z = tensor::Noise{3}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior, test::device());
     const Evaluation first = target.evaluate(z);
     for (int i = 0; i < 20; ++i) target.evaluate(z + i);
     EXPECT_TRUE(at::equal(target.evaluate(z).log_ratio, first.log_ratio)) << c.name;

@@ -14,12 +14,13 @@
 #include "models/state.hpp"
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::sampling {
 namespace {
 
 at::Tensor draws(int64_t rows, int64_t columns, uint64_t seed) {
-  return tensor::Noise{seed}.normal({0, rows}, columns, 0, Stream::prior).to(at::kDouble);
+  return tensor::Noise{seed}.normal({0, rows}, columns, 0, Stream::prior, test::device()).to(at::kDouble);
 }
 
 // From N(0, 1) to N(m, s^2): w = (m / s^2, (1 - 1 / s^2) / 2) for phi = (x, x^2).
@@ -40,7 +41,8 @@ TEST(TiltFit, TheWeightedPoolHasTheRealsMeans) {
 }
 
 TEST(TiltFit, GradientAgreesWithFiniteDifferencesAndVanishesAtTheMinimum) {
-  const at::Tensor classes = at::arange(900, at::kLong).remainder(3), of_real = at::arange(600, at::kLong).remainder(2);
+  const at::Tensor classes = at::arange(900, test::there(at::kLong)).remainder(3),
+                   of_real = at::arange(600, test::there(at::kLong)).remainder(2);
   const TiltProblem problem({draws(600, 4, 5) + 0.2, of_real}, {draws(900, 4, 6), classes});  // class 2: no reals
   const at::Tensor w = draws(4, 1, 7).flatten(), direction = draws(4, 1, 8).flatten();
   const double h = 1e-6, ridge = 0.1;
@@ -53,7 +55,8 @@ TEST(TiltFit, GradientAgreesWithFiniteDifferencesAndVanishesAtTheMinimum) {
 
 // Each class has a normaliser of its own: an offset of a class changes nothing.
 TEST(TiltFit, ClassesAreNormalisedEachByItself) {
-  const at::Tensor classes = at::arange(500, at::kLong).remainder(2), shift = classes.to(at::kDouble).unsqueeze(1) * 3;
+  const at::Tensor classes = at::arange(500, test::there(at::kLong)).remainder(2),
+                   shift = classes.to(at::kDouble).unsqueeze(1) * 3;
   const at::Tensor x = draws(500, 1, 9), y = draws(500, 1, 10) + 0.4;
   const at::Tensor with = TiltProblem({y + shift, classes}, {x + shift, classes}).minimum(0.01),
                    without = TiltProblem({y, classes}, {x, classes}).minimum(0.01);
@@ -61,8 +64,8 @@ TEST(TiltFit, ClassesAreNormalisedEachByItself) {
 }
 
 TEST(TiltFit, RefusesAPoolWithoutAClassOfTheReals) {
-  EXPECT_ANY_THROW(
-      TiltProblem({draws(10, 1, 1), at::ones({10}, at::kLong)}, {draws(10, 1, 2), at::zeros({10}, at::kLong)}));
+  EXPECT_ANY_THROW(TiltProblem({draws(10, 1, 1), at::ones({10}, test::there(at::kLong))},
+                               {draws(10, 1, 2), at::zeros({10}, test::there(at::kLong))}));
 }
 
 struct Case {
@@ -89,17 +92,18 @@ Tilt some_tilt(const std::vector<std::string>& names, const std::vector<SampleFe
 Case image_case(const config::ModelConfig& model) {
   const models::SampleShape shape{3, 16, 16};
   Case c;
-  c.generator = models::make_network(model, models::Role::generator, shape, 3);
-  c.ratio = models::make_network(model, models::Role::ratio, shape, 4);
-  c.target = make_target(c.generator, c.ratio, model.latent_dim, at::kCPU);
+  c.generator = test::make_network(model, models::Role::generator, shape, 3);
+  c.ratio = test::make_network(model, models::Role::ratio, shape, 4);
+  c.target = make_target(c.generator, c.ratio, model.latent_dim, test::device());
   const auto classifier = std::make_shared<models::Classifier>(shape, std::vector<int64_t>{4, 8}, 5);
   const std::vector<std::string> names{"pixels", "convolutions", "classifier"};
   for (const std::string& name : names)
-    c.features.push_back(make_sample_features(name, {shape, at::kCPU, 7, classifier}));
+    c.features.push_back(make_sample_features(name, {shape, test::device(), 7, classifier}));
   at::NoGradGuard no_grad;
   const int64_t classes = std::max<int64_t>(model.classes, 1);
-  if (model.classes > 0) c.labels = at::arange(6, at::kLong).remainder(classes);
-  const at::Tensor labels = model.classes > 0 ? at::arange(40, at::kLong).remainder(classes) : at::Tensor();
+  if (model.classes > 0) c.labels = at::arange(6, test::there(at::kLong)).remainder(classes);
+  const at::Tensor labels =
+      model.classes > 0 ? at::arange(40, test::there(at::kLong)).remainder(classes) : at::Tensor();
   c.tilt =
       some_tilt(names, c.features, c.target.decode(draws(40, model.latent_dim, 11).to(at::kFloat), labels), classes);
   return c;
@@ -118,12 +122,12 @@ std::vector<config::ModelConfig> image_models() {
 TEST(Tilt, InferenceGraphsAgreeWithAutograd) {
   for (const config::ModelConfig& model : image_models()) {
     const Case c = image_case(model);
-    const RatioCorrection correction = correction_of(c.tilt, c.features, at::kCPU);
+    const RatioCorrection correction = correction_of(c.tilt, c.features, test::device());
     const Target by_graph = c.target.corrected(correction);
     const Target by_autograd =
         make_target([g = c.generator](const at::Tensor& z, const at::Tensor& y) { return g->forward(z, y); },
                     [r = c.ratio](const at::Tensor& x, const at::Tensor& y) { return r->forward(x, y); },
-                    model.latent_dim, at::kCPU)
+                    model.latent_dim, test::device())
             .corrected(correction);
     const at::Tensor z = draws(6, model.latent_dim, 12).to(at::kFloat);
     const Evaluation a = by_graph.evaluate(z, c.labels), b = by_autograd.evaluate(z, c.labels);
@@ -147,10 +151,10 @@ TEST(Tilt, ColumnsTimesWeightsIsTheForm) {
     ASSERT_EQ(terms.columns(), columns.size(1));
     const at::Tensor w = draws(columns.size(1), 1, 52).flatten();
     const SampleFeatures as_it_is{[](const at::Tensor& samples) { return samples; }};
-    const Tilt tilt{at::ones({1}, at::kDouble),
-                    at::zeros({1}, at::kDouble),
+    const Tilt tilt{at::ones({1}, test::there(at::kDouble)),
+                    at::zeros({1}, test::there(at::kDouble)),
                     {{"x", terms.components, tilt_bound, terms.linear(w), terms.quadratic(w)}}};
-    const at::Tensor by_form = correction_of(tilt, {as_it_is}, at::kCPU).term(x, {});
+    const at::Tensor by_form = correction_of(tilt, {as_it_is}, test::device()).term(x, {});
     EXPECT_TRUE(at::allclose(by_form.to(at::kDouble), at::mv(columns.to(at::kDouble), w), 1e-5, 1e-5));
     const at::Tensor far = terms.of(at::cat({x, x * 1e4}));
     EXPECT_LE(far.narrow(1, 0, 5).abs().max().item<double>(), tilt_bound);
@@ -160,17 +164,17 @@ TEST(Tilt, ColumnsTimesWeightsIsTheForm) {
 TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
   config::ModelConfig mlp;
   mlp.generator_widths = mlp.ratio_widths = {32, 32};
-  const models::NetworkPtr g = models::make_network(mlp, models::Role::generator, {2}, 2),
-                           r = models::make_network(mlp, models::Role::ratio, {2}, 2);
+  const models::NetworkPtr g = test::make_network(mlp, models::Role::generator, {2}, 2),
+                           r = test::make_network(mlp, models::Role::ratio, {2}, 2);
   g->to(at::kDouble);
   r->to(at::kDouble);
-  const Target raw = make_target(g, r, 2, at::kCPU);
-  FeatureSource source{{2}, at::kCPU, 7};
-  source.reals = raw.decode(draws(60, 2, 3)).to(at::kFloat);
+  const Target raw = make_target(g, r, 2, test::device());
+  FeatureSource source{{2}, test::device(), 7};
+  source.reals = raw.decode(draws(60, 2, 3)).to(at::kCPU, at::kFloat);
   const std::vector<SampleFeatures> features{make_sample_features("waves", source),
                                              make_sample_features("clusters", source)};
   const Tilt tilt = some_tilt({"waves", "clusters"}, features, raw.decode(draws(60, 2, 3)), 1);
-  const Target target = raw.corrected(correction_of(tilt, features, at::kCPU));
+  const Target target = raw.corrected(correction_of(tilt, features, test::device()));
   const at::Tensor z = draws(9, 2, 4), direction = draws(9, 2, 5);
   const double h = 1e-4;  // the components' map is kept in float32
   const at::Tensor numeric =
@@ -182,16 +186,16 @@ TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
 // Three modes of equal mass among the draws, of masses 0.5, 0.3 and 0.2 among the reals.
 TEST(Tilt, ClustersMatchTheMassesOfModes) {
   const auto mixture = [](int64_t n, const std::vector<double>& ends, uint64_t seed) {
-    const at::Tensor u = tensor::Noise{seed}.uniform({0, n}, 1, 1, Stream::prior).to(at::kDouble);
+    const at::Tensor u = tensor::Noise{seed}.uniform({0, n}, 1, 1, Stream::prior, test::device()).to(at::kDouble);
     const at::Tensor mode = (u > ends[0]).to(at::kDouble) + (u > ends[1]).to(at::kDouble);  // [n, 1]
     return draws(n, 2, seed) * 0.05 + at::cat({mode - 1, (mode - 1).square()}, 1);
   };
   const at::Tensor pool = mixture(30'000, {1.0 / 3, 2.0 / 3}, 1), reals = mixture(30'000, {0.5, 0.8}, 2);
-  FeatureSource source{{2}, at::kCPU, 7};
-  source.reals = reals.to(at::kFloat);
+  FeatureSource source{{2}, test::device(), 7};
+  source.reals = reals.to(at::kCPU, at::kFloat);
   const SampleFeatures features = make_sample_features("clusters", source);
   const at::Tensor memberships = features.of(reals);
-  EXPECT_TRUE(at::allclose(memberships.sum(1), at::ones({reals.size(0)}, at::kDouble)));
+  EXPECT_TRUE(at::allclose(memberships.sum(1), at::ones({reals.size(0)}, test::there(at::kDouble))));
   FeatureComponents components = principal_components_of_many(memberships, 64);
   components.directions = components.directions / components.of(memberships).to(at::kDouble).std(0).to(at::kFloat);
   const TiltTerms terms{components, 0, false};
@@ -205,12 +209,13 @@ TEST(Tilt, ClustersMatchTheMassesOfModes) {
 }
 
 TEST(Tilt, ClustersOfFewerPlacesThanCentresAreThose) {
-  FeatureSource source{{2}, at::kCPU, 7};
+  FeatureSource source{{2}, test::device(), 7};
   source.reals = at::tensor({0.0, 0.0, 1.0, 1.0, 0.0, 0.0, -1.0, 1.0}, at::kFloat).view({4, 2});
   const SampleFeatures features = make_sample_features("clusters", source);
   EXPECT_EQ(features.weights.at("places").size(0), 3);
-  EXPECT_TRUE(at::isfinite(features.of(source.reals)).all().item<bool>());
-  EXPECT_NEAR(features.of(source.reals).amax(1).min().item<double>(), 1, 1e-6);
+  const at::Tensor memberships = features.of(source.reals.to(test::device()));
+  EXPECT_TRUE(at::isfinite(memberships).all().item<bool>());
+  EXPECT_NEAR(memberships.amax(1).min().item<double>(), 1, 1e-6);
 }
 
 TEST(Tilt, IsTheSameFromWhatAFileKeeps) {
@@ -223,14 +228,14 @@ TEST(Tilt, IsTheSameFromWhatAFileKeeps) {
   for (size_t i = 0; i < c.tilt.parts.size(); ++i) {
     names.push_back(c.tilt.parts[i].name);
     weights.push_back(kept_features(kept, i));
-    FeatureSource source{{3, 16, 16}, at::kCPU, 99};  // another seed: what is random comes from the file
+    FeatureSource source{{3, 16, 16}, test::device(), 99};  // another seed: what is random comes from the file
     source.kept = &weights.back();
     features.push_back(make_sample_features(names.back(), source));
   }
   at::NoGradGuard no_grad;
   const at::Tensor x = c.target.decode(draws(6, model.latent_dim, 12).to(at::kFloat));
-  const RatioCorrection a = correction_of(c.tilt, c.features, at::kCPU),
-                        b = correction_of(tilt_of(kept, names), features, at::kCPU);
+  const RatioCorrection a = correction_of(c.tilt, c.features, test::device()),
+                        b = correction_of(tilt_of(kept, names), features, test::device());
   EXPECT_TRUE(at::equal(a.term(x, {}), b.term(x, {})));
   EXPECT_TRUE(at::equal(a.slopes, b.slopes));
 }
@@ -251,7 +256,7 @@ TEST(Tilt, FeaturesOfImagesRefusePoints) {
   for (const FeatureKind* kind : feature_kinds()) {
     EXPECT_EQ(feature_kind(kind->name), kind);
     if (!kind->needs_images) continue;
-    EXPECT_ANY_THROW(make_sample_features(kind->name, {{2}, at::kCPU})) << kind->name;
+    EXPECT_ANY_THROW(make_sample_features(kind->name, {{2}, test::device()})) << kind->name;
   }
   EXPECT_EQ(feature_kind("no such kind"), nullptr);
 }

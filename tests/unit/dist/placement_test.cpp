@@ -29,20 +29,20 @@ std::string error_of(const Action& action) {
 
 TEST(Placement, GpusWhereAllRanksSeeOne) {
   const std::vector<RankGpus> all{seeing({"a"}), seeing({"b", "c"})};
-  EXPECT_TRUE(choose_kind("auto", all).cuda);
-  EXPECT_TRUE(choose_kind("cuda", all).cuda);
-  EXPECT_FALSE(choose_kind("cpu", all).cuda);
+  EXPECT_TRUE(choose_kind("auto", all).gpu);
+  EXPECT_TRUE(choose_kind("cuda", all).gpu);
+  EXPECT_FALSE(choose_kind("cpu", all).gpu);
   EXPECT_EQ(choose_kind("auto", all).warning, "");
 }
 
 TEST(Placement, AutoFallsToCpusInSilenceOnlyWhereNoGpuWasToBeExpected) {
   const std::vector<RankGpus> none{without("no CUDA-capable device is detected", false),
                                    without("no CUDA-capable device is detected", false)};
-  EXPECT_FALSE(choose_kind("auto", none).cuda);
+  EXPECT_FALSE(choose_kind("auto", none).gpu);
   EXPECT_EQ(choose_kind("auto", none).warning, "");
   const std::vector<RankGpus> old_driver{without("", false), without("the driver is too old", true, 1)};
   const DeviceKind kind = choose_kind("auto", old_driver);
-  EXPECT_FALSE(kind.cuda);
+  EXPECT_FALSE(kind.gpu);
   EXPECT_NE(kind.warning.find("rank 1 on h1 has an NVIDIA driver but no GPU that can be used: the driver is too old"),
             std::string::npos)
       << kind.warning;
@@ -56,7 +56,7 @@ TEST(Placement, SomeRanksWithAGpuAndSomeWithoutAreRefused) {
             std::string::npos)
       << text;
   EXPECT_NE(text.find("--device cpu"), std::string::npos) << text;
-  EXPECT_FALSE(choose_kind("cpu", mixed).cuda);
+  EXPECT_FALSE(choose_kind("cpu", mixed).gpu);
   EXPECT_NE(error_of([&] { choose_kind("cuda", mixed); }).find("device cuda: rank 2 on h3 has no CUDA device"),
             std::string::npos);
 }

@@ -10,11 +10,14 @@
 #include "models/state.hpp"
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::models {
 namespace {
 
-at::Tensor latents(int64_t n, int64_t k) { return tensor::Noise{1}.normal({0, n}, k, 0, Stream::prior); }
+at::Tensor latents(int64_t n, int64_t k) {
+  return tensor::Noise{1}.normal({0, n}, k, 0, Stream::prior, test::device());
+}
 
 struct Counts {
   int64_t generator = 0, discriminator = 0;  // parameters
@@ -23,9 +26,9 @@ struct Counts {
 
 Counts count(const config::ModelConfig& config, int64_t side, int64_t channels = 3) {
   const SampleShape image{channels, side, side};
-  const NetworkPtr g = make_network(config, Role::generator, image, 1);
-  const NetworkPtr d = make_network(config, Role::discriminator, image, 1);
-  const at::Tensor label = config.classes > 0 ? at::zeros({1}, at::kLong) : at::Tensor();
+  const NetworkPtr g = test::make_network(config, Role::generator, image, 1);
+  const NetworkPtr d = test::make_network(config, Role::discriminator, image, 1);
+  const at::Tensor label = config.classes > 0 ? at::zeros({1}, test::there(at::kLong)) : at::Tensor();
   return {parameter_count(*g), parameter_count(*d),
           1e-9 * static_cast<double>(chain_step_flops(*g, *d, latents(1, config.latent_dim), label))};
 }
@@ -109,24 +112,24 @@ TEST(Published, BigGan128) {
 TEST(Architectures, ShapesModesAndLabels) {
   config::ModelConfig conditional = test::sn_resnet({16, 8, 8}, {8, 16, 16}, 2, 5);
   conditional.latent_dim = 6;
-  const NetworkPtr g = make_network(conditional, Role::generator, {3, 16, 16}, 1);
-  const NetworkPtr d = make_network(conditional, Role::discriminator, {3, 16, 16}, 1);
-  const at::Tensor y = at::tensor({0, 3, 4}, at::kLong), z = latents(3, 6);
+  const NetworkPtr g = test::make_network(conditional, Role::generator, {3, 16, 16}, 1);
+  const NetworkPtr d = test::make_network(conditional, Role::discriminator, {3, 16, 16}, 1);
+  const at::Tensor y = at::tensor({0, 3, 4}, test::there(at::kLong)), z = latents(3, 6);
   const at::Tensor images = g->forward(z, y);
   EXPECT_EQ(images.sizes(), (std::vector<int64_t>{3, 3, 16, 16}));
   EXPECT_LE(images.abs().max().item<double>(), 1);
   EXPECT_EQ(d->forward(images, y).sizes(), (std::vector<int64_t>{3}));
   EXPECT_FALSE(at::equal(d->forward(images, y), d->forward(images, at::zeros_like(y))));
   EXPECT_THROW(g->forward(z), Error);
-  EXPECT_THROW(make_network(conditional, Role::generator, {3, 18, 18}, 1), Error);
-  EXPECT_THROW(make_network(conditional, Role::generator, {3, 16, 32}, 1), Error);
-  EXPECT_THROW(make_network(conditional, Role::generator, {2}, 1), Error);
+  EXPECT_THROW(test::make_network(conditional, Role::generator, {3, 18, 18}, 1), Error);
+  EXPECT_THROW(test::make_network(conditional, Role::generator, {3, 16, 32}, 1), Error);
+  EXPECT_THROW(test::make_network(conditional, Role::generator, {2}, 1), Error);
 }
 
 TEST(Architectures, WeightsDependOnSeedAndRoleAlone) {
   for (const config::ModelConfig& config : {test::sn_resnet32(10), test::sn_dcgan32(), test::wgangp_resnet32()}) {
     const auto digest = [&](Role role, uint64_t seed) {
-      return digest_of(*make_network(config, role, {3, 32, 32}, seed));
+      return digest_of(*test::make_network(config, role, {3, 32, 32}, seed));
     };
     EXPECT_EQ(digest(Role::discriminator, 1), digest(Role::discriminator, 1)) << config.architecture;
     EXPECT_NE(digest(Role::discriminator, 1), digest(Role::discriminator, 2)) << config.architecture;
@@ -136,7 +139,7 @@ TEST(Architectures, WeightsDependOnSeedAndRoleAlone) {
 
 // Right from the start, so that neither the first update nor a chain on an untrained network is scaled wrongly.
 TEST(Architectures, SpectralNormIsSettledAtTheStart) {
-  const NetworkPtr d = make_network(test::sn_dcgan32(), Role::discriminator, {3, 32, 32}, 1);
+  const NetworkPtr d = test::make_network(test::sn_dcgan32(), Role::discriminator, {3, 32, 32}, 1);
   int64_t layers = 0;
   for (const auto& module : d->modules()) {
     const auto* layer = module->as<Layer>();
@@ -150,7 +153,7 @@ TEST(Architectures, SpectralNormIsSettledAtTheStart) {
 }
 
 TEST(Initialise, GlorotByName) {
-  const NetworkPtr g = make_network(test::sn_resnet32(), Role::generator, {3, 32, 32}, 1);
+  const NetworkPtr g = test::make_network(test::sn_resnet32(), Role::generator, {3, 32, 32}, 1);
   const auto p = g->named_parameters();
   const auto bound = [&](const std::string& name) { return p[name].abs().max().item<double>(); };
   EXPECT_NEAR(bound("block1.conv1.weight"), std::sqrt(2.0 * 6 / (2 * 256 * 9)), 1e-4);

@@ -7,16 +7,17 @@
 #include "base/error.hpp"
 #include "models/network.hpp"
 #include "tensor/noise.hpp"
+#include "test_device.hpp"
 
 namespace ddls::models {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
   const int64_t count = c10::multiply_integers(shape);
-  return tensor::Noise{5}.normal({id, id + 1}, count, 0, Stream::init).view(shape);
+  return tensor::Noise{5}.normal({id, id + 1}, count, 0, Stream::init, test::device()).view(shape);
 }
 
-at::Tensor labels(int64_t n, int64_t classes) { return at::arange(n, at::kLong).remainder(classes); }
+at::Tensor labels(int64_t n, int64_t classes) { return at::arange(n, test::there(at::kLong)).remainder(classes); }
 
 // A cross-rank sum as one rank of two sees it: the other rank's vectors are known.
 CrossRankSum with_other(const at::Tensor& other) {
@@ -26,7 +27,7 @@ CrossRankSum with_other(const at::Tensor& other) {
 at::Tensor vector_of(const at::Tensor& x) {  // what a rank sends for x [n, c, h, w]
   const at::Tensor wide = x.to(at::kDouble);
   const double count = static_cast<double>(x.numel() / x.size(1));
-  return at::cat({at::full({1}, count, at::kDouble), wide.sum({0, 2, 3}), wide.square().sum({0, 2, 3})});
+  return at::cat({at::full({1}, count, test::there(at::kDouble)), wide.sum({0, 2, 3}), wide.square().sum({0, 2, 3})});
 }
 
 TEST(BatchNorm, TwoRanksNormaliseByTheGlobalBatch) {
@@ -143,7 +144,8 @@ TEST(BatchNorm, MeasuringCanBeShared) {
     measured({rank, 3, [&](const at::Tensor& rows) { return others = others.defined() ? others + rows : rows; }});
   EXPECT_TRUE(at::equal(measured({0, 3, [&](const at::Tensor& rows) { return rows + others; }}), measured({})));
   // More processes than batches.
-  EXPECT_TRUE(at::equal(measured({8, 9, [](const at::Tensor& rows) { return rows + 1; }}), at::ones({6})));
+  EXPECT_TRUE(
+      at::equal(measured({8, 9, [](const at::Tensor& rows) { return rows + 1; }}), at::ones({6}, test::there())));
 }
 
 TEST(BatchNorm, MeasuringIsNeverCollectiveAndTakesLabels) {

@@ -12,12 +12,15 @@
 #include "models/state.hpp"
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::models {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
-  return tensor::Noise{4}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
+  return tensor::Noise{4}
+      .normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init, test::device())
+      .view(shape);
 }
 
 config::ModelConfig small_biggan() {
@@ -27,24 +30,24 @@ config::ModelConfig small_biggan() {
 }
 
 TEST(BigGan, ShapesAndLabels) {
-  const NetworkPtr g = make_network(small_biggan(), Role::generator, {3, 16, 16}, 1);
-  const NetworkPtr d = make_network(small_biggan(), Role::discriminator, {3, 16, 16}, 1);
-  const at::Tensor y = at::tensor({0, 1, 3}, at::kLong), z = draws({3, 6});
+  const NetworkPtr g = test::make_network(small_biggan(), Role::generator, {3, 16, 16}, 1);
+  const NetworkPtr d = test::make_network(small_biggan(), Role::discriminator, {3, 16, 16}, 1);
+  const at::Tensor y = at::tensor({0, 1, 3}, test::there(at::kLong)), z = draws({3, 6});
   const at::Tensor images = g->forward(z, y);
   EXPECT_EQ(images.sizes(), (std::vector<int64_t>{3, 3, 16, 16}));
   EXPECT_FALSE(at::equal(images, g->forward(z, at::zeros_like(y))));
   EXPECT_EQ(d->forward(images, y).sizes(), (std::vector<int64_t>{3}));
   config::ModelConfig wrong = small_biggan();
   wrong.attention_side = 32;
-  EXPECT_THROW(make_network(wrong, Role::generator, {3, 16, 16}, 1), Error);
+  EXPECT_THROW(test::make_network(wrong, Role::generator, {3, 16, 16}, 1), Error);
   wrong = small_biggan();
   wrong.latent_dim = 7;
-  EXPECT_THROW(make_network(wrong, Role::generator, {3, 16, 16}, 1), Error);
+  EXPECT_THROW(test::make_network(wrong, Role::generator, {3, 16, 16}, 1), Error);
 }
 
 // All but the shared embedding; the last norm and attention's strength have no matrix.
 TEST(BigGan, SpectralNormIsEverywhere) {
-  const NetworkPtr g = make_network(small_biggan(), Role::generator, {3, 16, 16}, 1);
+  const NetworkPtr g = test::make_network(small_biggan(), Role::generator, {3, 16, 16}, 1);
   for (const auto& item : g->named_modules()) {
     const auto* layer = item.value()->as<Layer>();
     if (layer == nullptr) continue;
@@ -54,9 +57,9 @@ TEST(BigGan, SpectralNormIsEverywhere) {
 
 // Every part of z reaches the image, each through its own block; attention counts once its strength is not 0.
 TEST(BigGan, HierarchicalLatentsAndAttention) {
-  const NetworkPtr g = make_network(small_biggan(), Role::generator, {3, 16, 16}, 1);
+  const NetworkPtr g = test::make_network(small_biggan(), Role::generator, {3, 16, 16}, 1);
   g->eval();
-  const at::Tensor y = at::tensor({2}, at::kLong), z = draws({1, 6});
+  const at::Tensor y = at::tensor({2}, test::there(at::kLong)), z = draws({1, 6});
   const at::Tensor base = g->forward(z, y);
   for (int64_t part = 0; part < 3; ++part) {
     at::Tensor moved = z.clone();
@@ -69,19 +72,19 @@ TEST(BigGan, HierarchicalLatentsAndAttention) {
 }
 
 TEST(BigGan, InitialWeightsAreOrthogonal) {
-  const NetworkPtr g = make_network(small_biggan(), Role::generator, {3, 16, 16}, 1);
+  const NetworkPtr g = test::make_network(small_biggan(), Role::generator, {3, 16, 16}, 1);
   for (const auto& module : g->modules()) {
     const auto* layer = module->as<Layer>();
     if (layer == nullptr) continue;
     const at::Tensor w = layer->raw_weight().detach().flatten(1);
     const at::Tensor product = w.size(0) <= w.size(1) ? at::mm(w, w.t()) : at::mm(w.t(), w);
-    EXPECT_LT((product - at::eye(product.size(0))).abs().max().item<double>(), 1e-5);
+    EXPECT_LT((product - at::eye(product.size(0), test::there())).abs().max().item<double>(), 1e-5);
   }
 }
 
 TEST(OrthogonalPenalty, ValueByHand) {
   const NetworkPtr d =
-      make_network(test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 0, 4), Role::discriminator, {3, 16, 16}, 1);
+      test::make_network(test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 0, 4), Role::discriminator, {3, 16, 16}, 1);
   double expected = 0;  // of the matrices with more rows than columns, whose rows cannot be orthogonal
   for (const auto& module : d->modules()) {
     const auto* layer = module->as<Layer>();
@@ -95,7 +98,7 @@ TEST(OrthogonalPenalty, ValueByHand) {
 
 TEST(OrthogonalPenalty, GradientByHand) {
   const NetworkPtr d =
-      make_network(test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 0, 4), Role::discriminator, {3, 16, 16}, 1);
+      test::make_network(test::biggan(6, {16, 16, 16}, {8, 16, 16}, 2, 0, 4), Role::discriminator, {3, 16, 16}, 1);
   d->to(at::kDouble);
   const at::Tensor w = d->named_parameters()["block0.shortcut.weight"];
   const at::Tensor gradient = torch::autograd::grad({orthogonal_penalty(*d)}, {w}).front().flatten(1);
@@ -111,11 +114,11 @@ TEST(Architectures, SecondDerivativesThroughDiscriminators) {
   wgangp.discriminator_widths = {8, 8, 8};
   config::ModelConfig attention = small_biggan();
   for (const config::ModelConfig& config : {resnet, standard, wgangp, attention}) {
-    const NetworkPtr d = make_network(config, Role::discriminator, {3, 16, 16}, 1);
+    const NetworkPtr d = test::make_network(config, Role::discriminator, {3, 16, 16}, 1);
     d->to(at::kDouble);
     power_iteration(*d);
     const at::Tensor x = draws({2, 3, 16, 16}).to(at::kDouble).requires_grad_(true);
-    const at::Tensor y = config.classes > 0 ? at::tensor({1, 3}, at::kLong) : at::Tensor();
+    const at::Tensor y = config.classes > 0 ? at::tensor({1, 3}, test::there(at::kLong)) : at::Tensor();
     const auto penalty = [&] {
       return torch::autograd::grad({d->forward(x, y).sum()}, {x}, {}, true, true).front().square().sum();
     };
@@ -137,12 +140,12 @@ TEST(Architectures, SecondDerivativesThroughDiscriminators) {
 }
 
 TEST(MlpCgan, LayersOfTheReproduction) {
-  const NetworkPtr g = make_network(test::mnist_cgan(), Role::generator, {1, 28, 28}, 1);
-  const NetworkPtr d = make_network(test::mnist_cgan(), Role::discriminator, {1, 28, 28}, 1);
+  const NetworkPtr g = test::make_network(test::mnist_cgan(), Role::generator, {1, 28, 28}, 1);
+  const NetworkPtr d = test::make_network(test::mnist_cgan(), Role::discriminator, {1, 28, 28}, 1);
   EXPECT_EQ(parameter_count(*g),
             10 * 16 + 117 * 128 + 129 * 256 + 257 * 512 + 513 * 1024 + 1025 * 784 + 2 * (256 + 512 + 1024));
   EXPECT_EQ(parameter_count(*d), 10 * 16 + 801 * 512 + 2 * 513 * 512 + 513);
-  const at::Tensor y = at::tensor({0, 9}, at::kLong);
+  const at::Tensor y = at::tensor({0, 9}, test::there(at::kLong));
   const at::Tensor images = g->forward(draws({2, 100}), y);
   EXPECT_EQ(images.sizes(), (std::vector<int64_t>{2, 1, 28, 28}));
   d->eval();
@@ -150,8 +153,8 @@ TEST(MlpCgan, LayersOfTheReproduction) {
 }
 
 TEST(Dropout, MasksBelongToSamplesAndNotToBatches) {
-  const NetworkPtr d = make_network(test::mnist_cgan(), Role::discriminator, {1, 28, 28}, 1);
-  const at::Tensor x = draws({6, 1, 28, 28}), y = at::zeros({6}, at::kLong);
+  const NetworkPtr d = test::make_network(test::mnist_cgan(), Role::discriminator, {1, 28, 28}, 1);
+  const at::Tensor x = draws({6, 1, 28, 28}), y = at::zeros({6}, test::there(at::kLong));
   EXPECT_THROW(d->forward(x, y), Error);  // no key
   key_dropout(*d, 1, 10, 100);
   const at::Tensor whole = d->forward(x, y), again = d->forward(x, y);
@@ -167,7 +170,7 @@ TEST(Dropout, MasksBelongToSamplesAndNotToBatches) {
 TEST(Dropout, KeepsTheMean) {
   const auto dropout = std::make_shared<Dropout>(0.25, 1);
   dropout->set_key(1, 0, 0);
-  const at::Tensor y = dropout->forward(at::ones({400, 100}));
+  const at::Tensor y = dropout->forward(at::ones({400, 100}, test::there()));
   EXPECT_NEAR(y.mean().item<double>(), 1, 0.02);
   EXPECT_NEAR((y == 0).to(at::kDouble).mean().item<double>(), 0.25, 0.01);
   EXPECT_NEAR(y.max().item<double>(), 1 / 0.75, 1e-6);

@@ -17,6 +17,7 @@
 #include "tensor/noise.hpp"
 #include "unit/models/network_case.hpp"
 #include "unit/models/published_models.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::models {
 namespace {
@@ -59,7 +60,10 @@ void unsettle(Network& network) {
   at::NoGradGuard no_grad;
   int64_t id = 0;
   const auto random = [&](const at::Tensor& like) {
-    return tensor::Noise{9}.normal({id, id + 1}, like.numel(), 0, Stream::init).view(like.sizes()).to(like.options());
+    return tensor::Noise{9}
+        .normal({id, id + 1}, like.numel(), 0, Stream::init, test::device())
+        .view(like.sizes())
+        .to(like.options());
   };
   for (auto& item : network.named_parameters()) {
     at::Tensor p = item.value();
@@ -82,7 +86,8 @@ struct Pair {
 };
 
 Pair networks(const test::NetworkCase& c, at::ScalarType type) {
-  Pair pair{make_network(c.model, Role::generator, c.shape, 3), make_network(c.model, Role::ratio, c.shape, 3)};
+  Pair pair{test::make_network(c.model, Role::generator, c.shape, 3),
+            test::make_network(c.model, Role::ratio, c.shape, 3)};
   for (const NetworkPtr& network : {pair.generator, pair.ratio}) {
     unsettle(*network);
     power_iteration(*network);
@@ -117,13 +122,14 @@ Result by_graph(const Pair& pair, const at::Tensor& z, const at::Tensor& labels)
 double relative(const at::Tensor& a, const at::Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
 
 at::Tensor labels_for(const test::NetworkCase& c, int64_t n) {
-  return c.model.classes > 0 ? at::arange(n, at::kLong).remainder(c.model.classes) : at::Tensor();
+  return c.model.classes > 0 ? at::arange(n, test::there(at::kLong)).remainder(c.model.classes) : at::Tensor();
 }
 
 TEST(InferenceGraph, EqualsTheNetworkInDouble) {
   for (const test::NetworkCase& c : cases()) {
     const Pair pair = networks(c, at::kDouble);
-    const at::Tensor z = tensor::Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor z =
+        tensor::Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior, test::device()).to(at::kDouble);
     const at::Tensor labels = labels_for(c, 6);
     ASSERT_TRUE(pair.generator->inference_graph() && pair.ratio->inference_graph()) << c.name;
     const Result plain = by_autograd(pair, z, labels), graph = by_graph(pair, z, labels);
@@ -139,7 +145,7 @@ TEST(InferenceGraph, IsAsGoodAsTheNetworkInSingle) {
   for (const test::NetworkCase& c : cases()) {
     const Pair wide = networks(c, at::kDouble), single = networks(c, at::kFloat);
     const int64_t n = 33;
-    const at::Tensor z = tensor::Noise{6}.normal({0, n}, c.model.latent_dim, 0, Stream::prior),
+    const at::Tensor z = tensor::Noise{6}.normal({0, n}, c.model.latent_dim, 0, Stream::prior, test::device()),
                      labels = labels_for(c, n);
     const Result exact = by_autograd(wide, z.to(at::kDouble), labels), graph = by_graph(single, z, labels);
     const at::Tensor errors = (graph.gradient - exact.gradient).norm(2, 1) / exact.gradient.norm(2, 1);
@@ -151,9 +157,9 @@ TEST(InferenceGraph, IsAsGoodAsTheNetworkInSingle) {
 // Which algorithm products go depends on the processor, so each is tried on all.
 TEST(InferenceGraph, ProductsAreEqualBothWays) {
   at::NoGradGuard no_grad;
-  const at::Tensor x = tensor::Noise{1}.normal({0, 9}, 70, 0, Stream::prior),
-                   w = tensor::Noise{2}.normal({0, 65}, 70, 0, Stream::init),
-                   b = tensor::Noise{3}.normal({0, 1}, 65, 0, Stream::init).squeeze(0);
+  const at::Tensor x = tensor::Noise{1}.normal({0, 9}, 70, 0, Stream::prior, test::device()),
+                   w = tensor::Noise{2}.normal({0, 65}, 70, 0, Stream::init, test::device()),
+                   b = tensor::Noise{3}.normal({0, 1}, 65, 0, Stream::init, test::device()).squeeze(0);
   const at::Tensor exact = at::linear(x.to(at::kDouble), w.to(at::kDouble), b.to(at::kDouble));
   for (const auto algorithm : {inference::FrozenProduct::Algorithm::onednn, inference::FrozenProduct::Algorithm::aten,
                                inference::FrozenProduct::Algorithm::faster}) {
@@ -166,7 +172,8 @@ TEST(InferenceGraph, ProductsAreEqualBothWays) {
 TEST(InferenceGraph, TheLastLayerCanBeReplaced) {
   for (const test::NetworkCase& c : cases()) {
     Pair pair = networks(c, at::kDouble);
-    const at::Tensor z = tensor::Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior).to(at::kDouble);
+    const at::Tensor z =
+        tensor::Noise{5}.normal({0, 6}, c.model.latent_dim, 0, Stream::prior, test::device()).to(at::kDouble);
     const at::Tensor labels = labels_for(c, 6);
     const Result own = by_autograd(pair, z, labels);
     const at::Tensor h = pair.ratio->features(own.samples, labels).detach();
@@ -203,7 +210,7 @@ TEST(InferenceGraph, PlainWorkIsThatOfTheNetwork) {
   at::NoGradGuard no_grad;
   for (const test::NetworkCase& c : cases()) {
     const Pair pair = networks(c, at::kFloat);
-    const at::Tensor z = at::zeros({1, c.model.latent_dim}), label = labels_for(c, 1);
+    const at::Tensor z = at::zeros({1, c.model.latent_dim}, test::there()), label = labels_for(c, 1);
     const auto generator = pair.generator->inference_graph(), ratio = pair.ratio->inference_graph();
     WorkSum sum;
     inference::Tape tape(label, true, &sum);
@@ -217,7 +224,7 @@ TEST(InferenceGraph, PlainWorkIsThatOfTheNetwork) {
 // 64 channels, where Winograd pays: of 9 products per position 4 are left, of 36 (4x4 kernels: 16) 9.
 TEST(InferenceGraph, ExecutedWorkIsThatOfTheWayTaken) {
   const auto image = [](int64_t side) { return std::vector<int64_t>{5, 64, side, side}; };
-  const at::Tensor small = at::zeros({64, 64, 3, 3}), merged = at::zeros({64, 64, 4, 4});
+  const at::Tensor small = at::zeros({64, 64, 3, 3}, test::there()), merged = at::zeros({64, 64, 4, 4}, test::there());
   const bool filtered = inference::winograd::pays_for(small, 1, 1);
   const inference::OperationPtr plain = inference::convolution({.weight = small, .bias = {}, .stride = 1, .padding = 1},
                                                                inference::no_activation),
@@ -243,7 +250,7 @@ TEST(InferenceGraph, HasWeightsOfItsOwn) {
   const test::NetworkCase c = cases().front();
   const Pair pair = networks(c, at::kFloat);
   const auto graph = pair.generator->inference_graph();
-  const at::Tensor z = tensor::Noise{5}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior);
+  const at::Tensor z = tensor::Noise{5}.normal({0, 4}, c.model.latent_dim, 0, Stream::prior, test::device());
   at::NoGradGuard no_grad;
   inference::Tape tape({}, false);
   const at::Tensor before = inference::forward_through(*graph, z, tape);

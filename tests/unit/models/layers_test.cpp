@@ -6,19 +6,21 @@
 
 #include "models/spectral_norm.hpp"
 #include "tensor/noise.hpp"
+#include "test_device.hpp"
 
 namespace ddls::models {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
   const int64_t count = c10::multiply_integers(shape);
-  return tensor::Noise{7}.normal({id, id + 1}, count, 0, Stream::init).view(shape);
+  return tensor::Noise{7}.normal({id, id + 1}, count, 0, Stream::init, test::device()).view(shape);
 }
 
 // Walks over modules need them in shared pointers; these live to the end of the program.
 template <typename L>
 std::shared_ptr<L> keep(std::shared_ptr<L> layer) {
   static std::vector<std::shared_ptr<L>> kept;
+  layer->to(test::device());
   kept.push_back(layer);
   return layer;
 }
@@ -181,13 +183,13 @@ TEST(Layers, ChangesOfSideAreMergedExactly) {
 
 TEST(Layers, MultiplyAddsOfOneSample) {
   Convolution& convolution = *keep(std::make_shared<Convolution>(3, 8, 3, 2, 1));
-  convolution.forward(at::zeros({5, 3, 8, 8}));
+  convolution.forward(at::zeros({5, 3, 8, 8}, test::there()));
   EXPECT_EQ(convolution.multiply_adds(), 3 * 8 * 9 * 16);
   TransposedConvolution& transposed = *keep(std::make_shared<TransposedConvolution>(8, 4, 4, 2, 1));
-  transposed.forward(at::zeros({2, 8, 3, 3}));
+  transposed.forward(at::zeros({2, 8, 3, 3}, test::there()));
   EXPECT_EQ(transposed.multiply_adds(), 8 * 4 * 16 * 9);
   Dense& dense = *keep(std::make_shared<Dense>(6, 5));
-  dense.forward(at::zeros({9, 6}));
+  dense.forward(at::zeros({9, 6}, test::there()));
   EXPECT_EQ(dense.multiply_adds(), 30);
 }
 

@@ -13,6 +13,7 @@
 #include "models/state.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/noise.hpp"
+#include "unit/models/made_network.hpp"
 
 namespace ddls::models {
 namespace {
@@ -27,42 +28,44 @@ config::ModelConfig dcgan() {
   return m;
 }
 
-at::Tensor latents(int64_t n, int64_t k) { return tensor::Noise{1}.normal({0, n}, k, 0, Stream::prior); }
+at::Tensor latents(int64_t n, int64_t k) {
+  return tensor::Noise{1}.normal({0, n}, k, 0, Stream::prior, test::device());
+}
 
 TEST(Factory, ShapesAndParameterCounts) {
   const SampleShape image{1, 28, 28};
-  const NetworkPtr g = make_network(dcgan(), Role::generator, image, 1);
+  const NetworkPtr g = test::make_network(dcgan(), Role::generator, image, 1);
   EXPECT_EQ(g->forward(latents(3, 8)).sizes(), (std::vector<int64_t>{3, 1, 28, 28}));
   // linear 8*16*49, norms 2*16 + 2*8, up 16*8*16, last 8*4*9 + 4
   EXPECT_EQ(parameter_count(*g), 8 * 16 * 49 + 2 * 16 + 2 * 8 + 16 * 8 * 16 + 8 * 4 * 9 + 4);
-  const NetworkPtr d = make_network(dcgan(), Role::discriminator, image, 1);
-  EXPECT_EQ(d->forward(at::zeros({3, 1, 28, 28})).sizes(), (std::vector<int64_t>{3}));
+  const NetworkPtr d = test::make_network(dcgan(), Role::discriminator, image, 1);
+  EXPECT_EQ(d->forward(at::zeros({3, 1, 28, 28}, test::there())).sizes(), (std::vector<int64_t>{3}));
   // conv 4*8*9 + 8, conv 8*16*16 + 16, linear 16*49 + 1
   EXPECT_EQ(parameter_count(*d), 4 * 8 * 9 + 8 + 8 * 16 * 16 + 16 + 16 * 49 + 1);
-  const NetworkPtr rgb = make_network(dcgan(), Role::generator, {3, 32, 32}, 1);
+  const NetworkPtr rgb = test::make_network(dcgan(), Role::generator, {3, 32, 32}, 1);
   EXPECT_EQ(rgb->forward(latents(2, 8)).sizes(), (std::vector<int64_t>{2, 3, 32, 32}));
   config::ModelConfig paper;  // the public reproduction's 2-256-256-256-2 and 2-512-512-512-1
   paper.generator_widths = {256, 256, 256};
   paper.discriminator_widths = {512, 512, 512};
-  EXPECT_EQ(parameter_count(*make_network(paper, Role::generator, {2}, 1)),
+  EXPECT_EQ(parameter_count(*test::make_network(paper, Role::generator, {2}, 1)),
             2 * 256 + 256 + 2 * (256 * 256 + 256) + 256 * 2 + 2);
-  EXPECT_EQ(parameter_count(*make_network(paper, Role::discriminator, {2}, 1)),
+  EXPECT_EQ(parameter_count(*test::make_network(paper, Role::discriminator, {2}, 1)),
             2 * 512 + 512 + 2 * (512 * 512 + 512) + 512 + 1);
 }
 
 TEST(Factory, RefusesWhatDoesNotFit) {
-  EXPECT_THROW(make_network(dcgan(), Role::generator, {2}, 1), Error);
-  EXPECT_THROW(make_network(dcgan(), Role::generator, {1, 30, 30}, 1), Error);  // 30 cannot be halved twice
-  EXPECT_THROW(make_network(config::ModelConfig{}, Role::generator, {1, 28, 28}, 1), Error);
+  EXPECT_THROW(test::make_network(dcgan(), Role::generator, {2}, 1), Error);
+  EXPECT_THROW(test::make_network(dcgan(), Role::generator, {1, 30, 30}, 1), Error);  // 30 cannot be halved twice
+  EXPECT_THROW(test::make_network(config::ModelConfig{}, Role::generator, {1, 28, 28}, 1), Error);
 }
 
 TEST(Factory, WeightsDependOnSeedAndRoleAlone) {
   const auto digest = [](Role role, uint64_t seed) {
-    return digest_of(*make_network(dcgan(), role, {1, 28, 28}, seed));
+    return digest_of(*test::make_network(dcgan(), role, {1, 28, 28}, seed));
   };
   EXPECT_EQ(digest(Role::generator, 1), digest(Role::generator, 1));
   EXPECT_NE(digest(Role::generator, 1), digest(Role::generator, 2));
-  const NetworkPtr d = make_network(dcgan(), Role::discriminator, {1, 28, 28}, 1);
+  const NetworkPtr d = test::make_network(dcgan(), Role::discriminator, {1, 28, 28}, 1);
   const at::Tensor w = d->named_parameters()["down1.weight"];
   EXPECT_NEAR(w.std().item<double>(), 0.02, 0.002);
   EXPECT_EQ(d->named_parameters()["down1.bias"].abs().max().item<double>(), 0);
@@ -81,7 +84,7 @@ TEST(BatchNorm, AgreesWithTorchInTrainingAndGradient) {
 }
 
 TEST(BatchNorm, MeasuredStatisticsAreThoseOfTheDraws) {
-  const NetworkPtr g = make_network(dcgan(), Role::generator, {1, 28, 28}, 1);
+  const NetworkPtr g = test::make_network(dcgan(), Role::generator, {1, 28, 28}, 1);
   const at::Tensor z = latents(64, 8);
   measure_statistics(
       *g, [&](const at::Tensor& b) { return g->forward(b); }, 2, [&](int64_t i) { return z.narrow(0, i * 32, 32); });
@@ -100,8 +103,8 @@ TEST(BatchNorm, MeasuredStatisticsAreThoseOfTheDraws) {
 }
 
 TEST(State, RoundTripsAndNamesWhatDoesNotFit) {
-  const NetworkPtr a = make_network(dcgan(), Role::generator, {1, 28, 28}, 1),
-                   b = make_network(dcgan(), Role::generator, {1, 28, 28}, 2);
+  const NetworkPtr a = test::make_network(dcgan(), Role::generator, {1, 28, 28}, 1),
+                   b = test::make_network(dcgan(), Role::generator, {1, 28, 28}, 2);
   load_state(*b, state_of(*a), "a");
   EXPECT_EQ(digest_of(*a), digest_of(*b));
   tensor::NamedTensors state = state_of(*a);
@@ -114,10 +117,10 @@ TEST(State, RoundTripsAndNamesWhatDoesNotFit) {
     EXPECT_NE(std::string(e.what()).find("file.safetensors: no tensor 'last.bias'"), std::string::npos) << e.what();
   }
   state = state_of(*a);
-  state["extra"] = at::zeros({1});
+  state["extra"] = at::zeros({1}, test::there());
   EXPECT_THROW(load_state(*b, state, "f"), Error);
   state = state_of(*a);
-  state["last.bias"] = at::zeros({5});
+  state["last.bias"] = at::zeros({5}, test::there());
   EXPECT_THROW(load_state(*b, state, "f"), Error);
 }
 
@@ -128,15 +131,16 @@ TEST(Classifier, TorchScriptComputesTheSame) {
   c.save_torchscript(file);
   torch::jit::Module script = torch::jit::load(file);
   at::NoGradGuard no_grad;
-  const at::Tensor u8 =
-      (tensor::Noise{1}.uniform({0, 5}, 784, 0, Stream::prior) * 255).to(at::kByte).view({5, 1, 28, 28});
+  const at::Tensor u8 = (tensor::Noise{1}.uniform({0, 5}, 784, 0, Stream::prior, test::device()) * 255)
+                            .to(at::kByte)
+                            .view({5, 1, 28, 28});
   const auto outputs = script.forward({u8}).toTuple();
   EXPECT_EQ(outputs->elements()[0].toTensor().sizes(), (std::vector<int64_t>{5, 16}));
   EXPECT_TRUE(at::allclose(outputs->elements()[1].toTensor(), c.forward(tensor::dequantise(u8)), 1e-5, 1e-6));
 }
 
 TEST(Losses, ValuesByHand) {
-  const at::Tensor real = at::tensor({2.0F, -1.0F}), fake = at::tensor({0.5F, -3.0F});
+  const at::Tensor real = at::tensor({2.0F, -1.0F}, test::there()), fake = at::tensor({0.5F, -3.0F}, test::there());
   const auto sp = [](double x) { return std::log1p(std::exp(x)); };
   const double logistic = (sp(-2) + sp(1)) / 2 + (sp(0.5) + sp(-3)) / 2;
   EXPECT_NEAR(gan_loss("non_saturating").discriminator(real, fake).item<double>(), logistic, 1e-6);
