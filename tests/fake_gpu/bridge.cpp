@@ -23,6 +23,11 @@ std::string device_name(int) { return "Fake GPU"; }
 
 std::string device_pci_bus_id(int device) { return fmt::format("FFFF:{:02X}:00.0", device); }
 
+int compute_capability(int) { return 0; }
+
+std::string prepare_kernels(int) { return "fake kernels"; }
+std::string try_kernels() { return "fake kernels"; }
+
 void set_device(int device) { fake_gpu::set_current_device(device); }
 
 void synchronize(int) {
