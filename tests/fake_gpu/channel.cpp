@@ -76,8 +76,7 @@ std::string nccl_version() { return "fake"; }
 
 std::string nccl_unique_id() { return "fake"; }
 
-DeviceCollectives connect_nccl(const std::string&, int, int ranks, int device, double,
-                               std::function<std::string(uint64_t)>) {
+DeviceCollectives connect_nccl(const std::string&, int, int ranks, int device, double, NcclCallbacks) {
   const auto nccl = std::make_shared<FakeNccl>(ranks, device);
   return {[nccl](const at::Tensor& tensor, Reduce op, uint64_t) { return nccl->all_reduce(tensor, op); },
           [nccl](const at::Tensor& tensor, int root, uint64_t) { return nccl->broadcast(tensor, root); }};
