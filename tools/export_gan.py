@@ -103,7 +103,12 @@ def trace(pair, function, inputs):
         with PlainOneHot():
             return function(lambda *a: torch.func.functional_call(pair, state, a), *inputs)
 
-    return make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(state, *inputs), state
+    graph = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(state, *inputs)
+    for node in graph.graph.nodes:  # a view that fits the strides of this trace's gradients need not fit others
+        if node.target is torch.ops.aten.view.default:
+            node.target = torch.ops.aten.reshape.default
+    graph.recompile()
+    return graph, state
 
 
 RATIO_GRAD, SCORE_GRAD = with_gradient(ratio), with_gradient(score)

@@ -26,7 +26,20 @@ class OfClasses(nn.Module):
         return self.net(z + self.offset(y))
 
 
+class ChannelsLastInside(nn.Module):
+    """Its latent becomes an image by a view and a permutation, so that the strides of its gradients depend on who computes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(6, 2 * 2 * 8)
+        self.net = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(8, 8, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(8, 1, 4, 2, 1), nn.Tanh())
+
+    def forward(self, z):
+        return self.net(self.first(z).view(-1, 2, 2, 8).permute(0, 3, 1, 2))
+
+
 torch.manual_seed(5)
+export(ChannelsLastInside().eval(), None, "channels_last_inside.pt2", latent_dim=6)
 D = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1))
 export(generator(1), None, "given.pt2", latent_dim=6)
 export(generator(2), None, "other.pt2", latent_dim=6)
