@@ -4,6 +4,9 @@
 set -uo pipefail
 child=$1 mpiexec=$2
 export DDLS_JOB_END_TEST=$$  # marks all that is started here
+DDLS_TEST_CALLS=$(mktemp -d)
+export DDLS_TEST_CALLS
+trap 'rm -rf "$DDLS_TEST_CALLS"' EXIT
 failures=0
 
 # expect NAME CODE TEXT TIMES COMMAND...: the output has TEXT in so many lines (+: at least one).
@@ -45,9 +48,7 @@ expect "mpirun inside a larger Slurm allocation" 0 "error" 0 env SLURM_NTASKS=4 
 expect "one rank without mpirun" 0 "error" 0 "$child" good
 
 # What every rank keeps of its collectives: kept NAME RANKS WHAT; `calls[rank]` is the file's content.
-DDLS_TEST_CALLS=$(mktemp -d)
-export DDLS_TEST_CALLS
-trap 'rm -rf "$DDLS_TEST_CALLS"' EXIT
+rm -f "$DDLS_TEST_CALLS"/*
 kept() {
   if ! (cd "$DDLS_TEST_CALLS" && python3 - "$2" "$3") <<'PY'
 import glob, json, sys
