@@ -26,6 +26,7 @@ RatioCorrection::Differentiated RatioCorrection::differentiated(const at::Tensor
   const at::ScalarType type = samples.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor leaf = samples.detach().to(type).requires_grad_(true);
   const at::Tensor value = term(leaf, labels);
+  if (!value.requires_grad()) return {value, at::zeros_like(leaf)};  // a tilt that left out all features
   return {value.detach(), torch::autograd::grad({value.sum()}, {leaf}).front()};
 }
 

@@ -88,6 +88,17 @@ TEST_F(Given, OurRatioBehindItsGenerator) {
               at::matmul(0.5 * slope.to(at::kDouble) + 2 * x.detach().to(at::kDouble), stretch()));
 }
 
+// As of a tilt that left out all features.
+TEST_F(Given, ACorrectionThatIsAConstantHasNoSlope) {
+  const Target target = make_target(gan.generator, our_ratio(), 2, at::kCPU);
+  RatioCorrection constant;
+  constant.slopes = at::full({1}, 0.5F);
+  constant.term = [](const at::Tensor& samples, const at::Tensor&) { return at::full({samples.size(0)}, 2.0F); };
+  const Evaluation plain = target.evaluate(z), tilted = target.corrected(constant).evaluate(z);
+  expect_near(tilted.log_ratio, 0.5 * plain.log_ratio + 2);
+  expect_near(tilted.grad_log_ratio, 0.5 * plain.grad_log_ratio);
+}
+
 TEST_F(Given, ThroughAutogradItIsTheSame) {
   const models::NetworkPtr ratio = our_ratio();
   const Evaluation by_graph = make_target(gan.generator, ratio, 2, at::kCPU).evaluate(z);
