@@ -84,7 +84,7 @@ foreach(file IN LISTS sources)
 endforeach()
 
 set(says_cuda src/dist/nccl_channel.cpp src/dist/check_nccl.cpp)
-set(reads_device src/dist/topology.cpp src/dist/placement.cpp src/app/command_line.cpp)
+set(reads_device src/dist/topology.cpp src/dist/placement.cpp src/app/command_line.cpp src/app/info.cpp)
 foreach(file IN LISTS sources)
   if(file MATCHES "^src/device/" OR file IN_LIST says_cuda)
     continue()

@@ -34,8 +34,8 @@ struct MetricColumn {
   int decimals = 3;              // 0: a whole number; negative: so many significant digits
   bool main = false;             // also in the headline, and in the first table of the terminal
   std::string spread_path = {};  // of the value after "±"; empty where there is none
-  // Its name in metrics.jsonl; empty: it has no curves. A metric with such a column is cheap enough to be taken of every
-  // stored set of chains, and while the GAN trains, if it keeps no features.
+  // Its name in metrics.jsonl; empty: it has no curves. A metric with such a column is cheap enough to be taken of
+  // every stored set of chains, and while the GAN trains, if it keeps no features.
   std::string curve = {};
   std::string path = {};  // of its key; columns_of fills it in
 };
@@ -94,7 +94,8 @@ const Metric* find_metric(const std::string& name, std::span<const Metric> all =
 // What readers meet, in order.
 std::vector<MetricColumn> columns_of(std::span<const Metric> all = known_metrics());
 
-// The names of the metrics that have curves, of those among them that are taken while the GAN trains, and the finite values of these curves in a "metrics" object.
+// The names of the metrics that have curves, of those among them that are taken while the GAN trains, and the finite
+// values of these curves in a "metrics" object.
 std::vector<std::string> metrics_with_curves(std::span<const Metric> all = known_metrics());
 std::vector<std::string> metrics_while_training(std::span<const Metric> all = known_metrics());
 std::vector<std::pair<std::string, double>> curve_values(const Json& metrics,

@@ -1,6 +1,6 @@
 // CMMD (Jayasumana et al. 2024): 1000 times the squared maximum mean discrepancy with the kernel
-// exp(-|x - y|^2/(2 sigma^2)) of rows of unit norm, means over all pairs (a biased estimate: never negative). The name is
-// that of CLIP features; of others it is the same kernel and no CMMD.
+// exp(-|x - y|^2/(2 sigma^2)) of rows of unit norm, means over all pairs (a biased estimate: never negative). The name
+// is that of CLIP features; of others it is the same kernel and no CMMD.
 #include <ATen/ATen.h>
 
 #include "base/json.hpp"

@@ -1,7 +1,7 @@
 // C_T (Meehan, Chaudhuri, Dasgupta 2020): whether samples lie nearer to the training set than reals do that it does not
 // hold. In each cell of the training set, the Mann-Whitney z of the distances to the cell's nearest training sample,
-// fakes against reals; their mean weighted by the reals' cells. Far below 0: copies; far above: underfitting. Cells: k-means
-// on the principal components of the training set, as Stein et al. 2023 choose them.
+// fakes against reals; their mean weighted by the reals' cells. Far below 0: copies; far above: underfitting. Cells:
+// k-means on the principal components of the training set, as Stein et al. 2023 choose them.
 #include <ATen/ATen.h>
 
 #include <cmath>

@@ -118,7 +118,8 @@ struct Mixture {
   }
 };
 
-// Adam of learning rate 0.5 from variances of 1. Variances of Gaussians at copies would fall for ever: they are bounded.
+// Adam of learning rate 0.5 from variances of 1. Variances of Gaussians at copies would fall for ever: they have a
+// bound.
 Mixture fitted(dist::Communicator& comm, const FeatureBlocks& rows, const std::vector<at::Tensor>& squares,
                int64_t centres, int64_t steps) {
   constexpr double rate = 0.5, keep_mean = 0.9, keep_square = 0.999, floor = 1e-8, least = -30, most = 20;

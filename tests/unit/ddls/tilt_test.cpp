@@ -78,11 +78,11 @@ struct Case {
 
 Tilt some_tilt(const std::vector<std::string>& names, const std::vector<SampleFeatures>& features,
                const at::Tensor& samples, int64_t classes) {
-  Tilt tilt{draws(classes, 1, 20).flatten() + 1, draws(classes, 1, 21).flatten(), {}};
+  Tilt tilt{draws(classes, 1, 20).flatten().cpu() + 1, draws(classes, 1, 21).flatten().cpu(), {}};
   for (size_t i = 0; i < names.size(); ++i) {
     const FeatureComponents components = principal_components_of_many(features[i].of(samples), 4);
     const TiltTerms terms{components, 3};
-    const at::Tensor w = draws(terms.columns(), 1, 30 + i).flatten() * 0.05;
+    const at::Tensor w = draws(terms.columns(), 1, 30 + i).flatten().cpu() * 0.05;
     tilt.parts.push_back({names[i], components, i == 1 ? 0 : tilt_bound, terms.linear(w), terms.quadratic(w)});
     if (i == 1) tilt.parts.back().quadratic = at::diag(tilt.parts.back().quadratic);  // as the first tilts had them
   }
@@ -149,13 +149,14 @@ TEST(Tilt, ColumnsTimesWeightsIsTheForm) {
     const at::Tensor x = draws(20, 5, 51).to(at::kFloat), columns = terms.of(x);
     ASSERT_EQ(columns.size(1), 5 + (squares ? 5 : 0) + 3);
     ASSERT_EQ(terms.columns(), columns.size(1));
-    const at::Tensor w = draws(columns.size(1), 1, 52).flatten();
+    const at::Tensor w = draws(columns.size(1), 1, 52).flatten().cpu();
     const SampleFeatures as_it_is{[](const at::Tensor& samples) { return samples; }};
-    const Tilt tilt{at::ones({1}, test::there(at::kDouble)),
-                    at::zeros({1}, test::there(at::kDouble)),
+    const Tilt tilt{at::ones({1}, at::kDouble),
+                    at::zeros({1}, at::kDouble),
                     {{"x", terms.components, tilt_bound, terms.linear(w), terms.quadratic(w)}}};
     const at::Tensor by_form = correction_of(tilt, {as_it_is}, test::device()).term(x, {});
-    EXPECT_TRUE(at::allclose(by_form.to(at::kDouble), at::mv(columns.to(at::kDouble), w), 1e-5, 1e-5));
+    EXPECT_TRUE(
+        at::allclose(by_form.to(at::kDouble), at::mv(columns.to(at::kDouble), w.to(test::device())), 1e-5, 1e-5));
     const at::Tensor far = terms.of(at::cat({x, x * 1e4}));
     EXPECT_LE(far.narrow(1, 0, 5).abs().max().item<double>(), tilt_bound);
   }
@@ -199,12 +200,14 @@ TEST(Tilt, ClustersMatchTheMassesOfModes) {
   FeatureComponents components = principal_components_of_many(memberships, 64);
   components.directions = components.directions / components.of(memberships).to(at::kDouble).std(0).to(at::kFloat);
   const TiltTerms terms{components, 0, false};
-  const auto rows = [&](const at::Tensor& x) { return LabelledRows{terms.of(features.of(x)).to(at::kDouble), {}}; };
+  const auto rows = [&](const at::Tensor& x) {
+    return LabelledRows{terms.of(features.of(x)).to(at::kCPU, at::kDouble), {}};
+  };
   const at::Tensor w = TiltProblem(rows(reals), rows(pool)).minimum(1e-3),
                    weights = at::softmax(at::mv(rows(pool).phi, w), 0);
   for (const double place : {-1.0, 0.0, 1.0}) {
     const auto here = [&](const at::Tensor& x) { return ((x.select(1, 0) - place).abs() < 0.4).to(at::kDouble); };
-    EXPECT_NEAR((here(pool) * weights).sum().item<double>(), here(reals).mean().item<double>(), 2e-3) << place;
+    EXPECT_NEAR((here(pool).cpu() * weights).sum().item<double>(), here(reals).mean().item<double>(), 2e-3) << place;
   }
 }
 
