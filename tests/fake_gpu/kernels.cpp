@@ -15,6 +15,7 @@
 
 #include "fake_gpu/aliases.hpp"
 #include "fake_gpu/fake_gpu.hpp"
+#include "tensor/single_thread.hpp"
 
 namespace ddls::fake_gpu {
 namespace {
@@ -133,6 +134,7 @@ void run_on_aliases(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   if (aliases.device) use_context(aliases.device->index());
   {
     const at::AutoDispatchBelowADInplaceOrView guard;
+    const tensor::SingleThread single;  // what a GPU gives does not depend on the host's threads
     op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
   }
   aliases.resized();
