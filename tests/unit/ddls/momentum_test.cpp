@@ -47,7 +47,7 @@ TEST(Leapfrog, PreservesVolume) {
   const double d = 1e-6;
   std::vector<at::Tensor> columns;
   for (int64_t i = 0; i < 4; ++i) {
-    const at::Tensor e = at::zeros_like(state).index_fill_(1, at::tensor({i}, test::there()), d);
+    const at::Tensor e = at::zeros_like(state).index_fill_(1, at::tensor({i}, test::there(at::kLong)), d);
     columns.push_back(((flow(state + e) - flow(state - e)) / (2 * d)).squeeze(0));
   }
   EXPECT_NEAR(at::linalg_det(at::stack(columns, 1)).item<double>(), 1, 1e-7);
