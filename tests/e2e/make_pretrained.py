@@ -38,8 +38,8 @@ class ChannelsLastInside(nn.Module):
         return self.net(self.first(z).view(-1, 2, 2, 8).permute(0, 3, 1, 2))
 
 
-torch.manual_seed(5)
 export(ChannelsLastInside().eval(), None, "channels_last_inside.pt2", latent_dim=6)
+torch.manual_seed(5)
 D = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1))
 export(generator(1), None, "given.pt2", latent_dim=6)
 export(generator(2), None, "other.pt2", latent_dim=6)
