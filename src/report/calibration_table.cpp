@@ -34,7 +34,8 @@ std::string about_tilt(const Json& record) {
   for (const Json& kind : kinds) {
     const std::string name = text_at(kind, "name"), components = text_at(kind, "components");
     const bool used = at_path(kind, "used") == true;
-    text += used ? fmt::format(", {} components of {} and their squares", components, name)
+    const bool squares = number_at(kind, "columns").value_or(0) >= 2 * number_at(kind, "components").value_or(0);
+    text += used ? fmt::format(", {} components of {}{}", components, name, squares ? " and their squares" : "")
                  : fmt::format(", not {} (no more nats with them)", name);
   }
   return text + ".";
