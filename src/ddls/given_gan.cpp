@@ -1,6 +1,7 @@
 #include "ddls/given_gan.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <filesystem>
 
@@ -15,10 +16,9 @@
 namespace ddls::sampling {
 namespace {
 
-// A network of a file. All functions take (input, labels); the last two are there or not together.
+// A network of a file. Functions take (input, labels); where there is no vjp, there is no graph.
 struct GivenFunctions {
   std::function<at::Tensor(const at::Tensor&, const at::Tensor&)> forward;  // differentiable in its input
-  std::function<at::Tensor(const at::Tensor&, const at::Tensor&)> value;
   std::function<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor& dy)> vjp;
 };
 using GivenFunctionsPtr = std::shared_ptr<const GivenFunctions>;
@@ -29,7 +29,8 @@ class GivenOperation : public inference::Operation {
 
   at::Tensor forward(at::Tensor x, inference::Tape& tape) const override {
     tape.push(x);
-    return functions_->value(x, labels(tape));
+    at::NoGradGuard no_grad;
+    return functions_->forward(x, labels(tape));
   }
   at::Tensor vjp(at::Tensor dy, inference::Tape& tape) const override {
     return functions_->vjp(tape.pop(), labels(tape), dy);
@@ -72,12 +73,7 @@ GivenFunctions generator_of(const Pt2ProgramsPtr& p) {
     return tensor::in_network(p->file, "program 'decode' fails",
                               [&] { return require_finite_samples(pt2_samples(p, z, y), p->file); });
   };
-  return {forward,
-          [forward](const at::Tensor& z, const at::Tensor& y) {
-            at::NoGradGuard no_grad;
-            return forward(z, y);
-          },
-          [p](const at::Tensor& z, const at::Tensor& y, const at::Tensor& dx) {
+  return {forward, [p](const at::Tensor& z, const at::Tensor& y, const at::Tensor& dx) {
             return tensor::in_network(p->file, "program 'decode_vjp' fails", [&] {
               return p->decode_vjp({z, y, dx}, 1).front();
             });
@@ -88,12 +84,7 @@ GivenFunctions discriminator_of(const Pt2ProgramsPtr& p) {
   const auto forward = [p](const at::Tensor& x, const at::Tensor& y) {
     return tensor::in_network(p->file, "program 'score' fails", [&] { return pt2_scores(p, x, y); });
   };
-  return {forward,
-          [forward](const at::Tensor& x, const at::Tensor& y) {
-            at::NoGradGuard no_grad;
-            return forward(x, y);
-          },
-          [p](const at::Tensor& x, const at::Tensor& y, const at::Tensor& dr) {
+  return {forward, [p](const at::Tensor& x, const at::Tensor& y, const at::Tensor& dr) {
             return tensor::in_network(p->file, "program 'score_grad' fails", [&] {
               const at::Tensor gradient = p->score_grad({x, y}, 2)[1].reshape(x.sizes());
               std::vector<int64_t> per_row(static_cast<size_t>(x.dim()), 1);
@@ -117,16 +108,15 @@ GivenGan open_archive(config::ModelConfig& model, c10::Device device) {
                                   }};
   };
   const bool labelled = about.classes > 0;
-  const std::string sha256 = sha256_of_file(archive.file);
   const GivenFunctions generator = generator_of(programs);
   const ProbedGenerator probed = probe_generator(tried("decode", generator), model, device);
-  GivenGan gan;
-  gan.generator = std::make_shared<GivenNetwork>(generator, labelled, "generator_sha256", sha256);
+  GivenGan gan{.sha256 = sha256_of_file(archive.file)};
+  gan.generator = std::make_shared<GivenNetwork>(generator, labelled, "generator_sha256", gan.sha256);
   gan.sample_shape = about.sample_shape;
   if (!programs->score) return gan;
   const GivenFunctions discriminator = discriminator_of(programs);
   probe_discriminator(tried("score", discriminator), model, probed.samples);
-  gan.discriminator = std::make_shared<GivenNetwork>(discriminator, labelled, "discriminator_sha256", sha256);
+  gan.discriminator = std::make_shared<GivenNetwork>(discriminator, labelled, "discriminator_sha256", gan.sha256);
   return gan;
 }
 
@@ -135,10 +125,10 @@ GivenGan open_scripted(const config::ModelConfig& model, c10::Device device) {
   const auto forward = [g](const at::Tensor& z, const at::Tensor& y) {
     return require_finite_samples(g(z, y).front(), g.file);
   };
-  GivenGan gan;
+  GivenGan gan{.sha256 = sha256_of_file(model.generator)};
   gan.sample_shape = probe_generator(g, model, device).samples.input.sizes().slice(1).vec();
-  gan.generator = std::make_shared<GivenNetwork>(GivenFunctions{forward, forward, nullptr}, model.classes > 0,
-                                                 "generator_sha256", sha256_of_file(model.generator));
+  gan.generator = std::make_shared<GivenNetwork>(GivenFunctions{forward, nullptr}, model.classes > 0,
+                                                 "generator_sha256", gan.sha256);
   return gan;
 }
 

@@ -2,6 +2,7 @@
 // A GAN that is given, not trained (model.architecture pretrained): its file as networks of ours, so that the phases
 // after the adversarial one and everything that samples run on them as on trained ones. They have no parameters, and
 // their state is the file's checksum: digests, keys and checkpoints of a run hold that in the place of weights.
+#include <string>
 #include <vector>
 
 #include "config/config.hpp"
@@ -10,9 +11,11 @@
 namespace ddls::sampling {
 
 struct GivenGan {
-  models::NetworkPtr generator;
-  models::NetworkPtr discriminator;  // of an archive that has the programs `score` and `score_grad`; else null
-  std::vector<int64_t> sample_shape;
+  models::NetworkPtr generator = nullptr;
+  models::NetworkPtr discriminator =
+      nullptr;  // of an archive that has the programs `score` and `score_grad`; else null
+  std::vector<int64_t> sample_shape = {};
+  std::string sha256 = {};  // of the file
 };
 
 // Opens model.generator, a .pt2 archive (decode and decode_vjp are needed) or a TorchScript generator, and tries it as

@@ -1,6 +1,6 @@
 #pragma once
-// Few directions and few cells of a set: its principal components, and k-means (Lloyd 1982; starts: Arthur,
-// Vassilvitskii 2007). float64, one process, no randomness but Philox of a fixed seed.
+// Few directions and few cells of a set: its principal components, and k-means. float64, one process, no randomness but
+// Philox of a fixed seed.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -20,8 +20,5 @@ Components principal_components(const GaussianStatistics& statistics, int64_t co
 
 // [k, d]: the best of ten starts. points [n, d] float64, n >= 1; where fewer than k differ, centres coincide.
 at::Tensor k_means(const at::Tensor& points, int64_t k);
-
-// [n] int64: of each row the nearest centre, of equally near ones the first.
-at::Tensor nearest_centre(const at::Tensor& points, const at::Tensor& centres);
 
 }  // namespace ddls::metrics

@@ -32,6 +32,13 @@ at::Tensor FeatureBlocks::own_rows(int64_t block) const {
   return own[static_cast<size_t>(at)].narrow(0, 0, ids_of(block).size());
 }
 
+std::vector<int64_t> FeatureBlocks::own_blocks() const {
+  std::vector<int64_t> all;
+  for (int64_t block = first_own; block < std::min(first_own + static_cast<int64_t>(own.size()), blocks()); ++block)
+    all.push_back(block);
+  return all;
+}
+
 FeatureBlocks FeatureBlocks::first(int64_t rows) const {
   FeatureBlocks some = *this;
   some.count = std::min(rows, count);
@@ -47,12 +54,21 @@ void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const Fe
     BlockOfRows column{j, columns.ids_of(j), columns.own_rows(j)};
     if (!column.rows.defined()) column.rows = at::empty({column.ids.size(), columns.features}, at::kFloat);
     comm.broadcast(column.rows, owners[static_cast<size_t>(j)]);
-    for (int64_t i = rows.first_own; i < rows.first_own + static_cast<int64_t>(rows.own.size()); ++i) {
-      if (i >= rows.blocks() || (pairs == Pairs::unordered && !row_side_computes(i, j))) continue;
-      use({i, rows.ids_of(i), rows.own_rows(i)}, column);
-    }
+    for (const int64_t i : rows.own_blocks())
+      if (pairs == Pairs::all || row_side_computes(i, j)) use({i, rows.ids_of(i), rows.own_rows(i)}, column);
     work.step();
   }
+}
+
+at::Tensor mapped_rows(dist::Communicator& comm, const FeatureBlocks& rows, int64_t columns,
+                       const std::function<at::Tensor(const at::Tensor& rows)>& of_block) {
+  at::Tensor all = at::zeros({rows.count, columns}, at::kDouble);
+  for (const int64_t block : rows.own_blocks()) {
+    const IdRange ids = rows.ids_of(block);
+    all.narrow(0, ids.begin, ids.size()).copy_(of_block(rows.own_rows(block)));
+  }
+  if (comm.ranks() > 1) comm.all_reduce(all);  // every row comes from one rank, the others add zeros
+  return all;
 }
 
 at::Tensor gather_rows_by_id(dist::Communicator& comm, const FeatureBlocks& blocks, const at::Tensor& ids) {

@@ -22,6 +22,7 @@ struct FeatureBlocks {
   int64_t blocks() const { return (count + plan.block_size - 1) / plan.block_size; }
   IdRange ids_of(int64_t block) const;
   at::Tensor own_rows(int64_t block) const;  // undefined where another rank has it
+  std::vector<int64_t> own_blocks() const;   // of this rank, those with rows that count
   FeatureBlocks first(int64_t rows) const;   // the first rows alone; shares memory
 };
 
@@ -39,6 +40,11 @@ enum class Pairs { all, unordered };  // unordered: rows and columns are one set
 void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
                    const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use,
                    const std::string& title = {});
+
+// What `of_block` makes of each block's rows, [n, features] -> [n, columns], of all rows on every rank: [count, columns]
+// float64. **Collective.**
+at::Tensor mapped_rows(dist::Communicator& comm, const FeatureBlocks& rows, int64_t columns,
+                       const std::function<at::Tensor(const at::Tensor& rows)>& of_block);
 
 // These rows ([n] int64, the same on all ranks) on every rank: [n, features]. **Collective.**
 at::Tensor gather_rows_by_id(dist::Communicator& comm, const FeatureBlocks& blocks, const at::Tensor& ids);

@@ -52,12 +52,10 @@ Json provenance(const RunOptions& options, const config::Config& config, const d
   return record;
 }
 
-Json about_data(const data::Dataset& train, const data::Dataset& test, const config::ModelConfig& model) {
-  Json about{{"data",
-              {{"train", {{"name", train.name}, {"count", train.size()}, {"hash", hex64(train.digest())}}},
-               {"test", {{"name", test.name}, {"count", test.size()}}}}}};
-  if (model.pretrained()) about["generator"] = {{"file", model.generator}, {"sha256", sha256_of_file(model.generator)}};
-  return about;
+Json about_data(const data::Dataset& train, const data::Dataset& test) {
+  return {{"data",
+           {{"train", {{"name", train.name}, {"count", train.size()}, {"hash", hex64(train.digest())}}},
+            {"test", {{"name", test.name}, {"count", test.size()}}}}}};
 }
 
 // `now` with a line of every start that did work here: a run that was trained on eight ranks and sampled on two says
@@ -232,7 +230,9 @@ Run open_run(config::Config config, const RunOptions& options, dist::Communicato
   comm.on_root([&] { make_folder(folder / "samples"); });
   dist::keep_calls_in(folder.string());
   if (comm.root()) log::info("run {} in {}\n{}", config.name, folder.string(), comm.topology().table());
-  train::RunLog run_log = open_run_log(folder, config, comm, options, about_data(train, test, config.model));
+  Json about = about_data(train, test);
+  if (given) about["generator"] = {{"file", config.model.generator}, {"sha256", given->sha256}};
+  train::RunLog run_log = open_run_log(folder, config, comm, options, about);
   Run run{std::move(config),  folder,           options.resume,  comm,
           std::move(run_log), std::move(train), std::move(test), options.shard};
   if (given) run.given = train::TrainedGan{given->generator, given->discriminator};

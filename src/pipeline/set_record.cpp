@@ -6,8 +6,6 @@
 #include "base/log.hpp"
 
 namespace ddls::pipeline {
-namespace {}  // namespace
-
 Json record_of(const data::LeftOut& left_out) {
   Json record{{"files", left_out.files()}};
   const auto add_kinds = [&](const char* key, const std::map<std::string, int64_t>& counts) {

@@ -5,25 +5,16 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <memory>
 #include <set>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "tensor/npy_data.hpp"
 #include "tensor/npy_header.hpp"
+#include "tensor/zip_handles.hpp"
 
 namespace ddls::tensor {
 namespace {
-
-struct CloseArchive {
-  void operator()(zip_t* archive) const { zip_discard(archive); }  // read only: nothing to write back
-};
-struct CloseFile {
-  void operator()(zip_file_t* file) const { zip_fclose(file); }
-};
-using Archive = std::unique_ptr<zip_t, CloseArchive>;
-using ArchiveFile = std::unique_ptr<zip_file_t, CloseFile>;
 
 Archive open_archive(const fs::path& path) {
   if (!fs::exists(path)) fail(Exit::missing, "'{}' does not exist", path.string());

@@ -7,18 +7,15 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
-#include <memory>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "tensor/zip_handles.hpp"
 
 namespace ddls::tensor {
 namespace {
 
-using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
-using Entry = std::unique_ptr<zip_file_t, decltype(&zip_fclose)>;
-
-Archive opened(const fs::path& file) { return {zip_open(file.c_str(), ZIP_RDONLY, nullptr), zip_discard}; }
+Archive opened(const fs::path& file) { return Archive(zip_open(file.c_str(), ZIP_RDONLY, nullptr)); }
 
 std::string entry_name(zip_t* archive, zip_uint64_t index) {
   const char* const name = zip_get_name(archive, index, ZIP_FL_ENC_RAW);
@@ -27,7 +24,7 @@ std::string entry_name(zip_t* archive, zip_uint64_t index) {
 
 // Whether all of an entry could be read, with the right checksum.
 bool read_whole(zip_t* archive, zip_uint64_t index, const std::function<void(const char*, size_t)>& take) {
-  const Entry entry(zip_fopen_index(archive, index, 0), zip_fclose);
+  const ArchiveFile entry(zip_fopen_index(archive, index, 0));
   if (!entry) return false;
   std::vector<char> piece(size_t{1} << 20);
   zip_int64_t read = 0;

@@ -11,8 +11,6 @@
 #include "tensor/safetensors.hpp"
 
 namespace ddls::train {
-namespace {}  // namespace
-
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   const fs::path partial = folder.string() + ".partial";
   fs::remove_all(partial);

@@ -130,9 +130,9 @@ at::Tensor GanTrainer::generator_value(const at::Tensor& fake_logits, IdRange sh
   at::NoGradGuard no_grad;
   const int64_t last = (step + 1) * train_.discriminator_steps - 1;
   const data::LoadedBatch batch = loader_.batch(last * train_.batch + shard.begin, shard.size());
-  const at::Tensor labels = source_.classes.conditional() ? batch.labels.to(device_) : at::Tensor();
+  const at::Tensor labels = source_.classes.conditional() ? batch.labels_on(device_) : at::Tensor();
   const Autocast autocast(bfloat16_, device_);
-  const at::Tensor real_logits = discriminator().forward(batch.input.to(device_), labels).to(at::kFloat);
+  const at::Tensor real_logits = discriminator().forward(batch.input_on(device_), labels).to(at::kFloat);
   at::AutoGradMode with_grad(true);
   return loss_.generator_of_pairs(real_logits, fake_logits);
 }

@@ -20,8 +20,6 @@
 #include "train/training_key.hpp"
 
 namespace ddls::train {
-namespace {}  // namespace
-
 models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkPtr& generator) {
   const config::Config& config = context.config;
   const config::RatioConfig& ratio = config.train.ratio;

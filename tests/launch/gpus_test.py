@@ -27,6 +27,19 @@ def program(folder, name, text):
     return path
 
 
+def gpu_check(folder, fake, *options, **variables):
+    """launch/gpu_check.py on the stand-in `fake` of the program, into folder/out; mpirun starts one rank, which knows of how many."""
+    mpirun = program(folder, "mpirun", f"""#!{sys.executable}
+import os, sys
+at = sys.argv.index({fake!r})
+os.environ["OMPI_COMM_WORLD_SIZE"] = sys.argv[sys.argv.index("-np") + 1]
+os.execv(sys.argv[at], sys.argv[at:])
+""")
+    return subprocess.run([sys.executable, os.path.join(LAUNCH, "gpu_check.py"), "--binary", fake, "--mpirun", mpirun, "--tests", folder,
+                           "--configs", folder, "--out", os.path.join(folder, "out"), *options], capture_output=True, text=True,
+                          env={**PLAIN, **variables})
+
+
 class Gpus(unittest.TestCase):
     def test_visible_ones_are_counted_as_cuda_counts_them(self):
         for value, count in (("", 0), ("-1", 0), ("NoDevFiles", 0), ("none", 0), ("0", 1), ("0,1,2", 3), ("2,-1,3", 1), (" 1, 2", 2),
@@ -60,15 +73,7 @@ if os.environ.get("SLURM_NTASKS") and "OMPI_COMM_WORLD_SIZE" not in os.environ: 
 json.dump({{"devices": []}}, open(sys.argv[sys.argv.index("--json") + 1], "w"))
 print("no GPU          the driver is too old")
 """)
-            mpirun = program(folder, "mpirun", f"""#!{sys.executable}
-import os, sys
-at = sys.argv.index({fake!r})
-os.environ["OMPI_COMM_WORLD_SIZE"] = sys.argv[sys.argv.index("-np") + 1]
-os.execv(sys.argv[at], sys.argv[at:])
-""")
-            done = subprocess.run([sys.executable, os.path.join(LAUNCH, "gpu_check.py"), "--binary", fake, "--mpirun", mpirun, "--tests", folder,
-                                   "--configs", folder, "--out", os.path.join(folder, "out")], capture_output=True, text=True,
-                                  env={**PLAIN, "SLURM_NTASKS": "8"})
+            done = gpu_check(folder, fake, SLURM_NTASKS="8")
             self.assertEqual(done.returncode, 78, done.stderr)
             self.assertIn("no GPU can be used here: the driver is too old", done.stderr)
 
@@ -89,13 +94,7 @@ if sys.argv[1] == "bench":
     print("the file was there")
 sys.exit(70)
 """)
-            mpirun = program(folder, "mpirun", f"""#!{sys.executable}
-import os, sys
-at = sys.argv.index({fake!r})
-os.execv(sys.argv[at], sys.argv[at:])
-""")
-            done = subprocess.run([sys.executable, os.path.join(LAUNCH, "gpu_check.py"), "--binary", fake, "--mpirun", mpirun, "--tests", folder,
-                                   "--configs", folder, "--out", out, "--quick"], capture_output=True, text=True, env=PLAIN)
+            done = gpu_check(folder, fake, "--quick")
             self.assertEqual(done.returncode, 70, done.stderr)
             self.assertIn("FAILED  GPU tests", done.stdout)
             self.assertEqual(done.stdout.count("the file was there"), done.stdout.count("FAILED  bench"), done.stdout)
@@ -118,13 +117,7 @@ if sys.argv[1] == "train":
         calls.write("x")
         open(folder + "/generator.safetensors", "w").write(str(calls.tell() > 1))
 """)
-            mpirun = program(folder, "mpirun", f"""#!{sys.executable}
-import os, sys
-at = sys.argv.index({fake!r})
-os.execv(sys.argv[at], sys.argv[at:])
-""")
-            done = subprocess.run([sys.executable, os.path.join(LAUNCH, "gpu_check.py"), "--binary", fake, "--mpirun", mpirun, "--tests", folder,
-                                   "--configs", folder, "--out", out, "--budget", "40"], capture_output=True, text=True, env=PLAIN)
+            done = gpu_check(folder, fake, "--budget", "40")
             self.assertEqual(done.returncode, 70, done.stdout + done.stderr)
             self.assertIn("ok      training images in float32\n", done.stdout)
             self.assertIn("FAILED  training images in float32 a second time: the same weights: other bytes: checkpoints/step-2/generator.safetensors", done.stdout)

@@ -10,6 +10,7 @@
 #include "base/json.hpp"
 #include "config/load.hpp"
 #include "metrics/cells.hpp"
+#include "tensor/k_means.hpp"
 #include "metrics/entries/clipped.hpp"
 #include "metrics/entries/ct.hpp"
 #include "metrics/set_metrics.hpp"
@@ -199,7 +200,7 @@ TEST(MoreMetrics, CellsAreTheClusters) {
   const at::Tensor noise = tensor::Noise{5}.normal({0, 300}, 2, 0, Stream::prior).to(at::kDouble);
   const at::Tensor label = at::arange(300).remainder(3);
   const at::Tensor points = noise * 0.1 + label.unsqueeze(1) * 5;
-  const at::Tensor cells = metrics::nearest_centre(points, metrics::k_means(points, 3));
+  const at::Tensor cells = tensor::nearest_centre(points, metrics::k_means(points, 3));
   EXPECT_TRUE(at::equal(cells, cells.narrow(0, 0, 3).repeat({100})));
   EXPECT_EQ(std::get<0>(at::_unique(cells.narrow(0, 0, 3))).numel(), 3);
   const at::Tensor one = at::ones({4, 2}, at::kDouble);

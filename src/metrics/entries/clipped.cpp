@@ -9,6 +9,7 @@
 
 #include "base/json.hpp"
 #include "metrics/entries/clipped.hpp"
+#include "metrics/balls.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/neighbour_distances.hpp"
 
@@ -45,11 +46,6 @@ struct ClippedOptions {
   int64_t k = 5;
   int64_t count = 10'000;
 };
-
-void bind_clipped(config::Section& s, ClippedOptions& o) {
-  s.value("k", &o.k, "balls reach the k-th neighbour", config::at_least(1));
-  s.value("count", &o.count, "the first so many images of each set", config::at_least(2));
-}
 
 // The mean of min(count/k, 1).
 double clipped_mean(const at::Tensor& counts, int64_t k) {
@@ -128,26 +124,20 @@ Metric clipped_metric() {
   return described<ClippedOptions>(
       {.name = "clipped",
        .summary = "clipped density and coverage, as shares of good samples",
-       .options = bind_clipped,
+       .options = [](config::Section& s, ClippedOptions& o) { bind_balls(s, o.k, o.count); },
        .keys = {{"clipped_density", "share of good fakes that scores as much (clipped)", "",
                  MetricColumn{.title = "clipped density"}},
                 {"clipped_coverage", "share of good fakes that covers as many reals (clipped)", "",
                  MetricColumn{.title = "clipped coverage"}}},
-       .protocol_keys = {{"clipped", "metric clipped"},
-                         {"clipped.k", "neighbour that a ball reaches"},
-                         {"clipped.count", "the first of the set, as used", "samples"},
-                         {"clipped.reference_count", "the first of the reference, as used", "samples"}},
-       .needs = [](const ClippedOptions& o) { return MetricNeeds{.rows = o.count, .reference_rows = o.count}; },
+       .protocol_keys = ball_keys("clipped"),
+       .needs = [](const ClippedOptions& o) { return first_rows(o.count); },
        .prepare = [](const ClippedOptions& o, const MetricContext& context, const Reference& reference) -> std::any {
          return real_balls(context.comm, reference.set, o);
        },
        .compute = compute_clipped,
        .protocol =
            [](const ClippedOptions& o, const Json&, int64_t count, int64_t reference_count) {
-             return Json{{"clipped",
-                          {{"k", o.k},
-                           {"count", std::min(o.count, count)},
-                           {"reference_count", std::min(o.count, reference_count)}}}};
+             return Json{{"clipped", ball_protocol(o.k, o.count, count, reference_count)}};
            }});
 }
 

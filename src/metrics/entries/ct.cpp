@@ -14,6 +14,7 @@
 #include "metrics/entry.hpp"
 #include "metrics/frechet_metrics.hpp"
 #include "metrics/long_work.hpp"
+#include "tensor/k_means.hpp"
 
 namespace ddls::metrics {
 
@@ -52,19 +53,6 @@ struct CellDistances {
   at::Tensor cells, distances;  // [count] int64 and float64: 0 in cells without training samples
 };
 
-// **Collective.** All rows in the coordinates of the components.
-at::Tensor in_components(dist::Communicator& comm, const FeatureBlocks& rows, const Components& components,
-                         int64_t dimensions) {
-  at::Tensor all = at::zeros({rows.count, dimensions}, at::kDouble);
-  for (size_t i = 0; i < rows.own.size(); ++i) {
-    const int64_t block = rows.first_own + static_cast<int64_t>(i);
-    const IdRange ids = rows.ids_of(block);
-    if (block < rows.blocks()) all.narrow(0, ids.begin, ids.size()).copy_(components.of(rows.own_rows(block)));
-  }
-  if (comm.ranks() > 1) comm.all_reduce(all);
-  return all;
-}
-
 at::Tensor least_distance(const at::Tensor& points, const at::Tensor& training) {
   const at::Tensor norms = points.square().sum(1, true) + training.square().sum(1).unsqueeze(0);
   const at::Tensor nearest = at::addmm(norms, points, training.t(), 1, -2).argmin(1);
@@ -74,13 +62,12 @@ at::Tensor least_distance(const at::Tensor& points, const at::Tensor& training) 
 // **Collective.** Blocks are dealt as features are.
 CellDistances cell_distances(dist::Communicator& comm, const FeatureBlocks& rows, const TrainingCells& training) {
   CellDistances result{at::zeros({rows.count}, at::kLong), at::zeros({rows.count}, at::kDouble)};
-  LongWork work("C_T", static_cast<int64_t>(rows.own.size()), comm.root());
-  for (size_t i = 0; i < rows.own.size(); ++i) {
-    const int64_t block = rows.first_own + static_cast<int64_t>(i);
-    if (block >= rows.blocks()) break;
+  const std::vector<int64_t> blocks = rows.own_blocks();
+  LongWork work("C_T", static_cast<int64_t>(blocks.size()), comm.root());
+  for (const int64_t block : blocks) {
     const IdRange ids = rows.ids_of(block);
     const at::Tensor points = training.components.of(rows.own_rows(block));
-    const at::Tensor cells = nearest_centre(points, training.centres);
+    const at::Tensor cells = tensor::nearest_centre(points, training.centres);
     result.cells.narrow(0, ids.begin, ids.size()).copy_(cells);
     for (size_t cell = 0; cell < training.training.size(); ++cell) {
       const at::Tensor members = cells.eq(static_cast<int64_t>(cell)).nonzero().squeeze(1);
@@ -109,12 +96,13 @@ std::any prepare_ct(const CtOptions& options, const MetricContext& context, cons
     comm.broadcast(training.components.directions);
     comm.broadcast(training.components.mean);
   }
-  const at::Tensor points = in_components(comm, rows, training.components, dimensions);
+  const at::Tensor points =
+      mapped_rows(comm, rows, dimensions, [&](const at::Tensor& x) { return training.components.of(x); });
   training.centres = at::zeros({options.cells, dimensions}, at::kDouble);
   at::Tensor cells = at::zeros({rows.count}, at::kLong);
   comm.on_root([&] {
     training.centres.copy_(k_means(points, options.cells));
-    cells.copy_(nearest_centre(points, training.centres));
+    cells.copy_(tensor::nearest_centre(points, training.centres));
   });
   comm.broadcast(training.centres);
   comm.broadcast(cells);

@@ -11,6 +11,7 @@
 #include "metrics/entry.hpp"
 #include "metrics/long_work.hpp"
 #include "metrics/neighbour_distances.hpp"
+#include "tensor/adam.hpp"
 
 namespace ddls::metrics {
 namespace {
@@ -29,10 +30,8 @@ void bind_fld(config::Section& s, FldOptions& o) {
 template <typename OfBlock>
 at::Tensor sum_in_order(dist::Communicator& comm, const FeatureBlocks& rows, int64_t size, OfBlock of_block) {
   at::Tensor parts = at::zeros({rows.blocks(), size}, at::kDouble);
-  for (size_t i = 0; i < rows.own.size(); ++i) {
-    const int64_t block = rows.first_own + static_cast<int64_t>(i);
-    if (block < rows.blocks()) parts[block].copy_(of_block(i, rows.own_rows(block)));
-  }
+  for (const int64_t block : rows.own_blocks())
+    parts[block].copy_(of_block(static_cast<size_t>(block - rows.first_own), rows.own_rows(block)));
   comm.all_reduce(parts);
   return parts.sum(0);
 }
@@ -71,10 +70,8 @@ FeatureBlocks dealt_rows(const dist::Communicator& comm, const at::Tensor& rows)
 std::vector<at::Tensor> squares_to(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& centres,
                                    const Standardised& standardised) {
   std::vector<at::Tensor> squares;
-  for (size_t i = 0; i < rows.own.size(); ++i) {
-    const int64_t block = rows.first_own + static_cast<int64_t>(i);
-    if (block < rows.blocks()) squares.push_back(at::empty({rows.ids_of(block).size(), centres.count}, at::kFloat));
-  }
+  for (const int64_t block : rows.own_blocks())
+    squares.push_back(at::empty({rows.ids_of(block).size(), centres.count}, at::kFloat));
   for_each_pair(
       comm, rows, centres, Pairs::all,
       [&](const BlockOfRows& a, const BlockOfRows& b) {
@@ -122,17 +119,13 @@ struct Mixture {
 // bound.
 Mixture fitted(dist::Communicator& comm, const FeatureBlocks& rows, const std::vector<at::Tensor>& squares,
                int64_t centres, int64_t steps) {
-  constexpr double rate = 0.5, keep_mean = 0.9, keep_square = 0.999, floor = 1e-8, least = -30, most = 20;
+  constexpr double rate = 0.5, least = -30, most = 20;
   Mixture mixture{at::zeros({centres}, at::kDouble), rows.features};
-  at::Tensor mean = at::zeros({centres}, at::kDouble), square = at::zeros({centres}, at::kDouble);
+  tensor::Adam adam({.beta1 = 0.9, .beta2 = 0.999}, mixture.log_variances);
   LongWork work("FLD, fit", steps, comm.root());
-  for (int64_t step = 1; step <= steps; ++step) {
-    const at::Tensor gradient = mixture.gradient(comm, rows, squares);
-    mean.mul_(keep_mean).add_(gradient, 1 - keep_mean);
-    square.mul_(keep_square).addcmul_(gradient, gradient, 1 - keep_square);
-    const auto t = static_cast<double>(step);
-    const at::Tensor by = (square / (1 - std::pow(keep_square, t))).sqrt() + floor;
-    mixture.log_variances.sub_(mean / by, rate / (1 - std::pow(keep_mean, t))).clamp_(least, most);
+  for (int64_t step = 0; step < steps; ++step) {
+    adam.step(mixture.log_variances, mixture.gradient(comm, rows, squares), rate);
+    mixture.log_variances.clamp_(least, most);
     work.step();
   }
   return mixture;

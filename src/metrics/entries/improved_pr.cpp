@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/json.hpp"
+#include "metrics/balls.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/neighbour_distances.hpp"
 
@@ -13,11 +14,6 @@ struct ImprovedPrOptions {
   int64_t k = 3;
   int64_t count = 10'000;
 };
-
-void bind_improved_pr(config::Section& s, ImprovedPrOptions& o) {
-  s.value("k", &o.k, "balls reach the k-th neighbour", config::at_least(1));
-  s.value("count", &o.count, "the first so many images of each set", config::at_least(2));
-}
 
 Json compute_improved_pr(const ImprovedPrOptions& options, const MetricInputs& in) {
   dist::Communicator& comm = in.context.comm;
@@ -52,23 +48,17 @@ Metric improved_pr_metric() {
   return described<ImprovedPrOptions>(
       {.name = "improved_pr",
        .summary = "improved precision and recall, with closed balls (k = 3)",
-       .options = bind_improved_pr,
+       .options = [](config::Section& s, ImprovedPrOptions& o) { bind_balls(s, o.k, o.count); },
        .keys = {{"improved_precision", "share of fakes in a closed ball of reals (improved_pr)", "",
                  MetricColumn{.title = "precision", .unit = "closed balls"}},
                 {"improved_recall", "share of reals in a closed ball of fakes (improved_pr)", "",
                  MetricColumn{.title = "recall", .unit = "closed balls"}}},
-       .protocol_keys = {{"improved_pr", "metric improved_pr"},
-                         {"improved_pr.k", "neighbour that a ball reaches"},
-                         {"improved_pr.count", "the first of the set, as used", "samples"},
-                         {"improved_pr.reference_count", "the first of the reference, as used", "samples"}},
-       .needs = [](const ImprovedPrOptions& o) { return MetricNeeds{.rows = o.count, .reference_rows = o.count}; },
+       .protocol_keys = ball_keys("improved_pr"),
+       .needs = [](const ImprovedPrOptions& o) { return first_rows(o.count); },
        .compute = compute_improved_pr,
        .protocol =
            [](const ImprovedPrOptions& o, const Json&, int64_t count, int64_t reference_count) {
-             return Json{{"improved_pr",
-                          {{"k", o.k},
-                           {"count", std::min(o.count, count)},
-                           {"reference_count", std::min(o.count, reference_count)}}}};
+             return Json{{"improved_pr", ball_protocol(o.k, o.count, count, reference_count)}};
            }});
 }
 

@@ -34,15 +34,10 @@ at::Tensor directions_from(int64_t first, int64_t count, int64_t features) {
 
 // [directions, rows.count] float64, on every rank. **Collective.**
 at::Tensor projections(dist::Communicator& comm, const FeatureBlocks& rows, const at::Tensor& directions) {
-  at::Tensor all = at::zeros({rows.count, directions.size(1)}, at::kDouble);
-  for (size_t i = 0; i < rows.own.size(); ++i) {
-    const int64_t block = rows.first_own + static_cast<int64_t>(i);
-    if (block >= rows.blocks()) break;
-    const IdRange ids = rows.ids_of(block);
-    all.narrow(0, ids.begin, ids.size()).copy_(at::mm(rows.own_rows(block).to(at::kDouble), directions));
-  }
-  if (comm.ranks() > 1) comm.all_reduce(all);  // every row comes from one rank, the others add zeros
-  return all.t().contiguous();
+  return mapped_rows(comm, rows, directions.size(1),
+                     [&](const at::Tensor& x) { return at::mm(x.to(at::kDouble), directions); })
+      .t()
+      .contiguous();
 }
 
 at::Tensor in_order(const at::Tensor& rows) { return std::get<0>(rows.sort(1)); }

@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
+#include "metrics/balls.hpp"
 #include "metrics/entry.hpp"
 
 namespace ddls::metrics {
@@ -46,11 +47,6 @@ Prdc prdc_of(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureB
 }
 
 namespace {
-
-void bind_prdc(config::Section& s, PrdcOptions& o) {
-  s.value("k", &o.k, "balls reach the k-th neighbour", config::at_least(1));
-  s.value("count", &o.count, "the first so many images of each set", config::at_least(2));
-}
 
 // Why there are no balls; empty where there are some.
 std::string no_balls_why(const std::string& name, const at::Tensor& radii, int64_t k) {
@@ -118,22 +114,16 @@ Metric prdc_metric() {
   return described<PrdcOptions>(
       {.name = "prdc",
        .summary = "precision, recall, density, coverage",
-       .options = bind_prdc,
+       .options = [](config::Section& s, PrdcOptions& o) { bind_balls(s, o.k, o.count); },
        .keys = {share("precision"), share("recall"), share("density", "; may exceed 1"), share("coverage")},
-       .protocol_keys = {{"prdc", "metric prdc"},
-                         {"prdc.k", "neighbour that a ball reaches"},
-                         {"prdc.count", "the first of the set, as used", "samples"},
-                         {"prdc.reference_count", "the first of the reference, as used", "samples"}},
-       .needs = [](const PrdcOptions& o) { return MetricNeeds{.rows = o.count, .reference_rows = o.count}; },
+       .protocol_keys = ball_keys("prdc"),
+       .needs = [](const PrdcOptions& o) { return first_rows(o.count); },
        .look = warn_of_first_classes,
        .prepare = prepare_prdc,
        .compute = compute_prdc,
        .protocol =
            [](const PrdcOptions& o, const Json&, int64_t count, int64_t reference_count) {
-             return Json{{"prdc",
-                          {{"k", o.k},
-                           {"count", std::min(o.count, count)},
-                           {"reference_count", std::min(o.count, reference_count)}}}};
+             return Json{{"prdc", ball_protocol(o.k, o.count, count, reference_count)}};
            }});
 }
 

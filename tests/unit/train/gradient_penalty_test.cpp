@@ -2,17 +2,15 @@
 
 #include <gtest/gtest.h>
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include "train/autocast.hpp"
 #include "train/latents.hpp"
+#include "unit/train/finite_differences.hpp"
 
 namespace ddls::train {
 namespace {
 
-at::Tensor gradient_of(const at::Tensor& loss, const at::Tensor& x) {
-  return torch::autograd::grad({loss}, {x}).front();
-}
+using test::gradient_of;
 
 TEST(GradientPenalty, OfALinearScoreIsKnown) {
   const at::Tensor a = at::tensor({3.0, 4.0}, at::kDouble).requires_grad_(true);
@@ -45,19 +43,7 @@ TEST(GradientPenalty, AgreesWithFiniteDifferencesOfTheWeights) {
     const auto score = [&](const at::Tensor& x) { return at::tanh(x.matmul(w)).square().sum(1); };
     return r1_penalty(real, score(real)) + interpolation_penalty(score, real, fake, u);
   };
-  const at::Tensor analytic = gradient_of(loss(), w);
-  constexpr double h = 1e-6;
-  for (int64_t i = 0; i < w.numel(); ++i) {
-    const auto shifted = [&](double by) {
-      at::Tensor kept = w;
-      w = kept.detach().clone();
-      w.view(-1)[i] += by;
-      const double value = loss().item<double>();
-      w = kept;
-      return value;
-    };
-    EXPECT_NEAR((shifted(h) - shifted(-h)) / (2 * h), analytic.view(-1)[i].item<double>(), 1e-6);
-  }
+  test::expect_gradient_of_differences(loss, w);
 }
 
 TEST(Autocast, HoldsForAScopeOnly) {

@@ -1,15 +1,13 @@
 // The loss of pairs with both penalties: gradients in float64, and what its optimum is.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include "models/losses.hpp"
 #include "train/gradient_penalty.hpp"
+#include "unit/train/finite_differences.hpp"
 
 namespace ddls::train {
 namespace {
-
-at::Tensor slope_of(const at::Tensor& loss, const at::Tensor& x) { return torch::autograd::grad({loss}, {x}).front(); }
 
 TEST(Relativistic, GradientsAgreeWithFiniteDifferences) {
   at::Tensor w = at::rand({4, 3}, at::kDouble).requires_grad_(true);
@@ -23,21 +21,7 @@ TEST(Relativistic, GradientsAgreeWithFiniteDifferences) {
         return loss.discriminator(r, f) + r1_penalty(real, r) * 0.7 + r1_penalty(fake, f) * 0.7;
       },
       [&] { return loss.generator_of_pairs(score(real), score(fake)); }};
-  constexpr double h = 1e-6;
-  for (const auto& value : losses) {
-    const at::Tensor analytic = slope_of(value(), w);
-    for (int64_t i = 0; i < w.numel(); ++i) {
-      const auto shifted = [&](double by) {
-        at::Tensor kept = w;
-        w = kept.detach().clone();
-        w.view(-1)[i] += by;
-        const double there = value().item<double>();
-        w = kept;
-        return there;
-      };
-      EXPECT_NEAR((shifted(h) - shifted(-h)) / (2 * h), analytic.view(-1)[i].item<double>(), 1e-6);
-    }
-  }
+  for (const auto& value : losses) test::expect_gradient_of_differences(value, w);
 }
 
 // Reals and fakes of three kinds with chances p and q, every pair as often as it occurs: d = log p/q + a constant.
@@ -52,7 +36,7 @@ TEST(Relativistic, ItsOptimumIsTheLogRatioUpToAConstant) {
         sum = sum + p[i] * q[j] * loss.discriminator(d.narrow(0, i, 1), d.narrow(0, j, 1));
     return sum;
   };
-  for (int step = 0; step < 4000; ++step) d = (d - slope_of(mean_loss(), d)).detach().requires_grad_(true);
+  for (int step = 0; step < 4000; ++step) d = (d - test::gradient_of(mean_loss(), d)).detach().requires_grad_(true);
   const at::Tensor off = d.detach() - (p / q).log();
   EXPECT_LT((off - off.mean()).abs().max().item<double>(), 1e-9);
 }
