@@ -41,8 +41,8 @@ void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const Fe
                    const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use,
                    const std::string& title = {});
 
-// What `of_block` makes of each block's rows, [n, features] -> [n, columns], of all rows on every rank: [count, columns]
-// float64. **Collective.**
+// What `of_block` makes of each block's rows, [n, features] -> [n, columns], of all rows on every rank: [count,
+// columns] float64. **Collective.**
 at::Tensor mapped_rows(dist::Communicator& comm, const FeatureBlocks& rows, int64_t columns,
                        const std::function<at::Tensor(const at::Tensor& rows)>& of_block);
 

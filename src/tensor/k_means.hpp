@@ -1,6 +1,6 @@
 #pragma once
-// k-means (Lloyd 1982) from starts that are spread out (Arthur, Vassilvitskii 2007). float64 on the CPU, one process; the
-// randomness is the caller's.
+// k-means (Lloyd 1982) from starts that are spread out (Arthur, Vassilvitskii 2007). float64 on the CPU, one process;
+// the randomness is the caller's.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
