@@ -88,11 +88,38 @@ back_into_the_queue() {
   exit $stopped
 }
 
+# start_processes ARGUMENTS...: as start_ranks, but every task is a process of its own with its own GPU, where there are some. One that is
+# lost leaves its work to the others; then all start again, which costs no more than a look at what is there.
+start_processes() {
+  local cpus=${SLURM_CPUS_PER_TASK:-1} extra=()
+  read -ra extra <<<"${DDLS_SRUN_OPTIONS:-}"
+  launcher=(srun --mpi=none --gpu-bind=none --cpu-bind=cores --distribution=block:block --cpus-per-task="$cpus"
+    --kill-on-bad-exit=0 --no-kill "${extra[@]}")
+  # shellcheck disable=SC2016  # for the shell of each task
+  each_task=(bash -c 'task=$SLURM_LOCALID
+    unset "${!SLURM_@}" "${!PMI@}"   # or Open MPI would look for the other tasks
+    if [[ -n ${CUDA_VISIBLE_DEVICES:-} ]]; then
+      IFS=, read -ra gpus <<<"$CUDA_VISIBLE_DEVICES"
+      export CUDA_VISIBLE_DEVICES=${gpus[task % ${#gpus[@]}]}
+    fi
+    exec "$@"' task)
+  lost_are_replaced=true
+  start_ranks "$@"
+}
+
 # start_ranks ARGUMENTS...: the program on all tasks of the allocation. Returns when it succeeded; else ends the script.
 start_ranks() {
-  local rc seen
+  local rc seen starts=0
   say_command "$@"
-  "${launcher[@]}" -n "$SLURM_NTASKS" "$binary" "$@" </dev/null &
+  until start_once "$@"; do
+    starts=$((starts + 1))
+    if ! $lost_are_replaced || ((rc != 71 && rc <= 128)) || ((starts > ${DDLS_MAX_RESTARTS:-100})); then exit "$rc"; fi
+    complain "a process was lost ($rc); all start again"
+  done
+}
+
+start_once() {  # leaves the exit code in `rc`
+  "${launcher[@]}" -n "$SLURM_NTASKS" "${each_task[@]}" "$binary" "$@" </dev/null &
   job=$!
   if ((signals > 0)); then kill -USR1 "$job" 2>/dev/null || true; fi  # it came between two steps
   while :; do  # `wait` returns early for every signal that the trap takes
@@ -103,12 +130,12 @@ start_ranks() {
   job=''
   # 138: the signal met a rank that was still loading its libraries. It had nothing to save.
   if ((rc == stopped || (signals > 0 && rc == 138))); then back_into_the_queue; fi
-  if ((rc != 0)); then exit "$rc"; fi
+  ((rc == 0))
 }
 
 say_command() { printf '%s start %s: %s\n' "$(date -u +%FT%TZ)" "$((${SLURM_RESTART_COUNT:-0} + 1))" "${launcher[*]} -n $SLURM_NTASKS $binary $*"; }
 
-signals=0 job=''
+signals=0 job='' each_task=() lost_are_replaced=false
 # shellcheck disable=SC2317  # called by the trap
 pass_on() {
   signals=$((signals + 1))

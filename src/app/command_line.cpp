@@ -62,16 +62,17 @@ std::string metric_help() {
   return asked + unasked + "`ddls_dist config` shows their options.";
 }
 
-// "2/8": the third of eight parts.
+// "2/8": the third of eight parts. "free": blocks that no other process is at.
 Shard shard_from(const std::string& text) {
   Shard shard;
+  if (text == "free") return {.free = true};
   const char* end = text.data() + text.size();
   const auto index = std::from_chars(text.data(), end, shard.index);
   if (index.ec == std::errc() && index.ptr != end && *index.ptr == '/') {
     const auto count = std::from_chars(index.ptr + 1, end, shard.count);
     if (count.ec == std::errc() && count.ptr == end && shard.index >= 0 && shard.index < shard.count) return shard;
   }
-  fail(Exit::usage, "--shard {}: it is I/N with I from 0 to N - 1, as in --shard 0/8", text);
+  fail(Exit::usage, "--shard {}: it is I/N with I from 0 to N - 1, as in --shard 0/8, or free", text);
 }
 
 // Adds a command of this name, with the options that all have.
@@ -85,9 +86,10 @@ void add_stages(const AddCommand& command, CommandLine& line, Names& names) {
                      "generator of any GAN: a .pt2 archive, TorchScript, or weights in .safetensors (docs/export.md)");
   sample->add_option("--discriminator", line.discriminator,
                      "its discriminator, which gives logits; of the same kind (a .pt2 has its own)");
-  sample->add_option(
-      "--shard", names.shard,
-      "I/N: only the I-th (from 0) of N parts of the blocks; `sample` without it puts the parts together");
+  sample->add_option("--shard", names.shard,
+                     "I/N: only the I-th (from 0) of N parts of the blocks; free: those that no other process is at, "
+                     "which may be lost; "
+                     "`sample` without it puts the parts together");
   sample->footer(sampler_help());
   CLI::App* evaluate = command("evaluate", "compare two sets, or the samples of a run", Command::evaluate);
   evaluate->add_option("--fake", line.fake, "generated set: folder of images, .npz, or samples folder");
@@ -150,6 +152,10 @@ void check_line(const CommandLine& line) {
     fail(Exit::usage, "bench {}: --profile is of the sampler: ddls_dist bench sampler --profile", line.bench);
   if (line.shard.partial() && line.resume == train::Resume::never)
     fail(Exit::usage, "--shard and --resume never: parts share a folder, and none may empty it; delete it first");
+  if (line.shard.free && !line.generator.empty())
+    fail(Exit::usage,
+         "--shard free: of a run; for --generator give parts, --shard I/N, or its configuration with "
+         "model.architecture pretrained");
   const bool of_folder = line.command == Command::energy && !line.runs.empty();
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
                             line.command != Command::bench && line.command != Command::compare &&
@@ -244,7 +250,7 @@ dist::JobLimits job_limits(int argc, char** argv) {
   bool one_job = false;
   try {
     line = parse_command_line(argc, argv).line;
-    one_job = is_work(line.command);
+    one_job = is_work(line.command) && !line.shard.free;
   } catch (const Error&) {
     // Told once MPI is up, by rank 0 alone.
   }

@@ -90,6 +90,10 @@ void compare(const CommandLine& line, dist::Communicator& comm) {
 }
 
 void sample(const CommandLine& line, dist::Communicator& comm) {
+  if (line.shard.free && comm.ranks() > 1)
+    dist::all_fail(Exit::usage,
+                   "--shard free: every process is on its own, so that it may be lost; start them without mpirun "
+                   "(launch/run.sh --survive does), or give --shard I/N");
   if (!line.generator.empty())
     return pipeline::sample_pretrained(config_of(line, comm), gan_files(line), run_options(line), comm);
   pipeline::Run run = open(line, comm);

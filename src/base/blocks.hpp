@@ -18,10 +18,12 @@ struct Block {
   IdRange padded;  // always block_size ids: what is computed, so that every network sees one batch shape
 };
 
-// One of `count` equal parts of the work, done by a job of its own.
+// What of the work a job does that others share: one of `count` equal parts, or whatever no other is at
+// (work_claims.hpp).
 struct Shard {
   int64_t index = 0, count = 1;
-  bool partial() const { return count > 1; }
+  bool free = false;
+  bool partial() const { return count > 1 || free; }
 };
 
 struct BlockPlan {

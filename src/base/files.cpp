@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -46,7 +47,17 @@ void sync_path(const fs::path& path, int flags, bool optional) {
     fail(Exit::runtime, "cannot write {}: {}", path.string(), system_text(error));
 }
 
+std::string& partial_ending() {
+  static std::string ending = ".partial";
+  return ending;
+}
+
 }  // namespace
+
+void keep_partial_files_apart() {
+  std::random_device random;
+  partial_ending() = fmt::format(".{:08x}.partial", random());
+}
 
 std::string system_text(int error_number) { return std::system_category().message(error_number); }
 
@@ -67,7 +78,7 @@ void write_file(const fs::path& path, std::string_view bytes) {
 }
 
 void write_file_by(const fs::path& path, const std::function<void(const fs::path& partial)>& write) {
-  const fs::path partial = path.string() + ".partial";
+  const fs::path partial = path.string() + partial_ending();
   try {
     write(partial);
     sync_path(partial, O_RDONLY, false);

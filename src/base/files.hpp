@@ -19,6 +19,9 @@ std::string read_file(const fs::path& path);
 void write_file(const fs::path& path, std::string_view bytes);
 // The same for content produced piecewise: `write` gets the temporary path. The partial file is removed on failure.
 void write_file_by(const fs::path& path, const std::function<void(const fs::path& partial)>& write);
+// From now on PATH.NUMBER.partial in this process: for processes of one machine or of several that may write the same
+// file at the same time.
+void keep_partial_files_apart();
 
 void make_folder(const fs::path& path);  // with parents
 void sync_folder(const fs::path& path);  // fsync of the folder itself

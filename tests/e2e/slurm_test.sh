@@ -104,7 +104,18 @@ for method in whole["methods"]:
 assert chain["methods"]["ddls"]["chain_steps_per_second"] > 0 and set(chain["seconds"]) >= {"train", "sample", "evaluate"}
 PY
 
-# 3. the scaling study, with the launcher of the other jobs
+# 3. sampling by processes of their own over two nodes, one of which is killed
+cp -r whole lost
+rm -r lost/samples
+job=$(DDLS_SURVIVE=1 sbatch --parsable --nodes=2 --ntasks=2 "$jobs_of/sample.sbatch" small.yaml --out lost)
+wait_until 240 exists 'lost/samples/ddls/blocks/block-*.safetensors' || { output_of "$job"; fail "job $job made no block"; }
+pkill -KILL --newest --full -- '--shard free --out lost' || fail "there is no process to kill"
+finish "$job"
+grep -q 'a process was lost (137); all start again' "ddls-sample-$job.out" || { output_of "$job"; fail "nobody said that a process was lost"; }
+on 1 sample --config small.yaml --out lost >out 2>err || { cat err >&2; fail "the blocks of job $job"; }
+same_bytes lost
+
+# 4. the scaling study, with the launcher of the other jobs
 launcher=mpirun
 if [[ $pmix == yes ]]; then launcher=srun; fi
 job=$(DDLS_LAUNCHER=$launcher sbatch --parsable --nodes=1 --ntasks=2 "$jobs_of/scaling.sbatch" small.yaml --ranks "1 2" --only sampling \
@@ -112,13 +123,13 @@ job=$(DDLS_LAUNCHER=$launcher sbatch --parsable --nodes=1 --ntasks=2 "$jobs_of/s
 finish "$job"
 python3 -c 'import csv; assert {row["ranks"] for row in csv.DictReader(open("study/scaling.csv"))} == {"1", "2"}' || { output_of "$job"; fail "the scaling study"; }
 
-# 4. a cancelled job stays cancelled
+# 5. a cancelled job stays cancelled
 job=$(DDLS_LAUNCHER=mpirun sbatch --parsable --ntasks=1 "$jobs_of/train.sbatch" small.yaml --out cancelled --set train.steps=100000)
 wait_until 240 exists 'cancelled/checkpoints/step-*' || { output_of "$job"; fail "job $job wrote no checkpoint"; }
 scancel --full "$job"
 wait_until 120 job_is "$job" CANCELLED || fail "a cancelled job: $(scontrol -o show job "$job")"
 
-# 5. what a batch script refuses
+# 6. what a batch script refuses
 job=$(sbatch --parsable "$jobs_of/train.sbatch" nowhere.yaml)
 wait_until 120 ended "$job"
 grep -q "there is no configuration 'nowhere.yaml'" "ddls-train-$job.out" || { output_of "$job"; fail "a missing configuration"; }
