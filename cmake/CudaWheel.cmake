@@ -41,9 +41,9 @@ if(version LESS 12080)
 endif()
 
 file(GLOB folders LIST_DIRECTORIES ON ${DDLS_WHEEL_DIR}/nvidia/*/include)
-add_library(ddls_cuda INTERFACE)
+add_library(ddls_cuda INTERFACE IMPORTED GLOBAL)
 # The last holds what the wheel leaves out of its headers.
-target_include_directories(ddls_cuda SYSTEM INTERFACE ${folders} ${CMAKE_SOURCE_DIR}/cmake/cuda_host)
+target_include_directories(ddls_cuda SYSTEM INTERFACE ${folders} ${CMAKE_CURRENT_LIST_DIR}/cuda_host)
 target_link_libraries(ddls_cuda INTERFACE ${nccl} ${cudart})
 get_filename_component(nvrtc_name ${nvrtc} NAME)
 target_compile_definitions(ddls_cuda INTERFACE DDLS_NVRTC="${nvrtc_name}")  # loaded where it is needed: 100 MB

@@ -1,3 +1,4 @@
+# What the libraries need, also those of an installed package (ddls_distConfig.cmake).
 find_package(MPI REQUIRED COMPONENTS C)
 find_package(Threads REQUIRED)
 find_package(yaml-cpp REQUIRED)
@@ -6,19 +7,9 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
-pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
-# An allocator that keeps freed memory: with glibc's, every activation of some MB is mapped and faulted in anew, which costs a
-# training step 8 % and a sixth of its memory. Sanitizers bring their own.
-find_library(TCMALLOC_LIBRARY NAMES tcmalloc_minimal libtcmalloc_minimal.so.4)
-if(NOT TCMALLOC_LIBRARY OR CMAKE_CXX_FLAGS MATCHES "-fsanitize")
-  set(TCMALLOC_LIBRARY "" CACHE FILEPATH "tcmalloc" FORCE)
-  message(STATUS "tcmalloc is not used")
-endif()
-
 # Torch's include folder holds fmt 12, Debian's spdlog needs fmt 9. A folder that holds only a link to the system's
 # fmt, searched before every SYSTEM folder, gives all translation units the same one.
 find_path(FMT_INCLUDE_DIR fmt/core.h REQUIRED)
@@ -26,8 +17,8 @@ find_library(FMT_LIBRARY fmt REQUIRED)
 find_library(SPDLOG_LIBRARY spdlog REQUIRED)
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fmt_first)
 file(CREATE_LINK ${FMT_INCLUDE_DIR}/fmt ${CMAKE_BINARY_DIR}/fmt_first/fmt SYMBOLIC)
-add_library(ddls_log_libraries INTERFACE)
-target_include_directories(ddls_log_libraries INTERFACE ${CMAKE_BINARY_DIR}/fmt_first)
+add_library(ddls_log_libraries INTERFACE IMPORTED GLOBAL)
+target_compile_options(ddls_log_libraries INTERFACE -I${CMAKE_BINARY_DIR}/fmt_first)  # an imported target's include folders are SYSTEM ones
 target_compile_definitions(ddls_log_libraries INTERFACE SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL SPDLOG_SHARED_LIB FMT_SHARED)
 target_link_libraries(ddls_log_libraries INTERFACE ${SPDLOG_LIBRARY} ${FMT_LIBRARY})
 

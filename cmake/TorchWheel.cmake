@@ -10,7 +10,7 @@ file(STRINGS ${torch_dir}/version.py torch_version_line REGEX "^__version__")
 string(REGEX REPLACE ".*'(.*)'.*" "\\1" DDLS_TORCH_VERSION "${torch_version_line}")
 
 set(DDLS_RUN_PATH ${torch_dir}/lib)
-add_library(torch_wheel INTERFACE)
+add_library(torch_wheel INTERFACE IMPORTED GLOBAL)  # what an installed package makes anew: see ddls_distConfig.cmake
 target_include_directories(torch_wheel SYSTEM INTERFACE
   ${torch_dir}/include ${torch_dir}/include/torch/csrc/api/include)
 target_link_directories(torch_wheel INTERFACE ${torch_dir}/lib)
