@@ -5,6 +5,7 @@
 #include <nccl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -22,6 +23,7 @@
 #include "base/log.hpp"
 #include "device/cuda_bridge.hpp"
 #include "device/cuda_check.hpp"
+#include "device/device_of.hpp"
 #include "dist/check.hpp"
 #include "dist/watchdog.hpp"
 
@@ -153,7 +155,7 @@ NcclChannel::NcclChannel(const std::string& unique_id, int rank, int ranks, int 
   }
   comm_ = connect(id, ranks);
 
-  const c10::DeviceGuard guard(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)));
+  const c10::DeviceGuard guard(device::device_of(device));
   int least = 0, greatest = 0;
   DDLS_CUDA(cudaDeviceGetStreamPriorityRange(&least, &greatest));
   // High priority: a bucket that can leave should not queue behind the backward pass that it overlaps.
@@ -198,14 +200,14 @@ NcclChannel::~NcclChannel() {
     return;
   }
   try {
-    const c10::DeviceGuard guard(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device_)));
+    const c10::DeviceGuard guard(device::device_of(device_));
     // While the monitor still looks: it ends the process where a rank does not come to what is under way.
     const cudaError_t drained = cudaStreamSynchronize(stream_);
     stop_monitor();
     DDLS_CUDA(drained);
     const ncclComm_t comm = comm_.exchange(nullptr);
     if (!comm) return;
-    constexpr double limit_s = 30;
+    const double limit_s = timeout_s_ > 0 ? std::min(30.0, timeout_s_) : 30;
     const auto closed = in_time(device_, limit_s, [comm] {
       const ncclResult_t finalized = ncclCommFinalize(comm);
       return finalized == ncclSuccess ? ncclCommDestroy(comm) : finalized;

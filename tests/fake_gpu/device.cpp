@@ -14,6 +14,7 @@ namespace {
 
 constexpr int most = 16;
 thread_local int current = 0;
+thread_local void* stream = nullptr;
 std::atomic<bool> context[most];
 
 c10::Device numbered(int device) { return {kind, static_cast<c10::DeviceIndex>(device)}; }
@@ -32,7 +33,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   void uncheckedSetDevice(c10::Device device) const noexcept override { current = device.index(); }
   c10::Stream getStream(c10::Device device) const override { return default_of(device); }
   c10::Stream getDefaultStream(c10::Device device) const override { return default_of(device); }
-  c10::Stream exchangeStream(c10::Stream stream) const override { return stream; }
+  c10::Stream exchangeStream(c10::Stream other) const override { return other; }
   void record(void**, const c10::Stream&, c10::DeviceIndex, c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
   bool queryEvent(void*) const override { return true; }
@@ -79,6 +80,10 @@ void set_current_device(int device) {
   TORCH_CHECK(device >= 0 && device < device_count(), "CUDA error: invalid device ordinal ", device, " (fake GPU)");
   current = device;
 }
+
+void* current_stream() { return stream; }
+
+void set_current_stream(void* of_cuda) { stream = of_cuda; }
 
 bool has_context(int device) { return context[device]; }
 

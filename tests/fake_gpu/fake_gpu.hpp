@@ -24,6 +24,9 @@ inline constexpr c10::DeviceType kind = c10::DeviceType::PrivateUse1;
 int device_count();
 int current_device();  // of the calling thread
 void set_current_device(int device);
+// What device::current_stream names to the calling thread: null until a test (of tests/fake_cuda) says otherwise.
+void* current_stream();
+void set_current_stream(void* stream);
 // Has any thread used this device?
 bool has_context(int device);
 void use_context(int device);
