@@ -14,6 +14,13 @@ import threading
 import time
 
 NO_GPU, FAILED = 78, 70
+# Unit tests that compute on a GPU with DDLS_TEST_DEVICE=gpu, without those whose inputs are made on the CPU (tests/fake_gpu/CMakeLists.txt).
+UNIT_TESTS = {
+    "unit_models": "BatchNorm.*:InferenceGraph.ProductsAreEqualBothWays:InferenceGraph.ExecutedWorkIsThatOfTheWayTaken:Classifier.TorchScriptComputesTheSame",
+    "unit_ddls": "CalibratedTarget.*:Head.*:GanProbe.*:TiltFit.*:Obrs.AcceptanceAgreesWithBisection:RealNvp.*",
+    "unit_train": "none",
+}
+PRECISIONS = ("float32", "tf32", "bfloat16")
 # Points and small images: seconds each. One line per key that differs from the defaults.
 SMALL = {"points": """name: gpu_check
 data: {kind: gaussians25, points: 4000}
@@ -162,6 +169,40 @@ def run_tests(args, report, gpus):
         check(args, report, "tests: " + name, code == 0 and not skipped, f"exit code {code}\n{output}", seconds=round(seconds, 1))
 
 
+def run_unit_tests(args, report):
+    """Networks, samplers and training as on the CPU: closed forms, exactness, gradients."""
+    for name, without in UNIT_TESTS.items():
+        program = test_program(args, name)
+        if not program:
+            report["left_out"].append(f"tests: {name}, which is not in {args.tests}")
+            print(f"left out tests: {name}, which is not in {args.tests}", flush=True)
+            continue
+        if not time_for(args, report, "tests: " + name, 20):
+            continue
+        code, output, seconds = run(args, ["env", "DDLS_TEST_DEVICE=gpu", program, f"--gtest_filter=-{without}", "--gtest_brief=1"], 180)
+        check(args, report, f"tests: {name} on the GPU", code == 0, f"exit code {code}\n{output}", seconds=round(seconds, 1))
+
+
+def run_profiles(args, report):
+    """Where a Langevin step's time goes, at each precision: what decides the next work on speed."""
+    out = os.path.join(args.out, ".profile.json")
+    for precision in PRECISIONS:
+        name = f"profile of a step of sn_resnet 512 in {precision}"
+        if not time_for(args, report, name, 20):
+            continue
+        code, output, seconds = run(args, [*mpi(args, 1), args.binary, "bench", "sampler", "--config", os.path.join(args.configs, "cifar10-sngan.yaml"), "--set", f"sample.block_size={args.profile_block}",
+                                           "--set", f"sample.precision={precision}", "--profile", "--device", "cuda", "--json", out], 120)
+        profile = {}
+        if code == 0:
+            with open(out) as file:
+                profile = json.load(file).get("profile", {})
+            os.remove(out)
+        check(args, report, name, bool(profile.get("operations")), f"exit code {code}\n{output}", seconds=round(seconds, 1))
+        if profile:
+            report["profiles"].append({"precision": precision, "profile": profile})
+            save(args, report)
+
+
 def write_images(folder, count=400, side=16):
     """idx files of grey squares on black, each of its own place, size and brightness, labelled by their size."""
     chance = random.Random(1)
@@ -277,6 +318,10 @@ def summary(report):
             lines += ["        | " + line for line in c.get("why", "").strip().splitlines()[-15:]]
     lines += [f"left out {name}" for name in report["left_out"]]
     lines.append("")
+    for p in report.get("profiles", []):
+        kinds = sorted(p["profile"]["kinds"], key=lambda kind: -kind["share"])[:6]
+        lines.append(f"profile in {p['precision']}: {1e3 * p['profile']['seconds_per_step']:.2f} ms a step; "
+                     + ", ".join(f"{kind['kind']} {kind['pass']} {100 * kind['share']:.0f} %" for kind in kinds))
     for b in report["benches"]:
         r = b["result"]
         rate = r.get("images_per_second") or r.get("chain_steps_per_second")
@@ -298,6 +343,7 @@ def main():
         parser.add_argument(name, required=True)
     parser.add_argument("--out", default=os.path.join("runs", "gpu_check"))
     parser.add_argument("--quick", action="store_true", help="one bench of each kind")
+    parser.add_argument("--profile-block", type=int, default=512, help="chains of a profiled step")
     parser.add_argument("--budget", type=float, default=3600, help="seconds for everything; what does not fit is left out, and said")
     args = parser.parse_args()
     args.deadline = time.monotonic() + args.budget
@@ -323,11 +369,13 @@ def main():
 
     # In the mode EXCLUSIVE_PROCESS a second rank on a GPU is refused by the driver.
     shared = not any("exclusive" in mode.lower() for mode in smi("compute_mode"))
-    report = {"schema": 1, "info": info, "driver": smi("driver_version"), "gpus_can_be_shared": shared, "checks": [], "left_out": [], "benches": []}
+    report = {"schema": 1, "info": info, "driver": smi("driver_version"), "gpus_can_be_shared": shared, "checks": [], "left_out": [], "profiles": [], "benches": []}
     run_tests(args, report, gpus)
+    run_unit_tests(args, report)
     for kind in SMALL:
         run_small(args, report, gpus, kind)
     run_training(args, report)
+    run_profiles(args, report)
     run_benches(args, report, gpus)
     report["passed"] = all(c["passed"] for c in report["checks"])
     save(args, report)

@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
+
+#include "ddls/open_chains.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -11,6 +15,7 @@ constexpr const char* waiting = "waiting";    // [n] uint8: nothing is accepted 
 constexpr const char* offered = "offered";    // [n] int32: candidates so far
 constexpr const char* above = "above";        // [n] uint8: what was accepted has a ratio above the bound
 constexpr const char* log_odds = "log_odds";  // [n] float64: of the sum of a / (1 - a) over rejected candidates
+constexpr const char* late = "late";          // [n, lag] int64, on a GPU: how many waited before the last steps
 constexpr double no_candidate = -1e300;       // finite: what is not finite is a lost chain
 
 // n, n/2, n/4, ...: the smallest that holds `count`.
@@ -20,14 +25,37 @@ int64_t batch_for(int64_t count, int64_t n) {
   return size;
 }
 
-Candidates offer_to(const Chains& chains, int64_t step, const at::Tensor& open, const Target& target,
+Candidates offer_to(const Chains& chains, int64_t step, const OpenChains::Rows& rows, const Target& target,
                     const tensor::Noise& noise) {
   if (step == 0) return {chains.z, chains.now};  // the start of a chain is its first candidate
-  const at::Tensor rows = open.nonzero().flatten();
-  const at::Tensor padded = padded_rows(rows, batch_for(rows.numel(), open.size(0)));
-  const at::Tensor z = normal_of(chains, noise, step, Stream::proposal).index_select(0, padded);
-  return evaluate_rows(chains, rows, padded, z, target);
+  const at::Tensor z = normal_of(chains, noise, step, Stream::proposal).index_select(0, rows.padded);
+  return evaluate_rows(chains, rows.wanted, rows.padded, z, target);
 }
+
+// What the host remembers from step to step of one block; the chains carry it too, for who goes on from a saved state.
+struct Remembered {
+  OpenChains waiting;
+  int64_t first_id = -1, next_step = -1;
+
+  void go_on(const Chains& chains, int64_t step) {
+    if (chains.z.is_cpu()) return;
+    if (step == 0) {
+      waiting.start_after({});
+    } else if (first_id != chains.ids.begin || next_step != step) {
+      const at::Tensor counts = chains.extra.at(late).select(0, 0).cpu();
+      const auto* const first = counts.data_ptr<int64_t>();
+      waiting.start_after({first + std::max<int64_t>(0, OpenChains::lag - step), first + OpenChains::lag});
+    }
+    first_id = chains.ids.begin;
+    next_step = step + 1;
+  }
+
+  void write_to(Chains& chains) const {
+    if (chains.z.is_cpu()) return;
+    at::Tensor& counts = chains.extra.at(late);
+    counts = at::cat({counts.slice(1, 1), waiting.last_count().view({1, 1}).expand({counts.size(0), 1})}, 1);
+  }
+};
 
 void set_rates(Chains& chains, const at::Tensor& evaluated, bool reports_bound) {
   chains.rates[evaluations_rate] = evaluated.to(at::kDouble);
@@ -37,12 +65,15 @@ void set_rates(Chains& chains, const at::Tensor& evaluated, bool reports_bound) 
 }
 
 void step_candidates(Chains& chains, int64_t step, const CandidatePlan& plan, const Target& target,
-                     const tensor::Noise& noise) {
+                     const tensor::Noise& noise, Remembered& remembered) {
   const at::Tensor open = chains.extra.at(waiting) != 0;
   // The start of a chain is its first candidate, and is evaluated already.
   const at::Tensor evaluated = step == 0 ? at::zeros_like(open) : open;
-  if (!open.any().item<bool>()) return set_rates(chains, evaluated, plan.reports_bound);
-  const auto [z, there] = offer_to(chains, step, open, target, noise);
+  remembered.go_on(chains, step);
+  const auto rows = remembered.waiting.next(open, [n = open.size(0)](int64_t count) { return batch_for(count, n); });
+  remembered.write_to(chains);
+  if (!rows) return set_rates(chains, evaluated, plan.reports_bound);
+  const auto [z, there] = offer_to(chains, step, *rows, target, noise);
   const at::Tensor r = there.log_ratio.to(at::kDouble);
   const at::Tensor never = at::full_like(r, -INFINITY);
   const at::Tensor log_a = at::where(at::isfinite(r), plan.log_acceptance(r), never);
@@ -69,6 +100,9 @@ void start_candidates(Chains& chains) {
   chains.extra[offered] = filled(0, at::kInt);
   chains.extra[above] = filled(0, at::kByte);
   chains.extra[log_odds] = filled(no_candidate, at::kDouble);
+  if (!chains.z.is_cpu())
+    chains.extra[late] = at::full({chains.z.size(0), OpenChains::lag}, chains.z.size(0),
+                                  chains.extra[offered].options().dtype(at::kLong));
 }
 
 }  // namespace
@@ -79,7 +113,9 @@ Method candidates(const CandidatePlan& plan, const Target& target, const tensor:
                 .rates = {evaluations_rate, "proposals", "ran_out"},
                 .step_size = [](int64_t) { return 0.0; },
                 .start = [](Chains& chains, int64_t) { start_candidates(chains); },
-                .advance = [=](Chains& chains, int64_t step) { step_candidates(chains, step, plan, target, noise); }};
+                .advance = [=, remembered = std::make_shared<Remembered>()](
+                               Chains& chains,
+                               int64_t step) { step_candidates(chains, step, plan, target, noise, *remembered); }};
   if (plan.reports_bound) method.rates.emplace_back("above_bound");
   method.last_rates.assign(method.rates.begin() + 1, method.rates.end());
   return method;

@@ -6,6 +6,7 @@
 #include "device/cuda_bridge.hpp"
 #include "device/cuda_graph.hpp"
 #include "device/host_copy.hpp"
+#include "device/wait_alarm.hpp"
 
 namespace ddls::device {
 namespace {
@@ -52,5 +53,8 @@ struct CudaGraph::Recording {};
 CudaGraph::CudaGraph(Function) { lacks("CUDA graphs"); }
 CudaGraph::~CudaGraph() = default;
 CudaGraph::Tensors CudaGraph::operator()(const Tensors&) { lacks("CUDA graphs"); }
+
+WaitAlarm::WaitAlarm() = default;
+WaitAlarm::~WaitAlarm() = default;
 
 }  // namespace ddls::device

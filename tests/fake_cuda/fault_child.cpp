@@ -71,7 +71,7 @@ int body(double limit_s, const std::string& way, ddls::dist::Environment& enviro
 int main(int argc, char** argv) {
   const double limit_s = argc > 1 ? std::atof(argv[1]) : 600;
   const std::string way = argc > 2 ? argv[2] : "";
-  return ddls::dist::run_job(
-      argc, argv, [&](ddls::dist::Environment& environment) { return body(limit_s, way, environment); },
-      {.start = 60, .end = 10});
+  return ddls::dist::run_job(argc, argv,
+                             [&](ddls::dist::Environment& environment) { return body(limit_s, way, environment); },
+                             {.start = 60, .end = 10});
 }

@@ -44,8 +44,8 @@ struct Member {
 
   Meeting meeting;
   int rank, ranks;
-  uint64_t run = 0;                       // collectives that the stream has come to
-  std::atomic<uint64_t> calls{0};         // and that were launched
+  uint64_t run = 0;                // collectives that the stream has come to
+  std::atomic<uint64_t> calls{0};  // and that were launched
   std::atomic<uint64_t> ended{0};
   std::atomic<bool> aborted{false};
   std::atomic<int> error{ncclSuccess};
@@ -85,7 +85,8 @@ bool survives(Member& member, uint64_t number) {
   if (now->is("stops", member.rank)) kill(getpid(), SIGSTOP);
   if (now->is("async_error", member.rank)) member.error = ncclRemoteError;
   if (now->is("device_error", member.rank)) fail_device(cudaErrorIllegalAddress);
-  const bool hangs = now->is("never", member.rank) || member.error != ncclSuccess || now->is("device_error", member.rank);
+  const bool hangs =
+      now->is("never", member.rank) || member.error != ncclSuccess || now->is("device_error", member.rank);
   if (hangs) member.hang();
   return !hangs;
 }
@@ -134,7 +135,8 @@ void run(Collective c) {
   std::vector<char> expected = mine, result(c.bytes);
   if (writes) std::fill(expected.begin(), expected.end(), static_cast<char>(0xFF));
   if (writes && c.bytes > 0) std::memcpy(c.data, expected.data(), c.bytes);
-  if (!survives(member, c.header.number) || !agree(member, c.header) || !exchange(c, mine, result)) return member.hang();
+  if (!survives(member, c.header.number) || !agree(member, c.header) || !exchange(c, mine, result))
+    return member.hang();
   if (c.bytes > 0 && std::memcmp(c.data, expected.data(), c.bytes) != 0)
     broken(member, "the data of " + text_of(c.header) + " were written while they were on their way");
   if (writes && c.bytes > 0) std::memcpy(c.data, result.data(), c.bytes);

@@ -7,6 +7,7 @@
 #include "device/cuda_graph.hpp"
 #include "device/device_of.hpp"
 #include "device/host_copy.hpp"
+#include "device/wait_alarm.hpp"
 #include "fake_gpu/aliases.hpp"
 #include "fake_gpu/fake_gpu.hpp"
 
@@ -81,6 +82,9 @@ void langevin_move(const NoiseRows& rows, const float* z, const float* slope, fl
 std::function<at::Tensor()> copy_to_host(const at::Tensor& source) {
   return [source] { return fake_gpu::alias_of(source).clone(); };
 }
+
+WaitAlarm::WaitAlarm() : state_(std::make_shared<Watch>(Rule::no_wait)) {}
+WaitAlarm::~WaitAlarm() = default;
 
 struct CudaGraph::Recording {
   Tensors inputs, outputs;

@@ -3,14 +3,15 @@
 // angles t of a bracket, at first the whole ellipse, which every refused point shrinks towards w (t = 0), until r > log
 // y. Exact for the prior N(0, I).
 //
-// The chains of a block shrink together, and only those without a point yet are evaluated. The angles of a chain are
-// numbered by its own refusals, so what it draws does not depend on the others.
+// The chains of a block shrink together, and only those without a point yet are evaluated (on a GPU as open_chains.hpp
+// says). The angles of a chain are numbered by its own refusals, so what it draws does not depend on the others.
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <numbers>
 
 #include "ddls/entry.hpp"
+#include "ddls/open_chains.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -53,10 +54,12 @@ void step_slice(Chains& chains, int64_t step, const Target& target, const tensor
   };
   Bracket bracket(u(0));
   at::Tensor open = at::isfinite(log_y), evaluations = at::zeros_like(log_y);
-  for (int64_t refusals = 0; refusals < most_refusals && open.any().item<bool>(); ++refusals) {
+  OpenChains waiting;
+  for (int64_t refusals = 0; refusals < most_refusals; ++refusals) {
+    const auto offered = waiting.next(open, [n = open.size(0)](int64_t count) { return batch_for_open(count, n); });
+    if (!offered) break;
+    const auto& [wanted, rows] = *offered;
     if (refusals > 0) bracket.shrink(open, u(refusals));
-    const at::Tensor wanted = open.nonzero().squeeze(1),
-                     rows = padded_rows(wanted, batch_for_open(wanted.size(0), open.size(0)));
     const at::Tensor t = bracket.angle.index_select(0, rows).unsqueeze(1);
     const auto type = from.z.scalar_type();
     const at::Tensor z =

@@ -31,34 +31,41 @@ constexpr double resample_below = 0.5;
 constexpr const char *weight_key = "weight", *level_key = "level", *log_z_key = "log_z", *size_key = "size",
                      *ancestor_key = "ancestor";
 
-std::vector<double> doubles(const at::Tensor& t) {
-  const at::Tensor c = t.to(at::kCPU, at::kDouble).contiguous();
-  return {c.data_ptr<double>(), c.data_ptr<double>() + c.numel()};
+// Nobody waits for the copy.
+template <typename Value>
+at::Tensor on_device(const std::vector<Value>& values, const Chains& chains) {
+  const at::Tensor host = at::tensor(values, c10::CppTypeToScalarType<Value>::value);
+  return chains.z.is_cpu() ? host : host.pin_memory().to(chains.z.device(), /*non_blocking=*/true);
 }
 
-std::vector<int64_t> integers(const at::Tensor& t) {
-  if (!t.defined()) return {};
-  const at::Tensor c = t.to(at::kCPU, at::kLong).contiguous();
-  return {c.data_ptr<int64_t>(), c.data_ptr<int64_t>() + c.numel()};
-}
-
-at::Tensor on_device(const std::vector<double>& values, const Chains& chains) {
-  return at::tensor(values, at::kDouble).to(chains.z.device());
-}
-
+// What the host has of the particles: a GPU is waited for once in a step, for all of it.
 struct SmcState {
   Groups groups;
-  std::vector<double> weights, log_z;
+  std::vector<double> weights, log_z, ratios;
+  std::vector<int64_t> ancestors;
   double b = 0, h = 1;
 };
 
 // A particle that has started anew stands at the prior: while the others are beyond it, it has no weight.
 SmcState state_of_particles(const Chains& chains) {
-  const std::vector<double> levels = doubles(chains.extra.at(level_key)), sizes = doubles(chains.extra.at(size_key));
+  std::vector<at::Tensor> columns{chains.now.log_ratio.to(at::kDouble), chains.extra.at(ancestor_key).to(at::kDouble)};
+  for (const char* key : {level_key, size_key, weight_key, log_z_key}) columns.push_back(chains.extra.at(key));
+  if (chains.labels.defined()) columns.push_back(chains.labels.to(at::kDouble));
+  const at::Tensor host = at::stack(columns).to(at::kCPU);
+  const auto column = [&](int64_t i) {
+    const double* const first = host.const_data_ptr<double>() + i * host.size(1);
+    return std::vector<double>(first, first + host.size(1));
+  };
+  const auto whole = [](const std::vector<double>& values) {
+    return std::vector<int64_t>(values.begin(), values.end());
+  };
+  const std::vector<double> levels = column(2), sizes = column(3);
   const auto highest = std::max_element(levels.begin(), levels.end());
-  SmcState p{.groups = groups_of(chains.z.size(0), integers(chains.labels)),
-             .weights = doubles(chains.extra.at(weight_key)),
-             .log_z = doubles(chains.extra.at(log_z_key)),
+  SmcState p{.groups = groups_of(chains.z.size(0), chains.labels.defined() ? whole(column(6)) : std::vector<int64_t>()),
+             .weights = column(4),
+             .log_z = column(5),
+             .ratios = column(0),
+             .ancestors = whole(column(1)),
              .b = *highest,
              .h = sizes[static_cast<size_t>(highest - levels.begin())]};
   for (size_t i = 0; i < levels.size(); ++i)
@@ -71,23 +78,24 @@ SmcState state_of_particles(const Chains& chains) {
   return p;
 }
 
-double next_level(const SmcOptions& o, const SmcState& p, const std::vector<double>& ratios, int64_t step) {
+double next_level(const SmcOptions& o, const SmcState& p, int64_t step) {
   if (step + 1 >= o.steps || p.b >= 1) return 1;
   if (!o.adaptive)
     return std::max(p.b, std::pow(static_cast<double>(step + 1) / static_cast<double>(o.steps), o.power));
-  return std::min(1.0, p.b + step_of_share(p.weights, ratios, p.groups, 1 - p.b, o.share));
+  return std::min(1.0, p.b + step_of_share(p.weights, p.ratios, p.groups, 1 - p.b, o.share));
 }
 
-void take_places(Chains& chains, const std::vector<int64_t>& from) {
-  const at::Tensor rows = at::tensor(from, at::kLong).to(chains.z.device());
+void take_places(Chains& chains, SmcState& p, const std::vector<int64_t>& from) {
+  const std::vector<int64_t> before = p.ancestors;
+  for (size_t i = 0; i < from.size(); ++i) p.ancestors[i] = before[static_cast<size_t>(from[i])];
+  const at::Tensor rows = on_device(from, chains);
   chains.z = chains.z.index_select(0, rows);
   chains.now = {chains.now.log_prior.index_select(0, rows), chains.now.log_ratio.index_select(0, rows),
                 chains.now.grad_log_ratio.index_select(0, rows)};
   chains.extra[ancestor_key] = chains.extra.at(ancestor_key).index_select(0, rows);
 }
 
-double share_of_ancestors(const Chains& chains) {
-  std::vector<int64_t> ids = integers(chains.extra.at(ancestor_key));
+double share_of_ancestors(std::vector<int64_t> ids) {
   std::sort(ids.begin(), ids.end());
   const auto distinct = std::unique(ids.begin(), ids.end()) - ids.begin();
   return static_cast<double>(distinct) / static_cast<double>(ids.size());
@@ -95,24 +103,23 @@ double share_of_ancestors(const Chains& chains) {
 
 // Raises the level. Returns the share of effective particles before resampling.
 double anneal(Chains& chains, SmcState& p, int64_t step, const SmcOptions& o, const tensor::Noise& noise) {
-  const std::vector<double> ratios = doubles(chains.now.log_ratio);
-  const double to = next_level(o, p, ratios, step);
+  const double to = next_level(o, p, step);
   const bool arrives = p.b < 1 && to >= 1;
   if (o.adaptive && arrives && step + 1 == o.steps && o.steps > 1) {
-    const double share = conditional_share(p.weights, ratios, p.groups, 1 - p.b);
+    const double share = conditional_share(p.weights, p.ratios, p.groups, 1 - p.b);
     if (share < o.share / 2)
       log::warning(
           "smc: particles {} to {} go from inverse temperature {:.3g} to 1 in the last of {} steps, which leaves "
           "{:.2g} % of them effective: raise sample.smc.steps",
           chains.ids.begin, chains.ids.end - 1, p.b, o.steps, 100 * share);
   }
-  reweight(p.weights, ratios, p.groups, to - p.b, p.log_z);
+  reweight(p.weights, p.ratios, p.groups, to - p.b, p.log_z);
   p.b = to;
   const double effective = effective_share(p.weights, p.groups);
   const bool unequal = std::any_of(p.weights.begin(), p.weights.end(), [](double w) { return w != 1; });
   if (unequal && (effective < resample_below || to >= 1)) {
     const double u = noise.uniform({chains.ids.begin, chains.ids.begin + 1}, 1, step, Stream::choice).item<double>();
-    take_places(chains, resample(p.weights, p.groups, u));
+    take_places(chains, p, resample(p.weights, p.groups, u));
   }
   return effective;
 }
@@ -121,26 +128,31 @@ void step_smc(Chains& chains, int64_t step, const SmcOptions& o, const Target& t
   SmcState p = state_of_particles(chains);
   const double effective = anneal(chains, p, step, o, noise);
   const double aimed_at = pcn_acceptance(o.target_acceptance, o.gradient);
-  at::Tensor total = at::zeros({chains.z.size(0)}, chains.z.options().dtype(at::kDouble));
+  at::Tensor total = at::zeros({chains.z.size(0)}, chains.z.options().dtype(at::kDouble)), late_size;
   for (int64_t i = 0; i < o.moves; ++i) {
     const int64_t at = step * o.moves + i;
     const PcnMove move{.size = p.h, .langevin = o.gradient, .inverse_temperature = p.b};
     const at::Tensor acceptance = pcn_move(chains, move, normal_of(chains, noise, at, Stream::langevin),
                                            uniform_of(chains, noise, at, Stream::accept), target);
     total = total + acceptance;
-    // Bounded, since near the prior everything is accepted.
-    if (o.adapt) p.h = std::clamp(p.h * std::exp(acceptance.mean(at::kDouble).item<double>() - aimed_at), 1e-6, 1e2);
+    if (!o.adapt) continue;
+    // Bounded, since near the prior everything is accepted. On a GPU the last is not waited for: the next step reads it.
+    const at::Tensor mean = acceptance.mean(at::kDouble);
+    if (total.is_cpu() || i + 1 < o.moves)
+      p.h = std::clamp(p.h * std::exp(mean.item<double>() - aimed_at), 1e-6, 1e2);
+    else
+      late_size = ((mean - aimed_at).exp() * p.h).clamp(1e-6, 1e2).expand_as(total).contiguous();
   }
   const auto shared = [&](double value) { return at::full_like(total, value); };
   chains.extra[weight_key] = on_device(p.weights, chains);
   chains.extra[log_z_key] = on_device(p.log_z, chains);
   chains.extra[level_key] = shared(p.b);
-  chains.extra[size_key] = shared(p.h);
+  chains.extra[size_key] = late_size.defined() ? late_size : shared(p.h);
   chains.rates["acceptance"] = total / static_cast<double>(o.moves);
   chains.rates[effective_rate] = shared(effective);
   chains.rates[level_rate] = chains.extra[level_key];
   chains.rates[log_z_rate] = chains.extra[log_z_key];
-  chains.rates[ancestors_rate] = shared(share_of_ancestors(chains));
+  chains.rates[ancestors_rate] = shared(share_of_ancestors(p.ancestors));
 }
 
 void start_particles(Chains& chains, double first_size) {

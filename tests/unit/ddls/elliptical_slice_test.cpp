@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "ddls/open_chains.hpp"
 #include "ddls/registry.hpp"
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/ridge_target.hpp"
@@ -71,7 +72,8 @@ TEST(EllipticalSlice, CountsWhatItEvaluates) {
   EXPECT_EQ(batches.front(), 80);
   EXPECT_LT(batches.back(), 80);
   EXPECT_GE(static_cast<double>(rows), counted);
-  EXPECT_LT(static_cast<double>(rows), counted + 10.0 * static_cast<double>(batches.size()));
+  const double known_late = test::on_gpu() ? 80.0 * OpenChains::lag : 0;  // two whole batches more
+  EXPECT_LT(static_cast<double>(rows), counted + 10.0 * static_cast<double>(batches.size()) + known_late);
   EXPECT_GE(chains.rates.at("evaluations").min().item<double>(), 1);
   Chains part = start(method, {30, 50}, plain, tensor::Noise{74});
   method.advance(part, 0);
