@@ -54,6 +54,7 @@ class TorchResize(nn.Module):
 class Inception(nn.Module):
     def __init__(self, network: nn.Module, resize: nn.Module):
         super().__init__()
+        self.input_size = 299  # read by evaluate.resize
         self.resize = resize
         self.trunk = nn.Sequential(
             network.Conv2d_1a_3x3, network.Conv2d_2a_3x3, network.Conv2d_2b_3x3, nn.MaxPool2d(3, 2),
@@ -70,6 +71,7 @@ class Inception(nn.Module):
 class Classifier(nn.Module):
     def __init__(self, trunk: nn.Module, head: nn.Linear, size: int):
         super().__init__()
+        self.input_size = size
         self.resize = TorchResize(size)
         self.trunk, self.head = trunk, head
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255)

@@ -96,8 +96,13 @@ void add_stages(const AddCommand& command, CommandLine& line, Names& names) {
   evaluate->add_option("--real", line.real, "real set");
   evaluate->add_option("--train", line.train,
                        "with --fake: what the generator was trained on, for authenticity and ct");
-  evaluate->add_option("--extractor", line.extractor, "feature network (TorchScript)");
+  evaluate->add_option("--extractor", line.extractors, "feature network (TorchScript); repeatable: one pass for all")
+      ->allow_extra_args(false)
+      ->take_all();
   evaluate->add_option("--metrics", line.metrics, "comma-separated names, see below (default: evaluate.metrics)");
+  evaluate->add_option("--resize", line.resize,
+                       "filter before the network: none, area, box, bilinear, bicubic or lanczos (evaluate.resize)");
+  evaluate->add_option("--resize-to", line.resize_to, "pixels a side (evaluate.resize_to)");
   evaluate->add_option("--json", line.json, "write the result here");
   evaluate->footer(metric_help());
 }
@@ -112,7 +117,7 @@ void add_questions(const AddCommand& command, CommandLine& line) {
   energy->add_option("--discriminator", line.discriminator, "its discriminator");
   energy->add_option("--real", line.real,
                      "with --generator: reals that neither has seen; without them no nats are known");
-  energy->add_option("--extractor", line.extractor, "with --real: feature network of the weighted draws' metrics");
+  energy->add_option("--extractor", line.extractors, "with --real: feature network of the weighted draws' metrics");
   energy->add_option("--json", line.json, "write the result here");
   CLI::App* inspect =
       command("inspect", "what a set holds, what is converted, what is left out and why", Command::inspect);
@@ -172,16 +177,18 @@ void check_line(const CommandLine& line) {
   if (!line.generator.empty() && !line.checkpoint.empty())
     fail(Exit::usage, "sample: --checkpoint names a run's networks, --generator others; give one of them");
   if (line.command == Command::evaluate && line.fake.empty() && line.real.empty() &&
-      (!line.extractor.empty() || !line.metrics.empty() || !line.json.empty() || !line.train.empty()))
+      (!line.extractors.empty() || !line.metrics.empty() || !line.json.empty() || !line.train.empty() ||
+       !line.resize.empty() || line.resize_to))
     fail(Exit::usage,
-         "evaluate: --train, --extractor, --metrics and --json belong to --fake and --real; for a run set "
-         "evaluate.extractor and evaluate.metrics, and read its report.json");
+         "evaluate: --train, --extractor, --metrics, --resize, --resize-to and --json belong to --fake and --real; for "
+         "a run set evaluate.extractor, evaluate.metrics and evaluate.resize, and read its report.json");
   if (!line.diff.empty() && (!line.config_file.empty() || !line.overrides.empty()))
     fail(Exit::usage, "config: --diff compares two configurations as they are; leave --config and --set out");
   if (line.command == Command::energy) {
     if (of_folder && (!line.config_file.empty() || !line.generator.empty()))
       fail(Exit::usage, "energy: RUN, --config or --generator says of what; give one of them");
-    if (line.generator.empty() && (!line.real.empty() || !line.extractor.empty()))
+    if (line.extractors.size() > 1) fail(Exit::usage, "energy: one --extractor; {} are given", line.extractors.size());
+    if (line.generator.empty() && (!line.real.empty() || !line.extractors.empty()))
       fail(Exit::usage, "energy: --real and --extractor belong to --generator; a run has its own");
     return;
   }

@@ -26,8 +26,10 @@ struct CommandLine {
   std::string checkpoint;                // sample
   Shard shard;                           // sample: of the blocks, for batch jobs that share one run folder
   std::string generator, discriminator;  // sample, energy: TorchScript files instead of a run's networks
-  std::string fake, real, train, extractor,
-      metrics;                    // evaluate; energy: real and extractor; no metrics: those of the configuration
+  std::string fake, real, train;         // evaluate; energy: real
+  std::vector<std::string> extractors;   // evaluate; energy: one
+  std::string metrics, resize;           // evaluate; empty: those of the configuration
+  std::optional<int64_t> resize_to;
   std::vector<std::string> runs;  // compare; energy: at most one
   std::string set;                // inspect
   std::vector<std::string> diff;  // config: two files, or none

@@ -44,6 +44,10 @@ pipeline::RunOptions run_options(const CommandLine& line) {
 
 pipeline::GanFiles gan_files(const CommandLine& line) { return {line.generator, line.discriminator}; }
 
+pipeline::OutsideReals outside_reals(const CommandLine& line) {
+  return {line.real, line.extractors.empty() ? std::string() : line.extractors.front()};
+}
+
 void check_outputs(const CommandLine& line) {
   for (const std::string& file : {line.json, line.bench_options.trace})
     if (!file.empty()) check_named_file(file);
@@ -55,6 +59,8 @@ std::vector<std::string> overrides_of(const CommandLine& line) {
   if (!line.generator.empty() && line.config_file.empty())
     overrides.insert(overrides.begin(), "name=" + pipeline::name_after(line.generator));
   if (!line.metrics.empty()) overrides.push_back("evaluate.metrics=[" + line.metrics + "]");
+  if (!line.resize.empty()) overrides.push_back("evaluate.resize=" + line.resize);
+  if (line.resize_to) overrides.push_back(fmt::format("evaluate.resize_to={}", *line.resize_to));
   return overrides;
 }
 
@@ -104,7 +110,7 @@ void sample(const CommandLine& line, dist::Communicator& comm) {
 void evaluate(const CommandLine& line, dist::Communicator& comm) {
   if (!line.fake.empty()) {
     const std::string result =
-        pipeline::evaluate_sets(config_of(line, comm), {line.fake, line.real, line.extractor, line.train}, comm);
+        pipeline::evaluate_sets(config_of(line, comm), {line.fake, line.real, line.extractors, line.train}, comm);
     return answer(line, comm, result, result);
   }
   pipeline::Run run = open(line, comm);
@@ -121,7 +127,7 @@ void energy(const CommandLine& line, dist::Communicator& comm) {
     });
   } else if (!line.generator.empty()) {
     result = pipeline::energies_text(
-        pipeline::energies_of_gan(config_of(line, comm), gan_files(line), {line.real, line.extractor}, comm));
+        pipeline::energies_of_gan(config_of(line, comm), gan_files(line), outside_reals(line), comm));
   } else {
     pipeline::Run run = open(line, comm);
     result = pipeline::energies_text(pipeline::energies_of_run(run, line.checkpoint));

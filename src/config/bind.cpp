@@ -238,10 +238,19 @@ void bind_sample(Section& s, SampleConfig& c) {
 
 void bind_evaluate(Section& s, EvaluateConfig& c) {
   s.value("extractor", &c.extractor,
-          "TorchScript feature network; none: points as they are, or a classifier trained in the run", a_path());
+          "TorchScript feature network, or several; none: points as they are, or a classifier trained in the run",
+          a_path_or_several());
   s.value("reference", &c.reference, "the real set that samples are compared with", one_of({"train", "test"}));
   s.value("reference_count", &c.reference_count, "how many of them; 0: all", at_least(0));
   s.value("batch", &c.batch, "samples per pass through the feature network", at_least(1));
+  s.value("resize", &c.resize, "filter that images are resized by before the feature network; none: it resizes itself",
+          one_of({"none", "area", "box", "bilinear", "bicubic", "lanczos"}))
+      .later = true;
+  s.value("resize_to", &c.resize_to, "with resize: pixels a side; 0: what the network's file says", at_least(0)).later =
+      true;
+  s.value("resize_rounded", &c.resize_rounded,
+          "with resize: whole grey levels, as PIL; false: floats without rounding, as clean-fid")
+      .later = true;
   std::vector<std::string> names;
   for (const MetricConfig& metric : c.known) names.push_back(metric.name);
   s.value("metrics", &c.metrics, "what is computed; `evaluate --help` says what each is", one_of(names));
@@ -250,6 +259,8 @@ void bind_evaluate(Section& s, EvaluateConfig& c) {
       .later = true;
   s.value("cache", &c.cache, "folder that keeps reference statistics between runs; none: they are computed anew",
           a_path());
+  s.value("keep_statistics", &c.keep_statistics, "with cache: those of the evaluated sets, too, for `explain`").later =
+      true;
   for (MetricConfig& metric : c.known)
     if (!metric.options.none()) metric.options.bind(s.section(metric.name, metric.doc));
   Section& neighbours =

@@ -199,13 +199,18 @@ struct NeighboursConfig {  // the figure of nearest training images
 };
 
 struct EvaluateConfig {
-  std::string extractor;           // TorchScript; empty: points as they are, or a classifier trained in the run
+  // TorchScript, the first for what takes one; empty: points as they are, or a classifier trained in the run.
+  std::vector<std::string> extractor;
   std::string reference = "test";  // train | test
   int64_t reference_count = 0;     // 0: all
   int64_t batch = 64;
+  std::string resize = "none";  // before the extractor: none | area | box | bilinear | bicubic | lanczos
+  int64_t resize_to = 0;        // pixels a side; 0: as the extractor's file says
+  bool resize_rounded = true;   // to bytes, as PIL; false: as clean-fid
   std::vector<std::string> metrics{"fid", "is", "kid", "prdc"};
   int64_t energy_draws = 50'000;    // prior draws that the energy is judged by, at most 20 per sample; 0: it is not
   std::string cache;                // folder of reference statistics; empty: none
+  bool keep_statistics = false;     // of evaluated sets there, too
   std::vector<MetricConfig> known;  // what `metrics` may name, in the order of the sections
   NeighboursConfig neighbours;
 

@@ -50,6 +50,9 @@ std::string text_of(const std::vector<T>& values) {
 std::string value_text(const Field& field) {
   int64_t* const* integer = std::get_if<int64_t*>(&field.target);
   if (integer && field.allowed.automatic && **integer == *field.allowed.automatic) return "auto";
+  std::vector<std::string>* const* texts = std::get_if<std::vector<std::string>*>(&field.target);
+  if (texts && field.allowed.one_or_list && (*texts)->size() < 2)
+    return text_of((*texts)->empty() ? std::string() : (*texts)->front());
   return std::visit([](const auto* p) { return text_of(*p); }, field.target);
 }
 

@@ -120,7 +120,15 @@ class Reader {
     T value{};
     bool good = true;
     if constexpr (ElementOf<T>::list) {
-      if (!node.IsSequence()) return complain_of_value(field, node, key_mark, path, false);
+      const bool one = field.allowed.one_or_list && node.IsScalar();
+      if (!node.IsSequence() && !one) return complain_of_value(field, node, key_mark, path, false);
+      if constexpr (std::is_same_v<Element, std::string>) {
+        if (one && !node.Scalar().empty()) {
+          const auto element = element_of<Element>(field, node);
+          if (!element) return complain_of_value(field, node, key_mark, path, false);
+          value.push_back(*element);
+        }
+      }
       for (size_t i = 0; i < node.size(); ++i) {
         if (const auto element = element_of<Element>(field, node[i]))
           value.push_back(*element);

@@ -53,6 +53,7 @@ Allowed at_least_below(double min, double max) { return {.min = min, .max = max,
 Allowed inside(double min, double max) { return {.min = min, .max = max, .min_open = true, .max_open = true}; }
 Allowed one_of(std::vector<std::string> words) { return {.words = std::move(words)}; }
 Allowed a_path() { return {.path = true}; }
+Allowed a_path_or_several() { return {.path = true, .one_or_list = true}; }
 Allowed one_of_or_path(std::vector<std::string> words) { return {.words = std::move(words), .path = true}; }
 
 std::string expected_text(const Field& field, bool element) {
@@ -60,7 +61,7 @@ std::string expected_text(const Field& field, bool element) {
   if (!field.allowed.words.empty())
     return fmt::format("{}: {}{}", list ? "a list of" : "one of", fmt::join(field.allowed.words, ", "),
                        field.allowed.path ? ", or the path of a file (with a . or /)" : "");
-  if (field.allowed.path) return "a path";
+  if (field.allowed.path) return field.allowed.one_or_list && !element ? "a path, or a list of paths" : "a path";
   const Nouns nouns = nouns_of(field.target);
   return (list ? fmt::format("a list of {}", nouns.many) : std::string(nouns.one)) + bounds_text(field.allowed) +
          (field.allowed.automatic ? ", or auto" : "");

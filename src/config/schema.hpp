@@ -26,6 +26,7 @@ struct Allowed {
   std::vector<std::string> words = {};
   std::optional<int64_t> automatic = {};  // the integer that the word `auto` stands for; outside the bounds
   bool path = false;  // a text that names a file or folder; made absolute, from the folder of the file it stands in
+  bool one_or_list = false;  // of a list of texts: one stands for a list of it, an empty one for none
 };
 Allowed any_value();
 Allowed at_least(double min);
@@ -36,6 +37,7 @@ Allowed at_least_below(double min, double max);  // [min, max)
 Allowed inside(double min, double max);          // (min, max)
 Allowed one_of(std::vector<std::string> words);
 Allowed a_path();
+Allowed a_path_or_several();
 Allowed one_of_or_path(std::vector<std::string> words);  // what is no word is a path, and has a . or / in it
 
 using FieldPointer = std::variant<bool*, int64_t*, uint64_t*, double*, std::string*, std::vector<int64_t>*,

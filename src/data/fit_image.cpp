@@ -63,39 +63,62 @@ int64_t offset(int64_t spare, std::optional<double> place) {
   return place ? static_cast<int64_t>(*place * static_cast<double>(spare + 1)) : spare / 2;
 }
 
+// The rectangle of an image, [C, H, W] dense, that is scaled.
+struct Window {
+  int64_t top, left, height, width;
+};
+
+Taps taps_for(int64_t from, int64_t to) { return from > to ? area_taps(from, to) : linear_taps(from, to); }
+
+float as_pixel(float sum, float) { return sum; }
+uint8_t as_pixel(float sum, uint8_t) { return static_cast<uint8_t>(std::clamp(sum + 0.5F, 0.0F, 255.0F)); }
+
+template <typename Pixel>
+void scale(const at::Tensor& image, const Window& window, at::Tensor& result) {
+  const Taps down = taps_for(window.height, result.size(1)), across = taps_for(window.width, result.size(2));
+  const int64_t width = image.size(2);
+  const uint8_t* pixels = image.const_data_ptr<uint8_t>();
+  Pixel* out = result.mutable_data_ptr<Pixel>();
+  std::vector<float> row(static_cast<size_t>(window.width));  // one output row, not yet scaled along it
+  for (int64_t c = 0; c < image.size(0); ++c) {
+    for (size_t y = 0; y < static_cast<size_t>(result.size(1)); ++y) {
+      std::fill(row.begin(), row.end(), 0.0F);
+      for (int64_t k = 0; k < down.count[y]; ++k) {
+        const uint8_t* in = pixels + (c * image.size(1) + window.top + down.first[y] + k) * width + window.left;
+        const float weight = down.weights[y * static_cast<size_t>(down.most) + static_cast<size_t>(k)];
+        for (size_t x = 0; x < row.size(); ++x) row[x] += weight * static_cast<float>(in[x]);
+      }
+      const float* weights = across.weights.data();
+      for (size_t x = 0; x < static_cast<size_t>(result.size(2)); ++x, weights += across.most) {
+        const float* in = row.data() + across.first[x];
+        float sum = 0;
+        for (int64_t k = 0; k < across.count[x]; ++k) sum += weights[k] * in[k];
+        *out++ = as_pixel(sum, Pixel{});
+      }
+    }
+  }
+}
+
 }  // namespace
 
 at::Tensor fit_image(const at::Tensor& image, int64_t size, std::optional<double> place) {
   ensure(image.dim() == 3 && image.scalar_type() == at::kByte && image.numel() > 0 && size > 0,
          "fit_image needs uint8 [C, H, W]");
-  const int64_t channels = image.size(0), side = std::min(image.size(1), image.size(2));
+  const int64_t side = std::min(image.size(1), image.size(2));
   const int64_t top = offset(image.size(1) - side, place), left = offset(image.size(2) - side, place);
-  const int64_t width = image.size(2);
   const at::Tensor dense = image.contiguous();
   if (image.size(1) == size && image.size(2) == size) return dense;
-  const Taps taps = side > size ? area_taps(side, size) : linear_taps(side, size);
-  at::Tensor result = at::empty({channels, size, size}, at::kByte);
-  const uint8_t* pixels = dense.const_data_ptr<uint8_t>();
-  uint8_t* out = result.mutable_data_ptr<uint8_t>();
-  std::vector<float> row(static_cast<size_t>(side));  // one output row, not yet scaled along it
-  for (int64_t c = 0; c < channels; ++c) {
-    for (size_t y = 0; y < static_cast<size_t>(size); ++y) {
-      std::fill(row.begin(), row.end(), 0.0F);
-      for (int64_t k = 0; k < taps.count[y]; ++k) {
-        const uint8_t* in = pixels + (c * image.size(1) + top + taps.first[y] + k) * width + left;
-        const float weight = taps.weights[y * static_cast<size_t>(taps.most) + static_cast<size_t>(k)];
-        for (int64_t x = 0; x < side; ++x) row[static_cast<size_t>(x)] += weight * static_cast<float>(in[x]);
-      }
-      const float* weights = taps.weights.data();
-      for (size_t x = 0; x < static_cast<size_t>(size); ++x, weights += taps.most) {
-        const float* in = row.data() + taps.first[x];
-        float sum = 0;
-        for (int64_t k = 0; k < taps.count[x]; ++k) sum += weights[k] * in[k];
-        *out++ = static_cast<uint8_t>(std::clamp(sum + 0.5F, 0.0F, 255.0F));
-      }
-    }
-  }
+  at::Tensor result = at::empty({image.size(0), size, size}, at::kByte);
+  scale<uint8_t>(dense, {top, left, side, side}, result);
   return result;
+}
+
+void scale_by_areas(const at::Tensor& image, at::Tensor& result) {
+  const Window whole{0, 0, image.size(1), image.size(2)};
+  if (result.scalar_type() == at::kByte)
+    scale<uint8_t>(image.contiguous(), whole, result);
+  else
+    scale<float>(image.contiguous(), whole, result);
 }
 
 }  // namespace ddls::data

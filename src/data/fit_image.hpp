@@ -12,4 +12,8 @@ namespace ddls::data {
 // in [0, 1) says along the longer side (uniform `place`: every position alike).
 at::Tensor fit_image(const at::Tensor& image, int64_t size, std::optional<double> place = {});
 
+// The same of a whole image, stretched: uint8 [C, H, W] -> `result`, uint8 (rounded) or float32 (not) [C, height,
+// width], dense.
+void scale_by_areas(const at::Tensor& image, at::Tensor& result);
+
 }  // namespace ddls::data

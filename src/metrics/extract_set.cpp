@@ -5,6 +5,8 @@
 #include <chrono>
 #include <future>
 
+#include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/log.hpp"
 
 namespace ddls::metrics {
@@ -61,56 +63,171 @@ Features features_of(const EvaluationSet& set, const std::vector<Piece>& pieces,
   return block;
 }
 
+// As a network takes them: of a resize that makes all equal, images of one number of channels come together.
+std::vector<Piece> resized(const std::vector<Piece>& pieces, const Resize& resize) {
+  if (!resize.any()) return pieces;
+  struct Members {
+    std::vector<int64_t> rows;
+    std::vector<at::Tensor> images;
+  };
+  std::map<int64_t, Members> by_channels;
+  for (const Piece& piece : pieces) {
+    Members& members = by_channels[piece.samples.size(1)];
+    members.rows.insert(members.rows.end(), piece.rows.begin(), piece.rows.end());
+    members.images.push_back(resize.applied(piece.samples));
+  }
+  std::vector<Piece> result;
+  for (auto& [channels, members] : by_channels) result.push_back({std::move(members.rows), at::cat(members.images)});
+  return result;
+}
+
+// What tells whether two evaluations had the same samples: the sum over samples of a hash of place, shape and values,
+// so that ranks add up theirs. Its halves apart: int64 sums of 32-bit numbers.
+class Digest {
+ public:
+  void add(const std::vector<Piece>& pieces, IdRange ids) {
+    int64_t* const halves = sums_.mutable_data_ptr<int64_t>();
+    for (const Piece& piece : pieces) {
+      const at::Tensor samples = piece.samples.cpu().contiguous();
+      const std::string shape =
+          fmt::format("{} {}", c10::toString(samples.scalar_type()), fmt::join(samples.sizes().slice(1), "x"));
+      const size_t bytes = samples.nbytes() / piece.rows.size();
+      const auto* row = static_cast<const std::byte*>(samples.const_data_ptr());
+      for (size_t i = 0; i < piece.rows.size(); ++i, row += bytes) {
+        const auto place = static_cast<uint64_t>(ids.begin + piece.rows[i]);
+        const uint64_t hash = hash64(std::span(row, bytes), hash64(shape, place));
+        halves[0] += static_cast<int64_t>(hash & 0xFFFFFFFF);
+        halves[1] += static_cast<int64_t>(hash >> 32);
+      }
+    }
+  }
+
+  // **Collective.**
+  std::string of_all(dist::Communicator& comm) {
+    comm.all_reduce(sums_);
+    const int64_t* const halves = sums_.const_data_ptr<int64_t>();
+    return hex64(static_cast<uint64_t>(halves[0]) + (static_cast<uint64_t>(halves[1]) << 32));
+  }
+
+ private:
+  at::Tensor sums_ = at::zeros({2}, at::kLong);
+};
+
+// What one network makes of this rank's blocks.
+class Extraction {
+ public:
+  Extraction(dist::Communicator& comm, const EvaluationSet& set, const ExtractOptions& options)
+      : options_(options), set_(set), moments_(features_each()) {
+    result_.name = set.name;
+    result_.count = set.count;
+    result_.labels = set.labels;
+    result_.unlabelled = set.unlabelled;
+    result_.class_names = set.class_names;
+    result_.rows.plan = {set.count, block_rows(options.batch, set.count)};
+    result_.rows.count = std::min(options.keep, set.count);
+    result_.rows.features = features_each();
+    const std::vector<Block> blocks = result_.rows.plan.blocks_of(comm.rank(), comm.ranks());
+    if (!blocks.empty()) result_.rows.first_own = blocks.front().index;
+  }
+
+  const BlockPlan& plan() const { return result_.rows.plan; }
+  const ExtractOptions& options() const { return options_; }
+  Resize resize() const { return options_.extractor ? options_.extractor->resize : Resize{}; }
+
+  void add(const std::vector<Piece>& pieces, IdRange ids) {
+    const auto start = std::chrono::steady_clock::now();
+    const Features block = features_of(set_, pieces, ids, options_);
+    if (options_.moments) moments_.add(block.features);
+    for (StreamedSums* sums : options_.streamed) sums->add(block, ids);
+    if (ids.begin < result_.rows.count) result_.rows.own.push_back(block.features);
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  double seconds() const { return seconds_; }
+
+  // **Collective.**
+  SetFeatures finished(dist::Communicator& comm) {
+    if (options_.moments) {
+      at::Tensor centre = moments_.centre().clone();
+      comm.broadcast(centre);
+      moments_.recentre(centre);
+      comm.all_reduce(moments_.sums());
+      comm.together([&] { result_.gaussian = moments_.statistics(set_.name); });
+    }
+    for (StreamedSums* sums : options_.streamed) comm.all_reduce(sums->sums());
+    bool finite = true;
+    for (const at::Tensor& rows : result_.rows.own) finite = finite && at::isfinite(rows).all().item<bool>();
+    if (options_.keep > 0) result_.finite = !comm.any(!finite);
+    return std::move(result_);
+  }
+
+ private:
+  int64_t features_each() const { return options_.extractor ? options_.extractor->features : set_.sample_shape.at(0); }
+
+  const ExtractOptions& options_;
+  const EvaluationSet& set_;
+  Moments moments_;
+  SetFeatures result_;
+  double seconds_ = 0;
+};
+
+void tell_speed(const EvaluationSet& set, const std::vector<Extraction>& extractions, double seconds) {
+  const auto count = static_cast<double>(set.count);
+  for (const Extraction& one : extractions)
+    if (one.options().extractor && extractions.size() == 1)
+      log::info("features of {}: {} images in {:.2f} s, {:.2f} images/s", set.name, set.count, seconds,
+                count / seconds);
+    else if (one.options().extractor)
+      log::info("features of {} by {}: {} images, {:.2f} s of {:.2f} s for all networks", set.name,
+                one.options().extractor->name, set.count, one.seconds(), seconds);
+}
+
 }  // namespace
 
-SetFeatures extract_set(dist::Communicator& comm, const EvaluationSet& set, const ExtractOptions& options) {
-  const int64_t features = options.extractor ? options.extractor->features : set.sample_shape.at(0);
-  SetFeatures result;
-  result.name = set.name;
-  result.count = set.count;
-  result.labels = set.labels;
-  result.unlabelled = set.unlabelled;
-  result.class_names = set.class_names;
-  result.rows.plan = {set.count, block_rows(options.batch, set.count)};
-  result.rows.count = std::min(options.keep, set.count);
-  result.rows.features = features;
-  const std::vector<Block> blocks = result.rows.plan.blocks_of(comm.rank(), comm.ranks());
-  if (!blocks.empty()) result.rows.first_own = blocks.front().index;
-
-  Moments moments(features);
+std::vector<SetFeatures> extract_set_for_each(dist::Communicator& comm, const EvaluationSet& set,
+                                              std::span<const ExtractOptions> options) {
+  std::vector<Extraction> extractions;
+  extractions.reserve(options.size());
+  for (const ExtractOptions& one : options) {
+    ensure(one.batch == options.front().batch, "networks that share a pass share the batch");
+    extractions.emplace_back(comm, set, one);
+  }
+  if (extractions.empty()) return {};
+  const std::vector<Block> blocks = extractions.front().plan().blocks_of(comm.rank(), comm.ranks());
+  Digest digest;
   const auto start = std::chrono::steady_clock::now();
   comm.together([&] {
     const auto when = set.on_calling_thread ? std::launch::deferred : std::launch::async;
     const auto decode = [&](size_t i) {
-      return std::async(when, [&set, ids = blocks[i].ids] { return set.read(ids); });
+      return std::async(when, [&, ids = blocks[i].ids] {
+        const std::vector<Piece> pieces = set.read(ids);
+        digest.add(pieces, ids);  // one block at a time
+        std::vector<std::vector<Piece>> each;
+        for (const Extraction& one : extractions) each.push_back(resized(pieces, one.resize()));
+        return each;
+      });
     };
-    std::future<std::vector<Piece>> next;
+    std::future<std::vector<std::vector<Piece>>> next;
     if (!blocks.empty()) next = decode(0);
     for (size_t i = 0; i < blocks.size(); ++i) {
-      const std::vector<Piece> pieces = next.get();
+      const std::vector<std::vector<Piece>> pieces = next.get();
       if (i + 1 < blocks.size()) next = decode(i + 1);
-      const Features block = features_of(set, pieces, blocks[i].ids, options);
-      if (options.moments) moments.add(block.features);
-      for (StreamedSums* sums : options.streamed) sums->add(block, blocks[i].ids);
-      if (blocks[i].ids.begin < result.rows.count) result.rows.own.push_back(block.features);
+      for (size_t n = 0; n < extractions.size(); ++n) extractions[n].add(pieces[n], blocks[i].ids);
     }
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (options.extractor)
-    log::info("features of {}: {} images in {:.2f} s, {:.2f} images/s", set.name, set.count, seconds,
-              static_cast<double>(set.count) / seconds);
-  if (options.moments) {
-    at::Tensor centre = moments.centre().clone();
-    comm.broadcast(centre);
-    moments.recentre(centre);
-    comm.all_reduce(moments.sums());
-    comm.together([&] { result.gaussian = moments.statistics(set.name); });
+  tell_speed(set, extractions, seconds);
+  const std::string of_samples = digest.of_all(comm);
+  std::vector<SetFeatures> results;
+  for (Extraction& one : extractions) {
+    results.push_back(one.finished(comm));
+    results.back().digest = of_samples;
   }
-  for (StreamedSums* sums : options.streamed) comm.all_reduce(sums->sums());
-  bool finite = true;
-  for (const at::Tensor& rows : result.rows.own) finite = finite && at::isfinite(rows).all().item<bool>();
-  if (options.keep > 0) result.finite = !comm.any(!finite);
-  return result;
+  return results;
+}
+
+SetFeatures extract_set(dist::Communicator& comm, const EvaluationSet& set, const ExtractOptions& options) {
+  return std::move(extract_set_for_each(comm, set, {&options, 1}).front());
 }
 
 }  // namespace ddls::metrics

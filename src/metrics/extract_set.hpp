@@ -1,8 +1,9 @@
 #pragma once
-// From a set to what metrics need of it: each rank decodes and extracts its own blocks, decoding one block ahead of the
-// network in a thread; sums that metrics make of features or class probabilities are all-reduced once at the end.
+// From a set to what metrics need of it: each rank decodes and extracts its own blocks, decoding (and resizing) one
+// block ahead of the network in a thread; sums that metrics make of features or class probabilities are all-reduced once at the end.
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct SetFeatures {
   at::Tensor labels;             // [count] int64; undefined where there are none
   data::ClassNames class_names;  // as in EvaluationSet
   std::string unlabelled;        // as in EvaluationSet
+  std::string digest;            // of the samples as they were decoded, in their order; empty: they were not read
   // By number of rows: distances to the nearest others (neighbour_distances.hpp), shared by metrics. The same on all
   // ranks.
   std::shared_ptr<std::map<int64_t, at::Tensor>> nearest = std::make_shared<std::map<int64_t, at::Tensor>>();
@@ -48,5 +50,9 @@ struct SetFeatures {
 // **Collective.** Throws CollectiveError(data): fewer than 2 samples, features that are not finite, a damaged image
 // (named).
 SetFeatures extract_set(dist::Communicator& comm, const EvaluationSet& set, const ExtractOptions& options);
+
+// The same for several networks, one after another in the result: each image is read once. All of one `batch`.
+std::vector<SetFeatures> extract_set_for_each(dist::Communicator& comm, const EvaluationSet& set,
+                                              std::span<const ExtractOptions> options);
 
 }  // namespace ddls::metrics

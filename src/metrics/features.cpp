@@ -32,6 +32,10 @@ class Network {
       nvidia_ = nvidia_ || argument.name() == "return_features";
       bias_option_ = bias_option_ || argument.name() == "no_output_bias";
     }
+    if (module.hasattr("input_size") && module.attr("input_size").isInt())
+      input_size_ = module.attr("input_size").toInt();
+    else if (nvidia_)
+      input_size_ = 299;  // of Inception
     // Channels-last weights make the convolutions of a CPU faster; the images follow.
     for (const at::Tensor& parameter : module.parameters())
       if (parameter.dim() == 4) parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
@@ -59,6 +63,8 @@ class Network {
   void use_channels_last(bool use) { channels_last_ = use; }
   bool nvidia() const { return nvidia_; }
   const std::string& file() const { return file_; }
+  // The side of the images that it says it takes; 0: it does not say.
+  int64_t input_size() const { return input_size_; }
   tensor::ForeignNetwork as_foreign(const std::shared_ptr<Network>& self) const {
     return {file_,
             [self](const at::Tensor& images, const at::Tensor&) { return self->outputs(self->input_of(images), true); },
@@ -98,6 +104,7 @@ class Network {
   std::string file_;
   c10::Device device_;
   bool nvidia_ = false, bias_option_ = false, channels_last_ = true;
+  int64_t input_size_ = 0;
   torch::jit::Module module_;
 };
 
@@ -124,13 +131,25 @@ void check_outputs(const Network& network, const std::vector<at::Tensor>& output
          network.file());
 }
 
-// Images that no two rows or channels of which are alike: noise over a slope.
-at::Tensor trial_images(int64_t count, int64_t channels, const std::vector<int64_t>& shape) {
+// The size that images are brought to, and so the shape of what the network is tried on.
+void settle(Resize& resize, const Network& network, std::vector<int64_t>& shape) {
+  if (!resize.any()) return;
+  if (resize.side == 0) resize.side = network.input_size();
+  if (resize.side == 0)
+    fail(Exit::config,
+         "evaluate.resize: {} does not say what size it takes (an integer attribute input_size); name it in "
+         "evaluate.resize_to, as 299 for Inception",
+         network.file());
+  shape[1] = shape[2] = resize.side;
+}
+
+// Images that no two rows or channels of which are alike: noise over a slope. Not `bytes`: values between whole ones.
+at::Tensor trial_images(int64_t count, int64_t channels, const std::vector<int64_t>& shape, bool bytes) {
   const int64_t pixels = channels * shape[1] * shape[2];
   const at::Tensor noise =
       tensor::Noise{derive(0, Purpose::extractor_probe)}.uniform({0, count}, pixels, 0, Stream::prior);
   const at::Tensor level = at::arange(count, at::kFloat).unsqueeze(1) * (120.0 / static_cast<double>(count));
-  return (noise * 120 + level).to(at::kByte).view({count, channels, shape[1], shape[2]});
+  return (noise * 120 + level).to(bytes ? at::kByte : at::kFloat).view({count, channels, shape[1], shape[2]});
 }
 
 std::vector<tensor::Remedy> remedies_of(const at::Tensor& images) {
@@ -177,7 +196,7 @@ Features on_cpu(const Network& network, const std::vector<at::Tensor>& outputs, 
 }  // namespace
 
 Features Extractor::extract(const at::Tensor& images_u8, bool logits, const ImageName& name_of) const {
-  Features result = run(images_u8, logits);
+  Features result = run(resize.applied(images_u8), logits);
   for (const at::Tensor& rows : {result.features, result.logits}) {
     if (!rows.defined() || rows.numel() == 0) continue;
     const at::Tensor bad = at::isfinite(rows).all(1).logical_not().nonzero().flatten();
@@ -190,13 +209,15 @@ Features Extractor::extract(const at::Tensor& images_u8, bool logits, const Imag
   return result;
 }
 
-Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sample_shape, c10::Device device) {
+Extractor load_extractor(const fs::path& file, std::vector<int64_t> sample_shape, c10::Device device, Resize resize) {
   if (!fs::exists(file))
     fail(Exit::missing, "{}: there is no such feature extractor (evaluate.extractor)", file.string());
   const auto network = std::make_shared<Network>(file, device);
+  settle(resize, *network, sample_shape);
   constexpr int64_t tried = 4;
-  const at::Tensor grey_images = trial_images(tried, 1, sample_shape),
-                   colour_images = trial_images(tried, 3, sample_shape);
+  const bool bytes = !resize.any() || resize.rounded;
+  const at::Tensor grey_images = trial_images(tried, 1, sample_shape, bytes),
+                   colour_images = trial_images(tried, 3, sample_shape, bytes);
   std::optional<Widths> grey, colour;
   // A network that reads its input with view() cannot take the faster layout.
   for (const bool channels_last : {true, false}) {
@@ -232,6 +253,7 @@ Extractor load_extractor(const fs::path& file, const std::vector<int64_t>& sampl
   extractor.sha256 = sha256_of_file(file);
   extractor.features = widths.features;
   extractor.classes = widths.classes;
+  extractor.resize = resize;
   extractor.run = [network, takes_grey, widths](const at::Tensor& images_u8, bool logits) {
     const at::Tensor images = network->input_of(takes_grey ? images_u8 : as_colour(images_u8));
     const auto call = [&] { return network->outputs(images, logits); };

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "metrics/resize.hpp"
+
 namespace ddls::metrics {
 
 struct Features {
@@ -23,10 +25,11 @@ using ImageName = std::function<std::string(int64_t i)>;
 struct Extractor {
   std::string name, sha256;
   int64_t features = 0, classes = 0;
+  Resize resize = {};  // what becomes of images before the network has them
   // Runs the network; `extract` checks what comes out.
   std::function<Features(const at::Tensor& images_u8, bool logits)> run;
 
-  // uint8 [n, C, H, W] on any device; results on the CPU. Frozen, no gradients. Grey images are repeated over three
+  // uint8 [n, C, H, W] on any device, or what `resize` has made of them; results on the CPU. Frozen, no gradients. Grey images are repeated over three
   // channels where the network takes only colour. `logits` may cost a second pass (NVIDIA). Throws Error(data): the
   // network fails on these images, or gives values that are not finite numbers, of which the first is named by
   // `name_of`.
@@ -34,8 +37,9 @@ struct Extractor {
 };
 
 // `sample_shape`: C, H, W of the images to try it on. Throws Error naming the file, the cause and the cure: missing, or
-// data (not TorchScript, fails on such images, wrong outputs, no function of each image alone: network_probe.hpp).
-Extractor load_extractor(const std::filesystem::path& file, const std::vector<int64_t>& sample_shape,
-                         c10::Device device);
+// data (not TorchScript, fails on such images, wrong outputs, no function of each image alone: network_probe.hpp), or
+// config (a resize to a size that neither the configuration nor the file's attribute `input_size` says).
+Extractor load_extractor(const std::filesystem::path& file, std::vector<int64_t> sample_shape, c10::Device device,
+                         Resize resize = {});
 
 }  // namespace ddls::metrics

@@ -2,30 +2,54 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "metrics/statistics_file.hpp"
 
 namespace ddls::metrics {
+namespace {
 
-CacheEntry cache_entry(dist::Communicator& comm, const fs::path& folder, const EvaluationSet& set,
-                       const Extractor* extractor) {
-  const std::string content = comm.on_root([&] { return set.content_hash(); });
+CacheEntry entry_of(const fs::path& folder, const EvaluationSet& set, const std::string& found_by,
+                    const Extractor* extractor) {
   const std::string network = extractor ? extractor->sha256 : "points";
+  std::string name = fmt::format("{}-{}", found_by, network.substr(0, 16));
+  // Without a resize the name that it had before there was a choice.
+  if (extractor && extractor->resize.any())
+    name +=
+        fmt::format("-{}{}{}", extractor->resize.filter, extractor->resize.side, extractor->resize.rounded ? "" : "f");
   CacheEntry entry;
-  entry.file = folder / fmt::format("{}-{}.npz", content.substr(0, 16), network.substr(0, 16));
-  entry.provenance = {{"schema", 1},
-                      {"set", set.name},
-                      {"content_sha256", content},
-                      {"extractor", extractor ? extractor->name : "none: points"},
-                      {"extractor_sha256", network},
-                      {"resize", extractor ? "by the extractor" : "none"},
-                      {"covariance_divisor", "n - 1"},
-                      {"count", set.count}};
+  entry.file = folder / (name + ".npz");
+  entry.provenance = {{"schema", 1}, {"set", set.name}};
   return entry;
 }
 
-std::optional<GaussianStatistics> cached_statistics(dist::Communicator& comm, const CacheEntry& entry) {
-  std::optional<GaussianStatistics> statistics;
+void add_protocol(CacheEntry& entry, const EvaluationSet& set, const Extractor* extractor) {
+  entry.provenance.update({{"extractor", extractor ? extractor->name : "none: points"},
+                           {"extractor_sha256", extractor ? extractor->sha256 : "points"},
+                           {"resize", extractor ? extractor->resize.text() : "none"},
+                           {"covariance_divisor", "n - 1"},
+                           {"count", set.count}});
+}
+
+}  // namespace
+
+CacheEntry cache_entry(const fs::path& folder, const EvaluationSet& set, const std::string& content,
+                       const Extractor* extractor) {
+  CacheEntry entry = entry_of(folder, set, content.substr(0, 16), extractor);
+  entry.provenance["content_sha256"] = content;
+  add_protocol(entry, set, extractor);
+  return entry;
+}
+
+CacheEntry sample_entry(const fs::path& folder, const EvaluationSet& set, const std::string& digest,
+                        const Extractor* extractor) {
+  CacheEntry entry = entry_of(folder, set, "samples-" + digest, extractor);
+  add_protocol(entry, set, extractor);
+  return entry;
+}
+
+std::optional<CachedStatistics> cached_statistics(dist::Communicator& comm, const CacheEntry& entry) {
+  std::optional<CachedStatistics> statistics;
   comm.together([&] {
     if (!fs::exists(entry.file)) return;
     auto expected = entry.provenance;
@@ -34,7 +58,7 @@ std::optional<GaussianStatistics> cached_statistics(dist::Communicator& comm, co
     if (!provenance.is_object())
       fail(Exit::data, "'{}' has no provenance beside it; remove it, it will be made anew", entry.file.string());
     require_provenance(entry.file, provenance, expected);
-    statistics = read_statistics(entry.file);
+    statistics = {read_statistics(entry.file), json_field_or(provenance, "digest", std::string(), entry.file)};
   });
   // All or none: a file system may show a new file to some ranks first.
   if (comm.any(!statistics)) return std::nullopt;
@@ -42,10 +66,13 @@ std::optional<GaussianStatistics> cached_statistics(dist::Communicator& comm, co
   return statistics;
 }
 
-void store_statistics(dist::Communicator& comm, const CacheEntry& entry, const GaussianStatistics& statistics) {
+void store_statistics(dist::Communicator& comm, const CacheEntry& entry, const GaussianStatistics& statistics,
+                      const std::string& digest) {
   comm.on_root([&] {
     make_folder(entry.file.parent_path());
-    write_statistics(entry.file, statistics, entry.provenance);
+    Json provenance = entry.provenance;
+    if (!digest.empty()) provenance["digest"] = digest;
+    write_statistics(entry.file, statistics, provenance);
   });
 }
 

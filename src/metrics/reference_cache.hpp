@@ -1,8 +1,9 @@
 #pragma once
 // Mean and covariance of reference sets, kept between runs (evaluate.cache). A file is found by the hash of the set's
-// content and of the extractor; what lies beside it must say the same, or it is refused.
+// content, of the extractor, and by the resize before it; what lies beside it must say the same, or it is refused.
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "base/json.hpp"
 #include "dist/communicator.hpp"
@@ -16,14 +17,24 @@ struct CacheEntry {
   Json provenance;
 };
 
-// Hashes the set. **Collective.**
-CacheEntry cache_entry(dist::Communicator& comm, const std::filesystem::path& folder, const EvaluationSet& set,
+// `content`: the set's content_hash.
+CacheEntry cache_entry(const std::filesystem::path& folder, const EvaluationSet& set, const std::string& content,
                        const Extractor* extractor);
 
-// **Collective.** Nothing where there is no such file; throws CollectiveError(data) where it is of something else.
-std::optional<GaussianStatistics> cached_statistics(dist::Communicator& comm, const CacheEntry& entry);
+// Of a set that was evaluated (evaluate.keep_statistics), found by the digest of its samples.
+CacheEntry sample_entry(const std::filesystem::path& folder, const EvaluationSet& set, const std::string& digest,
+                        const Extractor* extractor);
 
-void store_statistics(dist::Communicator& comm, const CacheEntry& entry,
-                      const GaussianStatistics& statistics);  // **Collective.**
+struct CachedStatistics {
+  GaussianStatistics gaussian;
+  std::string digest;  // of the samples; empty where the file does not say
+};
+
+// **Collective.** Nothing where there is no such file; throws CollectiveError(data) where it is of something else.
+std::optional<CachedStatistics> cached_statistics(dist::Communicator& comm, const CacheEntry& entry);
+
+// **Collective.** `digest`: as SetFeatures has it.
+void store_statistics(dist::Communicator& comm, const CacheEntry& entry, const GaussianStatistics& statistics,
+                      const std::string& digest);
 
 }  // namespace ddls::metrics

@@ -46,37 +46,94 @@ struct Request {
   int64_t rows = 0;
   std::vector<StreamedSums*> streamed = {};
   bool logits = false;
+  bool moments = true;  // where a metric needs them
 };
 
-SetFeatures features_of(const MetricContext& context, const EvaluationSet& set, const Request& request) {
-  if (set.statistics_only()) return with_statistics(set, *set.statistics);
-  const bool given = uses_given_statistics(context, set);
-  if (set.count < 2) dist::all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
-  ExtractOptions options;
-  options.extractor = context.extractor;
-  options.batch = context.config.batch;
-  options.moments = context.needs().moments && !given;
-  options.streamed = request.streamed;
-  options.logits = request.logits;
-  options.keep = request.rows;
-  tell_of_statistics(context, set, given);
-  if (given && request.rows == 0 && request.streamed.empty()) return with_statistics(set, *set.statistics);
-  SetFeatures features = extract_set(context.comm, set, options);
-  if (given) features.gaussian = *set.statistics;
-  return features;
+using Contexts = std::span<const MetricContext>;
+
+// What is not asked of the network for each context: no set is read for statistics that are given.
+std::vector<SetFeatures> features_of(Contexts contexts, const EvaluationSet& set, std::span<const Request> requests) {
+  std::vector<SetFeatures> all(contexts.size());
+  std::vector<ExtractOptions> options;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    const MetricContext& context = contexts[i];
+    const Request& request = requests[i];
+    if (set.statistics_only()) {
+      all[i] = with_statistics(set, *set.statistics);
+      continue;
+    }
+    const bool given = uses_given_statistics(context, set);
+    if (set.count < 2) dist::all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
+    if (request.moments) tell_of_statistics(context, set, given);
+    if (given && request.rows == 0 && request.streamed.empty()) {
+      all[i] = with_statistics(set, *set.statistics);
+      continue;
+    }
+    options.push_back({.extractor = context.extractor,
+                       .batch = context.config.batch,
+                       .moments = context.needs().moments && request.moments && !given,
+                       .logits = request.logits,
+                       .streamed = request.streamed,
+                       .keep = request.rows});
+    places.push_back(i);
+  }
+  if (options.empty()) return all;
+  std::vector<SetFeatures> extracted = extract_set_for_each(contexts.front().comm, set, options);
+  for (size_t i = 0; i < places.size(); ++i) {
+    SetFeatures& features = all[places[i]] = std::move(extracted[i]);
+    if (uses_given_statistics(contexts[places[i]], set)) features.gaussian = *set.statistics;
+  }
+  return all;
+}
+
+// Of a set whose statistics are kept between runs, and their entries.
+struct KeptStatistics {
+  std::vector<CacheEntry> entries;
+  std::vector<std::optional<CachedStatistics>> found;
+};
+
+KeptStatistics kept_statistics(Contexts contexts, const EvaluationSet& set) {
+  dist::Communicator& comm = contexts.front().comm;
+  const std::string content = comm.on_root([&] { return set.content_hash(); });
+  KeptStatistics kept;
+  for (const MetricContext& context : contexts) {
+    kept.entries.push_back(cache_entry(context.config.cache, set, content, context.extractor));
+    kept.found.push_back(cached_statistics(comm, kept.entries.back()));
+  }
+  return kept;
 }
 
 // The same for a reference, whose statistics may be kept between runs.
-SetFeatures reference_features(const MetricContext& context, const EvaluationSet& set) {
-  const MetricNeeds needs = context.needs();
-  if (context.config.cache.empty() || set.statistics || !needs.moments)
-    return features_of(context, set, {needs.reference_rows});
-  const CacheEntry entry = cache_entry(context.comm, context.config.cache, set, context.extractor);
-  const std::optional<GaussianStatistics> kept = cached_statistics(context.comm, entry);
-  if (kept && needs.reference_rows == 0) return with_statistics(set, *kept);
-  const SetFeatures features = features_of(context, set, {needs.reference_rows});
-  if (!kept) store_statistics(context.comm, entry, features.gaussian);
-  return features;
+std::vector<SetFeatures> reference_features(Contexts contexts, const EvaluationSet& set) {
+  std::vector<Request> requests;
+  for (const MetricContext& context : contexts) requests.push_back({.rows = context.needs().reference_rows});
+  const MetricContext& first = contexts.front();
+  if (first.config.cache.empty() || set.statistics || !first.needs().moments)
+    return features_of(contexts, set, requests);
+  const KeptStatistics kept = kept_statistics(contexts, set);
+  std::vector<SetFeatures> all(contexts.size());
+  std::vector<MetricContext> unknown;  // or with rows that are not kept
+  std::vector<size_t> places;
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    if (kept.found[i] && requests[i].rows == 0) {
+      all[i] = with_statistics(set, kept.found[i]->gaussian);
+      all[i].digest = kept.found[i]->digest;
+    } else {
+      unknown.push_back(contexts[i]);
+      places.push_back(i);
+    }
+  }
+  std::vector<Request> left;
+  for (const size_t i : places) left.push_back(requests[i]);
+  if (unknown.empty()) return all;
+  std::vector<SetFeatures> made = features_of(unknown, set, left);
+  for (size_t n = 0; n < places.size(); ++n) {
+    const size_t i = places[n];
+    all[i] = std::move(made[n]);
+    if (!kept.found[i]) store_statistics(first.comm, kept.entries[i], all[i].gaussian, all[i].digest);
+  }
+  return all;
 }
 
 void warn_of_few(const dist::Communicator& comm, const SetFeatures& set) {
@@ -176,18 +233,6 @@ bool uses_given_statistics(const MetricContext& context, const EvaluationSet& se
 
 namespace {
 
-// Its own part of the work: neither moments nor logits of it are asked for.
-SetFeatures training_features(const MetricContext& context, const EvaluationSet& set) {
-  if (set.statistics_only()) return with_statistics(set, *set.statistics);
-  if (set.count < 2) dist::all_fail(Exit::data, "{}: {} samples; at least 2 are needed", set.name, set.count);
-  ExtractOptions options;
-  options.extractor = context.extractor;
-  options.batch = context.config.batch;
-  options.moments = false;
-  options.keep = context.needs().training_rows;
-  return extract_set(context.comm, set, options);
-}
-
 // Whether all is there that a metric prepares itself from.
 bool can_prepare(const MetricNeeds& needs, const Reference& reference) {
   const auto usable = [](const SetFeatures& set, int64_t rows) {
@@ -200,36 +245,45 @@ bool can_prepare(const MetricNeeds& needs, const Reference& reference) {
 
 }  // namespace
 
-Reference prepare_reference(const MetricContext& context, const EvaluationSet& set, const EvaluationSet* training) {
-  Reference reference;
-  reference.statistics_only = set.statistics_only();
-  look_at(context, set, true);
-  reference.is_training = set.training;
-  reference.set = reference_features(context, set);
-  if (training != nullptr && context.needs().training_rows > 0)
-    reference.training = training_features(context, *training);
-  if (context.needs().moments) {
-    warn_of_few(context.comm, reference.set);
-    reference.factor = factor_on_root(context.comm, reference.set.gaussian, reference.set.name);
+std::vector<Reference> prepare_references(Contexts contexts, const EvaluationSet& set, const EvaluationSet* training) {
+  std::vector<Reference> references(contexts.size());
+  look_at(contexts.front(), set, true);
+  std::vector<SetFeatures> features = reference_features(contexts, set);
+  std::vector<SetFeatures> of_training;
+  if (training != nullptr && contexts.front().needs().training_rows > 0) {
+    std::vector<Request> requests;  // neither moments nor logits of it
+    for (const MetricContext& context : contexts)
+      requests.push_back({.rows = context.needs().training_rows, .moments = false});
+    of_training = features_of(contexts, *training, requests);
   }
-  for (const Metric* metric : context.wanted()) {
-    const config::Options& options = context.options_of(*metric);
-    if (!metric->prepare || !can_prepare(metric->needs(options), reference)) continue;
-    reference.prepared[metric->name] = metric->prepare(options, context, reference);
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    const MetricContext& context = contexts[i];
+    Reference& reference = references[i];
+    reference.statistics_only = set.statistics_only();
+    reference.is_training = set.training;
+    reference.set = std::move(features[i]);
+    if (!of_training.empty()) reference.training = std::move(of_training[i]);
+    if (context.needs().moments) {
+      warn_of_few(context.comm, reference.set);
+      reference.factor = factor_on_root(context.comm, reference.set.gaussian, reference.set.name);
+    }
+    for (const Metric* metric : context.wanted()) {
+      const config::Options& options = context.options_of(*metric);
+      if (!metric->prepare || !can_prepare(metric->needs(options), reference)) continue;
+      reference.prepared[metric->name] = metric->prepare(options, context, reference);
+    }
   }
-  return reference;
+  return references;
 }
 
-Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference) {
-  look_at(context, set, false);
-  const Streams streams = streams_of(context, set);
-  Request request{context.needs().rows};
-  for (const Metric* metric : context.wanted())
-    if (const auto found = streams.find(metric); found != streams.end()) {
-      request.streamed.push_back(found->second.get());
-      request.logits |= metric->needs(context.options_of(*metric)).probabilities;
-    }
-  const SetFeatures own = features_of(context, set, request);
+Reference prepare_reference(const MetricContext& context, const EvaluationSet& set, const EvaluationSet* training) {
+  return std::move(prepare_references({&context, 1}, set, training).front());
+}
+
+namespace {
+
+Json metrics_from(const MetricContext& context, const EvaluationSet& set, const SetFeatures& own,
+                  const Reference& reference, const Streams& streams) {
   if (context.needs().moments) warn_of_few(context.comm, own);
   Json metrics = Json::object();
   for (const Metric* metric : context.wanted()) {
@@ -248,11 +302,49 @@ Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Re
   return metrics;
 }
 
+Request request_of(const MetricContext& context, const Streams& streams) {
+  Request request{.rows = context.needs().rows};
+  for (const Metric* metric : context.wanted())
+    if (const auto found = streams.find(metric); found != streams.end()) {
+      request.streamed.push_back(found->second.get());
+      request.logits |= metric->needs(context.options_of(*metric)).probabilities;
+    }
+  return request;
+}
+
+}  // namespace
+
+std::vector<Judged> judge(Contexts contexts, const EvaluationSet& set, std::span<const Reference> references) {
+  look_at(contexts.front(), set, false);
+  std::vector<Streams> streams;
+  std::vector<Request> requests;
+  for (const MetricContext& context : contexts) {
+    streams.push_back(streams_of(context, set));
+    requests.push_back(request_of(context, streams.back()));
+  }
+  const std::vector<SetFeatures> features = features_of(contexts, set, requests);
+  std::vector<Judged> results;
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    const MetricContext& context = contexts[i];
+    const SetFeatures& own = features[i];
+    results.push_back({metrics_from(context, set, own, references[i], streams[i]), own.digest});
+    const bool keep = context.config.keep_statistics && !context.config.cache.empty() && !own.digest.empty();
+    if (keep && own.gaussian.mean.defined())
+      store_statistics(context.comm, sample_entry(context.config.cache, set, own.digest, context.extractor),
+                       own.gaussian, own.digest);
+  }
+  return results;
+}
+
+Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference) {
+  return std::move(judge({&context, 1}, set, {&reference, 1}).front().metrics);
+}
+
 Json protocol_of(const MetricContext& context, const Json& metrics, int64_t count, const Reference& reference) {
   Json protocol = Json::object();
   if (context.extractor) {
     protocol["quantisation"] = "uint8; generated images as clip(floor(127.5 x + 128), 0, 255)";
-    protocol["resize"] = "by the extractor";
+    protocol["resize"] = context.extractor->resize.text();
   }
   for (const Metric* metric : context.wanted()) {
     const std::vector<std::string> keys = metric->top_keys();

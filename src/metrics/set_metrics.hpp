@@ -4,6 +4,7 @@
 #include <any>
 #include <map>
 #include <optional>
+#include <span>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -44,6 +45,11 @@ struct Reference {
 Reference prepare_reference(const MetricContext& context, const EvaluationSet& set,
                             const EvaluationSet* training = nullptr);
 
+// For several networks, one after another in the result; every image is read once. The contexts differ in the
+// extractor alone.
+std::vector<Reference> prepare_references(std::span<const MetricContext> contexts, const EvaluationSet& set,
+                                          const EvaluationSet* training = nullptr);
+
 // What a metric is computed from.
 struct MetricInputs {
   const MetricContext& context;
@@ -67,6 +73,14 @@ bool uses_given_statistics(const MetricContext& context, const EvaluationSet& se
 
 // The "metrics" object of docs/formats.md, section 3. What could not be computed is null, with NAME_why beside it.
 Json metrics_of(const MetricContext& context, const EvaluationSet& set, const Reference& reference);
+
+struct Judged {
+  Json metrics;
+  std::string digest;  // of the samples (SetFeatures)
+};
+// For several networks, each against its own reference; every image is read once.
+std::vector<Judged> judge(std::span<const MetricContext> contexts, const EvaluationSet& set,
+                          std::span<const Reference> references);
 
 // How these numbers were made, of a set of `count`: what must be equal for two of them to be compared. Of what was
 // computed, with the sizes that were used (a subset is no larger than its set).

@@ -76,7 +76,8 @@ Json energies_of_gan(config::Config config, const GanFiles& files, const Outside
            files.generator);
     real = reals_for(outside.set, config, gan.sample_shape);
     if (!outside.extractor.empty() && gan.sample_shape.size() == 3)
-      extractor = metrics::load_extractor(outside.extractor, gan.sample_shape, comm.topology().device);
+      extractor = metrics::load_extractor(outside.extractor, gan.sample_shape, comm.topology().device,
+                                          metrics::resize_of(config.evaluate));
   });
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");

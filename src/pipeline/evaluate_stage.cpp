@@ -15,6 +15,7 @@
 #include "metrics/set_notes.hpp"
 #include "models/classifier.hpp"
 #include "pipeline/energy_metrics.hpp"
+#include "pipeline/extractors.hpp"
 #include "pipeline/stages.hpp"
 #include "pipeline/set_record.hpp"
 #include "report/run_data.hpp"
@@ -68,38 +69,81 @@ void keep_curve(Run& run, const std::string& method, const Json& curve) {
 }
 
 // Throws Error(config) for the network that an energy was fitted to: it would judge its own work.
-metrics::Extractor evaluation_extractor(const Run& run, const fs::path& file) {
-  metrics::Extractor extractor =
-      metrics::load_extractor(file, train::sample_shape(run.train), run.comm.topology().device);
+std::vector<metrics::Extractor> evaluation_extractors(const Run& run, const std::vector<std::string>& files) {
+  std::vector<metrics::Extractor> extractors =
+      load_extractors(files, train::sample_shape(run.train), run.config.evaluate, run.comm.topology().device);
   const config::CalibrationConfig& calibration = run.config.train.calibration;
-  if (calibration.method != "tilt") return extractor;
+  if (calibration.method != "tilt") return extractors;
   for (const std::string& features : calibration.features)
-    if (fs::is_regular_file(features) && sha256_of_file(features) == extractor.sha256)
-      fail(Exit::config,
-           "evaluate.extractor: {} is also in train.calibration.features; what an energy is fitted to says nothing of "
-           "its samples, so take another network for one of the two",
-           file.string());
-  return extractor;
+    for (size_t i = 0; i < files.size() && fs::is_regular_file(features); ++i)
+      if (sha256_of_file(features) == extractors[i].sha256)
+        fail(Exit::config,
+             "evaluate.extractor: {} is also in train.calibration.features; what an energy is fitted to says nothing "
+             "of its samples, so take another network for one of the two",
+             files[i]);
+  return extractors;
 }
 
 // **Collective.** With the training set where a metric asks for copies of it.
-metrics::Reference prepared_reference(Run& run, const metrics::MetricContext& context,
-                                      const metrics::EvaluationSet& reference) {
-  if (context.needs().training_rows == 0) return metrics::prepare_reference(context, reference);
+std::vector<metrics::Reference> prepared_references(Run& run, const std::vector<metrics::MetricContext>& contexts,
+                                                    const metrics::EvaluationSet& reference) {
+  if (contexts.front().needs().training_rows == 0) return metrics::prepare_references(contexts, reference);
   const metrics::EvaluationSet training = metrics::without_damaged(run.comm, metrics::set_of(run.train));
-  return metrics::prepare_reference(context, reference, &training);
+  return metrics::prepare_references(contexts, reference, &training);
 }
 
+// What report.json says of each network where there are several: "by_extractor", by name.
+class ByExtractor {
+ public:
+  explicit ByExtractor(const std::vector<metrics::MetricContext>& contexts) {
+    if (contexts.size() < 2) return;
+    for (const metrics::MetricContext& context : contexts)
+      parts_.push_back({context.extractor->name, {{"extractor", record_of(*context.extractor)}}});
+  }
+
+  void add_real(const std::vector<metrics::Judged>& judged) {
+    for (size_t i = 0; i < parts_.size(); ++i) parts_[i].record["reference"]["metrics"] = judged[i].metrics;
+  }
+  void add_method(const std::string& method, const std::vector<metrics::Judged>& judged) {
+    for (size_t i = 0; i < parts_.size(); ++i) parts_[i].record["methods"][method]["metrics"] = judged[i].metrics;
+  }
+  // Of the first method: all have as many samples.
+  void add_protocols(const std::vector<metrics::MetricContext>& contexts, int64_t count,
+                     const std::vector<metrics::Reference>& references) {
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      Json& record = parts_[i].record;
+      record["protocol"] =
+          metrics::protocol_of(contexts[i], record["methods"].front()["metrics"], count, references[i]);
+    }
+  }
+  bool empty() const { return parts_.empty(); }
+  Json record() const {
+    Json all = Json::object();
+    for (const Part& part : parts_) all[part.name] = part.record;
+    return all;
+  }
+
+ private:
+  struct Part {
+    std::string name;
+    Json record;
+  };
+  std::vector<Part> parts_;
+};
+
 // **Collective.** `methods` of report.json.
-Json judged_methods(Run& run, const metrics::MetricContext& context, const metrics::Reference& reference,
-                    const Json& energies) {
+Json judged_methods(Run& run, const std::vector<metrics::MetricContext>& contexts,
+                    const std::vector<metrics::Reference>& references, const Json& energies, ByExtractor& each) {
   Json methods = Json::object();
   for (const std::string& name : run.config.sample.methods) {
     Json record = sampling::method_record(run.samples_of(name));
-    record["metrics"] =
-        metrics::metrics_of(context, read_samples(run, run.samples_of(name) / "samples.npz"), reference);
+    const std::vector<metrics::Judged> judged =
+        metrics::judge(contexts, read_samples(run, run.samples_of(name) / "samples.npz"), references);
+    add_digest(record, judged.front().digest);
+    record["metrics"] = judged.front().metrics;
+    each.add_method(name, judged);
     if (!energies.empty() && is_short_run(name, run.config, record, energies.front())) record["short_run"] = true;
-    Json curve = curve_of(run, context, reference, run.samples_of(name));
+    Json curve = curve_of(run, contexts.front(), references.front(), run.samples_of(name));
     if (!curve.empty()) {
       run.comm.on_root([&] { keep_curve(run, name, curve); });
       record["curve"] = std::move(curve);
@@ -119,8 +163,7 @@ Json report_head(const Run& run, const metrics::Extractor* extractor, const Json
               {"version", version::project},
               {"git_commit", version::git_commit}};
   report["seconds"] = read_json_object(run.folder / "seconds.json");
-  if (extractor)
-    report["extractor"] = {{"name", extractor->name}, {"sha256", extractor->sha256}, {"features", extractor->features}};
+  if (extractor) report["extractor"] = record_of(*extractor);
   report["reference"] = reference;
   if (!run.classes.all())
     report["classes"] = {{"model", run.classes.of_model()}, {"without_samples", run.classes.left_out()}};
@@ -141,14 +184,17 @@ void keep_reals(const Run& run) {
 
 }  // namespace
 
-metrics::Extractor extractor_of(Run& run) {
-  fs::path file = run.config.evaluate.extractor;
-  if (file.empty()) {
-    file = run.folder / "extractor" / "classifier.pt";
-    train::save_evaluation_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, file);
+std::vector<metrics::Extractor> extractors_of(Run& run) {
+  std::vector<std::string> files = run.config.evaluate.extractor;
+  if (files.empty()) {
+    const fs::path own = run.folder / "extractor" / "classifier.pt";
+    train::save_evaluation_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, own);
+    files.push_back(own.string());
   }
-  return run.comm.together([&] { return evaluation_extractor(run, file); });
+  return run.comm.together([&] { return evaluation_extractors(run, files); });
 }
+
+metrics::Extractor extractor_of(Run& run) { return extractors_of(run).front(); }
 
 void check_evaluation(const Run& run) {
   if (run.test.size() > 0 && metrics::MetricContext{run.comm, run.config.evaluate}.needs().labels)
@@ -159,9 +205,13 @@ void check_evaluation(const Run& run) {
   run.comm.together([&] {
     const models::SampleShape shape = train::sample_shape(run.train);
     if (!run.config.evaluate.extractor.empty()) {
-      evaluation_extractor(run, run.config.evaluate.extractor);
+      evaluation_extractors(run, run.config.evaluate.extractor);
       return;
     }
+    if (run.config.evaluate.resize != "none")
+      fail(Exit::config,
+           "evaluate.resize: without evaluate.extractor the run's own classifier sees the images as they are; leave it "
+           "out, or name an extractor");
     if (run.train.classes() == 0)
       fail(Exit::config,
            "evaluate.extractor is not given, and there is nothing to train a classifier on: {}; name a TorchScript "
@@ -178,35 +228,44 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
   });
   run.comm.on_root([&] { run.log.work_begins(); });
   const data::Dataset& reference_data = run.reference();
-  std::optional<metrics::Extractor> extractor;
-  if (run.train.images()) extractor = extractor_of(run);
-  const metrics::MetricContext context{run.comm, run.config.evaluate, extractor ? &*extractor : nullptr,
-                                       run.config.data.kind == "gaussians25"};
+  std::vector<metrics::Extractor> extractors;
+  if (run.train.images()) extractors = extractors_of(run);
+  const std::vector<metrics::MetricContext> contexts =
+      contexts_of(run.comm, run.config.evaluate, extractors, run.config.data.kind == "gaussians25");
+  const metrics::MetricContext& context = contexts.front();
+  ByExtractor each(contexts);
 
   metrics::EvaluationSet reference_set =
       metrics::without_damaged(run.comm, metrics::set_of(reference_data, run.config.evaluate.reference_count));
   reference_set.training = &reference_data == &run.train;
   log::info("evaluating against {} ({} samples)", reference_set.name, reference_set.count);
-  const metrics::Reference reference = prepared_reference(run, context, reference_set);
+  const std::vector<metrics::Reference> references = prepared_references(run, contexts, reference_set);
+  const metrics::Reference& reference = references.front();
   // Real samples that are not the reference, as many as were generated: what a perfect sampler would score.
   const data::Dataset& others = &reference_data == &run.test ? run.train : run.test;
   Json reference_record = metrics::record_of(run.comm, reference_set);
+  add_digest(reference_record, reference.set.digest);
   if (others.size() >= 2) {
     metrics::EvaluationSet real = metrics::without_damaged(run.comm, metrics::set_of(others, run.config.sample.count));
     real.training = &others == &run.train;
-    reference_record["metrics"] = metrics::metrics_of(context, real, reference);
+    const std::vector<metrics::Judged> judged = metrics::judge(contexts, real, references);
+    reference_record["metrics"] = judged.front().metrics;
+    each.add_real(judged);
     reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
   }
 
   const Json energies = judged_energies(run, trained, context, reference);
-  const Json methods = judged_methods(run, context, reference, energies);
-  if (extractor) search_neighbours(run, *extractor);
+  const Json methods = judged_methods(run, contexts, references, energies, each);
+  if (context.extractor) search_neighbours(run, *context.extractor);
   note_seconds(run, "evaluate", watch.seconds());
 
   run.comm.on_root([&] {
     Json report = report_head(run, context.extractor, reference_record);
     const Json& first = methods.front();  // all methods have as many samples
-    report["protocol"] = metrics::protocol_of(context, first["metrics"], first["count"].get<int64_t>(), reference);
+    const auto count = first["count"].get<int64_t>();
+    report["protocol"] = metrics::protocol_of(context, first["metrics"], count, reference);
+    each.add_protocols(contexts, count, references);
+    if (!each.empty()) report["by_extractor"] = each.record();
     if (!energies.empty()) report["energies"] = energies;
     report["methods"] = methods;
     write_file(run.folder / "report.json", json_text(report, 2) + "\n");

@@ -47,8 +47,9 @@ void check_evaluation(const Run& run);
 void evaluate_stage(Run& run, const TrainedTarget* trained = nullptr);
 // samples/METHOD/neighbours.npz of every method, as evaluate.neighbours asks; images only.
 void search_neighbours(Run& run, const metrics::Extractor& extractor);
-// The extractor of the configuration, or the classifier of the run, trained now if it is not there. Images only.
-metrics::Extractor extractor_of(Run& run);
+// The extractors of the configuration, or the classifier of the run, trained now if it is not there. Images only.
+std::vector<metrics::Extractor> extractors_of(Run& run);
+metrics::Extractor extractor_of(Run& run);  // the first of them
 // What the trainer calls every train.evaluate_every steps; empty where that is 0. Makes its reference now.
 std::function<std::vector<train::NamedValue>(const models::NetworkPtr& generator)> training_evaluator(Run& run);
 

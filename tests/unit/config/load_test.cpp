@@ -88,7 +88,7 @@ TEST_F(Load, PathsCountFromTheirFile) {
   const Config config = load_config("a.yaml", {"evaluate.extractor=net.pt"});
   EXPECT_EQ(config.data.train, (scratch_ / "x/train.npz").string());
   EXPECT_EQ(config.data.test, "/abs/test.npz");
-  EXPECT_EQ(config.evaluate.extractor, (scratch_ / "net.pt").string());
+  EXPECT_EQ(config.evaluate.extractor, std::vector{(scratch_ / "net.pt").string()});
 }
 
 TEST_F(Load, CirclesAreAnError) {

@@ -130,7 +130,7 @@ TEST(Stages, say_what_is_missing) {
 TEST(Stages, refuse_options_that_evaluation_could_not_keep) {
   const ScratchFolder scratch;
   config::Config config = tiny_images(scratch / "data");
-  config.evaluate.extractor = (scratch / "none.pt").string();
+  config.evaluate.extractor = {(scratch / "none.pt").string()};
   auto run = opened(config, scratch / "run");
   EXPECT_EQ(thrown_by([&] { pipeline::run_pipeline(run); }).code, Exit::missing);
   EXPECT_FALSE(fs::exists(scratch / "run/checkpoints"));
