@@ -7,8 +7,9 @@ usage() {
   cat <<'USAGE'
 usage: launch/gpu_check.sh [--out FOLDER] [--quick] [--budget SECONDS]
 
-Runs the GPU tests at one rank, at two ranks on one GPU (data then goes through host memory) and at all GPUs (NCCL), compares
-the samples of a small run at several rank counts and the weights of repeated training, and measures training, sampling, evaluation and collectives and the memory
+Runs the GPU tests at one rank, at two ranks on one GPU (data then goes through host memory) and at all GPUs (NCCL), the unit
+tests of networks, samplers and training on the GPU (in a checkout), compares
+the samples of a small run at several rank counts and the weights of repeated training, profiles a step at each precision, and measures training, sampling, evaluation and collectives and the memory
 they hold, in this order, until all is done or SECONDS (default 3600) are over; what then is left out is said. Writes FOLDER/gpu_check.json and FOLDER/gpu_check.txt (default FOLDER: runs/gpu_check). Works in a checkout after
 launch/setup.sh, and in a folder of launch/pack.sh --tests.
 

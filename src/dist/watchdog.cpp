@@ -118,16 +118,29 @@ struct Watchdog::State {
   void look_after_stop() {
     if (has_written || ranks == 1 || !stop_signal::requested_by_term()) return;
     if (heartbeat && heartbeat->somebody_left()) return;  // by an error of its own, which it has told
-    const uint64_t now_in = armed.load();
+    const auto [now_in, what, quiet] = waits_in_now();
     if (told_to_stop_s < 0 || now_in != stopped_in) {
       told_to_stop_s = now_s;
       stopped_in = now_in;
     }
     constexpr double long_enough_s = 0.3;
     if (now_in == 0 || now_s - told_to_stop_s < long_enough_s) return;
-    const std::string why = fmt::format("rank {} was told to end (SIGTERM) in {} #{}", rank, operation.load(), now_in);
+    const std::string why = fmt::format("rank {} was told to end (SIGTERM) in {} #{}", rank, what, now_in);
     const std::string where = keep_calls(why);
-    if (rank == 0 && !patient.load()) log::warning("{}{}", why, where);
+    if (rank == 0 && !quiet) log::warning("{}{}", why, where);
+  }
+
+  // The collective that this rank is inside, or else the first one on the device that has not ended; number 0: none.
+  struct Inside {
+    uint64_t number;
+    const char* operation;
+    bool patient;
+  };
+  Inside waits_in_now() const {
+    if (const uint64_t number = armed.load(); number != 0) return {number, operation.load(), patient.load()};
+    for (const LoggedCollective& call : calls->newest())
+      if (call.asynchronous && call.ended_s == 0) return {call.number, call.operation, false};
+    return {0, "", false};
   }
 
   // Writes this rank's calls, once. Gives what a message may add.

@@ -37,7 +37,7 @@ KINDS = {
     "call hangs, abort hangs": ("kind=call_hangs,rank={r},at={at},abort_hangs=1", "", 71, HUNG, LIMIT + TELL + ABORT, ALL),
     "far too slow": ("kind=slow,rank={r},at={at},ms=60000", "", 71, HUNG, LIMIT + TELL, ALL),
     "slow": ("kind=slow,rank={r},at={at},ms=40", "", 0, r"^a good end", 10, NONE),
-    "dies": ("kind=dies,rank={r},at={at}", "", 137, r"signal 9", TELL, None),
+    "dies": ("kind=dies,rank={r},at={at}", "", 137, r"signal 9", TELL, OTHERS),
     "stops": ("kind=stops,rank={r},at={at}", "", 71, r"gave no sign of life for|" + HUNG, LIMIT + TELL, None),
     "init fails": ("kind=init_error,rank={r}", "", 71, r"ncclCommInitRankConfig failed: unhandled system error", None, None),
     "init never ends": ("kind=init_never,rank={r}", "", 71, r"hung in connect_nccl #\d+", None, None),

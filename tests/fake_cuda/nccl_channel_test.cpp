@@ -186,7 +186,7 @@ TEST(NcclChannel, ThreadsTakeTurnsBesideTheMonitor) {
 struct Net : torch::nn::Module {
   explicit Net(at::TensorOptions options) {
     for (int i = 0; i < 9; ++i)
-      weights.push_back(register_parameter("w" + std::to_string(i), at::ones({5 + 3 * i}, options)));
+      weights.push_back(register_parameter(fmt::format("w{}", i), at::ones({5 + 3 * i}, options)));
   }
   std::vector<at::Tensor> weights;
 };

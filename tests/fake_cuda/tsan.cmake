@@ -11,8 +11,7 @@ get_target_property(fake_gpu ddls_fake_gpu SOURCES)
 add_library(ddls_tsan OBJECT ${sources} ${fake_gpu} ${CMAKE_SOURCE_DIR}/src/device/cuda_check.cpp
   ${CMAKE_SOURCE_DIR}/src/tensor/flat_parameters.cpp ${CMAKE_SOURCE_DIR}/tests/mpi/mpi_main.cpp)
 target_compile_options(ddls_tsan PUBLIC -fsanitize=thread -fno-omit-frame-pointer -O1 -g1 -Wno-array-bounds -Wno-maybe-uninitialized
-  -Wno-stringop-overflow -Wno-tsan PRIVATE -fvisibility=hidden)
-get_target_property(links ddls_dist LINK_LIBRARIES)
+  -Wno-stringop-overflow -Wno-tsan)
 target_link_libraries(ddls_tsan PUBLIC ddls_log_libraries torch_wheel ddls_cuda MPI::MPI_C nlohmann_json::nlohmann_json
   PkgConfig::XXHASH OpenSSL::Crypto Threads::Threads GTest::gtest PRIVATE ddls_warnings)
 target_compile_definitions(ddls_tsan PUBLIC OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
@@ -27,7 +26,7 @@ foreach(name nccl_channel gradient_reducer)
   endif()
   add_executable(tsan_${name} ${file})
   target_link_libraries(tsan_${name} PRIVATE ddls_tsan)
-  target_link_options(tsan_${name} PRIVATE -fsanitize=thread)
+  target_link_options(tsan_${name} PRIVATE -fsanitize=thread ${wrap_options})
   set_target_properties(tsan_${name} PROPERTIES BUILD_RPATH "${DDLS_WHEEL_DIR}/torch/lib")
   foreach(ranks 2 3)
     add_test(NAME tsan_${name}_np${ranks} COMMAND ${MPIEXEC_EXECUTABLE} -np ${ranks} $<TARGET_FILE:tsan_${name}>)
