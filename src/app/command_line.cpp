@@ -110,6 +110,17 @@ void add_stages(const AddCommand& command, CommandLine& line, Names& names) {
 void add_questions(const AddCommand& command, CommandLine& line) {
   CLI::App* compare = command("compare", "one page that shows several runs side by side", Command::compare);
   compare->add_option("runs", line.runs, "run folders that hold a report.json")->required()->expected(2, -1);
+  compare->add_option("--latex", line.latex, "also as a LaTeX table: mean and sd over runs that differ in the seed");
+  compare->add_option("--csv", line.csv, "the same as comma-separated values, with paired tests");
+  CLI::App* explain = command("explain", "why two results of an evaluation differ", Command::explain);
+  explain->add_option("results", line.results, "two files: of `evaluate --json`, or report.json")
+      ->type_name("A.json B.json")
+      ->required()
+      ->expected(2);
+  explain->add_option("--cache", line.caches, "folder of kept statistics (evaluate.cache); repeatable")
+      ->allow_extra_args(false)
+      ->take_all();
+  explain->add_option("--json", line.json, "write the result here");
   CLI::App* energy = command("energy", "what the energy of a run, or of any GAN, is worth", Command::energy);
   energy->add_option("run", line.runs, "run folder: what is known of its energy")->expected(0, 1);
   energy->add_option("--checkpoint", line.checkpoint, "with --config: checkpoint folder (default: the run's newest)");
@@ -164,8 +175,8 @@ void check_line(const CommandLine& line) {
   const bool of_folder = line.command == Command::energy && !line.runs.empty();
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
                             line.command != Command::bench && line.command != Command::compare &&
-                            line.command != Command::inspect && !of_folder && line.fake.empty() &&
-                            line.generator.empty();
+                            line.command != Command::explain && line.command != Command::inspect && !of_folder &&
+                            line.fake.empty() && line.generator.empty();
   if (needs_config && line.config_file.empty())
     fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
   const char* const of_gan = line.command == Command::energy ? "energy" : "sample";

@@ -12,7 +12,7 @@
 
 namespace ddls::app {
 
-enum class Command { pipeline, train, sample, evaluate, compare, inspect, energy, bench, config, info };
+enum class Command { pipeline, train, sample, evaluate, compare, explain, inspect, energy, bench, config, info };
 
 struct CommandLine {
   Command command = Command::pipeline;
@@ -30,12 +30,14 @@ struct CommandLine {
   std::vector<std::string> extractors;   // evaluate; energy: one
   std::string metrics, resize;           // evaluate; empty: those of the configuration
   std::optional<int64_t> resize_to;
-  std::vector<std::string> runs;  // compare; energy: at most one
-  std::string set;                // inspect
-  std::vector<std::string> diff;  // config: two files, or none
-  std::string bench;              // training, sampler, evaluation, data or collectives
+  std::vector<std::string> runs;             // compare; energy: at most one
+  std::string latex, csv;                    // compare
+  std::vector<std::string> results, caches;  // explain: two files; folders of kept statistics
+  std::string set;                           // inspect
+  std::vector<std::string> diff;             // config: two files, or none
+  std::string bench;                         // training, sampler, evaluation, data or collectives
   bench::BenchOptions bench_options;
-  std::string json;  // evaluate, energy, inspect, bench, info
+  std::string json;  // evaluate, explain, energy, inspect, bench, info
 };
 
 // Throws Error(usage). `text_only` holds the text of --help or --version, when that was asked for: print it and

@@ -19,6 +19,8 @@
 #include "pipeline/sample_pretrained.hpp"
 #include "pipeline/stages.hpp"
 #include "report/comparison.hpp"
+#include "report/explain.hpp"
+#include "version.hpp"
 
 namespace ddls::app {
 namespace {
@@ -49,7 +51,7 @@ pipeline::OutsideReals outside_reals(const CommandLine& line) {
 }
 
 void check_outputs(const CommandLine& line) {
-  for (const std::string& file : {line.json, line.bench_options.trace})
+  for (const std::string& file : {line.json, line.bench_options.trace, line.latex, line.csv})
     if (!file.empty()) check_named_file(file);
 }
 
@@ -89,9 +91,22 @@ void answer(const CommandLine& line, dist::Communicator& comm, const std::string
 
 void compare(const CommandLine& line, dist::Communicator& comm) {
   comm.on_root([&] {
+    check_outputs(line);
     const fs::path page = line.out.empty() ? fs::path("comparison.html") : fs::path(line.out);
-    report::write_comparison({line.runs.begin(), line.runs.end()}, page);
+    report::write_comparison({line.runs.begin(), line.runs.end()}, page, {line.latex, line.csv});
     print_result(fmt::format("{}\n", page.string()));
+  });
+}
+
+void explain(const CommandLine& line, dist::Communicator& comm) {
+  comm.on_root([&] {
+    check_outputs(line);
+    report::Explanation found =
+        report::explain_results(line.results[0], line.results[1], {line.caches.begin(), line.caches.end()});
+    Json record{{"schema", 1}, {"version", version::project}, {"git_commit", version::git_commit}};
+    record.update(found.record);
+    if (!line.json.empty()) write_named_file(line.json, json_text(record, 2) + "\n");
+    print_result(found.text);
   });
 }
 
@@ -167,6 +182,8 @@ void run_line(const CommandLine& line, const dist::Environment& environment, dis
       return;
     case Command::compare:
       return compare(line, comm);
+    case Command::explain:
+      return explain(line, comm);
     case Command::energy:
       return energy(line, comm);
     case Command::inspect:

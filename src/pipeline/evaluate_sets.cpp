@@ -105,7 +105,7 @@ std::string evaluate_sets(const config::Config& config, const SetPair& sets, dis
   if (training) result["training"] = record_of(first, *training);
   if (training && references.front().training) add_digest(result["training"], references.front().training->digest);
   const auto add_of = [&](size_t i, Json& to) {
-    if (first.extractor) to["extractor"] = record_of(extractors[i]);
+    if (first.extractor) to["extractor"] = network_record(extractors[i]);
     to["protocol"] = metrics::protocol_of(contexts[i], judged[i].metrics, fake.count, references[i]);
     to["metrics"] = judged[i].metrics;
   };

@@ -40,6 +40,7 @@ Json curve_of(Run& run, const metrics::MetricContext& whole, const metrics::Refe
   config::EvaluateConfig config = whole.config;
   const std::vector<std::string> cheap = metrics::metrics_with_curves();
   std::erase_if(config.metrics, [&](const std::string& metric) { return std::ranges::count(cheap, metric) == 0; });
+  config.keep_statistics = false;  // of the end alone
   const metrics::MetricContext context{whole.comm, config, whole.extractor, whole.gaussians25};
   Json curve = Json::array();
   if (!fs::is_directory(folder / "snapshots")) return curve;
@@ -98,7 +99,7 @@ class ByExtractor {
   explicit ByExtractor(const std::vector<metrics::MetricContext>& contexts) {
     if (contexts.size() < 2) return;
     for (const metrics::MetricContext& context : contexts)
-      parts_.push_back({context.extractor->name, {{"extractor", record_of(*context.extractor)}}});
+      parts_.push_back({context.extractor->name, {{"extractor", network_record(*context.extractor)}}});
   }
 
   void add_real(const std::vector<metrics::Judged>& judged) {
@@ -163,7 +164,7 @@ Json report_head(const Run& run, const metrics::Extractor* extractor, const Json
               {"version", version::project},
               {"git_commit", version::git_commit}};
   report["seconds"] = read_json_object(run.folder / "seconds.json");
-  if (extractor) report["extractor"] = record_of(*extractor);
+  if (extractor) report["extractor"] = network_record(*extractor);
   report["reference"] = reference;
   if (!run.classes.all())
     report["classes"] = {{"model", run.classes.of_model()}, {"without_samples", run.classes.left_out()}};

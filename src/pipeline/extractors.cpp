@@ -28,7 +28,7 @@ std::vector<metrics::MetricContext> contexts_of(dist::Communicator& comm, const 
   return contexts;
 }
 
-Json record_of(const metrics::Extractor& extractor) {
+Json network_record(const metrics::Extractor& extractor) {
   return {{"name", extractor.name}, {"sha256", extractor.sha256}, {"features", extractor.features}};
 }
 

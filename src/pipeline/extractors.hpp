@@ -21,7 +21,7 @@ std::vector<metrics::MetricContext> contexts_of(dist::Communicator& comm, const 
                                                 const std::vector<metrics::Extractor>& extractors,
                                                 bool gaussians25 = false);
 
-Json record_of(const metrics::Extractor& extractor);
+Json network_record(const metrics::Extractor& extractor);
 
 // Adds the digest of samples to what is recorded of them, where it is known.
 void add_digest(Json& record, const std::string& digest);

@@ -48,6 +48,7 @@ std::function<std::vector<train::NamedValue>(const models::NetworkPtr& generator
   if (run.train.images()) shared->extractor = extractor_of(run);
   shared->config = run.config.evaluate;
   shared->config.metrics = metrics::metrics_while_training();
+  shared->config.keep_statistics = false;  // of the end alone
   // A run that is taken up again need not extract the reference's features again.
   if (shared->config.cache.empty()) shared->config.cache = (run.folder / "reference").string();
   shared->source = train::latent_source(run.config, run.classes, run.comm.topology().device);

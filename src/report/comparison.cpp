@@ -1,7 +1,6 @@
 #include "report/comparison.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <map>
@@ -10,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/output.hpp"
 #include "report/energy.hpp"
+#include "report/group_tables.hpp"
 #include "report/html.hpp"
 #include "report/metrics.hpp"
 #include "report/palette.hpp"
@@ -60,19 +60,6 @@ void require_alike(const std::vector<NamedRun>& runs) {
   }
 }
 
-void add_leaves(const YAML::Node& node, const std::string& path, std::map<std::string, std::string>& leaves) {
-  if (node.IsMap()) {
-    for (const auto& item : node) {
-      const std::string key = item.first.as<std::string>();
-      add_leaves(item.second, path.empty() ? key : path + "." + key, leaves);
-    }
-    return;
-  }
-  YAML::Emitter text;
-  text << YAML::Flow << node;
-  leaves[path] = text.c_str();
-}
-
 // The different names among what `wanted` takes of the runs' parts, in the order in which they appear.
 template <typename Part, typename Wanted>
 std::vector<std::string> names_in(const std::vector<NamedRun>& runs, std::vector<Part> RunData::*parts, Wanted wanted) {
@@ -94,7 +81,7 @@ std::string differences(const std::vector<NamedRun>& runs) {
   std::vector<std::map<std::string, std::string>> leaves(runs.size());
   std::set<std::string> keys;
   for (size_t i = 0; i < runs.size(); ++i) {
-    add_leaves(YAML::Load(runs[i].data.config), "", leaves[i]);
+    leaves[i] = config_leaves(runs[i].data.config);
     for (const auto& [key, value] : leaves[i]) keys.insert(key);
   }
   std::string rows;
@@ -201,19 +188,26 @@ std::string chain_curves(const std::vector<NamedRun>& runs) {
 
 }  // namespace
 
-void write_comparison(const std::vector<fs::path>& folders, const fs::path& page_file) {
+void write_comparison(const std::vector<fs::path>& folders, const fs::path& page_file, const ComparisonTables& tables) {
   const std::vector<std::string> names = short_names(folders);
   std::vector<NamedRun> runs;
   for (size_t i = 0; i < folders.size(); ++i) runs.push_back({names[i], read_run(folders[i])});
   require_alike(runs);
+  std::vector<const RunData*> all;
+  for (const NamedRun& run : runs) all.push_back(&run.data);
+  const std::vector<RunGroup> groups = groups_of(all);
+  const std::vector<GroupValue> values = group_values(groups);
   const std::string title = fmt::format("{}", fmt::join(names, ", "));
   std::string body = "<h1>" + escape(title) + "</h1>\n";
   body += section("Results", results(runs) + note("Hover a number for all its digits."));
+  body += section("Over seeds", group_html(groups, values));
   body += section("What the energies are worth", energies(runs));
   body += section("Where the runs differ", differences(runs));
   body += section("While they trained", training_curves(runs));
   body += section("Along the chains", chain_curves(runs));
   write_named_file(page_file, page(title, body));
+  if (!tables.latex.empty()) write_named_file(tables.latex, group_latex(groups, values));
+  if (!tables.csv.empty()) write_named_file(tables.csv, group_csv(groups, values));
 }
 
 }  // namespace ddls::report

@@ -70,6 +70,19 @@ rm pictures/b/damaged.png
 on 1 inspect runs/isotonic/samples/generator --json runs/inspect-points/inspect.json >/dev/null
 on 1 evaluate --fake pictures --real shards "${extractor[@]}" --metrics fid --json runs/shards/evaluate.json >/dev/null 2>err ||
   { cat err >&2; fail "evaluate"; }
+# By two networks, behind a resize; and what explains two results.
+mkdir -p runs/{several,two,explain}
+cp runs/images/extractor/classifier.pt a.pt
+cp runs/tilt/extractor/classifier.pt b.pt
+on 1 --config small.yaml --out runs/two --set sample.methods=[generator] --set sample.count=20 --set evaluate.extractor=[a.pt,b.pt] --set evaluate.metrics=[fid] \
+  >/dev/null 2>err || { cat err >&2; fail "a run by two networks"; }
+for part in "bicubic pictures more" "bicubic shards one" "box pictures two" "box shards three"; do
+  read -r filter real name <<<"$part"
+  on 1 evaluate --fake pictures --real $real --extractor a.pt --extractor b.pt --resize $filter --resize-to 8 --metrics fid --set evaluate.cache=kept-all \
+    --set evaluate.keep_statistics=true --json $name.json >/dev/null 2>err || { cat err >&2; fail "evaluate by two networks"; }
+done
+cp more.json runs/several/evaluate.json
+on 1 explain more.json three.json --cache kept-all --json runs/explain/explain.json >/dev/null 2>err || { cat err >&2; fail "explain"; }
 known=$(echo runs/images/reference/*.npz)
 on 1 evaluate --fake "$known" --real "$known" --metrics fid --json runs/statistics/evaluate.json >/dev/null 2>err || { cat err >&2; fail "statistics"; }
 SLURM_NTASKS=4 "$binary" info --json runs/info/info.json >/dev/null 2>err || { cat err >&2; fail "info"; }
@@ -104,6 +117,7 @@ methods.*.diagnosed.scalars.*.why
 data.*.unlabelled_why
 converted.*
 energies.*.not_finite
+pairs[].metrics.*.of_counts
 methods.*.short_run
 KEYS
 

@@ -13,6 +13,8 @@
 namespace ddls {
 namespace {
 
+namespace fs = std::filesystem;
+
 // Two features of images of a side: the mean, and the pixel in a corner.
 metrics::Extractor network(const std::string& name, double factor, const metrics::Resize& resize) {
   metrics::Extractor extractor;
@@ -22,7 +24,7 @@ metrics::Extractor network(const std::string& name, double factor, const metrics
   extractor.classes = 0;
   extractor.resize = resize;
   extractor.run = [factor, resize](const at::Tensor& images, bool) {
-    if (resize.any()) EXPECT_EQ(images.size(2), resize.side);
+    EXPECT_TRUE(!resize.any() || images.size(2) == resize.side);
     EXPECT_EQ(images.scalar_type(), resize.any() && !resize.rounded ? at::kFloat : at::kByte);
     const at::Tensor values = images.to(at::kFloat).select(1, 0);
     return metrics::Features{at::stack({values.mean({1, 2}), values.select(1, 0).select(1, 0)}, 1) * factor, {}};

@@ -1,5 +1,6 @@
 // Against PIL itself (tests/data/metrics/make_resize_fixtures.py), and what holds of any filter.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "data/fit_image.hpp"
