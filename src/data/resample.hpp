@@ -13,8 +13,8 @@ namespace ddls::data {
 enum class Filter { area, box, bilinear, bicubic, lanczos };
 
 // uint8 [n, C, H, W] -> [n, C, height, width].
-// rounded: uint8. Of PIL's filters the bytes that PIL makes of an 8-bit image: columns first, rounded and clipped to
-//   0..255 in between, weights in 22 bits. area: rounded once.
+// rounded: uint8. Of PIL's filters the bytes that Pillow 13 makes of an 8-bit image: one axis after the other, rounded
+//   and clipped to 0..255 in between, weights in 22 bits. area: rounded once.
 // else: float32, neither rounded nor clipped, as PIL makes of mode F channel by channel; clean-fid's protocol.
 // Not collective; the same bits at any number of threads.
 at::Tensor resample(const at::Tensor& images, int64_t height, int64_t width, Filter filter, bool rounded);

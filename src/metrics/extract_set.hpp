@@ -1,6 +1,6 @@
 #pragma once
-// From a set to what metrics need of it: each rank decodes and extracts its own blocks, decoding (and resizing) one
-// block ahead of the network in a thread; sums that metrics make of features or class probabilities are all-reduced once at the end.
+// From a set to what metrics need of it: each rank decodes (and resizes) its own blocks, one ahead of the network in a
+// thread; sums that metrics make of features or class probabilities are all-reduced once at the end.
 #include <map>
 #include <memory>
 #include <span>

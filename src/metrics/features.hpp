@@ -29,10 +29,10 @@ struct Extractor {
   // Runs the network; `extract` checks what comes out.
   std::function<Features(const at::Tensor& images_u8, bool logits)> run;
 
-  // uint8 [n, C, H, W] on any device, or what `resize` has made of them; results on the CPU. Frozen, no gradients. Grey images are repeated over three
-  // channels where the network takes only colour. `logits` may cost a second pass (NVIDIA). Throws Error(data): the
-  // network fails on these images, or gives values that are not finite numbers, of which the first is named by
-  // `name_of`.
+  // uint8 [n, C, H, W] on any device, or what `resize` made of them; results on the CPU. Frozen, no gradients. Grey
+  // images are repeated over three channels where the network takes only colour. `logits` may cost a second pass
+  // (NVIDIA). Throws Error(data): the network fails on these images, or gives values that are not finite numbers, of
+  // which the first is named by `name_of`.
   Features extract(const at::Tensor& images_u8, bool logits, const ImageName& name_of = {}) const;
 };
 

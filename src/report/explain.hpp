@@ -15,8 +15,7 @@ struct Explanation {
 };
 
 // `a`, `b`: what `evaluate --json` wrote, or report.json. `caches`: folders with kept statistics, beside those that lie
-// in the folders of the two. Throws Error: missing, data (no results of an evaluation; none of the sets of the one is in
-// the other).
+// in the folders of the two. Throws Error: missing, data (no results of an evaluation; the two have no set in common).
 Explanation explain_results(const std::filesystem::path& a, const std::filesystem::path& b,
                             const std::vector<std::filesystem::path>& caches);
 

@@ -132,6 +132,27 @@ TEST_F(Schema, ListsNameTheElement) {
   EXPECT_TRUE(v_.widths.empty());
 }
 
+TEST_F(Schema, OneTextStandsForAListOfItWhereThatIsAllowed) {
+  std::vector<std::string> files{"old"};
+  Section root("", "");
+  root.value("file", &files, "files", a_path_or_several()).later = true;
+  const auto read_text = [&](const std::string& yaml) {
+    std::vector<ConfigProblem> problems;
+    read_yaml(root, yaml, "/there/f.yaml", problems);
+    return texts(problems);
+  };
+  EXPECT_EQ(read_text("file: x.pt\n"), "");
+  EXPECT_EQ(files, std::vector<std::string>{"/there/x.pt"});
+  EXPECT_EQ(print_yaml(root, false), "file: /there/x.pt\n");  // as before there were lists
+  EXPECT_EQ(read_text("file: [x.pt, /y.pt]\n"), "");
+  EXPECT_EQ(files, (std::vector<std::string>{"/there/x.pt", "/y.pt"}));
+  EXPECT_EQ(print_yaml(root, false), "file: [/there/x.pt, /y.pt]\n");
+  EXPECT_NE(read_text("file: {x: 1}\n").find("expected a path, or a list of paths"), std::string::npos);
+  EXPECT_EQ(read_text("file: \"\"\n"), "");
+  EXPECT_TRUE(files.empty());
+  EXPECT_EQ(print_yaml(root, false), "file: \"\"\n");
+}
+
 TEST_F(Schema, WrongShapes) {
   EXPECT_EQ(read("inner: 5"),
             "f.yaml:1:8: inner: expected keys and values, got '5'; write inner: {size: VALUE, ...}\n");
