@@ -5,6 +5,7 @@
 #include <charconv>
 #include <functional>
 
+#include "app/completion.hpp"
 #include "base/error.hpp"
 #include "ddls/registry.hpp"
 #include "metrics/registry.hpp"
@@ -135,6 +136,20 @@ void add_questions(const AddCommand& command, CommandLine& line) {
   inspect->add_option("set", line.set, "folder of images, tar archives, .npz, .npy, idx, CIFAR-10, samples, statistics")
       ->required();
   inspect->add_option("--json", line.json, "write the result here");
+  command("init", "write a commented configuration for a set, into --out FILE or onto standard output", Command::init)
+      ->add_option("set", line.set, "as for inspect")
+      ->required();
+}
+
+void add_pages(const AddCommand& command, CommandLine& line) {
+  command("report", "write the figures and the page of a run anew, from its folder", Command::report)
+      ->add_option("run", line.runs, "run folder that holds a report.json")
+      ->required()
+      ->expected(1);
+  CLI::App* watch =
+      command("watch", "a page that follows a run: RUN/live.html, until it ends or Ctrl-C", Command::watch);
+  watch->add_option("run", line.runs, "run folder")->required()->expected(1);
+  watch->add_option("--every", line.every_s, "seconds between two looks (default: 3)")->check(positive());
 }
 
 void add_bench(const AddCommand& command, CommandLine& line) {
@@ -175,8 +190,9 @@ void check_line(const CommandLine& line) {
   const bool of_folder = line.command == Command::energy && !line.runs.empty();
   const bool needs_config = line.command != Command::info && line.command != Command::config &&
                             line.command != Command::bench && line.command != Command::compare &&
-                            line.command != Command::explain && line.command != Command::inspect && !of_folder &&
-                            line.fake.empty() && line.generator.empty();
+                            line.command != Command::explain && line.command != Command::inspect &&
+                            line.command != Command::init && line.command != Command::report &&
+                            line.command != Command::watch && !of_folder && line.fake.empty() && line.generator.empty();
   if (needs_config && line.config_file.empty())
     fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
   const char* const of_gan = line.command == Command::energy ? "energy" : "sample";
@@ -228,6 +244,7 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
   };
   add_stages(command, line, names);
   add_questions(command, line);
+  add_pages(command, line);
   add_bench(command, line);
   command("config", "print the resolved configuration, commented", Command::config)
       ->add_option("--diff", line.diff,
@@ -235,6 +252,10 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
       ->type_name("A B")
       ->expected(2);
   command("info", "versions, devices and transports", Command::info)->add_option("--json", line.json, "write it here");
+  bool completion = false;
+  app.add_subcommand("completion", "print what bash needs to complete commands and options")->callback([&completion] {
+    completion = true;
+  });
 
   try {
     app.parse(argc, argv);
@@ -248,6 +269,10 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     fail(Exit::usage, "{} (ddls_dist --help lists commands and options)", error.what());
   }
 
+  if (completion) {
+    parsed.text_only = bash_completion(app);
+    return parsed;
+  }
   line.resume = names.resume == "never"     ? train::Resume::never
                 : names.resume == "require" ? train::Resume::require
                                             : train::Resume::automatic;

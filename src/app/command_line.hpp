@@ -12,7 +12,22 @@
 
 namespace ddls::app {
 
-enum class Command { pipeline, train, sample, evaluate, compare, explain, inspect, energy, bench, config, info };
+enum class Command {
+  pipeline,
+  train,
+  sample,
+  evaluate,
+  compare,
+  explain,
+  inspect,
+  init,
+  energy,
+  report,
+  watch,
+  bench,
+  config,
+  info
+};
 
 struct CommandLine {
   Command command = Command::pipeline;
@@ -30,10 +45,11 @@ struct CommandLine {
   std::vector<std::string> extractors;   // evaluate; energy: one
   std::string metrics, resize;           // evaluate; empty: those of the configuration
   std::optional<int64_t> resize_to;
-  std::vector<std::string> runs;             // compare; energy: at most one
+  std::vector<std::string> runs;             // compare; energy: at most one; report, watch: one
+  double every_s = 3;                        // watch
   std::string latex, csv;                    // compare
   std::vector<std::string> results, caches;  // explain: two files; folders of kept statistics
-  std::string set;                           // inspect
+  std::string set;                           // inspect, init
   std::vector<std::string> diff;             // config: two files, or none
   std::string bench;                         // training, sampler, evaluation, data or collectives
   bench::BenchOptions bench_options;

@@ -8,18 +8,22 @@
 #include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "base/output.hpp"
+#include "base/stop_signal.hpp"
 #include "bench/bench.hpp"
 #include "config/load.hpp"
 #include "dist/failure.hpp"
 #include "pipeline/energies.hpp"
 #include "pipeline/energy_stage.hpp"
 #include "pipeline/evaluate_sets.hpp"
+#include "pipeline/init_config.hpp"
 #include "pipeline/inspect.hpp"
 #include "pipeline/read_config.hpp"
 #include "pipeline/sample_pretrained.hpp"
 #include "pipeline/stages.hpp"
 #include "report/comparison.hpp"
 #include "report/explain.hpp"
+#include "report/live.hpp"
+#include "report/report.hpp"
 #include "version.hpp"
 
 namespace ddls::app {
@@ -156,6 +160,30 @@ void inspect(const CommandLine& line, dist::Communicator& comm) {
   answer(line, comm, found.text, json_text(found.record, 2) + "\n");
 }
 
+void init(const CommandLine& line, dist::Communicator& comm) {
+  comm.on_root([&] {
+    if (!line.out.empty()) check_named_file(line.out);
+  });
+  const pipeline::Inspection found = pipeline::inspect_set(line.set, comm);
+  comm.on_root([&] {
+    const std::string text = pipeline::configuration_for(found.record, line.set);
+    if (line.out.empty()) return print_result(text);
+    write_named_file(line.out, text);
+    print_result(fmt::format("{}\n", line.out));
+  });
+}
+
+// Whoever watches is one process and needs no MPI, which would be told of an interrupt before us.
+int watch(const CommandLine& line) {
+  stop_signal::install();
+  log::init(line.level, 0, 1);
+  report::LivePage page(line.runs.front());
+  const bool ended = page.update(static_cast<int>(line.every_s) + 1);
+  print_result(fmt::format("{}\n", page.file().string()));
+  if (ended || report::watch_run(page, line.every_s, stop_signal::requested)) log::info("the run has ended");
+  return static_cast<int>(Exit::success);
+}
+
 void bench(const CommandLine& line, dist::Communicator& comm) {
   const Json result = bench::run_bench(line.bench, config_of(line, comm), line.bench_options, comm);
   answer(line, comm, bench::bench_text(result), json_text(result, 2) + "\n");
@@ -188,6 +216,15 @@ void run_line(const CommandLine& line, const dist::Environment& environment, dis
       return energy(line, comm);
     case Command::inspect:
       return inspect(line, comm);
+    case Command::init:
+      return init(line, comm);
+    case Command::report:
+      return comm.on_root([&] {
+        report::write_report(line.runs.front());
+        print_result(report::summary_text(line.runs.front()));
+      });
+    case Command::watch:
+      return;  // answer_without_job
     case Command::pipeline: {
       pipeline::Run run = open(line, comm);
       return answer(line, comm, pipeline::run_pipeline(run));
@@ -210,11 +247,17 @@ void run_line(const CommandLine& line, const dist::Environment& environment, dis
 
 std::optional<int> answer_without_job(int argc, char** argv) {
   std::optional<std::string> text;
+  bool watches = false;
   try {
-    text = parse_command_line(argc, argv).text_only;
+    const ParsedCommandLine parsed = parse_command_line(argc, argv);
+    text = parsed.text_only;
     if (text && dist::rank_by_launcher() == 0) print_result(*text);
+    if (!text && parsed.line.command == Command::watch) {
+      watches = true;
+      return dist::rank_by_launcher() == 0 ? watch(parsed.line) : static_cast<int>(Exit::success);
+    }
   } catch (const Error& error) {
-    if (!text) return std::nullopt;  // run_command tells
+    if (!text && !watches) return std::nullopt;  // run_command tells
     log::init(log::Level::info, 0, 1);
     log::error("{}", error.what());
     return static_cast<int>(error.code());

@@ -6,8 +6,8 @@
 
 namespace ddls::app {
 
-// --help and --version, before there is MPI: the exit code. Printed by the launcher's first rank. Nothing for a
-// command.
+// --help, --version, completion and watch, before there is MPI: the exit code. Done by the launcher's first rank.
+// Nothing for another command.
 std::optional<int> answer_without_job(int argc, char** argv);
 
 // **Collective.**

@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/stop_signal.hpp"
+#include "dist/step_times.hpp"
 
 namespace ddls::dist {
 namespace {
@@ -233,6 +234,20 @@ std::string Watchdog::write_all_calls(const std::string& why) {
 
 uint64_t Watchdog::count() const { return state_->count.load(std::memory_order_relaxed); }
 
+namespace {
+
+// One thread at a time is in a collective; another may ask.
+std::atomic<double> collectives_s{0};
+std::atomic<double> collective_began_s{0};
+
+double wall_clock_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+double seconds_in_collectives() { return collectives_s; }
+
 Watchdog::Guard::Guard(Watchdog& dog, const Collective& call, Wait wait)
     : dog_(dog), number_(dog.state_->calls->begin(call)), asynchronous_(call.asynchronous) {
   State& state = *dog.state_;
@@ -241,9 +256,11 @@ Watchdog::Guard::Guard(Watchdog& dog, const Collective& call, Wait wait)
   state.patient = wait == Wait::patient;
   state.count = number_;
   state.armed = number_;
+  collective_began_s = wall_clock_s();
 }
 
 Watchdog::Guard::~Guard() {
+  collectives_s = collectives_s + (wall_clock_s() - collective_began_s);
   dog_.state_->armed = 0;
   if (!asynchronous_) dog_.state_->calls->end(number_);
 }

@@ -164,6 +164,8 @@ Json report_head(const Run& run, const metrics::Extractor* extractor, const Json
               {"version", version::project},
               {"git_commit", version::git_commit}};
   report["seconds"] = read_json_object(run.folder / "seconds.json");
+  if (const fs::path times = run.folder / "step_times.json"; fs::exists(times))
+    report["step_times"] = read_json_object(times);
   if (extractor) report["extractor"] = network_record(*extractor);
   report["reference"] = reference;
   if (!run.classes.all())

@@ -21,6 +21,7 @@
 #include "pipeline/stages.hpp"
 #include "tensor/npz.hpp"
 #include "tensor/tf32.hpp"
+#include "train/step_record.hpp"
 
 namespace ddls::pipeline {
 namespace {
@@ -41,17 +42,24 @@ void log_curves(Run& run, const std::string& method) {
 bool run_mine(Run& run, SamplingJob& job, const std::vector<Block>& mine) {
   const int64_t per_block = std::max<int64_t>(job.method->steps, 1);
   Progress progress(job.name, static_cast<int64_t>(mine.size()) * per_block, 0, run.comm.root());
+  dist::StepClock clock;
+  int64_t steps = 0;
   const bool completed = run.comm.together([&] {
-    return sampling::run_blocks(
+    clock.begin();
+    const bool all = sampling::run_blocks(
         *job.method, job.target, tensor::Noise{run.config.seed}, mine, job.records, job.store,
         [&](int64_t blocks, int64_t step) {
+          ++steps;
           progress.update(blocks * per_block + step,
                           fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
         },
         [] { return stop_signal::requested(); }, run.config.sample.checkpoint_every);
+    clock.end(steps);
+    return all;
   });
   const bool stopped = run.comm.any(!completed);
   if (!stopped) progress.finish();
+  if (run.writes()) train::note_step_times("sample/" + job.name, clock, true, run.log, run.comm);
   return !stopped;
 }
 

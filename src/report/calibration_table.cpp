@@ -8,17 +8,17 @@
 namespace ddls::report {
 namespace {
 
-struct Column {
+struct CalibrationColumn {
   const char* key;
   const char* title;
   const char* unit;
 };
-constexpr Column columns[] = {{"cross_entropy", "cross-entropy", "nats, lower is better"},
-                              {"brier", "Brier", "lower is better"},
-                              {"ece", "ECE", "15 bins, lower is better"},
-                              {"z", "Z", "N(0, 1) if calibrated"},
-                              {"nats", "nats gained", "over the generator, higher is better"},
-                              {"ess", "ESS", "share of prior draws, weighted by e^r"}};
+constexpr CalibrationColumn columns[] = {{"cross_entropy", "cross-entropy", "nats, lower is better"},
+                                         {"brier", "Brier", "lower is better"},
+                                         {"ece", "ECE", "15 bins, lower is better"},
+                                         {"z", "Z", "N(0, 1) if calibrated"},
+                                         {"nats", "nats gained", "over the generator, higher is better"},
+                                         {"ess", "ESS", "share of prior draws, weighted by e^r"}};
 
 // Empty where there is none.
 std::string short_at(const Json& record, const char* key) {
@@ -41,16 +41,16 @@ std::string about_tilt(const Json& record) {
   return text + ".";
 }
 
-std::vector<Column> columns_of(const Json& record) {
-  std::vector<Column> present;
-  for (const Column& column : columns)
+std::vector<CalibrationColumn> columns_of(const Json& record) {
+  std::vector<CalibrationColumn> present;
+  for (const CalibrationColumn& column : columns)
     if (number_at(record, fmt::format("after.{}", column.key))) present.push_back(column);
   return present;
 }
 
 std::string row(const Json& record, const char* key, const char* title) {
-  std::string cells = fmt::format("<td>{}</td>", title);
-  for (const Column& column : columns_of(record)) {
+  std::string cells = row_head(title);
+  for (const CalibrationColumn& column : columns_of(record)) {
     const auto value = number_at(record, fmt::format("{}.{}", key, column.key));
     cells += value ? fmt::format("<td title=\"{}\">{}</td>", *value, short_number(*value)) : "<td class=\"na\">–</td>";
   }
@@ -65,12 +65,12 @@ std::string calibration_table(const RunData& run) {
   const std::string method = text_at(record, "method"), heading = "<h3>The score as log-ratio</h3>\n";
   if (!at_path(record, "before").is_object())
     return heading + note(fmt::format("Not fitted: r = {} x score.", text_at(record, "scale")));
-  std::string head = "<th>held-out samples</th>";
-  for (const Column& column : columns_of(record))
-    head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
+  std::string heads = head("held-out samples");
+  for (const CalibrationColumn& column : columns_of(record)) heads += head(column.title, column.unit);
   const std::string alpha = short_at(record, "alpha"), beta = short_at(record, "beta");
-  return heading + "<div class=\"scroll\"><table><thead><tr>" + head + "</tr></thead><tbody>\n" +
-         row(record, "before", "score as it is") + row(record, "after", "calibrated") + "</tbody></table></div>\n" +
+  return heading +
+         table("The score as log-ratio", heads,
+               row(record, "before", "score as it is") + row(record, "after", "calibrated")) +
          note(fmt::format("Calibrated by {}{}{} on {} held-out reals and {} fakes, reported on {} and {} others.{}",
                           method, alpha.empty() ? "" : ", alpha " + alpha, beta.empty() ? "" : ", beta " + beta,
                           text_at(record, "reals.fitted_on"), text_at(record, "fakes.fitted_on"),

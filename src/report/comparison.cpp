@@ -72,8 +72,7 @@ std::vector<std::string> names_in(const std::vector<NamedRun>& runs, std::vector
 
 std::string heads(const std::vector<NamedRun>& runs) {
   std::string row;
-  for (size_t i = 0; i < runs.size(); ++i)
-    row += "<th>" + style_dot(style_of_number(i)) + escape(runs[i].name) + "</th>";
+  for (size_t i = 0; i < runs.size(); ++i) row += head(style_dot(style_of_number(i)) + escape(runs[i].name));
   return row;
 }
 
@@ -94,9 +93,10 @@ std::string differences(const std::vector<NamedRun>& runs) {
       values.insert(value);
       cells += "<td>" + escape(value) + "</td>";
     }
-    if (values.size() > 1) rows += "<tr><td>" + escape(key) + "</td>" + cells + "</tr>\n";
+    if (values.size() > 1) rows += "<tr>" + row_head(escape(key)) + cells + "</tr>\n";
   }
-  return rows.empty() ? note("The configurations are the same.") : table("<th>option</th>" + heads(runs), rows, true);
+  return rows.empty() ? note("The configurations are the same.")
+                      : table("Where the runs differ", head("option") + heads(runs), rows, true);
 }
 
 std::string results(const std::vector<NamedRun>& runs) {
@@ -106,8 +106,9 @@ std::string results(const std::vector<NamedRun>& runs) {
       return metric_value(metric, metrics_of_method(method)).has_value();
     };
     for (const std::string& name : names_in(runs, &RunData::methods, measured)) {
-      rows += fmt::format("<tr><td>{}{}, {}</td>", escape(metric.title),
-                          metric.unit.empty() ? "" : " (" + escape(metric.unit) + ")", escape(method_title(name)));
+      rows += "<tr>" + row_head(fmt::format("{}{}, {}", escape(metric.title),
+                                            metric.unit.empty() ? "" : " (" + escape(metric.unit) + ")",
+                                            escape(method_title(name))));
       for (const NamedRun& run : runs) {
         const MethodRun* method = find_method(run.data, name);
         const MetricText text = method ? metric_text(metric, metrics_of_method(*method)) : MetricText{"–", "", true};
@@ -119,7 +120,7 @@ std::string results(const std::vector<NamedRun>& runs) {
     }
   }
   return rows.empty() ? note("No metrics: none of the runs has evaluated a method.")
-                      : table("<th>metric</th>" + heads(runs), rows, true);
+                      : table("Metrics of every run", head("metric") + heads(runs), rows, true);
 }
 
 // The energies by name, a row per number.
@@ -134,12 +135,12 @@ std::string energies(const std::vector<NamedRun>& runs) {
     std::vector<std::vector<EnergyRow>> of_runs;
     for (const NamedRun& run : runs) of_runs.push_back(energy_rows(at_path(run.data.report, "energies." + name)));
     for (size_t row = 0; row < of_runs.front().size(); ++row) {
-      rows += fmt::format("<tr><td>{}, {}</td>", escape(of_runs.front()[row].title), escape(name));
+      rows += "<tr>" + row_head(fmt::format("{}, {}", escape(of_runs.front()[row].title), escape(name)));
       for (const auto& own : of_runs) rows += "<td>" + escape(own[row].values) + "</td>";
       rows += "</tr>\n";
     }
   }
-  return rows.empty() ? rows : table("<th>energy</th>" + heads(runs), rows, true);
+  return rows.empty() ? rows : table("What the energies are worth", head("energy") + heads(runs), rows, true);
 }
 
 std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& runs, auto curves_of) {
@@ -154,7 +155,7 @@ std::string plots_of(const std::string& x_label, const std::vector<NamedRun>& ru
       }
     if (series.empty()) continue;
     const bool log_y = wants_log(series);
-    plots += svg_plot({metric.title, x_label, log_y ? "log scale" : metric.unit, series, log_y, {}}) + "\n";
+    plots += figure_of(Plot{metric.title, x_label, log_y ? "log scale" : metric.unit, series, log_y, {}});
   }
   return plots.empty() ? plots : "<div class=\"wall\">\n" + plots + "</div>\n";
 }

@@ -40,9 +40,7 @@ std::string plot_of(const std::string& title, const std::string& x_label, std::v
                     std::vector<Plot::Level> levels = {}) {
   for (Series& one : series) one = thinned(one);
   const bool log_y = wants_log(series);
-  const std::string svg =
-      svg_plot({title, x_label, log_y ? "log scale" : "", std::move(series), log_y, std::move(levels)});
-  return svg.empty() ? svg : svg + "\n";
+  return figure_of(Plot{title, x_label, log_y ? "log scale" : "", std::move(series), log_y, std::move(levels)});
 }
 
 std::vector<Series> series_of(const RunData& run, const std::string& field, std::vector<Curve> MethodRun::*curves) {
@@ -140,8 +138,8 @@ std::string mode_bars(const RunData& run) {
     if (!method.samples.defined() || method.samples.dim() != 2) continue;
     std::vector<double> shares = mode_shares(method.samples);
     for (double& share : shares) share *= 100;
-    plots += svg_bars({method_title(method.name), "% of high-quality samples", style_of_method(method.name), shares, 4,
-                       "uniform, 4 %"});
+    plots += figure_of(Bars{method_title(method.name), "% of high-quality samples", style_of_method(method.name),
+                            shares, 4, "uniform, 4 %"});
   }
   return wall(plots);
 }

@@ -69,12 +69,12 @@ std::vector<EnergyRow> energy_rows(const Json& energy) {
 std::string energy_table(const RunData& run) {
   const Json& energies = at_path(run.report, "energies");
   if (!energies.is_object() || energies.empty()) return {};
-  std::string head = "<th>energy</th>", rows, notes;
+  std::string heads = head("energy"), rows, notes;
   bool first = true;
   for (const auto& [name, energy] : energies.items()) {
-    rows += "<tr><td>" + escape(name) + "</td>";
+    rows += "<tr>" + row_head(escape(name));
     for (const EnergyRow& row : energy_rows(energy)) {
-      if (first) head += "<th>" + escape(row.title) + "</th>";
+      if (first) heads += head(escape(row.title));
       rows += "<td>" + escape(row.values) + "</td>";
     }
     rows += "</tr>\n";
@@ -86,7 +86,7 @@ std::string energy_table(const RunData& run) {
                                                 text_at(energy, "reals.name"))
                                   : std::string()));
   }
-  return "<h3>What the energy is worth</h3>\n" + table(head, rows) +
+  return "<h3>What the energy is worth</h3>\n" + table("What the energy is worth", heads, rows) +
          note(
              "Nats gained: how much nearer, in KL, the law p0 e^r is to the data than the generator (0); negative: it "
              "harms. Effective draws: of prior draws weighted with e^r. The metrics are those of the weighted draws, "

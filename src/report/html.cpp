@@ -2,66 +2,55 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+
 #include "base/json_text.hpp"
-#include "report/palette.hpp"
+#include "report/page_parts.hpp"
 
 namespace ddls::report {
 namespace {
 
-constexpr std::string_view style_sheet = R"css(
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:1200px;margin:0 auto;padding:24px 20px 60px}
-h1{font-size:1.9rem;line-height:1.2;margin:0;overflow-wrap:anywhere}
-h2{font-size:1.25rem;margin:44px 0 10px;padding-bottom:4px;border-bottom:1px solid var(--line)}
-h3{font-size:1rem;margin:24px 0 6px}
-p{margin:8px 0;max-width:75ch}
-.lead{white-space:pre-line;font-size:1.15rem;margin:16px 0 4px;padding:12px 16px;max-width:none;border-left:4px solid var(--c2);background:var(--card)}
-.note,figcaption,.facts{color:var(--soft);font-size:.88rem}
-.facts{display:flex;flex-wrap:wrap;gap:2px 22px;margin:10px 0 0;padding:0;list-style:none}
-.facts b{color:var(--ink);font-weight:600}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:10px 0}
-th,td{padding:6px 12px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th{font-weight:600;font-size:.86rem;vertical-align:bottom}
-th:first-child,td:first-child{text-align:left;padding-left:6px}
-th small{display:block;font-weight:400;color:var(--soft)}
-td small{color:var(--soft)}
-td.na{color:var(--soft);font-size:.84rem;white-space:normal;min-width:9em}
-td.best{font-weight:700}
-tr.real td{color:var(--soft)}
-.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.5em;background:var(--c)}
-.dot.d1{border-radius:0;background:linear-gradient(90deg,var(--c) 38%,transparent 38% 62%,var(--c) 62%)}
-.dot.d2{background:none;box-shadow:inset 0 0 0 .17em var(--c)}
-figure{margin:14px 0;break-inside:avoid}
-img{max-width:100%;height:auto;display:block;border-radius:4px;border:1px solid var(--line);background:#fff}
-figcaption{margin-top:4px;max-width:80ch}
-.wall{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,360px),1fr));gap:12px 20px;align-items:start}
-svg{width:100%;height:auto;display:block;background:var(--card);border-radius:4px;break-inside:avoid}
-svg text{font-family:inherit;font-size:12px}
-svg .t{fill:var(--ink);font-size:13.5px;font-weight:600}
-svg .k{fill:var(--soft);font-size:11.5px}
-svg .m{text-anchor:middle}
-svg .e{text-anchor:end}
-svg .l{font-weight:600}
-svg .g{stroke:var(--line);stroke-width:1}
-svg .a{stroke:var(--soft);stroke-width:1;fill:none}
-svg .d{stroke:var(--c0);stroke-width:1.4;stroke-dasharray:5 4;fill:none}
-svg .s{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
-pre{font-size:.8rem;line-height:1.45;overflow-x:auto;background:var(--card);padding:12px;border-radius:4px}
-details{margin:10px 0}summary{cursor:pointer;font-weight:600}
-.text td{text-align:left;white-space:normal;overflow-wrap:anywhere}
-@media(max-width:600px){main{padding:16px 12px 40px}h1{font-size:1.5rem}th,td{padding:5px 8px}}
-@media print{main{max-width:none;padding:0}h2{break-after:avoid}.scroll{overflow:visible}}
-)css";
+// "Along the chains" -> "along-the-chains": ids, and names of files.
+std::string slug(const std::string& title) {
+  std::string id;
+  for (const char c : title) {
+    const auto letter = static_cast<unsigned char>(c);
+    if (letter < 128 && std::isalnum(letter))
+      id += static_cast<char>(std::tolower(letter));
+    else if (!id.empty() && id.back() != '-')
+      id += '-';
+  }
+  while (!id.empty() && id.back() == '-') id.pop_back();
+  return id;
+}
 
-std::string colours(bool dark) {
-  std::string text =
-      dark ? "--page:#14171c;--card:#1c2027;--ink:#e8eaee;--soft:#a3abb8;--line:#353b45;color-scheme:dark;"
-           : "--page:#fff;--card:#f6f7f9;--ink:#1d2127;--soft:#5d6673;--line:#d9dde3;color-scheme:light;";
-  for (int colour = 0; colour < colour_count; ++colour)
-    text += fmt::format("--c{}:{};", colour, colour_hex(colour, dark));
-  return text;
+constexpr std::string_view section_start = "<section id=\"", heading_start = "\"><h2>";
+
+// Links to the sections of a body.
+std::string contents(const std::string& body) {
+  std::string links;
+  for (size_t at = body.find(section_start); at != std::string::npos; at = body.find(section_start, at)) {
+    at += section_start.size();
+    const size_t id_end = body.find(heading_start, at), title = id_end + heading_start.size();
+    links += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", body.substr(at, id_end - at),
+                         body.substr(title, body.find("</h2>", title) - title));
+  }
+  return links.empty() ? links : "<nav aria-label=\"Sections\"><ul>\n" + links + "</ul></nav>\n";
+}
+
+std::string named(const std::string& name) {
+  return name.empty() ? std::string() : fmt::format(" data-name=\"{}\"", slug(name));
+}
+
+std::string data_element(const std::string& json) {
+  return json.empty() ? json : "<script type=\"application/json\">" + json_in_page(json) + "</script>";
+}
+
+const char* class_of(Paper paper) { return paper == Paper::drawing ? "drawing" : "photo"; }
+
+std::string picture(std::string_view png, Paper paper, const std::string& alt, const std::string& more = {}) {
+  return fmt::format("<img class=\"{}\" alt=\"{}\"{} src=\"data:image/png;base64,{}\"/>", class_of(paper), escape(alt),
+                     more, base64(png));
 }
 
 }  // namespace
@@ -109,31 +98,70 @@ std::string base64(std::string_view bytes) {
   return result;
 }
 
-std::string page(const std::string& title, const std::string& body) {
+std::string json_in_page(std::string json) {
+  std::string result;
+  for (const char c : json) {
+    if (c == '<' || c == '>' || c == '&')
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      result += c;
+  }
+  return result;
+}
+
+std::string page(const std::string& title, const std::string& body, int reload_s) {
+  const std::string reload = reload_s > 0 ? fmt::format(" data-reload=\"{}\"", reload_s) : std::string();
   return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/><title>{}</title>\n"
-      "<style>:root{{{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}{}</style>"
-      "</head>\n<body><main>\n{}</main></body></html>\n",
-      escape(title), colours(false), colours(true), style_sheet, body);
+      "<!DOCTYPE html>\n<html lang=\"en\"{}><head><meta charset=\"utf-8\"/>"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/><link rel=\"icon\" href=\"data:,\"/>"
+      "<title>{}</title>\n<style>{}</style></head>\n<body>{}<main>\n{}</main><script>{}</script></body></html>\n",
+      reload, escape(title), page_style(), contents(body), body, page_script());
 }
 
 std::string section(const std::string& title, const std::string& body) {
-  return body.empty() ? body : fmt::format("<section><h2>{}</h2>\n{}</section>\n", escape(title), body);
+  return body.empty() ? body
+                      : fmt::format("{}{}{}{}</h2>\n{}</section>\n", section_start, slug(title), heading_start,
+                                    escape(title), body);
 }
 
 std::string note(const std::string& text) { return fmt::format("<p class=\"note\">{}</p>\n", escape(text)); }
 
-std::string figure(std::string_view png, const std::string& caption) {
-  const std::string text = escape(caption);
-  return fmt::format("<figure><img alt=\"{}\" src=\"data:image/png;base64,{}\"/><figcaption>{}</figcaption></figure>\n",
-                     text, base64(png), text);
+std::string figure(std::string_view png, const std::string& caption, const std::string& name, Paper paper,
+                   const std::string& data) {
+  return fmt::format("<figure{}>{}{}<figcaption>{}</figcaption></figure>\n", named(name), picture(png, paper, caption),
+                     data_element(data), escape(caption));
 }
 
-std::string table(const std::string& heads, const std::string& rows, bool text) {
-  return fmt::format("<div class=\"scroll\"><table{}><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n",
-                     text ? " class=\"text\"" : "", heads, rows);
+std::string plot_figure(const std::string& svg, const std::string& name, const std::string& data) {
+  return svg.empty() ? svg
+                     : fmt::format("<figure class=\"plot\"{}>{}{}</figure>\n", named(name), svg, data_element(data));
 }
+
+std::string pages_figure(const std::vector<PageOfFigure>& pages, const std::string& caption, const std::string& name,
+                         Turn turn, Paper paper) {
+  std::string pictures;
+  for (const PageOfFigure& one : pages)
+    pictures += picture(one.png, paper, name + ", " + one.label,
+                        fmt::format(" data-label=\"{}\"{}", escape(one.label), pictures.empty() ? "" : " hidden=\"\""));
+  const char* how = turn == Turn::slider ? "slider" : "buttons";
+  return fmt::format("<figure{}{}>{}<figcaption>{}</figcaption></figure>\n", named(name),
+                     pages.size() > 1 ? fmt::format(" data-turn=\"{}\"", how) : std::string(), pictures,
+                     escape(caption));
+}
+
+std::string table(const std::string& name, const std::string& heads, const std::string& rows, bool text) {
+  const std::string label = escape(name);
+  return fmt::format(
+      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{0}\"><table{1}><caption>{0}</caption>"
+      "<thead><tr>{2}</tr></thead><tbody>\n{3}</tbody></table></div>\n",
+      label, text ? " class=\"text\"" : "", heads, rows);
+}
+
+std::string head(const std::string& html, const std::string& unit) {
+  return fmt::format("<th scope=\"col\">{}{}</th>", html, unit.empty() ? unit : "<small>" + unit + "</small>");
+}
+
+std::string row_head(const std::string& html) { return "<th scope=\"row\">" + html + "</th>"; }
 
 std::string folded(const std::string& title, const std::string& body) {
   return fmt::format("<details><summary>{}</summary>\n{}</details>\n", escape(title), body);

@@ -53,17 +53,20 @@ std::string mixing_legend() {
 }
 
 std::string mixing_notes(const RunData& run) {
+  constexpr int most_open = 4;
   std::string notes;
+  int count = 0;
   for (const MethodRun& method : run.methods) {
     const auto rhat = number_at(method.summary, "rhat"), ess = number_at(method.summary, "ess_per_chain");
     const auto chains = number_at(method.summary, "diagnosed.chains");
     if (!rhat || !ess || !chains) continue;
+    ++count;
     notes += note(fmt::format(
         "{}: {} (R-hat {:.3f}; {:.1f} effective draws in each of {:.0f} chains, from step {} on).{}",
         method_title(method.name), verdict(*rhat, *ess * *chains), *rhat, *ess, *chains,
         text_at(method.summary, "diagnosed.from_step"), where(at_path(method.summary, "diagnosed.scalars"))));
   }
-  return notes;
+  return count > most_open ? folded("What that says of each method", notes) : notes;
 }
 
 }  // namespace ddls::report

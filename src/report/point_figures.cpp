@@ -44,7 +44,7 @@ struct Layout {
   Canvas canvas;
   std::vector<PanelPlace> places;
 
-  Layout(size_t count, const Window& window) : canvas(make(count)) {
+  Layout(size_t count, const Window& window, double scale) : canvas(make(count, scale)) {
     const size_t columns = columns_of(count);
     for (size_t i = 0; i < count; ++i) {
       const double column = static_cast<double>(i % columns), row = static_cast<double>(i / columns);
@@ -55,10 +55,10 @@ struct Layout {
   }
 
  private:
-  static Canvas make(size_t count) {
+  static Canvas make(size_t count, double scale) {
     const size_t columns = columns_of(count), rows = (count + columns - 1) / columns;
     return Canvas(static_cast<double>(columns) * (panel_side + panel_left + gap),
-                  static_cast<double>(rows) * (panel_side + panel_top + panel_bottom), 1.6);
+                  static_cast<double>(rows) * (panel_side + panel_top + panel_bottom), scale);
   }
 };
 
@@ -109,8 +109,9 @@ Window window_of(const RunData& run) {
   return {(x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side};
 }
 
-at::Tensor scatter_figure(const std::vector<PointPanel>& panels, const at::Tensor& real, const Window& window) {
-  Layout layout(panels.size(), window);
+at::Tensor scatter_figure(const std::vector<PointPanel>& panels, const at::Tensor& real, const Window& window,
+                          double scale) {
+  Layout layout(panels.size(), window, scale);
   for (size_t i = 0; i < panels.size(); ++i) {
     const PointPanel& panel = panels[i];
     const PanelPlace& place = layout.places[i];
@@ -125,8 +126,9 @@ at::Tensor scatter_figure(const std::vector<PointPanel>& panels, const at::Tenso
   return layout.canvas.pixels();
 }
 
-at::Tensor path_figure(const std::vector<PathPanel>& panels, const at::Tensor& real, const Window& window) {
-  Layout layout(panels.size(), window);
+at::Tensor path_figure(const std::vector<PathPanel>& panels, const at::Tensor& real, const Window& window,
+                       double scale) {
+  Layout layout(panels.size(), window, scale);
   Canvas& canvas = layout.canvas;
   const at::Tensor background = real.defined() ? density_image(real, window) : at::Tensor();
   for (size_t i = 0; i < panels.size(); ++i) {

@@ -23,14 +23,18 @@ struct PointPanel {
 };
 
 // Panels side by side. Behind every panel but those of real data (colour 0) stand the real points, faintly.
-at::Tensor scatter_figure(const std::vector<PointPanel>& panels, const at::Tensor& real, const Window& window);
+// `scale`: pixels per point of the drawing.
+at::Tensor scatter_figure(const std::vector<PointPanel>& panels, const at::Tensor& real, const Window& window,
+                          double scale = 1.6);
 
 struct PathPanel {
   std::string title;
-  at::Tensor paths;  // [records, chains, 2]
+  at::Tensor paths;                 // [records, chains, 2]
+  std::vector<int64_t> steps = {};  // of each record; empty: not known
 };
 
 // Paths of chains in one colour each, over the density of the real data: start is a ring, end a disc.
-at::Tensor path_figure(const std::vector<PathPanel>& panels, const at::Tensor& real, const Window& window);
+at::Tensor path_figure(const std::vector<PathPanel>& panels, const at::Tensor& real, const Window& window,
+                       double scale = 1.6);
 
 }  // namespace ddls::report

@@ -59,24 +59,20 @@ std::string results(const RunData& run) {
   if (!real.empty()) body += note("The row of real data: " + real + ", measured like a method's samples.");
   const std::string sampler = sampler_table(run);
   if (!sampler.empty()) body += "<h3>How the samples were made</h3>\n" + sampler;
-  const std::string mixing = mixing_table(run);
-  if (!mixing.empty()) body += "<h3>Mixing and what it costs</h3>\n" + mixing + mixing_legend() + mixing_notes(run);
-  return body + energy_table(run) + calibration_table(run) + paper_table(run);
+  return body + paper_table(run);
 }
 
-std::string wall_of(const std::vector<Picture>& pictures) {
-  std::string wide, narrow;
-  for (const Picture& picture : pictures) {
-    (picture.wide ? wide : narrow) += figure(picture.png, picture.caption);
-  }
-  return wide + (narrow.empty() ? narrow : "<div class=\"wall\">\n" + narrow + "</div>\n");
+std::string mixing(const RunData& run) {
+  const std::string table = mixing_table(run);
+  return table.empty() ? table : table + mixing_legend() + mixing_notes(run);
 }
 
-std::string chains(const RunData& run) {
+std::string chains(const RunData& run, const Pictures& pictures) {
+  const std::string moving = wall_of(pictures.moving);
   const std::string quality = quality_curves(run), curves = chain_curves(run);
+  std::string body = moving.empty() ? moving : "<h3>Step by step</h3>\n" + moving;
   if (quality.empty() && curves.empty())
-    return note("No curves: the run has no records of chains (samples/METHOD/chains.jsonl).");
-  std::string body;
+    return body + note("No curves: the run has no records of chains (samples/METHOD/chains.jsonl).");
   if (!quality.empty()) body += "<h3>Quality of the samples</h3>\n" + quality;
   if (!curves.empty()) body += "<h3>State of the chains, mean over all of them</h3>\n" + curves;
   return body;
@@ -114,6 +110,8 @@ void write_report(const fs::path& run_folder) {
   std::string body = "<h1>" + escape(name) + "</h1>\n" + what_was_run(run);
   if (!main_numbers.empty()) body += "<p class=\"lead\">" + escape(main_numbers) + "</p>\n";
   body += section("Results", results(run));
+  body += section("Energy", energy_table(run) + calibration_table(run));
+  body += section("Mixing", mixing(run));
   std::string samples = wall_of(pictures.samples);
   for (const std::string& missing : pictures.missing) samples += note(missing);
   body += section("Samples", samples);
@@ -121,8 +119,9 @@ void write_report(const fs::path& run_folder) {
   body += section("Mass per mode", mode_bars(run));
   body += section("Trajectories", pictures.paths.empty() ? note("No trajectories: no method keeps paths of chains.")
                                                          : wall_of(pictures.paths));
-  body += section("Along the chains", chains(run));
+  body += section("Along the chains", chains(run, pictures));
   body += section("Training", training(run));
+  body += section("Ranks", ranks_table(run));
   body += section("Configuration and provenance", provenance(run));
   write_file(run_folder / "report.html", page(name, body));
 }

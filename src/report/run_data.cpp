@@ -34,11 +34,11 @@ struct Samples {
   int64_t count = 0;
 };
 
-Samples read_samples(const fs::path& file) {
+Samples read_samples(const fs::path& file, int64_t at_most = kept_points) {
   if (!fs::exists(file)) return {};
   const tensor::NpzArray all(file, "arr_0", tensor::NpzArray::Checksum::trust);
   const int64_t count = all.sizes().front();
-  at::Tensor first = all.rows(0, std::min(count, all.sizes().size() == 4 ? kept_images : kept_points));
+  at::Tensor first = all.rows(0, std::min({count, at_most, all.sizes().size() == 4 ? kept_images : kept_points}));
   if (first.dim() == 4) first = first.permute({0, 3, 1, 2}).contiguous();  // NHWC on disk
   check_samples(first, 1, file);
   return {first, count};
@@ -99,6 +99,7 @@ void read_method_files(MethodRun& method) {
   method.trajectories = read_trajectories(method.folder / "trajectories.npz");
   method.neighbours = read_neighbours(method.folder / "neighbours.npz");
   const std::vector<fs::path> files = npz_files(method.folder / "snapshots");
+  for (const fs::path& file : files) method.snapshot_files.push_back({step_of(file), file});
   if (!files.empty()) method.snapshots.push_back({step_of(files.front()), read_samples(files.front()).shown});
   if (files.size() > 1) method.snapshots.push_back({step_of(files.back()), read_samples(files.back()).shown});
   for_each_record(method.folder / "chains.jsonl", [&](const Json& record) { add_record(record, method.chains); });
@@ -178,11 +179,29 @@ RunData read_run_summary(const fs::path& folder) {
   return run;
 }
 
+at::Tensor read_first_samples(const fs::path& file, int64_t at_most) { return read_samples(file, at_most).shown; }
+
 RunData read_samples_of(const fs::path& folder, const std::vector<std::string>& methods) {
   RunData run;
   run.folder = folder;
   for (const std::string& name : methods) add_method(run, name);
   read_samples_folder(run);
+  return run;
+}
+
+RunData read_growing_run(const fs::path& folder) {
+  const fs::path config_file = folder / "config.yaml";
+  RunData run;
+  run.folder = folder;
+  if (!fs::exists(config_file)) return run;
+  run.config = read_file(config_file);
+  run.data_kind = data_kind_of(run.config, config_file);
+  const YAML::Node sample = YAML::Load(run.config)["sample"];
+  if (sample.IsMap() && sample["methods"].IsSequence())
+    for (const YAML::Node& name : sample["methods"]) add_method(run, name.as<std::string>(""));
+  for (MethodRun& method : run.methods)
+    if (fs::exists(method.folder / "manifest.json")) read_method_files(method);
+  run.phases = read_phases(folder / "metrics.jsonl");
   return run;
 }
 

@@ -39,6 +39,11 @@ struct StepSamples {
   at::Tensor samples;
 };
 
+struct SnapshotFile {
+  int64_t step = 0;
+  std::filesystem::path file;
+};
+
 struct MethodRun {
   std::string name;
   Json summary;  // methods.NAME of report.json
@@ -48,8 +53,9 @@ struct MethodRun {
   std::optional<Trajectories> trajectories;
   std::optional<NearestImages> neighbours;
   std::vector<StepSamples> snapshots;  // the first and the last, in this order
-  std::vector<Curve> chains;           // chains.jsonl
-  std::vector<Curve> quality;          // "curve" of the summary, flattened: "inception_score.mean"
+  std::vector<SnapshotFile> snapshot_files;
+  std::vector<Curve> chains;   // chains.jsonl
+  std::vector<Curve> quality;  // "curve" of the summary, flattened: "inception_score.mean"
 };
 
 struct SweepRun {
@@ -78,8 +84,14 @@ struct RunData {
 
 // Throws Error: missing (no report.json), data (a damaged file; names it).
 RunData read_run(const std::filesystem::path& folder);
+// A run that goes on, and may have no report.json yet: its configuration, where it is there, what of the methods that
+// it names is complete, and the phases so far.
+RunData read_growing_run(const std::filesystem::path& folder);
 // What there is below samples/ of these methods.
 RunData read_samples_of(const std::filesystem::path& folder, const std::vector<std::string>& methods);
+// The first samples of a file of a run, like MethodRun::samples; undefined where the file is not there. Throws
+// Error(data).
+at::Tensor read_first_samples(const std::filesystem::path& file, int64_t at_most);
 // report.json alone: names and summaries of the methods.
 RunData read_run_summary(const std::filesystem::path& folder);
 

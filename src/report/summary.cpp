@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <vector>
 
 #include "base/files.hpp"
 #include "report/energy.hpp"
@@ -23,15 +24,28 @@ std::string clause(const metrics::MetricColumn& metric, const MethodRun& method)
                      law_note(method).empty() ? "" : ": " + law_note(method));
 }
 
-// The generator first: what the samplers start from.
+// The generator first: what the samplers start from. Of many samplers the best alone.
 std::string sentence(const metrics::MetricColumn& metric, const RunData& run) {
+  constexpr size_t most = 4, best = 3;
   std::string before, after;
+  std::vector<const MethodRun*> others;
   for (const MethodRun& method : run.methods) {
     if (!metric_value(metric, metrics_of_method(method))) continue;
-    std::string& part = method.name == "generator" ? before : after;
-    if (!part.empty()) part += ", ";
-    part += clause(metric, method);
+    if (method.name == "generator")
+      before = clause(metric, method);
+    else
+      others.push_back(&method);
   }
+  const size_t count = others.size();
+  if (count > most) {
+    const auto value = [&](const MethodRun* method) { return *metric_value(metric, metrics_of_method(*method)); };
+    std::stable_sort(others.begin(), others.end(), [&](const MethodRun* a, const MethodRun* b) {
+      return metric.better == metrics::Better::higher ? value(a) > value(b) : value(a) < value(b);
+    });
+    others.resize(best);
+  }
+  for (const MethodRun* method : others) after += (after.empty() ? "" : ", ") + clause(metric, *method);
+  if (count > most) after += fmt::format(", and {} more", count - best);
   if (before.empty() && after.empty()) return {};
   std::string title = metric.title;
   title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));

@@ -8,7 +8,7 @@
 namespace ddls::report {
 
 struct Series {
-  std::string label;  // written at the line's right end, and into its tool tip
+  std::string label;  // written at the line's right end or below the axis, and into its tool tip
   Style style;
   std::vector<double> x, y;  // finite, equally many
 };
@@ -24,8 +24,11 @@ struct Plot {
   std::vector<Level> levels;
 };
 
-// An <svg> element; an empty text where no series has points.
+// An <svg> element with its title and a description for those who do not see it; an empty text where no series has
+// points. Up to six lines are named at their right ends, more of them below the axis.
 std::string svg_plot(const Plot& plot);
+// The same as a figure of the page, whose numbers can be downloaded (plot_figure of html.hpp).
+std::string figure_of(const Plot& plot);
 
 struct Bars {
   std::string title, y_label;
@@ -35,6 +38,7 @@ struct Bars {
   std::string level_label;
 };
 std::string svg_bars(const Bars& bars);
+std::string figure_of(const Bars& bars);
 
 // All positive and spread over more than a factor of 50.
 bool wants_log(const std::vector<Series>& series);

@@ -21,14 +21,14 @@
 namespace ddls::report {
 namespace {
 
-std::string row_head(const std::string& name) {
-  return "<td>" + style_dot(style_of_method(name)) + escape(method_title(name)) + "</td>";
+std::string named_row(const std::string& name) {
+  return row_head(style_dot(style_of_method(name)) + escape(method_title(name)));
 }
 
-std::string row_head(const MethodRun& method) {
+std::string named_row(const MethodRun& method) {
   const std::string law = law_note(method);
-  return "<td>" + style_dot(style_of_method(method.name)) + escape(method_title(method.name)) +
-         (law.empty() ? law : "<br/><small>" + escape(law) + "</small>") + "</td>";
+  return row_head(style_dot(style_of_method(method.name)) + escape(method_title(method.name)) +
+                  (law.empty() ? law : "<br/><small>" + escape(law) + "</small>"));
 }
 
 std::string head_cell(const metrics::MetricColumn& metric) {
@@ -37,12 +37,13 @@ std::string head_cell(const metrics::MetricColumn& metric) {
                                                                 : "";
   std::string unit = metric.unit;
   if (metric.better == metrics::Better::like_real) unit += unit.empty() ? "as real data" : ", as real data";
-  return fmt::format("<th>{}{}<small>{}</small></th>", escape(metric.title), arrow, escape(unit));
+  return head(escape(metric.title) + arrow, escape(unit));
 }
 
 std::string cell(const metrics::MetricColumn& metric, const Json& metrics, bool best) {
   const MetricText value = metric_text(metric, metrics);
-  if (value.absent) return fmt::format("<td class=\"na\">{}</td>", escape(value.text));
+  if (value.absent)
+    return fmt::format("<td class=\"na{}\">{}</td>", value.text.size() > 6 ? " why" : "", escape(value.text));
   return fmt::format("<td{} title=\"{}\">{}</td>", best ? " class=\"best\"" : "", escape(value.exact),
                      escape(value.text));
 }
@@ -109,24 +110,24 @@ std::string value_cell(const MethodRun& method, const ValueColumn& column) {
 }
 
 // Only methods and columns that have a value.
-std::string value_table(const RunData& run, std::span<const ValueColumn> columns) {
-  std::string head = "<th>method</th>", rows;
+std::string value_table(const std::string& name, const RunData& run, std::span<const ValueColumn> columns) {
+  std::string heads = head("method"), rows;
   std::vector<ValueColumn> shown;
   for (const ValueColumn& column : columns) {
     if (std::none_of(run.methods.begin(), run.methods.end(), [&](const MethodRun& m) { return has_value(m, column); }))
       continue;
     shown.push_back(column);
-    head += fmt::format("<th>{}<small>{}</small></th>", column.title, column.unit);
+    heads += head(column.title, column.unit);
   }
   if (shown.empty()) return {};
   for (const MethodRun& method : run.methods) {
     if (std::none_of(shown.begin(), shown.end(), [&](const ValueColumn& column) { return has_value(method, column); }))
       continue;
-    rows += "<tr>" + row_head(method);
+    rows += "<tr>" + named_row(method);
     for (const ValueColumn& column : shown) rows += value_cell(method, column);
     rows += "</tr>\n";
   }
-  return table(head, rows);
+  return table(name, heads, rows);
 }
 
 void add_leaves(const Json& value, const std::string& path, std::string& rows) {
@@ -134,7 +135,7 @@ void add_leaves(const Json& value, const std::string& path, std::string& rows) {
     for (const auto& [key, inner] : value.items()) add_leaves(inner, path.empty() ? key : path + "." + key, rows);
   } else {
     const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-    rows += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape(path), escape(text));
+    rows += fmt::format("<tr>{}<td>{}</td></tr>\n", row_head(escape(path)), escape(text));
   }
 }
 
@@ -143,10 +144,10 @@ void add_leaves(const Json& value, const std::string& path, std::string& rows) {
 std::string metrics_table(const RunData& run) {
   const std::vector<metrics::MetricColumn> metrics = columns_of(run);
   if (metrics.empty()) return {};
-  std::string head = "<th>method</th>", rows;
-  for (const metrics::MetricColumn& metric : metrics) head += head_cell(metric);
+  std::string heads = head("method"), rows;
+  for (const metrics::MetricColumn& metric : metrics) heads += head_cell(metric);
   for (const MethodRun& method : run.methods) {
-    rows += "<tr>" + row_head(method);
+    rows += "<tr>" + named_row(method);
     for (const metrics::MetricColumn& metric : metrics) {
       const Json& values = metrics_of_method(method);
       rows += cell(metric, values, metric_text(metric, values).text == best_text(metric, run));
@@ -154,16 +155,18 @@ std::string metrics_table(const RunData& run) {
     rows += "</tr>\n";
   }
   if (metrics_of_real(run).is_object()) {
-    rows += "<tr class=\"real\">" + row_head("real");
+    rows += "<tr class=\"real\">" + named_row("real");
     for (const metrics::MetricColumn& metric : metrics) rows += cell(metric, metrics_of_real(run), false);
     rows += "</tr>\n";
   }
-  return table(head, rows);
+  return table("Metrics of every method", heads, rows);
 }
 
-std::string sampler_table(const RunData& run) { return value_table(run, sampler_columns()); }
+std::string sampler_table(const RunData& run) {
+  return value_table("How the samples were made", run, sampler_columns());
+}
 
-std::string mixing_table(const RunData& run) { return value_table(run, mixing_columns); }
+std::string mixing_table(const RunData& run) { return value_table("Mixing and what it costs", run, mixing_columns); }
 
 std::string paper_table(const RunData& run) {
   if (run.data_kind != "gaussians25") return {};
@@ -187,28 +190,55 @@ std::string paper_table(const RunData& run) {
       return method ? cell(metric(path), metrics_of_method(*method), false)
                     : std::string("<td class=\"na\">not run</td>");
     };
-    rows += "<tr>" + row_head(line.method) + fmt::format("<td>{}</td>", line.modes) + here("modes_recovered") +
+    rows += "<tr>" + named_row(line.method) + fmt::format("<td>{}</td>", line.modes) + here("modes_recovered") +
             fmt::format("<td>{}</td>", line.quality) + here("high_quality_fraction") +
             fmt::format("<td>{}</td>", line.spread) + here("high_quality_std") + "</tr>\n";
   }
   return "<h3>Beside the paper</h3>\n" +
-         table(
-             "<th>method</th><th>modes of 25<small>paper</small></th><th>modes of 25<small>this "
-             "run</small></th><th>high quality, %<small>paper</small></th><th>high quality, %<small>this "
-             "run</small></th><th>spread<small>paper</small></th><th>spread<small>this run, per "
-             "coordinate</small></th>",
-             rows) +
+         table("Beside the paper",
+               head("method") + head("modes of 25", "paper") + head("modes of 25", "this run") +
+                   head("high quality, %", "paper") + head("high quality, %", "this run") + head("spread", "paper") +
+                   head("spread", "this run, per coordinate"),
+               rows) +
          note(
              "Paper: Table 1 of Che et al. 2020 (“Your GAN is Secretly an Energy-based Model”), mean ± sd of its "
              "training runs; this run is a single one. The paper does not say how its spread is defined, and its "
              "values lie above the 0.05 of the data itself, so that column compares in order only.");
 }
 
+std::string ranks_table(const RunData& run) {
+  const Json& times = at_path(run.report, "step_times");
+  std::string rows;
+  if (!times.is_object()) return rows;
+  for (const auto& [phase, one] : times.items()) {
+    const Json &seconds = at_path(one, "seconds_per_step"), &hosts = at_path(one, "hosts");
+    const auto median = number_at(one, "median");
+    if (!seconds.is_array() || !hosts.is_array() || seconds.size() < 2 || hosts.size() != seconds.size() || !median)
+      continue;
+    size_t slowest = 0;
+    const auto of_rank = [&](size_t rank) { return seconds[rank].is_number() ? seconds[rank].get<double>() : 0.0; };
+    for (size_t rank = 1; rank < seconds.size(); ++rank)
+      if (of_rank(rank) > of_rank(slowest)) slowest = rank;
+    const bool slow = at_path(one, "slow").is_array() && !at_path(one, "slow").empty();
+    rows += fmt::format(
+        "<tr>{}<td>{}</td><td>{}</td><td>{}</td><td{}>{:.2f}</td></tr>\n", row_head(escape(phase)),
+        short_number(1000 * *median), short_number(1000 * of_rank(slowest)),
+        escape(fmt::format("rank {} on {}", slowest,
+                           hosts[slowest].is_string() ? hosts[slowest].get<std::string>() : std::string("?"))),
+        slow ? " class=\"best\"" : "", of_rank(slowest) / *median);
+  }
+  if (rows.empty()) return rows;
+  return table("What a step takes the ranks",
+               head("phase") + head("median rank", "ms per step") + head("slowest rank", "ms per step") +
+                   head("which") + head("of the median", "bold: above 1.3"),
+               rows) +
+         note("Of the ranks' own work: what a rank waits for others, and the first step, are left out.");
+}
+
 std::string key_value_table(const Json& object) {
   std::string rows;
   if (object.is_object()) add_leaves(object, "", rows);
-  return rows.empty() ? rows
-                      : "<div class=\"scroll\"><table class=\"text\"><tbody>\n" + rows + "</tbody></table></div>\n";
+  return rows.empty() ? rows : table("Provenance", head("key") + head("value"), rows, true);
 }
 
 }  // namespace ddls::report

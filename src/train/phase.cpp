@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/json_fields.hpp"
@@ -10,6 +11,7 @@
 #include "base/progress.hpp"
 #include "base/stop_signal.hpp"
 #include "dist/failure.hpp"
+#include "train/step_record.hpp"
 
 namespace ddls::train {
 namespace {
@@ -89,8 +91,13 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
   Progress progress(phase.name, phase.steps, first, log.root());
   auto window_start = std::chrono::steady_clock::now();
   int64_t window_steps = 0, saved_at = first;
+  dist::StepClock clock;
+  bool told = false;
   for (int64_t step = first; step < phase.steps; ++step) {
+    clock.begin();
     const std::vector<double> values = phase.step(step);
+    clock.end();
+    if (step == first && step + 1 < phase.steps) clock = {};  // the first step also makes what all others use
     const int64_t done = step + 1;
     ++window_steps;
     if (!std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }))
@@ -114,6 +121,8 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
       const double rate = static_cast<double>(window_steps * phase.samples_per_step) / std::max(seconds, 1e-9);
       record.push_back({"images_per_second", rate});
       comm.on_root([&] { log.record(phase.name, done, record); });
+      if (!std::exchange(told, true) || done == phase.steps)
+        note_step_times(phase.name, clock, done == phase.steps, log, comm);
       progress.update(done, note);
       window_start = now;
       window_steps = 0;

@@ -33,6 +33,7 @@ class RunLog {
   // A phase goes on from `step`: what was recorded beyond it is taken back.
   void resume(const std::string& phase, int64_t step);
   bool root() const { return root_; }
+  const std::filesystem::path& folder() const { return folder_; }
 
  private:
   std::filesystem::path folder_;

@@ -49,7 +49,7 @@ TEST_F(EnergyPage, HoldsTheNumbersOfAnEnergy) {
   const std::string text = page();
   for (const char* part :
        {"What the energy is worth",
-        "<td>tilt</td><td>1.75 (1.625 to "
+        "<th scope=\"row\">tilt</th><td>1.75 (1.625 to "
         "1.875)</td><td>14.4</td><td>0.4375</td><td>6.062</td><td>5.938</td><td>0.8125</td><td>–</td>",
         "tilt: 2400 prior draws and 77 reals (test) that no fit saw."})
     EXPECT_NE(text.find(part), text.npos) << part;
@@ -82,7 +82,7 @@ TEST_F(EnergyPage, AComparisonHasARowPerNumber) {
   const fs::path file = run.folder / "compared.html";
   write_comparison({run.folder, other}, file);
   const std::string text = read_file(file);
-  EXPECT_NE(text.find("<td>nats gained, tilt</td><td>1.75 (1.625 to 1.875)</td><td>–</td>"), text.npos);
+  EXPECT_NE(text.find("<th scope=\"row\">nats gained, tilt</th><td>1.75 (1.625 to 1.875)</td><td>–</td>"), text.npos);
   EXPECT_NE(text.find("<br/><small>short run, not p0 e^r</small></td>"), text.npos);
 }
 
