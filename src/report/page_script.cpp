@@ -1,9 +1,9 @@
 #include "report/page_parts.hpp"
 
 namespace ddls::report {
+namespace {
 
-std::string_view page_script() {
-  return R"js(
+constexpr std::string_view script = R"js(
 'use strict';
 (() => {
   const make = (tag, text, attributes) => {
@@ -134,6 +134,9 @@ std::string_view page_script() {
   if (seconds) setTimeout(() => location.reload(), 1000 * seconds);
 })();
 )js";
-}
+
+}  // namespace
+
+std::string_view page_script() { return script; }
 
 }  // namespace ddls::report

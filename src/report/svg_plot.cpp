@@ -88,10 +88,10 @@ Names names_of(const Plot& plot) {
     return names;
   }
   const size_t count = plot.series.size() + plot.levels.size();
-  names.column_width = std::min(longest + 44, width - 20);
+  names.column_width = std::min(0.8 * longest + 40, width - 20);  // they are not bold
   names.columns = std::max<size_t>(1, static_cast<size_t>((width - 20) / names.column_width));
   names.column_width = (width - 20) / static_cast<double>(names.columns);
-  names.height = legend_line * static_cast<double>((count + names.columns - 1) / names.columns) + 8;
+  names.height = legend_line * static_cast<double>((count + names.columns - 1) / names.columns) + 14;
   return names;
 }
 
@@ -101,7 +101,7 @@ std::string legend(const Plot& plot, const Names& names) {
   size_t place = 0;
   const auto add = [&](const std::string& line, const std::string& label) {
     const double x = 14 + static_cast<double>(place % names.columns) * names.column_width;
-    const double y = height + 8 + static_cast<double>(place / names.columns) * legend_line;
+    const double y = height + 14 + static_cast<double>(place / names.columns) * legend_line;
     svg += fmt::format("<path {} d=\"M{:.1f} {:.1f}h26\"/><text class=\"n\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", line,
                        x, y - 4, x + 32, y, escape(label));
     ++place;

@@ -69,8 +69,11 @@ def main():
         with open(f"{folder}/check.html", "w") as f:
             f.write(harness.replace("WIDTHS", json.dumps(WIDTHS)).replace("'PAGE'", "'page.html'"))
         scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
-        dom, said = browse(browser, f"file://{folder}/check.html", folder, "--virtual-time-budget=60000", *scheme)
-        result = re.search(r'<pre id="result">(.*?)</pre>', dom, re.S)
+        for _ in range(4):  # on a busy machine the browser's virtual time may pass before the frames are there
+            dom, said = browse(browser, f"file://{folder}/check.html", folder, "--virtual-time-budget=60000", *scheme)
+            result = re.search(r'<pre id="result">(.*?)</pre>', dom, re.S)
+            if result and result[1]:
+                break
         all_found = json.loads(html.unescape(result[1])) if result and result[1] else [{"failed": "no result: " + dom[-400:]}]
         faults = [fault for found in all_found for fault in faults_of(found)] + said
         background = all_found[0].get("background")
