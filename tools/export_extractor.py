@@ -1,137 +1,330 @@
 #!/usr/bin/env python3
-"""Feature extractors for ddls_dist: forward(uint8 NCHW) -> (features [N, F], logits [N, C]), as TorchScript.
+"""Feature extractors for ddls_dist: uint8 images [n, C, H, W] -> (features [n, F], logits [n, K]), as a .pt2 archive (docs/export.md).
 
-  export_extractor.py inception WEIGHTS.pth OUT.pt [--resize tf1|torch]
+  export_extractor.py inception WEIGHTS.pth OUT.pt2
       the 2015 Inception network from the weights file of pytorch-fid or torch-fidelity (launch/fetch.sh inception):
       features of the last pooling, logits without bias, as the canonical FID and Inception Score use them.
-      --resize tf1: as TensorFlow 1 scales (the canonical way); torch: as pytorch-fid scales.
-  export_extractor.py torchvision MODEL OUT.pt [--weights FILE.pth] [--size 224]
+      --resize tf1-bilinear: as TensorFlow 1 scales (the canonical way); torch-bilinear: as pytorch-fid scales.
+  export_extractor.py torchvision MODEL OUT.pt2 [--weights FILE.pth] [--size 224]
       a classifier of torchvision: the input of its last linear layer, and its logits; ImageNet's normalisation.
       Without --weights its values are random: of use for trying things out alone.
+  export_extractor.py dinov2 WEIGHTS OUT.pt2 [--size 224]
+      DINOv2 ViT-S, B or L: the class token after the last norm; no logits. Weights of facebookresearch/dinov2 or transformers.
+  export_extractor.py clip WEIGHTS OUT.pt2 [--activation quick|gelu]
+      the image tower of a CLIP with a vision transformer, projected; no logits. Weights of OpenAI, open_clip (those with gelu
+      say so in their names) or transformers.
+  export_extractor.py module MY_EXTRACTOR.py OUT.pt2 --resize NAME
+      MY_EXTRACTOR.py has a function extractor() that returns a module: forward(images in 0..255, as floating-point numbers, too)
+      gives features, or (features, logits). It scales images by itself: NAME says how, in your words.
 
-Needs torch and torchvision, `inception` also pytorch-fid, in any private environment. Nothing is downloaded.
+Files of weights are .pth, .safetensors, or TorchScript as OpenAI's. The resize is recorded: numbers of different ones are not
+comparable. --image-size HxW: for images of this size alone (with --resize none that of the network). OUT.pt is written as
+TorchScript: since 2026-11-29 for old programs alone, as PyTorch has deprecated it with version 2.11.
+
+Needs torch 2.11 or later, `torchvision` also torchvision, `inception` also pytorch-fid, in an environment of yours. Nothing is
+downloaded.
 """
 import argparse
+import copy
+import importlib.util
+import json
+import os
+import re
 import sys
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
+
+import extractor_networks as networks
+from export_gan import Traceable, Traced, make_dense, package
+from gan_conventions import Refused
+
+TRACED = ((4, 37, 45), (6, 52, 33))  # images, height and width of the two traces, whose graphs must be the same
+TRIED = (1, 5)  # batch sizes that the programs are tried on
+TESTED = ((3, 40, 32), (2, 29, 57))  # of the self-test
+RESIZE_OF = {"inception": "tf1-bilinear", "torchvision": "torch-bilinear", "dinov2": "torch-bicubic-antialias",
+             "clip": "torch-bicubic-antialias"}
 
 
-class TensorFlow1Resize(nn.Module):
-    """Bilinear without antialiasing, source coordinate i * in / out."""
+# ---- Programs.
 
-    def __init__(self, size: int):
+def features(net, images):
+    return net(images)
+
+
+def features_float(net, images):
+    return net(images)[0]
+
+
+def features_vjp(net, images, gradient):
+    return torch.func.vjp(lambda x: net(x)[0], images)[1](gradient)[0]
+
+
+PROGRAMS = {"features": features, "features_float": features_float, "features_vjp": features_vjp}
+
+
+class Pair(nn.Module):
+    """A network whose output is (features, logits)."""
+
+    def __init__(self, network):
         super().__init__()
-        self.size = size
+        self.network = network
 
-    def axis(self, x: Tensor, dim: int) -> Tensor:
-        length = x.size(dim)
-        at = torch.arange(self.size, device=x.device, dtype=torch.float32) * (float(length) / float(self.size))
-        low = at.floor()
-        shape = [1, 1, 1, 1]
-        shape[dim] = self.size
-        weight = (at - low).view(shape)
-        first = low.long()
-        second = (first + 1).clamp(max=length - 1)
-        a = x.index_select(dim, first)
-        return a + (x.index_select(dim, second) - a) * weight
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.axis(self.axis(x, 3), 2)
+    def forward(self, images):
+        outputs = self.network(images)
+        if isinstance(outputs, torch.Tensor):
+            return outputs, outputs.narrow(1, 0, 0)
+        return outputs[0], outputs[1]
 
 
-class TorchResize(nn.Module):
-    def __init__(self, size: int):
-        super().__init__()
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, size=[self.size, self.size], mode="bilinear", align_corners=False)
+def test_images(n, channels, height, width):
+    """Images that C++ makes, too."""
+    i, c, h, w = (torch.arange(k).view([-1 if j == d else 1 for j in range(4)]) for d, k in enumerate((n, channels, height, width)))
+    return (((i + 1) * (7 * h + 13 * w) + 61 * c + (h * w) % 31) % 256).to(torch.uint8)
 
 
-class Inception(nn.Module):
-    def __init__(self, network: nn.Module, resize: nn.Module):
-        super().__init__()
-        self.input_size = 299  # read by evaluate.resize
-        self.resize = resize
-        self.trunk = nn.Sequential(
-            network.Conv2d_1a_3x3, network.Conv2d_2a_3x3, network.Conv2d_2b_3x3, nn.MaxPool2d(3, 2),
-            network.Conv2d_3b_1x1, network.Conv2d_4a_3x3, nn.MaxPool2d(3, 2),
-            network.Mixed_5b, network.Mixed_5c, network.Mixed_5d, network.Mixed_6a, network.Mixed_6b, network.Mixed_6c,
-            network.Mixed_6d, network.Mixed_6e, network.Mixed_7a, network.Mixed_7b, network.Mixed_7c)
-        self.register_buffer("head", network.fc.weight.detach().clone())
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.trunk((self.resize(images.float()) - 128.0) / 128.0).mean([2, 3])
-        return features, F.linear(features, self.head)
+def weights_of_features(n, count, dtype=torch.float32):
+    return torch.cos(torch.arange(count, dtype=torch.float64) * 0.7).to(dtype).expand(n, count).contiguous()
 
 
-class Classifier(nn.Module):
-    def __init__(self, trunk: nn.Module, head: nn.Linear, size: int):
-        super().__init__()
-        self.input_size = size
-        self.resize = TorchResize(size)
-        self.trunk, self.head = trunk, head
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = torch.flatten(self.trunk((self.resize(images.float()) - self.mean) / self.std), 1)
-        return features, self.head(features)
+def inputs_of(name, network, n, channels, height, width):
+    images = test_images(n, channels, height, width)
+    if name == "features":
+        return (images,)
+    images = images.float()
+    if name == "features_float":
+        return (images,)
+    with torch.no_grad():
+        return images, weights_of_features(n, network(images[:1])[0].shape[1])
 
 
-def read_weights(path):
+def trace(name, network, inputs):
+    state = {k: v.detach().contiguous() for k, v in (*network.named_parameters(), *network.named_buffers())}
+
+    def flat(state, *inputs):
+        with Traceable():
+            return PROGRAMS[name](lambda x: torch.func.functional_call(network, state, (x,)), *inputs)
+
+    graph = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(state, *inputs)
+    for node in graph.graph.nodes:  # a view that fits the strides of this trace's gradients need not fit others
+        if node.target is torch.ops.aten.view.default:
+            node.target = torch.ops.aten.reshape.default
+        elif node.target is torch.ops.aten.slice.Tensor and tuple(node.args[2:]) == (0, 2**63 - 1):  # all of it
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+    graph.recompile()
+    return graph, state
+
+
+def export_program(name, network, channels, size):
+    shapes = [(n, channels, *(size or (h, w))) for n, h, w in TRACED]
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        sys.exit(f"{path}: there is no such file (launch/fetch.sh gets weights where there is a network)")
+        graphs = [trace(name, network, inputs_of(name, network, *shape)) for shape in shapes]
+    except Exception as error:  # whatever the tracer and a foreign network throw
+        raise Refused(f"{name}: the network cannot be traced: {type(error).__name__}: "
+                      f"{(str(error).strip() or chr(63)).splitlines()[0]}") from error
+    if len({re.sub(r"\b(s|sym_size)\w*\b", "s", g.code) for g, _ in graphs}) > 1:
+        raise Refused(f"{name}: the graph depends on the number of images or their size: take --image-size HxW")
+    make_dense(graphs[0][0])
+    inputs = inputs_of(name, network, *shapes[0])
+    batch = torch.export.Dim("batch")
+    of_images = {0: batch} if size else {0: batch, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    return torch.export.export(Traced(*graphs[0]), inputs, dynamic_shapes=((of_images, *({0: batch} for _ in inputs[1:])),), strict=False)
 
 
-def inception(arguments):
+def try_programs(path, network, names, channels, size):
+    """The archive as ddls_dist runs it, in nativert, at sizes that it was not traced with."""
+    from torch._C._nativert import PyModelRunner
+    for name in names:
+        runner = PyModelRunner(path, name)
+        for n in TRIED:
+            inputs = inputs_of(name, network, n, channels, *(size or (24 + n, 31)))
+            ours, theirs = runner.run(*inputs), PROGRAMS[name](network, *inputs)
+            for a, b in zip(ours if isinstance(ours, (tuple, list)) else (ours,), theirs if isinstance(theirs, tuple) else (theirs,)):
+                if a.shape != b.shape or (b.numel() and not float((a - b).abs().max()) <= 1e-4 * float(b.abs().max()) + 1e-7):
+                    raise Refused(f"{name}: on {n} images the exported program gives other values than the network")
+
+
+# ---- The self-test.
+
+def values(network, images, dtype, gradients):
+    with torch.enable_grad():
+        x = images.to(dtype).requires_grad_(gradients)
+        f, logits = network(x if gradients or dtype == torch.float64 else images)
+        found = {"features": f.detach(), "logits": logits.detach()}
+        if gradients:
+            found["gradient"] = torch.autograd.grad((f * weights_of_features(len(f), f.shape[1], f.dtype)).sum(), x)[0].flatten(1)
+    return found
+
+
+def self_test(network, channels, size, gradients, told):
+    tests, error = [], 0.0
+    for n, height, width in TESTED:
+        images = test_images(n, channels, *(size or (height, width)))
+        plain = values(network, images, torch.float32, gradients)
+        try:
+            exact = values(copy.deepcopy(network).double(), images, torch.float64, gradients)
+        except Exception:  # a type is written into it
+            exact = plain
+        if not all(bool(torch.isfinite(v).all()) for v in exact.values()):
+            raise Refused("features, logits or gradients of the test's images are not finite numbers")
+        error = max([error, *(float((plain[k] - v).abs().max() / v.abs().max().clamp(min=1e-30)) for k, v in exact.items() if v.numel())])
+        test = {"rows": n, "height": images.shape[2], "width": images.shape[3], **{k: v.tolist() for k, v in exact.items()}}
+        if gradients:
+            test["gradient_at"] = list(range(0, images[0].numel(), max(1, images[0].numel() // 97)))
+            test["gradient"] = exact["gradient"][:, test["gradient_at"]].tolist()
+        tests.append(test)
+    if error > 1e-3:
+        raise Refused(f"float32 is {error:.1e} off float64 on this network: too far for a self-test")
+    tolerance = max(1e-5, 4 * error)
+    if tolerance > 1e-5:
+        told.append(f"float32 is {error:.1e} off float64 here; the self-test allows {tolerance:.1e}")
+    return tests, tolerance
+
+
+def passes_gradient(network, channels, size):
+    try:
+        return float(values(network, test_images(2, channels, *(size or (32, 32))), torch.float32, True)["gradient"].abs().max()) > 0
+    except RuntimeError:
+        return False
+
+
+def export_extractor(network, path, resize, size=None, channels=3, tell=print):
+    """Writes `path`. `network`: a module that takes images [n, channels, H, W] in 0..255, uint8 or floating-point, and gives
+    features, or features and logits; resize: how it scales them, as a name; size: (H, W) where it takes no others. Returns what
+    was told. Raises Refused with the cause."""
+    path, told = str(path), []
+    network = Pair(copy.deepcopy(network).cpu().eval().requires_grad_(False))
+    shape = test_images(2, channels, *(size or (32, 32)))
+    try:
+        with torch.no_grad():
+            f, logits = network(shape)
+            same = network(shape.float())[0]
+    except Exception as error:  # whatever a foreign network throws
+        raise Refused(f"forward fails on images {list(shape.shape)} in 0..255, as uint8 or as floating-point numbers: "
+                      f"{(str(error).strip() or type(error).__name__).splitlines()[0]}") from error
+    if f.dim() != 2 or logits.dim() != 2 or len(f) != 2 or len(logits) != 2 or f.shape[1] == 0:
+        raise Refused(f"forward must give features [n, F] and logits [n, K], but for 2 images it gives {list(f.shape)} and "
+                      f"{list(logits.shape)}")
+    if not torch.allclose(f, same, rtol=1e-4, atol=1e-6):
+        raise Refused("images in floating-point numbers give other features than the same in uint8: begin it with x = x.float()")
+    gradients = passes_gradient(network, channels, size)
+    if not gradients:
+        told.append("no gradient passes through it: it can evaluate, but neither tilt nor carry a ratio")
+    tests, tolerance = self_test(network, channels, size, gradients, told)
+    names = list(PROGRAMS) if gradients else ["features"]
+    programs = {name: export_program(name, network, channels, size) for name in names}
+    description = {
+        "format": "ddls_dist extractor", "version": 1, "channels": channels, "layout": "NCHW", "range": [0, 255],
+        "size": list(size) if size else None, "resize": resize, "features": f.shape[1], "logits": logits.shape[1], "device": "cpu",
+        "torch": torch.__version__, "told": told, "checked": {"batch_sizes": list(TRIED), "traced_at": [t[0] for t in TRACED]},
+        "tolerance": tolerance, "self_test": tests}
+    package(path, programs, json.dumps(description), lambda partial: try_programs(partial, network, names, channels, size))
+    for sentence in told:
+        tell(sentence)
+    tell(f"{path}: features [n, {f.shape[1]}], logits [n, {logits.shape[1]}], images of {f'{size[0]} x {size[1]}' if size else 'any size'}, "
+         f"resize {resize}, {os.path.getsize(path) / 1e6:.1f} MB")
+    return told
+
+
+def save_script(network, path, size):
+    side = getattr(getattr(network, "resize", None), "size", None) or (size[0] if size and size[0] == size[1] else None)
+    if side:
+        network.input_size = int(side)  # read by evaluate.resize
+    with torch.no_grad():
+        script = torch.jit.script(network)
+        for n in (2, 3):  # it must not have learnt one batch size
+            f, logits = script(torch.zeros(n, 3, *(size or (32, 32)), dtype=torch.uint8))
+    script.save(path)
+    print(f"{path}: features [N, {f.size(1)}], logits [N, {logits.size(1)}]; TorchScript, which PyTorch has deprecated: write new files as .pt2")
+
+
+# ---- The command.
+
+def make_inception(a):
     from pytorch_fid import inception as reference
-
-    weights = read_weights(arguments.weights)
+    weights = networks.read_weights(a.weights)
     reference.load_state_dict_from_url = lambda *_, **__: weights  # its constructor would download them
-    return Inception(reference.fid_inception_v3(), TensorFlow1Resize(299) if arguments.resize == "tf1" else TorchResize(299))
+    return networks.inception(reference.fid_inception_v3(), a.resize)
 
 
-def classifier(arguments):
+def make_classifier(a):
     import torchvision
+    network = torchvision.models.get_model(a.model, weights=None)
+    if a.weights:
+        network.load_state_dict(networks.read_weights(a.weights))
+    return networks.classifier(network.eval(), a.resize, a.size)
 
-    network = torchvision.models.get_model(arguments.model, weights=None)
-    if arguments.weights:
-        network.load_state_dict(read_weights(arguments.weights))
-    name, head = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1]
-    parent, _, child = name.rpartition(".")
-    setattr(network.get_submodule(parent), child, nn.Identity())
-    return Classifier(network, head, arguments.size)
+
+def make_own(a):
+    if not os.path.isfile(a.source):
+        sys.exit(f"{a.source}: there is no such file")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(a.source)))
+    spec = importlib.util.spec_from_file_location("my_extractor", a.source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "extractor"):
+        sys.exit(f"{a.source}: it needs a function extractor() that returns the network")
+    return module.extractor()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+
+    def kind(name, first, make, size=None):
+        k = kinds.add_parser(name)
+        k.add_argument(first)
+        k.add_argument("out", metavar="OUT.pt2")
+        if name == "module":
+            k.add_argument("--resize", required=True)
+        else:
+            k.add_argument("--resize", choices=(*networks.RESIZES, "tf1", "torch"), default=RESIZE_OF[name])
+        k.add_argument("--image-size", metavar="HxW")
+        if size:
+            k.add_argument("--size", type=int, default=size)
+        k.set_defaults(make=make)
+        return k
+
+    kind("inception", "weights", make_inception)
+    kind("torchvision", "model", make_classifier, 224).add_argument("--weights")
+    kind("dinov2", "weights", lambda a: networks.dinov2(networks.read_weights(a.weights), a.weights, a.heads, a.size, a.resize), 224).add_argument(
+        "--heads", type=int, default=0, help="attention heads, where they are not of 64 features each")
+    k = kind("clip", "weights", lambda a: networks.clip(networks.read_weights(a.weights), a.weights, a.heads, a.resize, a.activation))
+    k.add_argument("--heads", type=int, default=0, help="attention heads, where they are not of 64 features each")
+    k.add_argument("--activation", choices=("quick", "gelu"), default="quick")
+    kind("module", "source", make_own)
+    a = parser.parse_args()
+    a.resize = {"tf1": "tf1-bilinear", "torch": "torch-bilinear"}.get(a.resize, a.resize)
+    return a
+
+
+def sizes(a, network):
+    """(H, W) where it takes no others; the name of its resize with the size that it makes."""
+    resize = getattr(network, "resize", None)
+    side = getattr(resize, "size", None)
+    size = tuple(int(v) for v in a.image_size.split("x")) if a.image_size else None
+    if a.kind != "module" and side is None and size is None:
+        side = 299 if a.kind == "inception" else getattr(a, "size", None) or round(network.trunk.positions.shape[1] ** 0.5) * network.trunk.patches.stride[0]
+        size = (side, side)
+    return size, a.resize if side is None or a.resize == "none" else f"{a.resize} {side} x {side}"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    kind = kinds.add_parser("inception")
-    kind.add_argument("weights")
-    kind.add_argument("out")
-    kind.add_argument("--resize", choices=("tf1", "torch"), default="tf1")
-    kind.set_defaults(make=inception)
-    kind = kinds.add_parser("torchvision")
-    kind.add_argument("model")
-    kind.add_argument("out")
-    kind.add_argument("--weights")
-    kind.add_argument("--size", type=int, default=224)
-    kind.set_defaults(make=classifier)
-    arguments = parser.parse_args()
-
-    extractor = arguments.make(arguments).eval().requires_grad_(False)
-    with torch.no_grad():
-        scripted = torch.jit.script(extractor)
-        for size in (2, 3):  # it must not have learnt one batch size
-            features, logits = scripted(torch.zeros(size, 3, 32, 32, dtype=torch.uint8))
-    scripted.save(arguments.out)
-    print(f"{arguments.out}: features [N, {features.size(1)}], logits [N, {logits.size(1)}]")
+    a = arguments()
+    network = a.make(a).eval().requires_grad_(False)
+    size, resize = sizes(a, network)
+    try:
+        if a.out.endswith(".pt"):
+            save_script(network, a.out, size)
+        elif a.out.endswith(".pt2"):
+            export_extractor(network, a.out, resize, size)
+        else:
+            raise Refused(f"{a.out}: the name must end in .pt2")
+    except Refused as reason:
+        sys.exit(str(reason))
 
 
-main()
+if __name__ == "__main__":
+    main()

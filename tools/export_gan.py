@@ -70,16 +70,38 @@ def decode_vjp(net, z, *rest):
     return torch.func.vjp(lambda z: decode(net, z, *rest[:-1]), z)[1](rest[-1])[0]
 
 
-class PlainOneHot(TorchFunctionMode):
-    """torch.nn.functional.one_hot looks at the labels' values, which a trace has not."""
+def one_hot(labels, classes=-1, num_classes=-1):
+    """torch's looks at the labels' values, which a trace has not."""
+    classes = max(classes, num_classes)
+    if classes < 0:
+        raise Refused("one_hot without num_classes: give the number of classes")
+    return (labels.unsqueeze(-1) == torch.arange(classes, device=labels.device)).long()
+
+
+def linear(x, weight, bias=None):
+    """Of rows: torch 2.11 cannot always trace the backward pass of more dimensions."""
+    if x.dim() < 3:
+        return nn.functional.linear(x, weight, bias)
+    return nn.functional.linear(x.flatten(0, -2), weight, bias).reshape(*x.shape[:-1], weight.shape[0])
+
+
+def layer_norm(x, shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
+    """Nor that of its own before an attention."""
+    over = list(range(-len(shape), 0))
+    centred = x - x.mean(over, keepdim=True)
+    y = centred * torch.rsqrt((centred * centred).mean(over, keepdim=True) + eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+class Traceable(TorchFunctionMode):
+    """Functions that a trace of values or gradients does not take, by others of the same values."""
+
+    OURS = {"one_hot": one_hot, "linear": linear, "layer_norm": layer_norm}
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        if getattr(function, "__name__", "") != "one_hot":
-            return function(*args, **(kwargs or {}))
-        labels, classes = args[0], (kwargs or {}).get("num_classes", args[1] if len(args) > 1 else -1)
-        if classes < 0:
-            raise Refused("one_hot without num_classes: give the number of classes")
-        return (labels.unsqueeze(-1) == torch.arange(classes, device=labels.device)).long()
+        ours = self.OURS.get(getattr(function, "__name__", ""))
+        return (ours or function)(*args, **(kwargs or {}))
 
 
 class Traced(nn.Module):
@@ -100,7 +122,7 @@ def trace(pair, function, inputs):
     state = {k: v.detach().contiguous() for k, v in (*pair.named_parameters(), *pair.named_buffers()) if k.startswith(part)}
 
     def flat(state, *inputs):
-        with PlainOneHot():
+        with Traceable():
             return function(lambda *a: torch.func.functional_call(pair, state, a), *inputs)
 
     graph = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(state, *inputs)

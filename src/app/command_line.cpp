@@ -97,7 +97,9 @@ void add_stages(const AddCommand& command, CommandLine& line, Names& names) {
   evaluate->add_option("--real", line.real, "real set");
   evaluate->add_option("--train", line.train,
                        "with --fake: what the generator was trained on, for authenticity and ct");
-  evaluate->add_option("--extractor", line.extractors, "feature network (TorchScript); repeatable: one pass for all")
+  evaluate
+      ->add_option("--extractor", line.extractors,
+                   "feature network (.pt2 or TorchScript); repeatable: one pass for all")
       ->allow_extra_args(false)
       ->take_all();
   evaluate->add_option("--metrics", line.metrics, "comma-separated names, see below (default: evaluate.metrics)");

@@ -42,8 +42,11 @@ void bind_model(Section& s, ModelConfig& c) {
       .later = true;
   s.value("ratio_architecture", &c.ratio_architecture,
           "family of the density-ratio discriminator; auto: as architecture; pretrained: mlp for points, sn_resnet for "
-          "images",
-          one_of({"auto", "mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan"}))
+          "images; features: a perceptron on those of ratio_extractor",
+          one_of({"auto", "mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan", "features"}))
+      .later = true;
+  s.value("ratio_extractor", &c.ratio_extractor,
+          "features: frozen feature network, .pt2 or TorchScript, through which a gradient passes", a_path())
       .later = true;
   s.value("latent_dim", &c.latent_dim, "dimension of z", at_least(1));
   s.value("prior", &c.prior, "law of z: N(0, 1), U(-1, 1), or N(0, 1) within 2",
@@ -238,7 +241,8 @@ void bind_sample(Section& s, SampleConfig& c) {
 
 void bind_evaluate(Section& s, EvaluateConfig& c) {
   s.value("extractor", &c.extractor,
-          "TorchScript feature network, or several; none: points as they are, or a classifier trained in the run",
+          "feature networks, .pt2 or TorchScript, one or several; none: points as they are, or a classifier trained in "
+          "the run",
           a_path_or_several());
   s.value("reference", &c.reference, "the real set that samples are compared with", one_of({"train", "test"}));
   s.value("reference_count", &c.reference_count, "how many of them; 0: all", at_least(0));

@@ -79,6 +79,12 @@ void check_model(const ModelConfig& m, std::vector<Conflict>& out) {
   not_empty(m.ratio_widths, "model.ratio_widths");
   not_empty(m.classifier_widths, "model.classifier_widths");
   check_architecture_options(m, out);
+  if (const bool on_features = m.ratio_architecture == "features"; on_features == m.ratio_extractor.empty())
+    out.push_back({{"model.ratio_extractor", "model.ratio_architecture"},
+                   on_features
+                       ? "features needs the network that makes them: a .pt2 archive "
+                         "(tools/export_extractor.py) or TorchScript"
+                       : fmt::format("only for features, but model.ratio_architecture is {}", m.ratio_architecture)});
 
   const bool always_conditional = m.architecture == "biggan" || m.architecture == "mlp_cgan";
   if (always_conditional && m.classes == 0)

@@ -38,6 +38,7 @@ struct ModelConfig {
   std::string prior = "normal";  // of z: normal | uniform | truncated_normal
   std::vector<int64_t> generator_widths{128, 128, 128};
   std::vector<int64_t> discriminator_widths{128, 128, 128};
+  std::string ratio_extractor;  // features: the frozen network before the ratio
   std::vector<int64_t> ratio_widths{256, 256, 256};
   int64_t ratio_hidden = 0;               // dcgan: a linear layer before the logit; 0: none
   std::vector<double> ratio_frequencies;  // mlp: sin(f x) and cos(f x) of every coordinate join the inputs
@@ -98,7 +99,7 @@ struct CalibrationConfig {
   double scale = 1;             // method scale: r = scale * score, nothing is fitted
   int64_t pool = 30'000;        // temperature, tilt: prior draws
   double ess_floor = 0.1;       // temperature, tilt: effective sample size that weights on the pool must keep
-  // tilt: kinds (ddls/calibration/sample_features.hpp), "classes", or TorchScript files. Empty: by the data
+  // tilt: kinds (ddls/calibration/sample_features.hpp), "classes", or .pt2 or TorchScript files. Empty: by the data
   std::vector<std::string> features;
   int64_t components = 64;  // tilt: of each kind of features
   int64_t products = 12;    // tilt: pairs of so many first components, of features of networks
@@ -199,7 +200,7 @@ struct NeighboursConfig {  // the figure of nearest training images
 };
 
 struct EvaluateConfig {
-  // TorchScript, the first for what takes one; empty: points as they are, or a classifier trained in the run.
+  // .pt2 or TorchScript, the first for what takes one; empty: points as they are, or a classifier trained in the run.
   std::vector<std::string> extractor;
   std::string reference = "test";  // train | test
   int64_t reference_count = 0;     // 0: all

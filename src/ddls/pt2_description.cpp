@@ -2,71 +2,15 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-
 #include "base/error.hpp"
-#include "device/device_of.hpp"
-#include "base/json.hpp"
 #include "base/json_fields.hpp"
+#include "device/device_of.hpp"
+#include "tensor/description_reader.hpp"
 
 namespace ddls::sampling {
 namespace {
 
-class DescriptionReader {
- public:
-  DescriptionReader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
-
-  template <typename T>
-  T field(const char* key) const {
-    return json_field<T>(json_, key, where_);
-  }
-  bool has(const char* key) const { return json_.contains(key); }
-
-  [[noreturn]] void refuse(const char* key, const std::string& why) const {
-    fail(Exit::data, "{}: '{}' {}; write the archive with tools/export_gan.py", where_, key, why);
-  }
-
-  int64_t number(const char* key, int64_t least, int64_t most) const {
-    const auto value = field<int64_t>(key);
-    if (value < least || value > most) refuse(key, fmt::format("is {}, outside {} to {}", value, least, most));
-    return value;
-  }
-
-  // Rows of finite numbers, each of `columns`; or a plain list where columns is 0.
-  at::Tensor numbers(const char* key, int64_t rows, int64_t columns) const {
-    const Json list = field<Json>(key);
-    const auto wrong = [&] {
-      refuse(key, columns > 0 ? fmt::format("is not {} rows of {} numbers", rows, columns)
-                              : fmt::format("is not a list of {} numbers", rows));
-    };
-    if (!list.is_array() || static_cast<int64_t>(list.size()) != rows) wrong();
-    std::vector<double> values;
-    const auto add = [&](const Json& value) {
-      if (!value.is_number() || !std::isfinite(value.get<double>())) wrong();
-      values.push_back(value.get<double>());
-    };
-    for (const Json& row : list) {
-      if (columns == 0) {
-        add(row);
-        continue;
-      }
-      if (!row.is_array() || static_cast<int64_t>(row.size()) != columns) wrong();
-      for (const Json& value : row) add(value);
-    }
-    const at::Tensor flat = at::tensor(values, at::kDouble);
-    return columns > 0 ? flat.view({rows, columns}) : flat;
-  }
-
-  int64_t length(const char* key) const {
-    const Json list = field<Json>(key);
-    if (!list.is_array() || list.empty() || list.size() > 1'000'000) refuse(key, "is not a list with values");
-    return static_cast<int64_t>(list.size());
-  }
-
- private:
-  const Json& json_;
-  std::string where_;
-};
+using tensor::DescriptionReader;
 
 std::vector<int64_t> described_shape(const DescriptionReader& reader) {
   const int64_t dimensions = reader.length("sample_shape");
@@ -107,8 +51,9 @@ Pt2SelfTest described_test(const DescriptionReader& reader, const Pt2Description
 Pt2Description description_of(const tensor::Pt2Archive& archive) {
   const std::string where = archive.file.string() + ": ddls.json";
   const Json json = parse_json_object(archive.description, where);
-  const DescriptionReader reader(json, where);
-  if (reader.field<std::string>("format") != "ddls_dist GAN") reader.refuse("format", "is not 'ddls_dist GAN'");
+  const DescriptionReader reader(json, where, archive.cure);
+  if (reader.field<std::string>("format") != "ddls_dist GAN")
+    reader.refuse("format", "is not 'ddls_dist GAN' (is it an extractor's archive?)");
   if (reader.field<int64_t>("version") != 1) reader.refuse("version", "is not 1, which this program reads");
   Pt2Description about;
   about.latent_dim = reader.number("latent_dim", 1, 1 << 24);
@@ -127,7 +72,7 @@ Pt2Description description_of(const tensor::Pt2Archive& archive) {
   about.tolerance = reader.field<double>("tolerance");
   if (!(about.tolerance > 0 && about.tolerance <= 1e-2)) reader.refuse("tolerance", "is not between 0 and 0.01");
   const Json test = reader.field<Json>("self_test");
-  about.test = described_test(DescriptionReader(test, where + ", self_test"), about);
+  about.test = described_test(DescriptionReader(test, where + ", self_test", archive.cure), about);
   return about;
 }
 

@@ -12,6 +12,7 @@
 #include "base/purpose.hpp"
 #include "tensor/network_probe.hpp"
 #include "tensor/noise.hpp"
+#include "tensor/pt2_extractor.hpp"
 #include "tensor/torchscript_file.hpp"
 
 namespace ddls::metrics {
@@ -21,13 +22,54 @@ constexpr const char* convention = "forward(uint8 [N, C, H, W]) must return (fea
 
 std::string text_of(at::IntArrayRef sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
 
-// One file, loaded and frozen: constants folded, parameters inlined.
+// One file, loaded: programs of an archive, or TorchScript that is frozen (constants folded, parameters inlined).
 class Network {
  public:
   Network(const fs::path& file, c10::Device device) : file_(file.string()), device_(device) {
+    if (file.extension() == ".pt2") {
+      archive_ = std::make_unique<tensor::Pt2Extractor>(file, key, device, tensor::Pt2Use::values);
+      input_size_ = archive_->side();
+    } else {
+      load_script(file);
+    }
+  }
+
+  // Features and logits as the file gives them; the logits undefined where they cost a pass and were not asked for.
+  std::vector<at::Tensor> outputs(const at::Tensor& images, bool logits) {
+    at::NoGradGuard no_grad;
+    if (archive_) return archive_->outputs(images);
+    if (nvidia_) return nvidia_outputs(images, logits);
+    const torch::jit::IValue output = module_.forward({images});
+    if (!output.isTuple() || output.toTupleRef().elements().size() < 2) refuse_type(output);
+    const auto& elements = output.toTupleRef().elements();
+    if (!elements[0].isTensor() || !elements[1].isTensor()) refuse_type(output);
+    return {row_kept(elements[0].toTensor(), images), row_kept(elements[1].toTensor(), images)};
+  }
+
+  at::Tensor input_of(const at::Tensor& images_u8) const {
+    return images_u8.to(device_).contiguous(channels_last_ ? at::MemoryFormat::ChannelsLast
+                                                           : at::MemoryFormat::Contiguous);
+  }
+
+  // Programs of an archive take the plain layout, whatever is given.
+  void use_channels_last(bool use) { channels_last_ = use && !archive_; }
+  bool nvidia() const { return nvidia_; }
+  const std::string& file() const { return file_; }
+  // The side of the images that it says it takes; 0: it does not say.
+  int64_t input_size() const { return input_size_; }
+  tensor::ForeignNetwork as_foreign(const std::shared_ptr<Network>& self) const {
+    return {file_,
+            [self](const at::Tensor& images, const at::Tensor&) { return self->outputs(self->input_of(images), true); },
+            [self] { return self->archive_ ? tensor::NamedTensors() : tensor::tensors_of(self->module_); }};
+  }
+
+ private:
+  static constexpr const char* key = "evaluate.extractor";
+
+  void load_script(const fs::path& file) {
     // The fuser would rewrite the graph after it has watched some calls on a GPU: the same images, other bits.
     torch::jit::setTensorExprFuserEnabled(false);
-    torch::jit::Module module = tensor::load_torchscript(file, "evaluate.extractor", device);
+    torch::jit::Module module = tensor::load_torchscript(file, key, device_);
     for (const auto& argument : module.get_method("forward").function().getSchema().arguments()) {
       nvidia_ = nvidia_ || argument.name() == "return_features";
       bias_option_ = bias_option_ || argument.name() == "no_output_bias";
@@ -44,34 +86,6 @@ class Network {
     module_ = nvidia_ ? module : tensor::in_network(file_, "TorchScript that cannot be frozen", frozen);
   }
 
-  // Features and logits as the file gives them; the logits undefined where they cost a pass and were not asked for.
-  std::vector<at::Tensor> outputs(const at::Tensor& images, bool logits) {
-    at::NoGradGuard no_grad;
-    if (nvidia_) return nvidia_outputs(images, logits);
-    const torch::jit::IValue output = module_.forward({images});
-    if (!output.isTuple() || output.toTupleRef().elements().size() < 2) refuse_type(output);
-    const auto& elements = output.toTupleRef().elements();
-    if (!elements[0].isTensor() || !elements[1].isTensor()) refuse_type(output);
-    return {row_kept(elements[0].toTensor(), images), row_kept(elements[1].toTensor(), images)};
-  }
-
-  at::Tensor input_of(const at::Tensor& images_u8) const {
-    return images_u8.to(device_).contiguous(channels_last_ ? at::MemoryFormat::ChannelsLast
-                                                           : at::MemoryFormat::Contiguous);
-  }
-
-  void use_channels_last(bool use) { channels_last_ = use; }
-  bool nvidia() const { return nvidia_; }
-  const std::string& file() const { return file_; }
-  // The side of the images that it says it takes; 0: it does not say.
-  int64_t input_size() const { return input_size_; }
-  tensor::ForeignNetwork as_foreign(const std::shared_ptr<Network>& self) const {
-    return {file_,
-            [self](const at::Tensor& images, const at::Tensor&) { return self->outputs(self->input_of(images), true); },
-            [self] { return tensor::tensors_of(self->module_); }};
-  }
-
- private:
   std::vector<at::Tensor> nvidia_outputs(const at::Tensor& images, bool logits) {
     const auto tensor = [&](const torch::jit::Kwargs& options) {
       const torch::jit::IValue output = module_.forward({images}, options);
@@ -106,6 +120,7 @@ class Network {
   bool nvidia_ = false, bias_option_ = false, channels_last_ = true;
   int64_t input_size_ = 0;
   torch::jit::Module module_;
+  std::unique_ptr<tensor::Pt2Extractor> archive_;
 };
 
 at::Tensor as_colour(const at::Tensor& images) {

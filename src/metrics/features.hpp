@@ -1,6 +1,7 @@
 #pragma once
-// Feature networks as TorchScript (docs/formats.md, section 9): forward(uint8 NCHW) -> (features [N, F], logits
-// [N, C]), C may be 0; or NVIDIA's convention: forward(img, return_features=True) -> [N, F], without it probabilities.
+// Feature networks (docs/formats.md, section 9), .pt2 archives (tensor/pt2_extractor.hpp) or TorchScript:
+// forward(uint8 NCHW) -> (features [N, F], logits [N, C]), C may be 0; or NVIDIA's convention: forward(img,
+// return_features=True) -> [N, F], without it probabilities.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
@@ -37,8 +38,9 @@ struct Extractor {
 };
 
 // `sample_shape`: C, H, W of the images to try it on. Throws Error naming the file, the cause and the cure: missing, or
-// data (not TorchScript, fails on such images, wrong outputs, no function of each image alone: network_probe.hpp), or
-// config (a resize to a size that neither the configuration nor the file's attribute `input_size` says).
+// data (neither, fails on such images or on its own self-test, wrong outputs, no function of each image alone:
+// network_probe.hpp), config (an archive for another kind of device; a resize to a size that neither the configuration
+// nor the file says: an archive's `size`, a script's attribute `input_size`).
 Extractor load_extractor(const std::filesystem::path& file, std::vector<int64_t> sample_shape, c10::Device device,
                          Resize resize = {});
 

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "models/biggan.hpp"
 #include "models/dcgan.hpp"
+#include "models/feature_head.hpp"
 #include "models/initialise.hpp"
 #include "models/mlp.hpp"
 #include "models/mlp_cgan.hpp"
@@ -17,15 +18,20 @@ std::string text_of(const SampleShape& shape) { return fmt::format("[{}]", fmt::
 
 NetworkPtr make_mlp_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (shape.size() != 1)
-    fail(Exit::config, "model.architecture mlp makes points, the data are images {}; use dcgan", text_of(shape));
+    fail(Exit::config, "model.{} mlp {} points, the data are images {}; use {}",
+         role == Role::ratio && config.ratio_architecture == "mlp" ? "ratio_architecture" : "architecture",
+         role == Role::generator ? "makes" : "takes", text_of(shape),
+         role == Role::ratio ? "dcgan or sn_resnet" : "dcgan");
   if (role == Role::generator) return make_mlp(config.latent_dim, config.generator_widths, shape[0]);
   if (role == Role::ratio) return make_mlp_discriminator(shape[0], config.ratio_widths, config.ratio_frequencies);
   return make_mlp_discriminator(shape[0], config.discriminator_widths);
 }
 
-void need_square_images(const config::ModelConfig& config, const SampleShape& shape) {
+void need_square_images(const config::ModelConfig& config, Role role, const SampleShape& shape) {
+  const bool of_ratio = role == Role::ratio && config.ratio_architecture == config.architecture;
   if (shape.size() != 3 || shape[1] != shape[2])
-    fail(Exit::config, "model.architecture {} makes square images, the data are {}", config.architecture,
+    fail(Exit::config, "model.{} {} {} square images, the data are {}",
+         of_ratio ? "ratio_architecture" : "architecture", config.architecture, of_ratio ? "takes" : "makes",
          text_of(shape));
 }
 
@@ -107,7 +113,12 @@ NetworkPtr make_initialised(const config::ModelConfig& config, Role role, const 
     initialise_mlp(*network, seed, key);
     return network;
   }
-  need_square_images(config, shape);
+  if (config.architecture == "features") {
+    NetworkPtr network = make_feature_head(config.ratio_extractor, config.ratio_widths, shape);
+    initialise_mlp(*network, seed, key);
+    return network;
+  }
+  need_square_images(config, role, shape);
   if (config.architecture == "dcgan") {
     NetworkPtr network = make_dcgan_network(config, role, shape);
     if (role == Role::ratio)  // a plain classifier: N(0, 0.02) would start it too flat to learn under instance noise
@@ -153,7 +164,8 @@ NetworkPtr make_network(const config::ModelConfig& given, Role role, const Sampl
   // Not a rule of config/check.cpp: a GAN that comes as TorchScript files has classes, whatever the architecture says.
   const std::string& name = config.architecture;
   if (config.classes > 0 && name != "sn_resnet" && name != "biggan" && name != "mlp_cgan")
-    fail(Exit::config, "model.classes: only for sn_resnet, biggan and mlp_cgan, but model.architecture is {}", name);
+    fail(Exit::config, "model.classes: only for sn_resnet, biggan and mlp_cgan, but model.{} is {}",
+         role == Role::ratio && given.ratio_architecture == name ? "ratio_architecture" : "architecture", name);
   if (config.classes == 0 && (name == "biggan" || name == "mlp_cgan"))
     fail(Exit::config, "model.{}: {} is conditional, but there are no classes; choose another family",
          role == Role::ratio && given.ratio_architecture == name ? "ratio_architecture" : "architecture", name);

@@ -10,7 +10,7 @@ namespace ddls::pipeline {
 
 struct SetPair {
   std::string fake, real;                    // folders of images, .npz, samples folders, or statistics
-  std::vector<std::string> extractors = {};  // TorchScript; empty: evaluate.extractor. Points need none
+  std::vector<std::string> extractors = {};  // .pt2 or TorchScript; empty: evaluate.extractor. Points need none
   std::string train = {};  // what the generator was trained on, for metrics that ask for copies; may be empty
 };
 

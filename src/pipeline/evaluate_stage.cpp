@@ -74,14 +74,17 @@ std::vector<metrics::Extractor> evaluation_extractors(const Run& run, const std:
   std::vector<metrics::Extractor> extractors =
       load_extractors(files, train::sample_shape(run.train), run.config.evaluate, run.comm.topology().device);
   const config::CalibrationConfig& calibration = run.config.train.calibration;
-  if (calibration.method != "tilt") return extractors;
-  for (const std::string& features : calibration.features)
-    for (size_t i = 0; i < files.size() && fs::is_regular_file(features); ++i)
-      if (sha256_of_file(features) == extractors[i].sha256)
+  const auto refuse_same = [&](const std::string& network, const char* key) {
+    for (size_t i = 0; i < files.size() && fs::is_regular_file(network); ++i)
+      if (sha256_of_file(network) == extractors[i].sha256)
         fail(Exit::config,
-             "evaluate.extractor: {} is also in train.calibration.features; what an energy is fitted to says nothing "
-             "of its samples, so take another network for one of the two",
-             files[i]);
+             "evaluate.extractor: {} is also {}; what an energy is fitted to says nothing of its samples, so take "
+             "another network for one of the two",
+             files[i], key);
+  };
+  refuse_same(run.config.model.ratio_extractor, "model.ratio_extractor");
+  if (calibration.method != "tilt") return extractors;
+  for (const std::string& features : calibration.features) refuse_same(features, "in train.calibration.features");
   return extractors;
 }
 

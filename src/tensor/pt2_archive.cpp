@@ -16,8 +16,6 @@ C10_DECLARE_int(caffe2_log_level);
 namespace ddls::tensor {
 namespace {
 
-constexpr const char* pt2_cure = "write it with tools/export_gan.py (docs/export.md)";
-
 // LibTorch warns of every operation without a kernel of nativert's own; it takes the usual one then.
 class QuietLoading {
  public:
@@ -42,7 +40,8 @@ std::string program_name(const std::string& entry) {
 
 }  // namespace
 
-Pt2Archive open_pt2(const fs::path& file, const std::string& what) {
+Pt2Archive open_pt2(const fs::path& file, const std::string& what, const char* exporter) {
+  const std::string pt2_cure = fmt::format("write it with {} (docs/export.md)", exporter);
   require_readable(file, what, "a .pt2 archive");
   const std::string name = file.string();
   const ZipState state = zip_state(file);
@@ -59,7 +58,7 @@ Pt2Archive open_pt2(const fs::path& file, const std::string& what) {
          pt2_cure);
   if (!has("/archive_format")) fail(Exit::data, "{}: a .zip, but no .pt2 archive; {}", name, pt2_cure);
   require_checksums(file);
-  Pt2Archive archive{file, {}, {}};
+  Pt2Archive archive{file, {}, {}, pt2_cure};
   for (const std::string& entry : entries)
     if (const std::string program = program_name(entry); !program.empty()) archive.programs.insert(program);
   if (archive.programs.empty())
@@ -77,7 +76,7 @@ Pt2Archive open_pt2(const fs::path& file, const std::string& what) {
 Pt2Program::Pt2Program(const Pt2Archive& archive, const std::string& name) : file_(archive.file.string()), name_(name) {
   if (archive.programs.count(name) == 0)
     fail(Exit::data, "{}: it has no program '{}' (it has {}); {}", file_, name, fmt::join(archive.programs, ", "),
-         pt2_cure);
+         archive.cure);
   in_network(file_, fmt::format("its program '{}' cannot be loaded", name), [&] {
     const QuietLoading quiet;
     runner_ = std::make_shared<torch::nativert::ModelRunnerHandle>(file_, name);

@@ -20,11 +20,15 @@ struct Pt2Archive {
   std::filesystem::path file;
   std::set<std::string> programs;  // names
   std::string description;         // ddls.json
+  std::string cure;                // "write it with ..."
 };
+
+// What writes archives, for messages.
+inline constexpr const char *gan_exporter = "tools/export_gan.py", *extractor_exporter = "tools/export_extractor.py";
 
 // Throws Error: missing (`what` names the option), or data: no archive (and what it is instead), cut off, damaged, of
 // compiled code alone, without a ddls.json.
-Pt2Archive open_pt2(const std::filesystem::path& file, const std::string& what);
+Pt2Archive open_pt2(const std::filesystem::path& file, const std::string& what, const char* exporter = gan_exporter);
 
 // One program, loaded. Copies share it. Not for several threads at once.
 class Pt2Program {

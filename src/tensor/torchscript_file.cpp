@@ -42,8 +42,9 @@ Content content_of(const fs::path& file) {
     fail(Exit::data, "{}: damaged: the archive has no end; it was cut off while it was copied or written", name);
   if (content.exported)
     fail(Exit::data,
-         "{}: a program of torch.export and not a TorchScript file; {}, or write a GAN as .pt2 (docs/export.md)", name,
-         how_to);
+         "{}: a program of torch.export and not a TorchScript file; if it was written by tools/export_gan.py or "
+         "tools/export_extractor.py, name it .pt2 (docs/export.md)",
+         name);
   if (content.saved && !content.script)
     fail(Exit::data,
          "{}: written by torch.save (weights or a pickled module) and not a TorchScript file: build the network in "

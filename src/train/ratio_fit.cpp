@@ -8,6 +8,7 @@
 #include "base/purpose.hpp"
 #include "data/loader.hpp"
 #include "models/dropout.hpp"
+#include "models/feature_head.hpp"
 #include "models/factory.hpp"
 #include "models/losses.hpp"
 #include "models/network.hpp"
@@ -20,6 +21,23 @@
 #include "train/training_key.hpp"
 
 namespace ddls::train {
+namespace {
+
+// **Collective.** Units of a head on features: those of some reals, of rank 0.
+void measure_on_reals(models::Network& network, const TrainContext& context, c10::Device device) {
+  constexpr int64_t most = 512;
+  const int64_t count = std::min(most, context.data.size());
+  data::Loader loader(context.data, derive(context.config.seed, Pass::ratio), count, {{0, count}},
+                      data::loader_options(context.config.data, data::Augment{}, device));
+  context.comm.together([&] { models::measure_features(network, loader.batch(0, count).input_on(device)); });
+  for (const auto& buffer : network.named_buffers()) {
+    at::Tensor values = buffer.value();
+    if (values.is_floating_point()) context.comm.broadcast(values);
+  }
+}
+
+}  // namespace
+
 models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkPtr& generator) {
   const config::Config& config = context.config;
   const config::RatioConfig& ratio = config.train.ratio;
@@ -38,7 +56,9 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
     network->to(device);
     return network;
   };
-  Learner learner(make(), ratio.adam, ratio.steps, Average{ratio.ema_decay}, plan, context.comm);
+  const models::NetworkPtr start = make();
+  if (models::is_feature_head(*start)) measure_on_reals(*start, context, device);
+  Learner learner(start, ratio.adam, ratio.steps, Average{ratio.ema_decay}, plan, context.comm);
 
   const double fake_noise = ratio.output_noise > 0 ? ratio.output_noise : ratio.instance_noise;
   const double real_noise = ratio.output_noise > 0 && !ratio.noise_reals ? 0 : fake_noise;
@@ -53,6 +73,8 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
   phase.checkpoint_prefix = "ratio";
   phase.key =
       fmt::format("generator: {:016x}\n{}", models::digest_of(*generator), ratio_key(config, context.data.digest()));
+  if (const std::string extractor = models::extractor_of(*start); !extractor.empty())
+    phase.key += "extractor: " + extractor + "\n";
   phase.steps = ratio.steps;
   phase.samples_per_step = ratio.batch;
   phase.log_every = config.train.log_every;

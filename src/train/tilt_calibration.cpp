@@ -58,7 +58,7 @@ NamedFeatures features_for(const CalibrationTask& task, const HeldOutTask& measu
     if (!task.classifier)
       dist::all_fail(Exit::config,
                      "train.calibration.features: a classifier needs labels, and a run of its own; choose pixels, "
-                     "convolutions, or a TorchScript file");
+                     "convolutions, or a .pt2 or TorchScript file");
     source.classifier = task.classifier();
   }
   if (any_needs(&sampling::FeatureKind::needs_reals)) source.reals = reals_that_fit(task, measured, comm);

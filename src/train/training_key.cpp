@@ -44,6 +44,7 @@ config::ModelConfig model_with(const config::ModelConfig& model, std::vector<int
     relevant.ratio_hidden = config::ModelConfig{}.ratio_hidden;
     relevant.ratio_frequencies = config::ModelConfig{}.ratio_frequencies;
   }
+  relevant.ratio_extractor = config::ModelConfig{}.ratio_extractor;  // by its checksum
   relevant.weight_map = config::ModelConfig{}.weight_map;
   return relevant;
 }

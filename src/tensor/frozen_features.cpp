@@ -1,0 +1,125 @@
+#include "tensor/frozen_features.hpp"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/jit/python/update_graph_executor_opt.h>
+#include <torch/script.h>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "tensor/foreign_network.hpp"
+#include "tensor/noise.hpp"
+#include "tensor/pt2_extractor.hpp"
+#include "tensor/torchscript_file.hpp"
+
+namespace ddls::tensor {
+
+class FrozenFeatures::Network {
+ public:
+  Network(const std::string& file, const char* key, c10::Device device) : file_(file) {
+    if (file.ends_with(".pt2")) {
+      archive_ = std::make_unique<Pt2Extractor>(file, key, device, Pt2Use::gradients);
+      return;
+    }
+    module_ = load_torchscript(file, key, device);
+    // The interpreter would otherwise rewrite the graph after it has watched some calls: the same input, other bits.
+    torch::jit::setGraphExecutorOptimize(false);
+    for (const auto& argument : module_.get_method("forward").function().getSchema().arguments())
+      nvidia_ = nvidia_ || argument.name() == "return_features";
+  }
+
+  at::Tensor features(const at::Tensor& samples, bool colour) {
+    const at::Tensor images = images_of(samples, colour);
+    if (archive_) return archive_->of(images);
+    torch::jit::Kwargs options;
+    if (nvidia_) options["return_features"] = true;
+    torch::jit::IValue output = module_.forward({images}, options);
+    if (output.isTuple() && !output.toTupleRef().elements().empty()) {
+      const torch::jit::IValue first = output.toTupleRef().elements()[0];
+      output = first;
+    }
+    if (!output.isTensor() || output.toTensor().dim() != 2 || output.toTensor().size(0) != images.size(0))
+      fail(Exit::data, "{}: forward must return (features [N, F], logits [N, C]), but for {} images it returns {}",
+           file_, images.size(0),
+           output.isTensor() ? fmt::format("[{}]", fmt::join(output.toTensor().sizes(), ", ")) : type_of(output));
+    return output.toTensor();
+  }
+
+  // Without running forward again where the file has its backward pass; undefined where it has none.
+  at::Tensor pullback(const at::Tensor& samples, const at::Tensor& gradient, bool colour) {
+    if (!archive_) return {};
+    const at::Tensor slope = archive_->pullback(images_of(samples, colour), gradient) * 127.5;
+    return colour ? slope.sum(1, /*keepdim=*/true) : slope;
+  }
+
+ private:
+  static at::Tensor images_of(const at::Tensor& samples, bool colour) {
+    const at::Tensor images = (samples + 1) * 127.5;
+    return colour ? images.expand({images.size(0), 3, images.size(2), images.size(3)}) : images;
+  }
+
+  torch::jit::Module module_;
+  std::string file_;
+  bool nvidia_ = false;
+  std::unique_ptr<Pt2Extractor> archive_;
+};
+
+namespace {
+
+at::Tensor some_images(const std::vector<int64_t>& shape, c10::Device device) {
+  const int64_t count = 4;
+  const at::Tensor images = Noise{1}
+                                .uniform({0, count}, c10::multiply_integers(shape), 0, Stream::prior)
+                                .view({count, shape[0], shape[1], shape[2]});
+  return (images * 2 - 1).to(device);
+}
+
+at::Tensor gradient_of(const at::Tensor& images, const std::function<at::Tensor(const at::Tensor&)>& value) {
+  at::AutoGradMode with_grad(true);
+  const at::Tensor leaf = images.detach().clone().requires_grad_(true);
+  const at::Tensor sum = value(leaf);
+  if (!sum.requires_grad()) return {};
+  return torch::autograd::grad({sum}, {leaf}, {}, std::nullopt, false, /*allow_unused=*/true).front();
+}
+
+}  // namespace
+
+FrozenFeatures::FrozenFeatures(const std::string& file, const char* key, const std::vector<int64_t>& shape,
+                               c10::Device device)
+    : file_(file), network_(std::make_shared<Network>(file, key, device)) {
+  const at::Tensor images = some_images(shape, device);
+  if (shape[0] == 1) {  // a network may take colour alone
+    at::NoGradGuard no_grad;
+    try {
+      network_->features(images, false);
+    } catch (const std::exception&) {
+      colour_ = true;
+    }
+  }
+  const at::Tensor gradient = gradient_of(images, [this](const at::Tensor& x) {
+    const at::Tensor features = of(x);
+    width_ = features.size(1);
+    return features.square().sum();
+  });
+  if (!gradient.defined() || gradient.abs().max().item<double>() == 0)
+    fail(Exit::data,
+         "{}: no gradient passes through this network (does it round its images to integers, or run under "
+         "torch.no_grad?), and samplers follow the gradient of features; begin it with x = x.float()",
+         file);
+  sha256_ = sha256_of_file(file);
+}
+
+at::Tensor FrozenFeatures::of(const at::Tensor& images) const {
+  return in_network(file_, "forward fails on floating-point images in 0..255",
+                    [&] { return network_->features(images, colour_); });
+}
+
+at::Tensor FrozenFeatures::pullback(const at::Tensor& images, const at::Tensor& gradient) const {
+  return in_network(file_, "its backward pass fails", [&] {
+    const at::Tensor slope = network_->pullback(images, gradient, colour_);
+    if (slope.defined()) return slope;
+    return gradient_of(images, [&](const at::Tensor& x) { return (of(x) * gradient).sum(); });
+  });
+}
+
+}  // namespace ddls::tensor

@@ -1,0 +1,40 @@
+#pragma once
+// Features of images by a network from elsewhere whose weights stay as they are: a .pt2 archive (pt2_extractor.hpp) or
+// TorchScript by the convention of evaluate.extractor (docs/formats.md, section 9), called with floating-point values
+// in 0..255, through which a gradient must pass.
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ddls::tensor {
+
+class FrozenFeatures {
+ public:
+  // Opens the file and tries it on images of `shape`, C, H, W; grey ones are repeated over three channels where the
+  // network takes colour alone. `key` names the file's key in messages. Throws Error: missing; data: neither kind of
+  // file, fails on such images or on its own self-test, or one through which no gradient passes; config: an archive for
+  // another kind of device.
+  FrozenFeatures(const std::string& file, const char* key, const std::vector<int64_t>& shape, c10::Device device);
+
+  int64_t width() const { return width_; }  // F
+  const std::string& sha256() const { return sha256_; }
+
+  // Images [n, C, H, W] in [-1, 1], float32 or float64 -> [n, F] of that type, differentiable with respect to them.
+  // Throws Error(data).
+  at::Tensor of(const at::Tensor& images) const;
+  // The backward pass of `of` for a gradient [n, F] of the features.
+  at::Tensor pullback(const at::Tensor& images, const at::Tensor& gradient) const;
+
+ private:
+  class Network;
+
+  std::string file_, sha256_;
+  std::shared_ptr<Network> network_;
+  bool colour_ = false;
+  int64_t width_ = 0;
+};
+
+}  // namespace ddls::tensor
