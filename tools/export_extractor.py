@@ -29,7 +29,6 @@ import copy
 import importlib.util
 import json
 import os
-import re
 import sys
 
 import torch
@@ -37,7 +36,7 @@ from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import extractor_networks as networks
-from export_gan import Traceable, Traced, make_dense, package
+from export_gan import Traceable, Traced, make_dense, outline, package, tidy
 from gan_conventions import Refused
 
 TRACED = ((4, 37, 45), (6, 52, 33))  # images, height and width of the two traces, whose graphs must be the same
@@ -107,14 +106,7 @@ def trace(name, network, inputs):
             return PROGRAMS[name](lambda x: torch.func.functional_call(network, state, (x,)), *inputs)
 
     graph = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(state, *inputs)
-    for node in graph.graph.nodes:  # a view that fits the strides of this trace's gradients need not fit others
-        if node.target is torch.ops.aten.view.default:
-            node.target = torch.ops.aten.reshape.default
-        elif node.target is torch.ops.aten.slice.Tensor and tuple(node.args[2:]) == (0, 2**63 - 1):  # all of it
-            node.replace_all_uses_with(node.args[0])
-            graph.graph.erase_node(node)
-    graph.recompile()
-    return graph, state
+    return tidy(graph), state
 
 
 def export_program(name, network, channels, size):
@@ -124,7 +116,7 @@ def export_program(name, network, channels, size):
     except Exception as error:  # whatever the tracer and a foreign network throw
         raise Refused(f"{name}: the network cannot be traced: {type(error).__name__}: "
                       f"{(str(error).strip() or chr(63)).splitlines()[0]}") from error
-    if len({re.sub(r"\b(s|sym_size)\w*\b", "s", g.code) for g, _ in graphs}) > 1:
+    if outline(graphs[0][0]) != outline(graphs[1][0]):
         raise Refused(f"{name}: the graph depends on the number of images or their size: take --image-size HxW")
     make_dense(graphs[0][0])
     inputs = inputs_of(name, network, *shapes[0])

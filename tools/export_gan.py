@@ -7,6 +7,10 @@ generator alone, for a configuration with `model: {architecture: pretrained, gen
       weights: G(z) or G(z, labels) gives images or points, D(x) or D(x, labels) one score per sample. Or gan() returns
       the generator alone.
 
+  export_gan.py --family NAME [--repo CHECKOUT] [--discriminator FILE] WEIGHTS OUT.pt2
+      published families: pickles of stylegan2-ada, stylegan3 and r3gan, checkpoints of mimicry, studiogan, biggan (BigGAN-PyTorch) and
+      of PyTorch's dcgan tutorial, one-step generators in the form of edm. docs/pretrained.md says what each needs.
+
 From Python: `from export_gan import export_gan; export_gan(G, D, "gan.pt2", latent_dim=K)`; D may be None. Conventions that are not
 those of ddls_dist are told and adapted (docs/export.md): z as an image, images in [0, 1], sigmoid at the end, noise
 drawn inside, minibatch statistics, float16 blocks. Needs torch 2.11 or later; nothing is downloaded.
@@ -17,7 +21,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import re
 import sys
 import tempfile
 
@@ -27,6 +30,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 
 from gan_conventions import Refused, adapt
+from gan_families import Family, add_arguments, load_family
 
 TRACED = (11, 17)  # batch sizes of the two traces, whose graphs must be the same
 TRIED = (1, 5, 13)  # batch sizes that the programs are tried on
@@ -117,6 +121,37 @@ class Traced(nn.Module):
         return self.graph({name: getattr(self, f"w{i}") for i, name in enumerate(self.names)}, *inputs)
 
 
+def tidy(graph):
+    """Without what differs between traces of one network: views that fit the strides of this trace's gradients alone, slices of everything,
+    other names of a tensor, marks of a profiler."""
+    for node in reversed(list(graph.graph.nodes)):
+        if "_record_function" in str(node.target) and not node.users:
+            graph.graph.erase_node(node)
+    for node in list(graph.graph.nodes):
+        if node.target is torch.ops.aten.view.default:
+            node.target = torch.ops.aten.reshape.default
+        elif node.target is torch.ops.aten.alias.default or (
+                node.target is torch.ops.aten.slice.Tensor and tuple(node.args[2:]) == (0, 2**63 - 1)):
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return graph
+
+
+def outline(graph):
+    """Its operations on tensors, every size that is no number a mere "s": the same for all sizes, unless one is written into it."""
+    places, lines = {}, []
+    for node in graph.graph.nodes:
+        if isinstance(node.meta.get("val"), (torch.SymInt, torch.SymFloat, torch.SymBool)):
+            places[node] = "s"
+            continue
+        places[node] = f"%{len(lines)}"
+        lines.append((node.op, str(node.target) if node.op == "call_function" else "", str(torch.fx.map_arg(
+            (node.args, tuple(node.kwargs.items())), lambda n: places[n]))))
+    return lines
+
+
 def trace(pair, function, inputs):
     part = {decode: "G.", decode_vjp: "G.", score: "D.", SCORE_GRAD: "D."}.get(function, "")
     state = {k: v.detach().contiguous() for k, v in (*pair.named_parameters(), *pair.named_buffers()) if k.startswith(part)}
@@ -126,11 +161,7 @@ def trace(pair, function, inputs):
             return function(lambda *a: torch.func.functional_call(pair, state, a), *inputs)
 
     graph = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(state, *inputs)
-    for node in graph.graph.nodes:  # a view that fits the strides of this trace's gradients need not fit others
-        if node.target is torch.ops.aten.view.default:
-            node.target = torch.ops.aten.reshape.default
-    graph.recompile()
-    return graph, state
+    return tidy(graph), state
 
 
 RATIO_GRAD, SCORE_GRAD = with_gradient(ratio), with_gradient(score)
@@ -199,7 +230,7 @@ def export_program(name, pair, draw, classes):
         raise
     except Exception as error:  # whatever the tracer and a foreign network throw
         raise Refused(f"{name}: the networks cannot be traced: {type(error).__name__}: {(str(error).strip() or chr(63)).splitlines()[0]}") from error
-    if len({re.sub(r"\b(s|sym_size)\w*\b", "s", g.code) for g, _ in graphs}) > 1:
+    if outline(graphs[0][0]) != outline(graphs[1][0]):
         raise Refused(f"{name}: the graph depends on the batch size: a number of samples is written into a network")
     inputs = inputs_of(name, pair, TRACED[0], draw, classes)
     make_dense(graphs[0][0])
@@ -308,10 +339,10 @@ def prior_draws(prior, latent_dim):
     return draw
 
 
-def export_gan(generator, discriminator, path, latent_dim, classes=0, prior="normal", tell=print):
+def export_gan(generator, discriminator, path, latent_dim, classes=0, prior="normal", tell=print, told=()):
     """Writes `path`; discriminator None: of the generator alone. Returns what was told, as a list of sentences. Raises Refused
     with the cause."""
-    path, told = str(path), []
+    path, told = str(path), list(told)
     if not path.endswith(".pt2"):
         raise Refused(f"{path}: the name must end in .pt2")
     draw = prior_draws(prior, latent_dim)
@@ -331,26 +362,35 @@ def export_gan(generator, discriminator, path, latent_dim, classes=0, prior="nor
     return told
 
 
+def own_networks(a):
+    """Of MY_GAN.py."""
+    if not a.latent_dim:
+        raise Refused("--latent-dim is missing: the size of z")
+    if not os.path.isfile(a.source):
+        raise Refused(f"{a.source}: there is no such file")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(a.source)))
+    spec = importlib.util.spec_from_file_location("my_gan", a.source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "gan"):
+        raise Refused(f"{a.source}: it needs a function gan() that returns generator and discriminator, or the generator")
+    networks = module.gan()
+    generator, discriminator = networks if isinstance(networks, (tuple, list)) else (networks, None)
+    return Family(generator, discriminator, a.latent_dim, a.classes)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source")
     parser.add_argument("out")
-    parser.add_argument("--latent-dim", type=int, required=True)
+    parser.add_argument("--latent-dim", type=int, default=0, help="of MY_GAN.py")
     parser.add_argument("--classes", type=int, default=0)
     parser.add_argument("--prior", choices=("normal", "uniform", "truncated_normal"), default="normal")
-    arguments = parser.parse_args()
-    if not os.path.isfile(arguments.source):
-        sys.exit(f"{arguments.source}: there is no such file")
-    sys.path.insert(0, os.path.dirname(os.path.abspath(arguments.source)))
-    spec = importlib.util.spec_from_file_location("my_gan", arguments.source)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "gan"):
-        sys.exit(f"{arguments.source}: it needs a function gan() that returns generator and discriminator, or the generator")
+    add_arguments(parser)
+    a = parser.parse_args()
     try:
-        networks = module.gan()
-        generator, discriminator = networks if isinstance(networks, (tuple, list)) else (networks, None)
-        export_gan(generator, discriminator, arguments.out, arguments.latent_dim, arguments.classes, arguments.prior)
+        gan = load_family(a) if a.family else own_networks(a)
+        export_gan(gan.generator, gan.discriminator, a.out, gan.latent_dim, gan.classes, a.prior, told=gan.told)
     except Refused as reason:
         sys.exit(str(reason))
 

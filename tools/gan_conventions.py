@@ -39,8 +39,9 @@ def prepare(network, told, role):
                 nn.utils.remove_weight_norm(module, hook.name)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    norms = [m for m in network.modules() if getattr(m, "running_mean", None) is not None]
-    if norms and all(bool((m.running_mean == 0).all()) and bool((m.running_var == 1).all()) for m in norms):
+    norms = [(getattr(m, f"{of}_mean"), getattr(m, f"{of}_var")) for m in network.modules() for of in ("running", "stored")
+             if getattr(m, f"{of}_mean", None) is not None and getattr(m, f"{of}_var", None) is not None]
+    if norms and all(bool((mean == 0).all()) and bool((var == 1).all()) for mean, var in norms):
         raise Refused(f"{role}: its batch norms were never measured (each mean is 0 and each variance 1); load the weights, or run "
                       "some batches in .train() first")
     return network

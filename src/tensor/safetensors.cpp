@@ -15,15 +15,15 @@ namespace ddls::tensor {
 namespace {
 
 constexpr size_t length_field_bytes = 8;
-constexpr uint64_t longest_header = 100'000'000;  // the limit of the format
+constexpr uint64_t longest_json = 100'000'000;  // the limit of the format
 constexpr const char* hash_key = "xxh3";
 constexpr const char* metadata_key = "__metadata__";
 
-struct NamedType {
+struct TypeName {
   std::string_view text;
   at::ScalarType dtype;
 };
-constexpr std::array<NamedType, 10> types{{{"F64", at::kDouble},
+constexpr std::array<TypeName, 10> type_names{{{"F64", at::kDouble},
                                            {"F32", at::kFloat},
                                            {"F16", at::kHalf},
                                            {"BF16", at::kBFloat16},
@@ -78,7 +78,7 @@ class Reader {
     if (bytes_.size() < length_field_bytes) damaged("it has only {} bytes", bytes_.size());
     uint64_t length = 0;
     std::memcpy(&length, bytes_.data(), sizeof length);
-    if (length > longest_header) damaged("a header of {} bytes", length);
+    if (length > longest_json) damaged("a header of {} bytes", length);
     if (length > bytes_.size() - length_field_bytes) {
       damaged("a header of {} bytes in a file of {} bytes", length, bytes_.size());
     }
@@ -123,8 +123,8 @@ class Reader {
     if (!value.is_object() || value.size() != 3) damaged("tensor '{}' is not described as the format says", name);
     if (!value.contains("dtype") || !value["dtype"].is_string()) damaged("tensor '{}' has no dtype", name);
     const std::string dtype = value["dtype"].get<std::string>();
-    const auto type = std::ranges::find(types, dtype, &NamedType::text);
-    if (type == types.end())
+    const auto type = std::ranges::find(type_names, dtype, &TypeName::text);
+    if (type == type_names.end())
       fail(Exit::data, "'{}': tensor '{}' has unsupported dtype '{}'", path_.string(), name, dtype);
     Extent e{name, type->dtype, {}, 0, 0};
     uint64_t bytes = c10::elementSize(e.dtype);
@@ -175,8 +175,8 @@ class Reader {
 };
 
 std::string_view dtype_text(const std::string& name, at::ScalarType dtype) {
-  const auto type = std::ranges::find(types, dtype, &NamedType::dtype);
-  ensure(type != types.end(), "tensor '{}': {} cannot be written as safetensors", name, c10::toString(dtype));
+  const auto type = std::ranges::find(type_names, dtype, &TypeName::dtype);
+  ensure(type != type_names.end(), "tensor '{}': {} cannot be written as safetensors", name, c10::toString(dtype));
   return type->text;
 }
 
