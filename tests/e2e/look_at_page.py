@@ -70,7 +70,7 @@ def main():
             f.write(harness.replace("WIDTHS", json.dumps(WIDTHS)).replace("'PAGE'", "'page.html'"))
         scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
         for _ in range(4):  # on a busy machine the browser's virtual time may pass before the frames are there
-            dom, said = browse(browser, f"file://{folder}/check.html", folder, "--virtual-time-budget=60000", *scheme)
+            dom, said = browse(browser, f"file://{folder}/check.html", folder, "--virtual-time-budget=1000000", *scheme)
             result = re.search(r'<pre id="result">(.*?)</pre>', dom, re.S)
             if result and result[1]:
                 break

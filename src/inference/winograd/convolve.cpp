@@ -4,6 +4,8 @@
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
+
 #include "inference/winograd/winograd.hpp"
 
 namespace ddls::inference {
@@ -27,8 +29,11 @@ PlainGradients plain_gradients(const at::Tensor& dy, const at::Tensor& x, const 
 
 template <bool transposed>
 struct WinogradConvolution : torch::autograd::Function<WinogradConvolution<transposed>> {
+  // A bias that is not there is no tensor: autograd refuses undefined ones.
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias) {
+                            const std::optional<at::Tensor>& given_bias) {
+    const at::Tensor bias = given_bias.value_or(at::Tensor());
+    ctx->saved_data["bias"] = bias.defined();
     const at::Tensor kernels = winograd::transformed(weight, weight.size(2) - 2);
     ctx->save_for_backward({x, weight, kernels});
     return transposed ? winograd::small_to_big(x, {winograd::Result::big, kernels}, bias)
@@ -50,10 +55,14 @@ struct WinogradConvolution : torch::autograd::Function<WinogradConvolution<trans
                         : winograd::small_to_big(dy, {winograd::Result::big, kernels});
       if (wanted[1]) dw = transposed ? winograd::weight_gradient(dy, x) : winograd::weight_gradient(x, dy);
     }
-    if (ctx->needs_input_grad(2)) db = dy.sum({0, 2, 3});
+    if (ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(2)) db = dy.sum({0, 2, 3});
     return {dx, dw, db};
   }
 };
+
+std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional(tensor) : std::nullopt;
+}
 
 // Under autocast ATen computes in bfloat16.
 bool by_winograd(const at::Tensor& x, const at::Tensor& weight, int64_t stride, int64_t padding) {
@@ -66,14 +75,14 @@ bool by_winograd(const at::Tensor& x, const at::Tensor& weight, int64_t stride, 
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, int64_t stride,
                     int64_t padding) {
   if (by_winograd(x, weight, stride, padding) && winograd::tiles_fit(x.size(2) / stride, x.size(3) / stride))
-    return WinogradConvolution<false>::apply(x, weight, bias);
+    return WinogradConvolution<false>::apply(x, weight, if_defined(bias));
   return at::conv2d(x, weight, bias, stride, padding);
 }
 
 at::Tensor convolve_transposed(const at::Tensor& y, const at::Tensor& weight, const at::Tensor& bias, int64_t stride,
                                int64_t padding) {
   if (stride == 2 && by_winograd(y, weight, stride, padding) && winograd::tiles_fit(y.size(2), y.size(3)))
-    return WinogradConvolution<true>::apply(y, weight, bias);
+    return WinogradConvolution<true>::apply(y, weight, if_defined(bias));
   return at::conv_transpose2d(y, weight, bias, stride, padding);
 }
 

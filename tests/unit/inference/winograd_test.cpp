@@ -145,5 +145,22 @@ TEST(Winograd, GradientsAndGradientsOfGradients) {
   }
 }
 
+TEST(Winograd, LayersWithoutABiasTrain) {
+  if (!winograd::pays_for(draws({128, 128, 3, 3}, 0), 1, 1)) GTEST_SKIP() << "not the way of this processor";
+  const Problem p(cases[0], at::kFloat);
+  const auto gradients = [&](auto function, const at::Tensor& input) {
+    const at::Tensor x = input.detach().clone().requires_grad_(), w = p.weight.detach().clone().requires_grad_();
+    return torch::autograd::grad({function(x, w).square().sum()}, {x, w});
+  };
+  const int64_t stride = cases[0].stride;
+  const auto ours = gradients([&](auto x, auto w) { return convolve(x, w, {}, stride, 1); }, p.x);
+  const auto theirs = gradients([&](auto x, auto w) { return at::conv2d(x, w, {}, stride, 1); }, p.x);
+  for (size_t i = 0; i < ours.size(); ++i) EXPECT_LT(distance(ours[i], theirs[i]), 1e-5) << "gradient " << i;
+  const Problem two(cases[1], at::kFloat);
+  const at::Tensor y = two.y.detach().clone().requires_grad_();
+  const at::Tensor big = convolve_transposed(y, two.weight, {}, cases[1].stride, 1);
+  EXPECT_LT(distance(big, at::conv_transpose2d(two.y, two.weight, {}, cases[1].stride, 1)), 1e-5);
+}
+
 }  // namespace
 }  // namespace ddls::inference
