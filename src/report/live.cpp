@@ -36,10 +36,10 @@ struct Part {
 int64_t number_in(const YAML::Node& node) { return node.IsScalar() ? node.as<int64_t>(0) : 0; }
 
 YAML::Node node_at(const YAML::Node& root, std::initializer_list<const char*> path) {
-  YAML::Node node = YAML::Clone(root);
+  YAML::Node node = root;
   for (const char* key : path) {
     if (!node.IsMap() || !node[key]) return YAML::Node();
-    node = node[key];
+    node.reset(YAML::Node(node[key]));  // assigning would change the tree
   }
   return node;
 }
