@@ -29,7 +29,7 @@ p{margin:8px 0;max-width:80ch}
 table{border-collapse:separate;border-spacing:0;font-size:.94rem;font-variant-numeric:tabular-nums}
 caption,.sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 th,td{padding:5px 9px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap;font-weight:400}
-thead th{font-weight:600;font-size:.83rem;vertical-align:bottom}
+thead th{font-weight:600;font-size:.83rem;vertical-align:bottom;white-space:normal;min-width:4.6em}
 th:first-child{position:sticky;left:0;z-index:1;text-align:left;padding-left:4px;background:var(--page);box-shadow:1px 0 0 var(--line)}
 .text th:first-child{max-width:min(44vw,26em);white-space:normal;overflow-wrap:anywhere}
 th small{display:block;font-weight:400;color:var(--soft)}
