@@ -32,8 +32,8 @@ std::string named_row(const MethodRun& method) {
 }
 
 std::string head_cell(const metrics::MetricColumn& metric) {
-  const char* arrow = metric.better == metrics::Better::higher  ? " ↑"
-                      : metric.better == metrics::Better::lower ? " ↓"
+  const char* arrow = metric.better == metrics::Better::higher  ? " ↑"
+                      : metric.better == metrics::Better::lower ? " ↓"
                                                                 : "";
   std::string unit = metric.unit;
   if (metric.better == metrics::Better::like_real) unit += unit.empty() ? "as real data" : ", as real data";
