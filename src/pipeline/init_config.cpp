@@ -91,7 +91,9 @@ std::string found_text(const Json& record) {
   std::string text = fmt::format("# {}: {}, {} samples", as_utf8(record["name"].get<std::string>()),
                                  record["kind"].get<std::string>(), record["count"].get<int64_t>());
   if (record.contains("sizes") && record["sizes"].is_object() && !record["sizes"].empty())
-    text += fmt::format(", {} sizes in pixels, the first {}", record["sizes"].size(), record["sizes"].begin().key());
+    text += record["sizes"].size() == 1
+                ? fmt::format(", all of {} pixels", record["sizes"].begin().key())
+                : fmt::format(", {} sizes in pixels, as {}", record["sizes"].size(), record["sizes"].begin().key());
   const Json classes = record.value("classes", Json(nullptr));
   if (classes.is_object()) text += fmt::format(", {} classes", classes["with_samples"].get<int64_t>());
   const int64_t damaged = record.value("damaged", Json::object()).value("count", int64_t{0});
