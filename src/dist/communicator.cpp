@@ -84,15 +84,26 @@ struct Communicator::State {
   template <typename Action>
   auto guarded(const Collective& call, const Action& action) {
     const Watchdog::Guard guard(dog, call);
+    return explained(call, dog.count(), action);
+  }
+
+  template <typename Action>
+  auto explained(const Collective& call, uint64_t number, const Action& action) {
     try {
       return action();
     } catch (const CollectiveError&) {
       throw;
     } catch (const Error& error) {
       const std::string what = fmt::format("rank {} of {}, {} #{} of {}: {}", mpi.rank(), mpi.ranks(), call.operation,
-                                           dog.count(), bytes_text(call.bytes), error.what());
+                                           number, bytes_text(call.bytes), error.what());
       fail(error.code(), "{}{}", what, dog.write_all_calls(what));
     }
+  }
+
+  // What NCCL has taken may fail until it is waited for.
+  Pending explained_later(const Collective& call, Pending pending) {
+    return Pending(
+        [this, call, number = dog.count(), pending]() mutable { explained(call, number, [&] { pending.wait(); }); });
   }
 
   void broadcast_failure(Failure& failure, int root) {
@@ -142,7 +153,8 @@ Pending Communicator::all_reduce_async(at::Tensor tensor, Reduce op) {
   call.detail = name_of(op);
   call.asynchronous = !tensor.is_cpu() && state_->nccl;
   return state_->guarded(call, [&]() -> Pending {
-    if (!tensor.is_cpu() && state_->nccl) return state_->nccl->all_reduce(tensor, op, state_->dog.count());
+    if (!tensor.is_cpu() && state_->nccl)
+      return state_->explained_later(call, state_->nccl->all_reduce(tensor, op, state_->dog.count()));
     if (!tensor.is_cpu()) {
       at::Tensor host = tensor.to(at::kCPU);
       if (host.scalar_type() == at::kBFloat16) host = host.to(at::kFloat);  // MPI has no such type
