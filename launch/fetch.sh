@@ -12,7 +12,7 @@ usage: launch/fetch.sh NAME... [--to FOLDER]      default folder: data/NAME in t
   fashion-mnist  idx files
   cifar10        binary version, unpacked
   inception      weights of the 2015 Inception network; make an extractor of them with
-                 tools/export_extractor.py inception WEIGHTS.pth inception.pt
+                 tools/export_extractor.py inception WEIGHTS.pth inception.pt2
 
 A file that is there and whole is not fetched again. ddls_dist also takes NVIDIA's inception-2015-12-05.pt as it is; its
 publisher gives no digest, so this script does not fetch it.

@@ -75,7 +75,8 @@ class FeatureHead : public Network {
     if (type == at::kBFloat16) return std::nullopt;
     inference::Operations graph;
     graph.push_back(std::make_unique<FeatureOperation>(checked(mean_.device()), mean_.to(type), scale_.to(type)));
-    for (inference::OperationPtr& layer : *body_->inference_graph_in(type)) graph.push_back(std::move(layer));
+    auto layers = body_->inference_graph_in(type);
+    for (inference::OperationPtr& layer : layers.value()) graph.push_back(std::move(layer));
     return graph;
   }
 

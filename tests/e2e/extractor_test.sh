@@ -77,3 +77,25 @@ refused 65 1 classes.pt2 "'logits' is not 3 rows of 5 numbers"
 refused 65 1 range.pt2 "'range' is not [0, 255]"
 refused 78 2 cuda.pt2 "made for the device 'cuda'"
 refused 65 2 large.pt2 '16 x 16'
+
+# A ratio on the features of the archive: the same bytes on any number of ranks and after a stop; another file is refused.
+features=(--config small.yaml --set model.ratio_architecture=features --set model.ratio_extractor=e.pt2 --set 'model.ratio_widths=[8]'
+  --set train.ratio.steps=40 --set train.ratio.batch=16 --set sample.allow_bad_energy=true --set sample.count=24 --set sample.block_size=8
+  --set 'sample.methods=[generator,mala]' --set 'evaluate.metrics=[fid]' --set evaluate.batch=16)
+for ranks in 1 2 3; do
+  on "$ranks" "${features[@]}" --out "head$ranks" >out 2>err || { cat err; fail "a ratio on features, np $ranks"; }
+  latents "head$ranks" | cmp - <(latents head1) || fail "a ratio on features: other bytes on $ranks ranks"
+done
+rm -r head2/samples head2/checkpoints/ratio-*
+on 2 "${features[@]}" --out head2 >out 2>err || { cat err; fail "a ratio fitted again"; }
+latents head2 | cmp - <(latents head1) || fail "a ratio fitted again gives other bytes"
+cp e.pt2 moved.pt2
+on 2 "${features[@]}" --out head2 --set model.ratio_extractor=moved.pt2 >out 2>err || { cat err; fail "a file that was moved"; }
+expect 78 2 sample "${features[@]}" --out head2 --set model.ratio_extractor=small.pt2
+says 'another file than the one on whose features the ratio was fitted'
+expect 78 2 "${features[@]}" --out judged --set evaluate.extractor=e.pt2
+says 'is also model.ratio_extractor'
+expect 78 1 "${features[@]}" --out bad --set model.ratio_extractor=
+says 'features needs the network that makes them'
+expect 78 1 --config small.yaml --out bad --set model.ratio_architecture=mlp
+says 'model.ratio_architecture mlp takes points'
