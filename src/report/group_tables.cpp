@@ -108,7 +108,7 @@ std::string group_html(const std::vector<RunGroup>& groups, const std::vector<Gr
     if (several) rows += "<td>" + test_text(value.first, value.metric->decimals) + "</td>";
     rows += "</tr>\n";
   }
-  return table(heads, rows, true) +
+  return table("Runs of one configuration, over their seeds", heads, rows, true) +
          note(
              "sd over the runs of a configuration, divisor runs - 1. Differences are of runs of the same seed and the "
              "same latents, with Student's paired test, two-sided.");
