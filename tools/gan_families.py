@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gan_conventions import Refused
+from gan_layers import fold_spectral_norms, takes, without_groups, without_low_precision
 
 
 @dataclasses.dataclass
@@ -126,30 +127,6 @@ class Clamped(nn.Module):
 CLAMPED = "generator: its images are clamped to [-1, 1], as they are for display"
 
 
-def without_low_precision(network):
-    """R3GAN names its types stage by stage."""
-    for module in network.modules():
-        if isinstance(getattr(module, "DataType", None), torch.dtype):
-            module.DataType = torch.float32
-    return network
-
-
-def fold_spectral_norms(network):
-    """Layers of mimicry and of BigGAN-PyTorch, which divide by the norm in each forward, as plain ones of the weight that they use."""
-    plain = (nn.Conv2d, nn.Linear, nn.Embedding)
-    for module in list(network.eval().modules()):
-        used = getattr(module, "sn_weights", None) or getattr(module, "W_", None)
-        kind = next((k for k in plain if isinstance(module, k)), None)
-        if used is None or kind is None:
-            continue
-        with torch.no_grad():
-            module.weight = nn.Parameter(used().detach().clone(), requires_grad=False)
-        for name in [n for n in module._buffers if n.startswith(("sn_", "u", "sv"))]:
-            del module._buffers[name]
-        module.__class__ = kind
-    return network
-
-
 # ---- StyleGAN2-ADA, StyleGAN3, StyleGAN-XL, R3GAN: pickles of networks that bring their code.
 
 class OfStyle(nn.Module):
@@ -162,36 +139,6 @@ class OfStyle(nn.Module):
     def forward(self, x, y=None):
         c = F.one_hot(y, self.classes).to(x.dtype) if self.classes else x.new_zeros([x.shape[0], 0])
         return self.network(x, c, **self.options)
-
-
-def takes(function, name):
-    return name in inspect.signature(function).parameters
-
-
-def modulated_conv2d(x, w, s, demodulate=True, padding=0, input_gain=None):
-    """StyleGAN3's layer (Karras et al. 2021, appendix F) by scales before and after one convolution, and not by a group for each sample:
-    that writes the number of samples into the graph."""
-    if demodulate:
-        w = w * w.square().mean([1, 2, 3], keepdim=True).rsqrt()
-        s = s * s.square().mean(1, keepdim=True).rsqrt()
-    gain = s if input_gain is None else s * input_gain
-    y = F.conv2d(x * gain[:, :, None, None], w, padding=padding)
-    if demodulate:
-        y = y * (torch.matmul(s.square(), w.square().sum([2, 3]).t()) + 1e-8).rsqrt()[:, :, None, None]
-    return y
-
-
-def without_groups(network):
-    """Modulated convolutions as plain ones; the options that say so, where the code has them."""
-    options = {}
-    for module in network.modules():
-        names = getattr(type(module).forward, "__globals__", {})
-        theirs = names.get("modulated_conv2d")
-        if theirs is not None and hasattr(module, "magnitude_ema"):
-            names["modulated_conv2d"] = modulated_conv2d
-        if takes(type(module).forward, "fused_modconv"):
-            options["fused_modconv"] = False
-    return options
 
 
 def style(a):

@@ -48,8 +48,8 @@ inline constexpr const char* class_slopes = "classes";
 extern const FeatureKind pixel_features, convolution_features, classifier_features, wave_features, cluster_features;
 const std::vector<const FeatureKind*>& feature_kinds();
 const FeatureKind* feature_kind(const std::string& name);  // null: there is none; the name is that of a file
-// Of a kind, or of the file `name`, .pt2 or TorchScript. Throws Error: missing, data, config (features that these samples cannot
-// have).
+// Of a kind, or of the file `name`, .pt2 or TorchScript. Throws Error: missing, data, config (features that these
+// samples cannot have).
 SampleFeatures make_sample_features(const std::string& name, const FeatureSource& source);
 
 }  // namespace ddls::sampling
