@@ -136,7 +136,7 @@ void step_smc(Chains& chains, int64_t step, const SmcOptions& o, const Target& t
                                            uniform_of(chains, noise, at, Stream::accept), target);
     total = total + acceptance;
     if (!o.adapt) continue;
-    // Bounded, since near the prior everything is accepted. On a GPU the last is not waited for: the next step reads it.
+    // Bounded, since near the prior everything is accepted. On a GPU the next step reads the last, and nobody waits.
     const at::Tensor mean = acceptance.mean(at::kDouble);
     if (total.is_cpu() || i + 1 < o.moves)
       p.h = std::clamp(p.h * std::exp(mean.item<double>() - aimed_at), 1e-6, 1e2);
