@@ -1,4 +1,5 @@
-"""look_at_page.py BROWSER PAGE [--dark]: a page in a real browser, at 400, 1100 and 1600 pixels; what is wrong with it.
+"""look_at_page.py BROWSER PAGE [--dark]: a page in a real browser, at 400, 1100 and 1600 pixels (dark: at 1100 alone); what is
+wrong with it.
 
 Exit code 1 and a line per fault; else a line of what was found."""
 import html
@@ -67,7 +68,8 @@ def main():
             f.write(re.sub(r"(<html[^>]*><head>)", lambda m: m[1] + CATCH, text, count=1))
         harness = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "browser_check.html")).read()
         with open(f"{folder}/check.html", "w") as f:
-            f.write(harness.replace("WIDTHS", json.dumps(WIDTHS)).replace("'PAGE'", "'page.html'"))
+            widths = [1100] if dark else WIDTHS
+            f.write(harness.replace("WIDTHS", json.dumps(widths)).replace("'PAGE'", "'page.html'"))
         scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
         for _ in range(4):  # on a busy machine the browser's virtual time may pass before the frames are there
             dom, said = browse(browser, f"file://{folder}/check.html", folder, "--virtual-time-budget=1000000", *scheme)
@@ -86,7 +88,9 @@ def main():
             dom, said = browse(browser, f"file://{folder}/page.html", folder)
             loaded = re.search(r'data-loaded="([\d.]+)"', dom)
             took.append(float(loaded[1]) if loaded else float("inf"))
-        if min(took) > limit_ms:
+            if dark or took[-1] <= limit_ms:
+                break
+        if not dark and min(took) > limit_ms:
             faults.append(f"the page opens in {min(took):.0f} ms, more than {limit_ms:.0f}")
         if len(text.encode()) > 5_000_000:
             faults.append(f"the page has {len(text.encode())} bytes")
