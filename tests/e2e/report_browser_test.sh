@@ -40,7 +40,7 @@ on 1 compare points points --out both.html >/dev/null
 look both.html
 
 # The check itself finds faults.
-sed 's|<main>|<main><p style="width:2000px">wide</p><script>throw new Error("broken")</script>|' points/report.html >bad.html
+sed 's|<main>|<main><p style="max-width:none;width:2000px">wide</p><script>throw new Error("broken")</script>|' points/report.html >bad.html
 if python3 "$here/look_at_page.py" "$browser" bad.html >found; then fail "a page with faults passed"; fi
 for fault in "the page is 20" "ends beyond the page" "error: Uncaught Error: broken"; do
   grep -q "$fault" found || { cat found >&2; fail "'$fault' was not found"; }
