@@ -35,7 +35,7 @@ struct Part {
 
 int64_t number_in(const YAML::Node& node) { return node.IsScalar() ? node.as<int64_t>(0) : 0; }
 
-YAML::Node node_at(const YAML::Node& root, std::initializer_list<const char*> path) {
+YAML::Node node_at(const YAML::Node& root, const std::vector<const char*>& path) {
   YAML::Node node = root;
   for (const char* key : path) {
     if (!node.IsMap() || !node[key]) return YAML::Node();
@@ -62,7 +62,7 @@ int64_t blocks_in(const fs::path& folder) {
 
 std::vector<Part> parts_of(const RunData& run) {
   const YAML::Node config = YAML::Load(run.config);
-  const std::initializer_list<std::pair<const char*, std::initializer_list<const char*>>> phases{
+  const std::initializer_list<std::pair<const char*, std::vector<const char*>>> phases{
       {"gan", {"train", "steps"}},
       {"ratio", {"train", "ratio", "steps"}},
       {"refine", {"train", "ratio", "refine", "steps"}}};
