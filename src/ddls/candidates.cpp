@@ -15,8 +15,9 @@ constexpr const char* waiting = "waiting";    // [n] uint8: nothing is accepted 
 constexpr const char* offered = "offered";    // [n] int32: candidates so far
 constexpr const char* above = "above";        // [n] uint8: what was accepted has a ratio above the bound
 constexpr const char* log_odds = "log_odds";  // [n] float64: of the sum of a / (1 - a) over rejected candidates
-constexpr const char* late = "late";          // [n, lag] int64, on a GPU: how many waited before the last steps
-constexpr double no_candidate = -1e300;       // finite: what is not finite is a lost chain
+constexpr const char* late =
+    "block_waiting";                     // [n, lag] int64, on a GPU: how many of the block waited before the last steps
+constexpr double no_candidate = -1e300;  // finite: what is not finite is a lost chain
 
 // n, n/2, n/4, ...: the smallest that holds `count`.
 int64_t batch_for(int64_t count, int64_t n) {

@@ -100,7 +100,7 @@ class FeatureHead : public Network {
   // The frozen network on this device, after a look at whether the state is of its file.
   FrozenPtr checked(c10::Device device) const {
     if (!same_) {
-      const at::Tensor bytes = sha256_.cpu().contiguous();
+      const at::Tensor bytes = sha256_.to(at::kCPU, at::kByte).contiguous();
       const std::string made_with(reinterpret_cast<const char*>(bytes.const_data_ptr<uint8_t>()),
                                   static_cast<size_t>(bytes.numel()));
       if (made_with != frozen_->sha256())

@@ -63,6 +63,7 @@ std::vector<Case> every_architecture() {
   Case attention = images("biggan", 3);
   attention.name = "biggan with attention";
   attention.model.attention_side = 8;
+  attention.model.generator_widths = attention.model.discriminator_widths = attention.model.ratio_widths = {24, 24, 24};
   Case bilinear = images("sn_resnet", 3);
   bilinear.name = "sn_resnet, bilinear";
   bilinear.model.upsampling = "bilinear";

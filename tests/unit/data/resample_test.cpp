@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "data/fit_image.hpp"
 #include "data/resample.hpp"
 #include "tensor/npz.hpp"
@@ -36,20 +38,23 @@ TEST_F(Resample, bytes_are_those_of_pil) {
 }
 
 TEST_F(Resample, floats_are_those_of_clean_fid) {
+  float least = 0;
   for (const Named& one : {pil_filters[2], pil_filters[3]})
     for (const auto& [height, width] : sizes) {
       const at::Tensor own = resample(images, height, width, one.filter, false)[0][0];
       const at::Tensor expected = pil.at(fmt::format("{}_float_{}x{}", one.name, height, width));
       EXPECT_LT((own - expected).abs().max().item<float>(), 1e-3F) << one.name << ' ' << height << ' ' << width;
-      EXPECT_LT(expected.min().item<float>(), 0) << "the fixture should overshoot";
+      least = std::min(least, expected.min().item<float>());
     }
+  EXPECT_LT(least, 0) << "the fixture should overshoot";
 }
 
 TEST_F(Resample, floats_and_bytes_are_a_level_apart_where_nothing_overshoots) {
   const at::Tensor grey = images.div(4, "floor").add(96);  // 96..159
   for (const Named& one : pil_filters) {
     const at::Tensor bytes = resample(grey, 5, 17, one.filter, true).to(at::kFloat);
-    EXPECT_LE((bytes - resample(grey, 5, 17, one.filter, false)).abs().max().item<float>(), 1.01F) << one.name;
+    // Half a level by each pass, the first one's times the sum of the second's weights without their signs.
+    EXPECT_LE((bytes - resample(grey, 5, 17, one.filter, false)).abs().max().item<float>(), 1.2F) << one.name;
   }
 }
 
