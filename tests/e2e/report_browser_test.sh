@@ -28,6 +28,7 @@ sample:
   block_size: 100
   trajectories: 6
   sweep: [1e-4, 1e-3]
+  allow_bad_energy: true
   ddls: {steps: 20}
   mala: {steps: 10, warmup: 5, pilot_chains: 16}
 evaluate: {metrics: [fid], energy_draws: 2000}
