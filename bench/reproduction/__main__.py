@@ -19,6 +19,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(64, f"{self.prog}: {message}; see --help\n")
 
 
+def counted(text):
+    """"7" as ("", 7): every part; "PART=7" as (PART, 7)."""
+    part, _, number = text.rpartition("=")
+    if not number.isdigit() or int(number) < 1 or (part and part not in {p.name for p in PARTS}):
+        raise argparse.ArgumentTypeError(f"{text} is neither a number of samples nor PART=N")
+    return part, int(number)
+
+
 def arguments(argv):
     parser = Parser(prog="launch/reproduce.sh", description="Runs the parts of the reproduction that are not done, each run in a folder of its own, and writes a Markdown page of what is. "
                                      "Interrupted (Ctrl-C, SIGTERM) it ends with 75 and goes on from there the next time.")
@@ -30,7 +38,7 @@ def arguments(argv):
     parser.add_argument("--use", action="append", default=[], metavar="NAME=RUN", help="networks of a run folder from elsewhere: of a long training (mnist-off, mnist-ddls, cifar10), or for PART[/VARIANT]/SEED")
     parser.add_argument("--seeds", action="append", default=[], metavar="PART=N,N", help="these seeds of a part")
     parser.add_argument("--methods", action="append", default=[], metavar="PART=A,B", help="these of a part's methods")
-    parser.add_argument("--count", type=int, default=0, metavar="N", help="so many samples per method in place of each recipe's")
+    parser.add_argument("--count", action="append", default=[], type=counted, metavar="[PART=]N", help="so many samples per method in place of each recipe's; repeatable")
     parser.add_argument("--extractor", default="", metavar="FILE", help="feature network of CIFAR-10")
     parser.add_argument("-np", dest="ranks", type=int, default=1, metavar="N", help="ranks of each run")
     parser.add_argument("--document-only", action="store_true", help="run nothing, write the page")
@@ -85,7 +93,7 @@ def shown_command(argv):
 def main(argv):
     options = arguments(argv)
     data = options.data + [d for d in os.environ.get("DDLS_DATA", "").split(":") if d]
-    study = Study(options.out, options.quick, options.use, data, options.extractor, options.count, options.seeds, options.methods, options.program)
+    study = Study(options.out, options.quick, options.use, data, options.extractor, dict(options.count), options.seeds, options.methods, options.program)
     page = options.document or os.path.join(options.out, "reproduction" + ".md")
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(name, study.stop)

@@ -109,7 +109,7 @@ def head(results, command):
     seconds = sum(run.state.get("seconds", 0) for run in done)
     kind = "**Quick**: every part at a size that shows that it works; its numbers say nothing of quality." if study.quick else "The whole recipes."
     lines = ["# Reproduction", "", "This page is written by `launch/reproduce.sh` from the reports of its runs; every measured number and every comparison of them is computed from these.", "", kind + (
-        f" With `--count {study.count}`: so many samples per method in place of each recipe's." if study.count else ""), "", "```sh not-run", command, "```", "",
+        " With `--count`: so many samples per method in place of each recipe's." if study.count else ""), "", "```sh not-run", command, "```", "",
         f"- {datetime.date.today()}, {machine()}; {' or '.join(map(str, ranks)) or 1} rank(s) of one thread. Seconds are those of a machine that may have had other work.",
         f"- Written at commit {commit()}; the runs were evaluated by program version {', '.join(programs) or '-'}.",
         f"- {len(done)} of {len(runs)} runs are done, {seconds / 3600:.1f} h in all (networks that were trained elsewhere not counted)" + (f"; {len(failed)} failed" if failed else "") + "."]

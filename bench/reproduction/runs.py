@@ -95,8 +95,9 @@ class Run:
                 chosen |= {key: os.path.join(folder, name) for key, name in IDX.items()} if folder else {}
         if self.part.extractor and self.study.extractor:
             chosen["evaluate.extractor"] = self.study.extractor
-        if self.study.count:
-            chosen["sample.count"] = self.study.count
+        count = self.study.count.get(self.part.name, self.study.count.get(""))
+        if count:
+            chosen["sample.count"] = count
         return {key: str(value) for key, value in chosen.items()}
 
     def command(self, ranks):
@@ -169,8 +170,8 @@ def link_or_copy(source, target):
 class Study:
     """All runs of one --out folder."""
 
-    def __init__(self, out, quick=False, use=None, data=(), extractor="", count=0, seeds=None, methods=None, binary="ddls_dist", mpirun="mpirun"):
-        self.quick, self.use, self.data, self.count, self.seeds = quick, use or {}, list(data), count, seeds or {}
+    def __init__(self, out, quick=False, use=None, data=(), extractor="", count=None, seeds=None, methods=None, binary="ddls_dist", mpirun="mpirun"):
+        self.quick, self.use, self.data, self.count, self.seeds = quick, use or {}, list(data), count or {}, seeds or {}
         self.methods = methods or {}
         self.extractor = os.path.realpath(extractor) if extractor else ""
         self.folder = os.path.join(os.path.realpath(out), "quick" if quick else "whole")

@@ -103,7 +103,7 @@ class Tool(unittest.TestCase):
         self.assertEqual(self.starts("gaussians25/1"), 1)
         self.assertEqual(self.reproduce("--only", "gaussians25", "--seeds", "gaussians25=1,2,3,4").count("gaussians25/"), 1)
         self.assertEqual([self.starts(f"gaussians25/{s}") for s in (1, 2, 3, 4)], [1, 1, 1, 1])
-        self.reproduce("--only", "gaussians25", "--seeds", "gaussians25=1", "--count", "7", "--methods", "gaussians25=generator,dot")  # other settings: once more
+        self.reproduce("--only", "gaussians25", "--seeds", "gaussians25=1", "--count", "9", "--count", "gaussians25=7", "--methods", "gaussians25=generator,dot")  # other settings: once more
         self.assertEqual(self.starts("gaussians25/1"), 2)
         self.assertIn("| dot | biased |", self.text())
         self.assertNotIn("| mala |", self.text())
