@@ -127,7 +127,7 @@ mpi_arguments+=(-x OMP_NUM_THREADS -x OMP_WAIT_POLICY "${forwarded[@]}")
 
 if [[ -t 2 ]]; then export DDLS_TERMINAL=1; fi
 
-# What runs now: the process group of every job, and the signals that came.
+# The jobs that run now, and how many signals came.
 jobs_now=() signals=0
 # shellcheck disable=SC2317  # called by the traps
 stop() {
@@ -184,7 +184,10 @@ sampling_processes() {
     local own=() level=()
     if ((gpu_count > 0)); then own=("CUDA_VISIBLE_DEVICES=${gpu_list[i % gpu_count]}"); fi
     if ((i > 0)); then level=(--log-level warning); fi
-    setsid env -u SLURM_NTASKS "${own[@]}" "$binary" sample --shard free "$@" "${level[@]}" </dev/null &
+    (
+      unset "${!SLURM_@}" "${!PMI@}"   # as in slurm/common.sh: or Open MPI would look for the other tasks
+      exec setsid env "${own[@]}" "$binary" sample --shard free "$@" "${level[@]}" </dev/null
+    ) &
     jobs_now+=($!)
   done
   local all=("${jobs_now[@]}") left=("${!jobs_now[@]}") still

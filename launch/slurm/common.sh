@@ -113,7 +113,7 @@ start_ranks() {
   say_command "$@"
   until start_once "$@"; do
     starts=$((starts + 1))
-    if ! $lost_are_replaced || ((rc != 71 && rc <= 128)) || ((starts > ${DDLS_MAX_RESTARTS:-100})); then exit "$rc"; fi
+    if ! $lost_are_replaced || ((rc != exit_runtime && rc <= 128)) || ((starts > ${DDLS_MAX_RESTARTS:-100})); then exit "$rc"; fi
     complain "a process was lost ($rc); all start again"
   done
 }

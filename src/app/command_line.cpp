@@ -190,11 +190,8 @@ void check_line(const CommandLine& line) {
          "--shard free: of a run; for --generator give parts, --shard I/N, or its configuration with "
          "model.architecture pretrained");
   const bool of_folder = line.command == Command::energy && !line.runs.empty();
-  const bool needs_config = line.command != Command::info && line.command != Command::config &&
-                            line.command != Command::bench && line.command != Command::compare &&
-                            line.command != Command::explain && line.command != Command::inspect &&
-                            line.command != Command::init && line.command != Command::report &&
-                            line.command != Command::watch && !of_folder && line.fake.empty() && line.generator.empty();
+  const bool needs_config = is_work(line.command) && line.command != Command::bench && !of_folder &&
+                            line.fake.empty() && line.generator.empty();
   if (needs_config && line.config_file.empty())
     fail(Exit::usage, "--config FILE is missing (ddls_dist --help; configs/ holds examples)");
   const char* const of_gan = line.command == Command::energy ? "energy" : "sample";

@@ -4,7 +4,6 @@
 // now and then hold one piece, so what they make of it has to be the same bytes, written whole (write_file).
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 

@@ -155,9 +155,7 @@ at::Tensor resampled(const at::Tensor& images, int64_t height, int64_t width, co
     for (int64_t plane = begin; plane < end; ++plane) {
       const uint8_t* const from = in + plane * rows * columns;
       Pixel* const to = out + plane * height * width;
-      if (across.none() && down.none()) {
-        std::copy(from, from + rows * columns, to);
-      } else if (across.none()) {
+      if (across.none()) {
         along_columns<Kind>(from, width, down, to);
       } else if (down_first) {
         std::vector<Pixel> low(static_cast<size_t>(height * columns));
@@ -195,7 +193,7 @@ at::Tensor resample(const at::Tensor& images, int64_t height, int64_t width, Fil
          "resample needs uint8 [n, C, H, W] on the CPU");
   ensure(height > 0 && width > 0, "resample to {} x {}", height, width);
   const at::Tensor dense = images.contiguous();
-  if (rounded && dense.size(2) == height && dense.size(3) == width) return dense;
+  if (dense.size(2) == height && dense.size(3) == width) return rounded ? dense : dense.to(at::kFloat);
   if (filter == Filter::area) return by_areas(dense, height, width, rounded);
   const Kernel kernel = kernel_of(filter);
   return rounded ? resampled<ToBytes>(dense, height, width, kernel, at::kByte)

@@ -1,27 +1,19 @@
 #include "dist/step_times.hpp"
 
 #include <ATen/Functions.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 namespace ddls::dist {
-namespace {
-
-double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-}  // namespace
-
 void StepClock::begin() {
-  began_ = now_s();
+  since_ = {};
   waited_ = seconds_in_collectives();
 }
 
 void StepClock::end(int64_t steps) {
   steps_ += steps;
-  seconds_ += std::max(0.0, now_s() - began_ - (seconds_in_collectives() - waited_));
+  seconds_ += std::max(0.0, since_.seconds() - (seconds_in_collectives() - waited_));
 }
 
 StepTimes step_times(const std::vector<double>& seconds, const std::vector<std::string>& hosts) {

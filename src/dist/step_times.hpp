@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/stopwatch.hpp"
 #include "dist/communicator.hpp"
 
 namespace ddls::dist {
@@ -23,7 +24,8 @@ class StepClock {
 
  private:
   int64_t steps_ = 0;
-  double seconds_ = 0, began_ = 0, waited_ = 0;
+  double seconds_ = 0, waited_ = 0;
+  Stopwatch since_;
 };
 
 struct StepTimes {

@@ -236,13 +236,7 @@ uint64_t Watchdog::count() const { return state_->count.load(std::memory_order_r
 
 namespace {
 
-// One thread at a time is in a collective; another may ask.
-std::atomic<double> collectives_s{0};
-std::atomic<double> collective_began_s{0};
-
-double wall_clock_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+std::atomic<double> collectives_s{0};  // one thread at a time is in a collective; another may ask
 
 }  // namespace
 
@@ -256,11 +250,10 @@ Watchdog::Guard::Guard(Watchdog& dog, const Collective& call, Wait wait)
   state.patient = wait == Wait::patient;
   state.count = number_;
   state.armed = number_;
-  collective_began_s = wall_clock_s();
 }
 
 Watchdog::Guard::~Guard() {
-  collectives_s = collectives_s + (wall_clock_s() - collective_began_s);
+  collectives_s = collectives_s + watch_.seconds();
   dog_.state_->armed = 0;
   if (!asynchronous_) dog_.state_->calls->end(number_);
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "base/stopwatch.hpp"
 #include "dist/collective_log.hpp"
 #include "dist/heartbeat.hpp"
 
@@ -43,6 +44,7 @@ class Watchdog {
     Watchdog& dog_;
     uint64_t number_;
     bool asynchronous_;
+    Stopwatch watch_;
   };
 
   uint64_t count() const;  // operations armed so far: the number of the present one

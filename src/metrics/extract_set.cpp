@@ -203,7 +203,11 @@ std::vector<SetFeatures> extract_set_for_each(dist::Communicator& comm, const Ev
         const std::vector<Piece> pieces = set.read(ids);
         digest.add(pieces, ids);  // one block at a time
         std::vector<std::vector<Piece>> each;
-        for (const Extraction& one : extractions) each.push_back(resized(pieces, one.resize()));
+        for (size_t n = 0; n < extractions.size(); ++n) {  // networks that take the same size share the images
+          size_t same = 0;
+          while (!(extractions[same].resize() == extractions[n].resize())) ++same;
+          each.push_back(same < n ? each[same] : resized(pieces, extractions[n].resize()));
+        }
         return each;
       });
     };

@@ -60,10 +60,10 @@ GaussianStatistics statistics_where(dist::Communicator& comm, const FeatureBlock
                                     const std::string& what) {
   Moments moments(rows.features);
   comm.together([&] {
-    for (int64_t i = 0; i < static_cast<int64_t>(rows.own.size()); ++i) {
-      const IdRange ids = rows.ids_of(rows.first_own + i);
+    for (const int64_t block : rows.own_blocks()) {
+      const IdRange ids = rows.ids_of(block);
       const at::Tensor chosen = mask.narrow(0, ids.begin, ids.size()).nonzero().squeeze(1);
-      moments.add(rows.own_rows(rows.first_own + i).index_select(0, chosen));
+      moments.add(rows.own_rows(block).index_select(0, chosen));
     }
   });
   // The centre of the first rank that has rows; ranks without any have zeros.

@@ -328,7 +328,8 @@ std::vector<Judged> judge(Contexts contexts, const EvaluationSet& set, std::span
     const MetricContext& context = contexts[i];
     const SetFeatures& own = features[i];
     results.push_back({metrics_from(context, set, own, references[i], streams[i]), own.digest});
-    const bool keep = context.config.keep_statistics && !context.config.cache.empty() && !own.digest.empty();
+    const bool keep = context.config.keep_statistics && !context.config.cache.empty() && !own.digest.empty() &&
+                      !uses_given_statistics(context, set);
     if (keep && own.gaussian.mean.defined())
       store_statistics(context.comm, sample_entry(context.config.cache, set, own.digest, context.extractor),
                        own.gaussian, own.digest);

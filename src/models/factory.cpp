@@ -16,10 +16,14 @@ namespace {
 
 std::string text_of(const SampleShape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
+// The key that chose the family of a role's network.
+const char* architecture_key(const config::ModelConfig& given, Role role) {
+  return role == Role::ratio && given.ratio_architecture != "auto" ? "ratio_architecture" : "architecture";
+}
+
 NetworkPtr make_mlp_network(const config::ModelConfig& config, Role role, const SampleShape& shape) {
   if (shape.size() != 1)
-    fail(Exit::config, "model.{} mlp {} points, the data are images {}; use {}",
-         role == Role::ratio && config.ratio_architecture == "mlp" ? "ratio_architecture" : "architecture",
+    fail(Exit::config, "model.{} mlp {} points, the data are images {}; use {}", architecture_key(config, role),
          role == Role::generator ? "makes" : "takes", text_of(shape),
          role == Role::ratio ? "dcgan or sn_resnet" : "dcgan");
   if (role == Role::generator) return make_mlp(config.latent_dim, config.generator_widths, shape[0]);
@@ -28,11 +32,9 @@ NetworkPtr make_mlp_network(const config::ModelConfig& config, Role role, const 
 }
 
 void need_square_images(const config::ModelConfig& config, Role role, const SampleShape& shape) {
-  const bool of_ratio = role == Role::ratio && config.ratio_architecture == config.architecture;
   if (shape.size() != 3 || shape[1] != shape[2])
-    fail(Exit::config, "model.{} {} {} square images, the data are {}",
-         of_ratio ? "ratio_architecture" : "architecture", config.architecture, of_ratio ? "takes" : "makes",
-         text_of(shape));
+    fail(Exit::config, "model.{} {} {} square images, the data are {}", architecture_key(config, role),
+         config.architecture, role == Role::ratio ? "takes" : "makes", text_of(shape));
 }
 
 // The ratio network is a discriminator of its own widths.
@@ -165,10 +167,10 @@ NetworkPtr make_network(const config::ModelConfig& given, Role role, const Sampl
   const std::string& name = config.architecture;
   if (config.classes > 0 && name != "sn_resnet" && name != "biggan" && name != "mlp_cgan")
     fail(Exit::config, "model.classes: only for sn_resnet, biggan and mlp_cgan, but model.{} is {}",
-         role == Role::ratio && given.ratio_architecture == name ? "ratio_architecture" : "architecture", name);
+         architecture_key(given, role), name);
   if (config.classes == 0 && (name == "biggan" || name == "mlp_cgan"))
     fail(Exit::config, "model.{}: {} is conditional, but there are no classes; choose another family",
-         role == Role::ratio && given.ratio_architecture == name ? "ratio_architecture" : "architecture", name);
+         architecture_key(given, role), name);
   NetworkPtr network = make_initialised(config, role, sample_shape, seed);
   initialise_spectral_norm(*network, seed, static_cast<int64_t>(role));
   return network;

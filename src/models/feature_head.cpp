@@ -2,9 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <map>
-#include <mutex>
-
 #include "base/error.hpp"
 #include "models/mlp.hpp"
 #include "models/network.hpp"
@@ -13,22 +10,7 @@
 namespace ddls::models {
 namespace {
 
-constexpr const char* extractor_key = "model.ratio_extractor";
 using FrozenPtr = std::shared_ptr<const tensor::FrozenFeatures>;
-
-// A run makes its networks several times: they share the file as long as one of them lives.
-FrozenPtr frozen_features(const std::string& file, const SampleShape& shape, c10::Device device) {
-  static std::mutex mutex;
-  static std::map<std::string, std::weak_ptr<const tensor::FrozenFeatures>> loaded;
-  const std::scoped_lock lock(mutex);
-  auto& known = loaded[fmt::format("{} {} {}", file, fmt::join(shape, "x"), device.str())];
-  FrozenPtr features = known.lock();
-  if (!features) {
-    features = std::make_shared<const tensor::FrozenFeatures>(file, extractor_key, shape, device);
-    known = features;
-  }
-  return features;
-}
 
 // (f(x) - mean) / scale
 class FeatureOperation : public inference::Operation {
@@ -54,7 +36,7 @@ class FeatureOperation : public inference::Operation {
 class FeatureHead : public Network {
  public:
   FeatureHead(const std::string& file, const std::vector<int64_t>& widths, const SampleShape& shape)
-      : file_(file), shape_(shape), frozen_(frozen_features(file, shape, at::kCPU)) {
+      : file_(file), shape_(shape), frozen_(tensor::frozen_features(file, ratio_extractor_key, shape, device_)) {
     const std::string& sha256 = frozen_->sha256();
     sha256_ =
         register_buffer("extractor_sha256", at::tensor(std::vector<uint8_t>(sha256.begin(), sha256.end()), at::kByte));
@@ -83,7 +65,8 @@ class FeatureHead : public Network {
   void measure(const at::Tensor& images) {
     at::NoGradGuard no_grad;
     std::vector<at::Tensor> rows;
-    for (const at::Tensor& part : images.split(rows_at_once)) rows.push_back(frozen_->of(part).to(at::kDouble));
+    const FrozenPtr frozen = checked(images.device());
+    for (const at::Tensor& part : images.split(rows_at_once)) rows.push_back(frozen->of(part).to(at::kDouble));
     const at::Tensor features = at::cat(rows);
     const at::Tensor deviation = features.std(0, /*unbiased=*/false);
     mean_.copy_(features.mean(0));
@@ -106,16 +89,20 @@ class FeatureHead : public Network {
       if (made_with != frozen_->sha256())
         fail(Exit::config,
              "{}: {} is another file than the one on whose features the ratio was fitted; give that one, or fit anew",
-             extractor_key, file_);
-      if (device != c10::Device(at::kCPU)) frozen_ = frozen_features(file_, shape_, device);
+             ratio_extractor_key, file_);
       same_ = true;
+    }
+    if (device != device_) {
+      frozen_ = tensor::frozen_features(file_, ratio_extractor_key, shape_, device);
+      device_ = device;
     }
     return frozen_;
   }
 
   std::string file_;
   SampleShape shape_;
-  mutable FrozenPtr frozen_;
+  mutable c10::Device device_{at::kCPU};
+  mutable FrozenPtr frozen_;  // on that device
   mutable bool same_ = false;
   at::Tensor mean_, scale_, sha256_;
   NetworkPtr body_;

@@ -10,6 +10,8 @@
 
 namespace ddls::models {
 
+inline constexpr const char* ratio_extractor_key = "model.ratio_extractor";  // as messages name it
+
 // `file`: model.ratio_extractor; widths: hidden layers. Buffers: feature_mean, feature_scale [F], and extractor_sha256,
 // the file's checksum as text: state that was made with another file is refused where the network is used first
 // (Error(config)). Throws Error as FrozenFeatures does, naming the key.

@@ -2,13 +2,18 @@
 #include "base/files.hpp"
 #include "base/json_text.hpp"
 #include "ddls/calibration/sample_features.hpp"
+#include "models/feature_head.hpp"
 #include "models/state.hpp"
 #include "pipeline/stages.hpp"
+#include "tensor/frozen_features.hpp"
 #include "train/tilt_calibration.hpp"
 
 namespace ddls::pipeline {
 
 void check_features(const Run& run) {
+  const std::string& of_ratio = run.config.model.ratio_extractor;
+  if (!of_ratio.empty() && run.train.images())  // on the device where the ratio will ask for it
+    tensor::frozen_features(of_ratio, models::ratio_extractor_key, run.train.shape(), run.comm.topology().device);
   const config::CalibrationConfig& config = run.config.train.calibration;
   if (config.method != "tilt") return;
   const sampling::FeatureSource source{run.train.shape(), run.comm.topology().device, run.config.seed};

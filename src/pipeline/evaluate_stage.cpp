@@ -75,12 +75,13 @@ std::vector<metrics::Extractor> evaluation_extractors(const Run& run, const std:
       load_extractors(files, train::sample_shape(run.train), run.config.evaluate, run.comm.topology().device);
   const config::CalibrationConfig& calibration = run.config.train.calibration;
   const auto refuse_same = [&](const std::string& network, const char* key) {
-    for (size_t i = 0; i < files.size() && fs::is_regular_file(network); ++i)
-      if (sha256_of_file(network) == extractors[i].sha256)
-        fail(Exit::config,
-             "evaluate.extractor: {} is also {}; what an energy is fitted to says nothing of its samples, so take "
-             "another network for one of the two",
-             files[i], key);
+    if (!fs::is_regular_file(network)) return;
+    const auto same = std::ranges::find(extractors, sha256_of_file(network), &metrics::Extractor::sha256);
+    if (same != extractors.end())
+      fail(Exit::config,
+           "evaluate.extractor: {} is also {}; what an energy is fitted to says nothing of its samples, so take "
+           "another network for one of the two",
+           files[static_cast<size_t>(same - extractors.begin())], key);
   };
   refuse_same(run.config.model.ratio_extractor, "model.ratio_extractor");
   if (calibration.method != "tilt") return extractors;
@@ -188,19 +189,25 @@ void keep_reals(const Run& run) {
                     {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
 }
 
+// **Collective.**
+std::vector<std::string> extractor_files(Run& run) {
+  if (!run.config.evaluate.extractor.empty()) return run.config.evaluate.extractor;
+  const fs::path own = run.folder / "extractor" / "classifier.pt";
+  train::save_evaluation_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, own);
+  return {own.string()};
+}
+
 }  // namespace
 
 std::vector<metrics::Extractor> extractors_of(Run& run) {
-  std::vector<std::string> files = run.config.evaluate.extractor;
-  if (files.empty()) {
-    const fs::path own = run.folder / "extractor" / "classifier.pt";
-    train::save_evaluation_classifier({run.config, run.train, run.checkpoints(), run.resume, run.log, run.comm}, own);
-    files.push_back(own.string());
-  }
+  const std::vector<std::string> files = extractor_files(run);
   return run.comm.together([&] { return evaluation_extractors(run, files); });
 }
 
-metrics::Extractor extractor_of(Run& run) { return extractors_of(run).front(); }
+metrics::Extractor extractor_of(Run& run) {
+  const std::vector<std::string> first{extractor_files(run).front()};
+  return run.comm.together([&] { return evaluation_extractors(run, first).front(); });
+}
 
 void check_evaluation(const Run& run) {
   if (run.test.size() > 0 && metrics::MetricContext{run.comm, run.config.evaluate}.needs().labels)

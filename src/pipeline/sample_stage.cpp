@@ -1,8 +1,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <optional>
-#include <utility>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -46,14 +44,11 @@ bool run_mine(Run& run, SamplingJob& job, const std::vector<Block>& mine) {
   int64_t steps = 0;
   const bool completed = run.comm.together([&] {
     clock.begin();
-    const bool all = sampling::run_blocks(
-        *job.method, job.target, tensor::Noise{run.config.seed}, mine, job.records, job.store,
-        [&](int64_t blocks, int64_t step) {
-          ++steps;
-          progress.update(blocks * per_block + step,
-                          fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
-        },
-        [] { return stop_signal::requested(); }, run.config.sample.checkpoint_every);
+    const bool all = run_blocks(run, job, mine, [&](int64_t blocks, int64_t step) {
+      ++steps;
+      progress.update(blocks * per_block + step,
+                      fmt::format("block {} of {}", std::min<int64_t>(blocks + 1, mine.size()), mine.size()));
+    });
     clock.end(steps);
     return all;
   });
@@ -93,8 +88,7 @@ double sample_method(Run& run, const std::string& name, const TrainedTarget& tra
   sampling::SamplingTime time{watch.seconds(), job.warmup_seconds};
   const std::string part = fmt::format("{}-of-{}", run.shard.index, run.shard.count);
   if (!completed || run.shard.partial()) comm.on_root([&] { keep_time(job, part, time); });
-  if (!completed)
-    dist::all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", name);
+  if (!completed) all_stopped(job);
   if (run.shard.partial()) {
     log::info("{}: part {} of {} is complete; `ddls_dist sample` puts the parts together", name, run.shard.index,
               run.shard.count);

@@ -41,9 +41,15 @@ sampling::SampleKey key_of(const Run& run, const std::string& method, uint64_t w
   return {json_text(key)};
 }
 
-sampling::SamplingTime sum_of(const sampling::SamplingTime& time, const Json& kept, const fs::path& file) {
-  return {time.seconds + json_field_or(kept, "seconds", 0.0, file),
-          time.warmup_seconds + json_field_or(kept, "warmup_seconds", 0.0, file)};
+// What keep_time wrote for this job; nothing where the file is another's, or damaged.
+sampling::SamplingTime time_in(const fs::path& file, const SamplingJob& job) {
+  const Json kept = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  if (!kept.is_object() || json_field_or(kept, "key", std::string(), file) != job.key.text) return {};
+  return {json_field_or(kept, "seconds", 0.0, file), json_field_or(kept, "warmup_seconds", 0.0, file)};
+}
+
+sampling::SamplingTime operator+(const sampling::SamplingTime& a, const sampling::SamplingTime& b) {
+  return {a.seconds + b.seconds, a.warmup_seconds + b.warmup_seconds};
 }
 
 // The method after its warm-up, which the ranks share. Collective.
@@ -110,13 +116,19 @@ void prepare_method(Run& run, SamplingJob& job, const TrainedTarget& trained, co
   job.records = records_of(run, *job.method, job.target, mine, job.store);
 }
 
+bool run_blocks(const Run& run, SamplingJob& job, std::span<const Block> blocks,
+                const sampling::SamplerProgress& progress) {
+  return sampling::run_blocks(*job.method, job.target, tensor::Noise{run.config.seed}, blocks, job.records, job.store,
+                              progress, stop_signal::requested, run.config.sample.checkpoint_every);
+}
+
+void all_stopped(const SamplingJob& job) {
+  dist::all_fail(Exit::stopped, "{}: stopped by a signal; finished blocks are kept, start again to go on", job.name);
+}
+
 void keep_time(const SamplingJob& job, const std::string& part, sampling::SamplingTime time) {
   const fs::path file = job.blocks_folder() / ("seconds-" + part + ".json");
-  if (fs::exists(file)) {
-    const Json earlier = Json::parse(read_file(file), nullptr, false);
-    if (earlier.is_object() && json_field_or(earlier, "key", std::string(), file) == job.key.text)
-      time = sum_of(time, earlier, file);
-  }
+  if (fs::exists(file)) time = time + time_in(file, job);
   write_file(
       file,
       json_text({{"key", job.key.text}, {"seconds", time.seconds}, {"warmup_seconds", time.warmup_seconds}}) + "\n");
@@ -125,10 +137,8 @@ void keep_time(const SamplingJob& job, const std::string& part, sampling::Sampli
 sampling::SamplingTime kept_time(const SamplingJob& job) {
   sampling::SamplingTime sum;
   for (const auto& entry : fs::directory_iterator(job.blocks_folder())) {
-    if (!entry.path().filename().string().starts_with("seconds-") || entry.path().extension() != ".json") continue;
-    const Json kept = Json::parse(read_file(entry.path()), nullptr, false);
-    if (kept.is_object() && json_field_or(kept, "key", std::string(), entry.path()) == job.key.text)
-      sum = sum_of(sum, kept, entry.path());
+    if (entry.path().filename().string().starts_with("seconds-") && entry.path().extension() == ".json")
+      sum = sum + time_in(entry.path(), job);
   }
   return sum;
 }

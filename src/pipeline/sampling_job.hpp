@@ -2,6 +2,7 @@
 // One method of a run on its way to a samples folder: its blocks, where they go, and the method once it is prepared.
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "ddls/method.hpp"
 #include "ddls/recorder.hpp"
 #include "ddls/sample_store.hpp"
+#include "ddls/sampler.hpp"
 #include "pipeline/stages.hpp"
 
 namespace ddls::pipeline {
@@ -32,6 +34,12 @@ SamplingJob open_job(const Run& run, const std::string& name, const TrainedTarge
 // **Collective.** The method after its warm-up, which the ranks share, and what is recorded of `mine`, the rank's
 // blocks. CollectiveError(stopped) where a signal ended the warm-up.
 void prepare_method(Run& run, SamplingJob& job, const TrainedTarget& trained, const std::vector<Block>& mine);
+
+// Those of the blocks that the store lacks; false where a signal ended it early. Not collective.
+bool run_blocks(const Run& run, SamplingJob& job, std::span<const Block> blocks,
+                const sampling::SamplerProgress& progress);
+// **Collective.** Throws CollectiveError(stopped).
+[[noreturn]] void all_stopped(const SamplingJob& job);
 
 // What was spent on blocks that another job puts together: seconds of a shard, or of a start that was stopped, beside
 // the blocks. Every `part` has a file of its own, to which later starts of it add.

@@ -32,8 +32,8 @@ TrainedTarget train_stage(Run& run);
 // Of a checkpoint's folder; "": of the run's newest. Throws CollectiveError(missing) where there is none.
 TrainedTarget load_target(Run& run, const std::string& checkpoint);
 
-// Not collective. Throws Error where a tilt could not have the features that it is to be fitted to: config, missing,
-// data.
+// Not collective. Throws Error where a ratio or a tilt could not have the features that it is to be fitted to: config,
+// missing, data.
 void check_features(const Run& run);
 // Puts train.calibration in front of the target's score, or leaves it where there is none; `found` is what was fitted.
 // Notes it in calibration.json, for the report.

@@ -106,9 +106,7 @@ std::string results(const std::vector<NamedRun>& runs) {
       return metric_value(metric, metrics_of_method(method)).has_value();
     };
     for (const std::string& name : names_in(runs, &RunData::methods, measured)) {
-      rows += "<tr>" + row_head(fmt::format("{}{}, {}", escape(metric.title),
-                                            metric.unit.empty() ? "" : " (" + escape(metric.unit) + ")",
-                                            escape(method_title(name))));
+      rows += "<tr>" + row_head(escape(full_title(metric)) + ", " + escape(method_title(name)));
       for (const NamedRun& run : runs) {
         const MethodRun* method = find_method(run.data, name);
         const MetricText text = method ? metric_text(metric, metrics_of_method(*method)) : MetricText{"–", "", true};

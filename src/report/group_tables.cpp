@@ -13,23 +13,15 @@
 namespace ddls::report {
 namespace {
 
-std::string number_text(double value, int decimals) {
-  return decimals < 0 ? fmt::format("{:#.{}g}", value, -decimals) : fmt::format("{:.{}f}", value, decimals);
-}
-
-std::string title_of(const metrics::MetricColumn& metric) {
-  return metric.unit.empty() ? metric.title : fmt::format("{} ({})", metric.title, metric.unit);
-}
-
 std::string mean_text(const GroupValue& value, const char* plus_minus) {
   const int decimals = value.metric->decimals;
-  const std::string mean = number_text(value.value.mean, decimals);
-  return value.value.sd ? fmt::format("{} {} {}", mean, plus_minus, number_text(*value.value.sd, decimals)) : mean;
+  const std::string mean = written(value.value.mean, decimals);
+  return value.value.sd ? fmt::format("{} {} {}", mean, plus_minus, written(*value.value.sd, decimals)) : mean;
 }
 
 std::string test_text(const std::optional<PairedTest>& test, int decimals) {
   if (!test) return "–";
-  const std::string difference = (test->difference > 0 ? "+" : "") + number_text(test->difference, decimals);
+  const std::string difference = (test->difference > 0 ? "+" : "") + written(test->difference, decimals);
   const std::string pairs = fmt::format("{} pair{}", test->pairs, test->pairs == 1 ? "" : "s");
   return test->p ? fmt::format("{}, p = {:.2g}, {}", difference, *test->p, pairs)
                  : fmt::format("{}, {}", difference, pairs);
@@ -97,14 +89,14 @@ std::string csv_test(const std::optional<PairedTest>& test, double factor) {
 std::string group_html(const std::vector<RunGroup>& groups, const std::vector<GroupValue>& values) {
   if (std::ranges::none_of(groups, [](const RunGroup& group) { return group.runs.size() > 1; })) return {};
   const bool several = groups.size() > 1;
-  std::string heads = "<th>metric</th><th>configuration</th><th>runs</th><th>mean ± sd</th><th>against generator</th>";
-  if (several) heads += fmt::format("<th>against {}</th>", escape(groups.front().name));
+  std::string heads =
+      head("metric") + head("configuration") + head("runs") + head("mean ± sd") + head("against generator");
+  if (several) heads += head("against " + escape(groups.front().name));
   std::string rows;
   for (const GroupValue& value : values) {
-    rows +=
-        fmt::format("<tr><td>{}, {}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>", escape(title_of(*value.metric)),
-                    escape(method_title(value.method)), escape(groups[value.group].name), value.value.runs,
-                    mean_text(value, "±"), test_text(value.generator, value.metric->decimals));
+    rows += "<tr>" + row_head(escape(full_title(*value.metric)) + ", " + escape(method_title(value.method))) +
+            fmt::format("<td>{}</td><td>{}</td><td>{}</td><td>{}</td>", escape(groups[value.group].name),
+                        value.value.runs, mean_text(value, "±"), test_text(value.generator, value.metric->decimals));
     if (several) rows += "<td>" + test_text(value.first, value.metric->decimals) + "</td>";
     rows += "</tr>\n";
   }
@@ -122,7 +114,7 @@ std::string group_latex(const std::vector<RunGroup>& groups, const std::vector<G
       "% mean and sd over the runs of a configuration; *: p < 0.05 against the generator of the same runs, paired "
       "t-test\n";
   text += fmt::format("\\begin{{tabular}}{{ll{}}}\n\\hline\nconfiguration & method", std::string(columns.size(), 'r'));
-  for (const metrics::MetricColumn* column : columns) text += " & " + for_latex(title_of(*column));
+  for (const metrics::MetricColumn* column : columns) text += " & " + for_latex(full_title(*column));
   text += " \\\\\n\\hline\n";
   for (size_t group = 0; group < groups.size(); ++group)
     for (const std::string& method : methods_in(values, group))

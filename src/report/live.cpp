@@ -1,12 +1,13 @@
 #include "report/live.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <map>
 #include <thread>
 
 #include "base/error.hpp"
@@ -18,6 +19,7 @@
 #include "report/page_pictures.hpp"
 #include "report/palette.hpp"
 #include "report/records.hpp"
+#include "report/run_groups.hpp"
 #include "report/summary.hpp"
 #include "report/tables.hpp"
 #include "tensor/image_io.hpp"
@@ -32,17 +34,6 @@ struct Part {
   std::string name, unit;
   int64_t done = 0, total = 0;
 };
-
-int64_t number_in(const YAML::Node& node) { return node.IsScalar() ? node.as<int64_t>(0) : 0; }
-
-YAML::Node node_at(const YAML::Node& root, const std::vector<const char*>& path) {
-  YAML::Node node = root;
-  for (const char* key : path) {
-    if (!node.IsMap() || !node[key]) return YAML::Node();
-    node.reset(YAML::Node(node[key]));  // assigning would change the tree
-  }
-  return node;
-}
 
 int64_t last_step(const RunData& run, const std::string& phase) {
   double last = 0;
@@ -61,21 +52,23 @@ int64_t blocks_in(const fs::path& folder) {
 }
 
 std::vector<Part> parts_of(const RunData& run) {
-  const YAML::Node config = YAML::Load(run.config);
-  const std::initializer_list<std::pair<const char*, std::vector<const char*>>> phases{
-      {"gan", {"train", "steps"}},
-      {"ratio", {"train", "ratio", "steps"}},
-      {"refine", {"train", "ratio", "refine", "steps"}}};
+  const std::map<std::string, std::string> options = config_leaves(run.config);
+  const auto number = [&](const char* key) {
+    int64_t value = 0;
+    if (const auto found = options.find(key); found != options.end())
+      std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+    return value;
+  };
   std::vector<Part> parts;
   const bool sampling = std::any_of(run.methods.begin(), run.methods.end(),
                                     [](const MethodRun& method) { return fs::exists(method.folder); });
-  for (const auto& [name, path] : phases) {
-    const int64_t total = number_in(node_at(config, path)), done = last_step(run, name);
+  for (const auto& [name, key] :
+       {std::pair{"gan", "train.steps"}, {"ratio", "train.ratio.steps"}, {"refine", "train.ratio.refine.steps"}}) {
+    const int64_t total = number(key), done = last_step(run, name);
     // Steps of an earlier start, or of another run whose checkpoints this one has, are in no record.
     if (total > 0) parts.push_back({name, "steps", sampling ? total : std::min(done, total), total});
   }
-  const int64_t count = number_in(node_at(config, {"sample", "count"})),
-                block = std::max<int64_t>(number_in(node_at(config, {"sample", "block_size"})), 1);
+  const int64_t count = number("sample.count"), block = std::max<int64_t>(number("sample.block_size"), 1);
   for (const MethodRun& method : run.methods) {
     const int64_t total = (count + block - 1) / block;
     const bool whole = fs::exists(method.folder / "manifest.json");
@@ -175,14 +168,14 @@ LivePage::LivePage(fs::path run_folder) : folder_(std::move(run_folder)) {
   if (!fs::is_directory(folder_))
     fail(Exit::missing, "'{}' is not there: watch RUN takes the folder of a run, as --out names it or runs/NAME",
          folder_.string());
+  const fs::path whole = fs::absolute(folder_).lexically_normal();
+  name_ = (whole.has_filename() ? whole : whole.parent_path()).filename().string();  // also of "runs/x/"
 }
 
 fs::path LivePage::file() const { return folder_ / "live.html"; }
 
 std::string LivePage::body(const RunData& run, bool ended) {
-  std::string name = fs::absolute(folder_).lexically_normal().filename().string();
-  if (name.empty()) name = fs::absolute(folder_).lexically_normal().parent_path().filename().string();
-  std::string text = "<h1>" + escape(name) + "</h1>\n";
+  std::string text = "<h1>" + escape(name_) + "</h1>\n";
   text +=
       ended ? "<p>The run has ended: <a href=\"report.html\">its report</a>.</p>\n"
             : fmt::format("<p class=\"note\" role=\"status\">Read at {}; {}.</p>\n", clock_now(), age_of_news(folder_));
@@ -207,12 +200,12 @@ bool LivePage::update(int reload_s) {
   std::string text;
   try {
     text = body(ended ? read_run(folder_) : read_growing_run(folder_), ended);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     if (ended) throw;
     log::debug("{}", error.what());  // it is being replaced, or it is damaged: the run's own end tells
     return false;
   }
-  write_file(file(), page(folder_.filename().string() + (ended ? "" : ", live"), text, ended ? 0 : reload_s));
+  write_file(file(), page(name_ + (ended ? "" : ", live"), text, ended ? 0 : reload_s));
   return ended;
 }
 

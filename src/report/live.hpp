@@ -23,6 +23,7 @@ class LivePage {
  private:
   std::string body(const RunData& run, bool ended);
   std::filesystem::path folder_;
+  std::string name_;                 // of the folder
   std::string pictures_, pictured_;  // HTML, and which samples it shows: drawn anew when there are others
 };
 

@@ -14,12 +14,6 @@ bool has(const Json& metrics, const metrics::MetricColumn& metric) {
   return metrics.is_object() && metrics.contains(metric.path.substr(0, metric.path.find('.')));
 }
 
-std::string written(double value, int decimals) {
-  const std::string text =
-      decimals < 0 ? fmt::format("{:#.{}g}", value, -decimals) : fmt::format("{:.{}f}", value, decimals);
-  return text.starts_with('-') && text.find_first_of("123456789") == text.npos ? text.substr(1) : text;  // no "-0.000"
-}
-
 // The reason stands inside the metric, beside it under its name, or beside it for all of them.
 std::string reason(const metrics::MetricColumn& metric, const Json& metrics) {
   const std::string key = metric.path.substr(0, metric.path.find('.'));
@@ -32,6 +26,16 @@ std::string reason(const metrics::MetricColumn& metric, const Json& metrics) {
 }
 
 }  // namespace
+
+std::string written(double value, int decimals) {
+  const std::string text =
+      decimals < 0 ? fmt::format("{:#.{}g}", value, -decimals) : fmt::format("{:.{}f}", value, decimals);
+  return text.starts_with('-') && text.find_first_of("123456789") == text.npos ? text.substr(1) : text;  // no "-0.000"
+}
+
+std::string full_title(const metrics::MetricColumn& metric) {
+  return metric.unit.empty() ? metric.title : fmt::format("{} ({})", metric.title, metric.unit);
+}
 
 const std::vector<metrics::MetricColumn>& metric_columns() {
   static const std::vector<metrics::MetricColumn> columns = metrics::columns_of();

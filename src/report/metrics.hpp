@@ -14,6 +14,9 @@ const std::vector<metrics::MetricColumn>& metric_columns();  // of the registry
 // Those that at least one method, or the real data, has (as a number or as null).
 std::vector<metrics::MetricColumn> columns_of(const RunData& run);
 
+std::string written(double value, int decimals);              // decimals < 0: so many digits; never "-0.000"
+std::string full_title(const metrics::MetricColumn& metric);  // with its unit
+
 struct MetricText {
   std::string text;   // "98.2", "9.09 ± 0.10", or "n/a" with the reason
   std::string exact;  // all digits of report.json; empty without a value

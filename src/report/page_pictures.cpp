@@ -15,9 +15,9 @@ namespace {
 
 constexpr int64_t page_side = 64, sheet_side = 10, most_frames = 12, moving_points = 2000;
 
-size_t shrunk(int64_t now, size_t allowed, size_t bytes) {
+int64_t shrunk(int64_t now, size_t allowed, size_t bytes) {
   const double share = static_cast<double>(allowed) / static_cast<double>(bytes);
-  return static_cast<size_t>(std::clamp<int64_t>(static_cast<int64_t>(static_cast<double>(now) * share), 1, now - 1));
+  return std::clamp<int64_t>(static_cast<int64_t>(static_cast<double>(now) * share), 1, now - 1);
 }
 
 // One step of the chains.
@@ -108,7 +108,7 @@ std::optional<Picture> moving_picture(const MethodRun& method, bool points, cons
   if (frames.size() < 2) return std::nullopt;
   int64_t rows = 4;
   // The last frame is the largest of paths, and like the others else.
-  const std::string last = within(allowed / 3, rows, [&](int64_t fewer) {
+  std::string last = within(allowed / 3, rows, [&](int64_t fewer) {
     rows = fewer;
     return frames.back().draw(fewer);
   });
@@ -117,7 +117,8 @@ std::optional<Picture> moving_picture(const MethodRun& method, bool points, cons
   Picture picture;
   for (int64_t i = 0; i < count; ++i) {
     const auto at = static_cast<size_t>(i * (static_cast<int64_t>(frames.size()) - 1) / (count - 1));
-    picture.pages.push_back({tensor::encode_png(frames[at].draw(rows)), fmt::format("step {}", frames[at].step)});
+    picture.pages.push_back({i + 1 == count ? std::move(last) : tensor::encode_png(frames[at].draw(rows)),
+                             fmt::format("step {}", frames[at].step)});
   }
   picture.caption = fmt::format("{}: {}, from step {} to {}.", method_title(method.name),
                                 points && !whole_set ? "the paths of some chains" : "the same chains, not selected",

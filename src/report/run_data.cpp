@@ -92,17 +92,21 @@ int64_t step_of(const fs::path& snapshot) {
   return std::stoll(digits);
 }
 
-void read_method_files(MethodRun& method) {
+void read_shown(MethodRun& method) {
   Samples samples = read_samples(method.folder / "samples.npz");
   method.samples = samples.shown;
   method.sample_count = samples.count;
+  for_each_record(method.folder / "chains.jsonl", [&](const Json& record) { add_record(record, method.chains); });
+}
+
+void read_method_files(MethodRun& method) {
+  read_shown(method);
   method.trajectories = read_trajectories(method.folder / "trajectories.npz");
   method.neighbours = read_neighbours(method.folder / "neighbours.npz");
   const std::vector<fs::path> files = npz_files(method.folder / "snapshots");
   for (const fs::path& file : files) method.snapshot_files.push_back({step_of(file), file});
   if (!files.empty()) method.snapshots.push_back({step_of(files.front()), read_samples(files.front()).shown});
   if (files.size() > 1) method.snapshots.push_back({step_of(files.back()), read_samples(files.back()).shown});
-  for_each_record(method.folder / "chains.jsonl", [&](const Json& record) { add_record(record, method.chains); });
   for (const Json& record : at_path(method.summary, "curve")) add_record(record, method.quality);
 }
 
@@ -200,7 +204,7 @@ RunData read_growing_run(const fs::path& folder) {
   if (sample.IsMap() && sample["methods"].IsSequence())
     for (const YAML::Node& name : sample["methods"]) add_method(run, name.as<std::string>(""));
   for (MethodRun& method : run.methods)
-    if (fs::exists(method.folder / "manifest.json")) read_method_files(method);
+    if (fs::exists(method.folder / "manifest.json")) read_shown(method);
   run.phases = read_phases(folder / "metrics.jsonl");
   return run;
 }

@@ -29,8 +29,7 @@ void add_config_leaves(const YAML::Node& node, const std::string& path, Leaves& 
 }
 
 // Without what says only which run it is and where it keeps things.
-Leaves configuration_of(const RunData& run) {
-  Leaves leaves = config_leaves(run.config);
+Leaves configuration_of(Leaves leaves) {
   std::erase_if(leaves, [](const auto& leaf) {
     const std::string& key = leaf.first;
     return key == "seed" || key == "name" || key == "evaluate.cache" || key == "evaluate.keep_statistics" ||
@@ -39,10 +38,11 @@ Leaves configuration_of(const RunData& run) {
   return leaves;
 }
 
-std::string leaf(const RunData& run, const std::string& key) {
-  const Leaves leaves = config_leaves(run.config);
-  const auto found = leaves.find(key);
-  return found == leaves.end() ? std::string() : found->second;
+std::string latents_of(const Leaves& leaves) {
+  std::string text;
+  for (const char* key : {"seed", "model.latent_dim", "model.prior", "model.classes", "sample.count"})
+    if (const auto found = leaves.find(key); found != leaves.end()) text += fmt::format("{}={}\n", key, found->second);
+  return text;
 }
 
 // Options in which a configuration is not as the first, the first few.
@@ -72,13 +72,6 @@ void name_groups(std::vector<RunGroup>& groups, const std::vector<Leaves>& confi
   }
 }
 
-// Runs of the same latents: their draws depend on these alone.
-bool same_latents(const RunData& a, const RunData& b) {
-  for (const char* key : {"seed", "model.latent_dim", "model.prior", "model.classes", "sample.count"})
-    if (leaf(a, key) != leaf(b, key)) return false;
-  return true;
-}
-
 std::optional<double> value_in(const RunData& run, const std::string& method, const metrics::MetricColumn& metric) {
   const MethodRun* const found = find_method(run, method);
   return found ? metric_value(metric, metrics_of_method(*found)) : std::nullopt;
@@ -98,13 +91,13 @@ std::optional<PairedTest> against_generator(const RunGroup& group, const std::st
 std::optional<PairedTest> against_first(const RunGroup& first, const RunGroup& group, const std::string& method,
                                         const metrics::MetricColumn& metric) {
   std::vector<double> a, b;
-  for (const RunData* run : group.runs)
-    for (const RunData* other : first.runs) {
-      if (!same_latents(*run, *other)) continue;
-      const auto base = value_in(*other, method, metric), own = value_in(*run, method, metric);
-      if (base && own) a.push_back(*base), b.push_back(*own);
-      break;
-    }
+  for (size_t i = 0; i < group.runs.size(); ++i) {
+    const auto same = std::ranges::find(first.latents, group.latents[i]);
+    if (same == first.latents.end()) continue;
+    const RunData& other = *first.runs[static_cast<size_t>(same - first.latents.begin())];
+    const auto base = value_in(other, method, metric), own = value_in(*group.runs[i], method, metric);
+    if (base && own) a.push_back(*base), b.push_back(*own);
+  }
   if (a.empty()) return std::nullopt;
   return paired_test(a, b);
 }
@@ -140,7 +133,9 @@ std::vector<RunGroup> groups_of(const std::vector<const RunData*>& runs) {
   std::vector<RunGroup> groups;
   std::vector<Leaves> configurations;
   for (const RunData* run : runs) {
-    const Leaves own = configuration_of(*run);
+    Leaves leaves = config_leaves(run->config);
+    const std::string latents = latents_of(leaves);
+    const Leaves own = configuration_of(std::move(leaves));
     const auto found = std::ranges::find(configurations, own);
     const auto place = static_cast<size_t>(found - configurations.begin());
     if (found == configurations.end()) {
@@ -148,6 +143,7 @@ std::vector<RunGroup> groups_of(const std::vector<const RunData*>& runs) {
       groups.emplace_back();
     }
     groups[place].runs.push_back(run);
+    groups[place].latents.push_back(latents);
   }
   name_groups(groups, configurations);
   return groups;

@@ -17,6 +17,7 @@ std::map<std::string, std::string> config_leaves(const std::string& yaml);
 struct RunGroup {
   std::string name;                  // of the configuration; where groups share it, with what differs
   std::vector<const RunData*> runs;  // in the order given
+  std::vector<std::string> latents;  // of each run, what its draws depend on: equal texts, the same latents
 };
 std::vector<RunGroup> groups_of(const std::vector<const RunData*>& runs);
 

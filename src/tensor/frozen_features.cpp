@@ -5,6 +5,9 @@
 #include <torch/csrc/jit/python/update_graph_executor_opt.h>
 #include <torch/script.h>
 
+#include <map>
+#include <mutex>
+
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "tensor/foreign_network.hpp"
@@ -107,6 +110,16 @@ FrozenFeatures::FrozenFeatures(const std::string& file, const char* key, const s
          "torch.no_grad?), and samplers follow the gradient of features; begin it with x = x.float()",
          file);
   sha256_ = sha256_of_file(file);
+}
+
+std::shared_ptr<const FrozenFeatures> frozen_features(const std::string& file, const char* key,
+                                                      const std::vector<int64_t>& shape, c10::Device device) {
+  static std::mutex mutex;
+  static std::map<std::string, std::shared_ptr<const FrozenFeatures>> opened;
+  const std::scoped_lock lock(mutex);
+  auto& known = opened[fmt::format("{} {} {} {}", file, key, fmt::join(shape, "x"), device.str())];
+  if (!known) known = std::make_shared<const FrozenFeatures>(file, key, shape, device);
+  return known;
 }
 
 at::Tensor FrozenFeatures::of(const at::Tensor& images) const {

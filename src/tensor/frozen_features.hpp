@@ -37,4 +37,9 @@ class FrozenFeatures {
   int64_t width_ = 0;
 };
 
+// The same, opened once in a process: checks before the work and every network that needs it share it from then on. A
+// file that is replaced meanwhile is not seen. Any thread may call it.
+std::shared_ptr<const FrozenFeatures> frozen_features(const std::string& file, const char* key,
+                                                      const std::vector<int64_t>& shape, c10::Device device);
+
 }  // namespace ddls::tensor

@@ -105,7 +105,7 @@ void Pt2Extractor::describe(const Pt2Archive& archive, Described& about) {
   if (reader.field<int64_t>("version") != 1) reader.refuse("version", "is not 1, which this program reads");
   about.device = reader.field<std::string>("device");
   about.torch = reader.field<std::string>("torch");
-  resize_ = reader.field<std::string>("resize");
+  const auto resize = reader.field<std::string>("resize");  // how the network scales images: "torch-bicubic 224 x 224"
   if (reader.field<std::string>("layout") != "NCHW") reader.refuse("layout", "is not NCHW, as images are given here");
   const at::Tensor range = reader.numbers("range", 2, 0);
   if (range[0].item<double>() != 0 || range[1].item<double>() != 255)
@@ -120,11 +120,11 @@ void Pt2Extractor::describe(const Pt2Archive& archive, Described& about) {
     if (size_->first < 1 || size_->first > most_size || size_->second < 1 || size_->second > most_size)
       reader.refuse("size", "is no height and width; or null: images of any size");
   }
-  long long height = 0, width = 0;  // "torch-bicubic 224 x 224"
+  long long height = 0, width = 0;
   if (size_)
     std::tie(height, width) = *size_;
-  else if (const size_t name = resize_.find(' '); name != std::string::npos)
-    std::sscanf(resize_.c_str() + name, "%lld x %lld", &height, &width);
+  else if (const size_t name = resize.find(' '); name != std::string::npos)
+    std::sscanf(resize.c_str() + name, "%lld x %lld", &height, &width);
   if (height == width) side_ = height;
   about.tolerance = reader.field<double>("tolerance");
   if (!(about.tolerance > 0 && about.tolerance <= 1e-2)) reader.refuse("tolerance", "is not between 0 and 0.01");

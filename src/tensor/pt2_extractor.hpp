@@ -24,10 +24,7 @@ class Pt2Extractor {
   // missing; data (pt2_archive.hpp; ddls.json; the self-test); config where it is made for another kind of device.
   Pt2Extractor(const std::filesystem::path& file, const std::string& what, c10::Device device, Pt2Use use);
 
-  int64_t channels() const { return channels_; }
-  int64_t features() const { return features_; }
   int64_t side() const { return side_; }  // of the squares that it takes alone, or scales images to; 0: neither
-  const std::string& resize() const { return resize_; }  // how the network scales images: "torch-bicubic 224 x 224"
 
   // For Pt2Use::values: features and logits. Throws Error(data): images of other channels or sizes than it takes; and
   // what the interpreter throws.
@@ -47,7 +44,7 @@ class Pt2Extractor {
   void self_test(const Described& about, c10::Device device, Pt2Use use) const;
   void require_images(const at::Tensor& images) const;
 
-  std::string file_, resize_;
+  std::string file_;
   int64_t channels_ = 0, features_ = 0, classes_ = 0, side_ = 0;
   std::optional<std::pair<int64_t, int64_t>> size_;  // height, width; none: any
   std::shared_ptr<const Programs> programs_;

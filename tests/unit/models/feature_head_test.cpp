@@ -13,6 +13,7 @@
 #include "models/state.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/noise.hpp"
+#include "test_device.hpp"
 
 namespace ddls::models {
 namespace {
@@ -55,6 +56,16 @@ TEST_F(FeatureHeadTest, FeaturesAreInUnitsOfTheirDeviation) {
   const auto buffers = network->named_buffers();
   EXPECT_TRUE(at::allclose(buffers["feature_mean"], f.mean(0), 1e-4, 1e-5));
   EXPECT_TRUE(at::allclose(buffers["feature_scale"], f.std(0, false), 1e-3, 1e-5));
+}
+
+TEST_F(FeatureHeadTest, ComputesWhereItIsMoved) {
+  const NetworkPtr here = head(extractor("a.pt", 1)), there = head(extractor("a.pt", 1));
+  measure_features(*here, images);
+  there->to(test::device());
+  measure_features(*there, images.to(test::device()));
+  const at::Tensor value = there->forward(images.to(test::device()));
+  EXPECT_EQ(value.device(), test::device());
+  EXPECT_TRUE(at::allclose(value.cpu(), here->forward(images), 1e-4, 1e-5));
 }
 
 // The inference graph and autograd, against central differences in float64.

@@ -98,7 +98,7 @@ TEST_F(Groups, tables) {
   EXPECT_NE(csv.find("study,generator,kid.unbiased,3,0.011,"), csv.npos) << "in the units of report.json: " << csv;
   EXPECT_NE(html.find("p = "), html.npos) << html;
   EXPECT_EQ(group_html({found[0]}, {}).find("against study"), std::string::npos);
-  const RunGroup alone{"one", {data.data()}};
+  const RunGroup alone{"one", {data.data()}, {""}};
   EXPECT_EQ(group_html({alone}, group_values({alone})), "");
 }
 
