@@ -14,12 +14,6 @@ import threading
 import time
 
 NO_GPU, FAILED = 78, 70
-# Unit tests that compute on a GPU with DDLS_TEST_DEVICE=gpu, without those whose inputs are made on the CPU (tests/fake_gpu/CMakeLists.txt).
-UNIT_TESTS = {
-    "unit_models": "BatchNorm.*:InferenceGraph.ProductsAreEqualBothWays:InferenceGraph.ExecutedWorkIsThatOfTheWayTaken:Classifier.TorchScriptComputesTheSame",
-    "unit_ddls": "CalibratedTarget.*:Head.*:GanProbe.*:TiltFit.*:Obrs.AcceptanceAgreesWithBisection:RealNvp.*",
-    "unit_train": "none",
-}
 PRECISIONS = ("float32", "tf32", "bfloat16")
 # Points and small images: seconds each. One line per key that differs from the defaults.
 SMALL = {"points": """name: gpu_check
@@ -169,9 +163,15 @@ def run_tests(args, report, gpus):
         check(args, report, "tests: " + name, code == 0 and not skipped, f"exit code {code}\n{output}", seconds=round(seconds, 1))
 
 
+def unit_tests():
+    """Names of the unit tests that compute on a GPU, and what of each is left out there."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "gpu_left_out.txt")) as lines:
+        return [line.split() for line in lines if not line.startswith("#")]
+
+
 def run_unit_tests(args, report):
     """Networks, samplers and training as on the CPU: closed forms, exactness, gradients."""
-    for name, without in UNIT_TESTS.items():
+    for name, without in unit_tests():
         program = test_program(args, name)
         if not program:
             report["left_out"].append(f"tests: {name}, which is not in {args.tests}")

@@ -6,15 +6,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
   cat <<'USAGE'
-usage: launch/pack.sh FOLDER [--tests] [--tar]
+usage: launch/pack.sh [FOLDER] [--tests] [--tar]
 
-Fills FOLDER (which must not exist) with what runs on any x86-64 Linux whose C library is not older than this machine's and
-whose Python has the same torch:
+Fills FOLDER (which must not exist; default: ddls_dist-VERSION-linux-x86_64) with what runs on any x86-64 Linux whose C
+library is not older than this machine's and whose Python has the same torch:
   FOLDER/ddls_dist             the program; finds LibTorch by DDLS_TORCH=FOLDER-OF-TORCH, or asks python3
   FOLDER/mpirun                Open MPI (shared memory and TCP; for another MPI see FOLDER/README)
   FOLDER/launch, configs       scripts and recipes
   --tests                      also the test programs that launch/gpu_check.sh runs
-  --tar                        also FOLDER.tar.gz
+  FOLDER/licences              of everything in it; FOLDER/SHA256SUMS checksums all files
+  --tar                        also FOLDER.tar.gz and FOLDER.tar.gz.sha256
 Needs patchelf (Debian: apt-get install patchelf) and a build (launch/setup.sh).
 USAGE
 }
@@ -30,10 +31,13 @@ while (($# > 0)); do
   esac
   shift
 done
-[[ -n $folder ]] || { usage >&2; exit $exit_usage; }
-[[ ! -e $folder ]] || die $exit_usage "$folder is there already; name a new one"
 binary=${DDLS_BINARY:-$binary}
 [[ -x $binary ]] || die $exit_missing "there is no $binary yet; run launch/setup.sh"
+if [[ -z $folder ]]; then
+  version=$("$binary" --version | sed -n 's/^ddls_dist \([0-9][0-9.]*\).*/\1/p')
+  folder=ddls_dist-$version-linux-$(uname -m)
+fi
+[[ ! -e $folder ]] || die $exit_usage "$folder is there already; name a new one"
 for tool in patchelf ompi_info ldd; do
   command -v "$tool" >/dev/null || die $exit_missing "there is no $tool (Debian: apt-get install patchelf openmpi-bin)"
 done
@@ -100,6 +104,26 @@ for library in "${needed[@]}"; do
   esac
 done
 
+# licence_of FILE: what the distribution says of the package that FILE came from, as licences/PACKAGE.
+licence_of() {
+  local package text
+  package=$(dpkg-query -S "$(realpath "$1")" 2>/dev/null | head -1 | sed 's/:.*//')
+  [[ -n $package ]] || package=$(dpkg-query -S "$1" 2>/dev/null | head -1 | sed 's/:.*//')
+  text=/usr/share/doc/$package/copyright
+  if [[ -n $package && -e $text ]]; then
+    cp -L "$text" "$folder/licences/$package"
+  else
+    say "      no licence text of $(basename "$1") is on this machine: put it into licences/ before you pass the folder on" >&2
+  fi
+}
+
+mkdir -p "$folder/licences"
+readonly font=/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+readonly compiled_in=(/usr/include/nlohmann/json.hpp /usr/include/CLI/CLI.hpp)
+for file in "${needed[@]}" "$launcher" "$daemon" "${compiled_in[@]}" "$font"; do
+  if [[ -e $file ]]; then licence_of "$file"; fi
+done
+
 say "[3/4] places"
 # Each file looks beside itself first; LibTorch comes from the environment. Nothing of this machine's paths is left.
 for file in "$folder"/bin/*; do patchelf --set-rpath "\$ORIGIN/../lib" "$file"; done
@@ -113,7 +137,7 @@ cp "$ddls_root"/launch/pack/{environment.sh,ddls_dist,mpirun,README} "$folder/"
 newest_cxx=$(cat "$folder"/bin/* "$folder"/lib/*.so* | grep -ao 'GLIBCXX_3\.4\.[0-9]*' | sort -uV | tail -1)
 sed -i "s/@TORCH@/$torch_version/; s/@GLIBCXX@/$newest_cxx/" "$folder/environment.sh"
 mkdir -p "$folder/launch"
-cp -r "$ddls_root"/launch/{lib.sh,gpu_check.sh,gpu_check.py,scaling.sh,scaling.py,scaling_model.py,slurm} "$folder/launch/"
+cp -r "$ddls_root"/launch/{lib.sh,gpu_check.sh,gpu_check.py,gpu_left_out.txt,scaling.sh,scaling.py,scaling_model.py,slurm} "$folder/launch/"
 cp -r "$ddls_root/configs" "$ddls_root/LICENSE" "$folder/"
 find /usr/share/fonts/truetype/dejavu -name 'DejaVuSans*.ttf' -exec cp {} "$folder/share/fonts/" \; 2>/dev/null || true
 cat >"$folder/etc/fonts.conf" <<'XML'
@@ -125,6 +149,9 @@ cat >"$folder/etc/fonts.conf" <<'XML'
 </fontconfig>
 XML
 (cd "$folder" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
-if [[ $archive == yes ]]; then tar -C "$(dirname "$folder")" -czf "$folder.tar.gz" "$(basename "$folder")"; fi
+if [[ $archive == yes ]]; then
+  tar -C "$(dirname "$folder")" -czf "$folder.tar.gz" "$(basename "$folder")"
+  (cd "$(dirname "$folder")" && sha256sum "$(basename "$folder").tar.gz" >"$(basename "$folder").tar.gz.sha256")
+fi
 trap - ERR
 say "packed: $folder ($(du -sm "$folder" | cut -f 1) MB, $(find "$folder/lib" -name '*.so*' | wc -l) libraries and plugins)"

@@ -8,7 +8,7 @@ usage() {
 usage: launch/setup.sh [options]
 
   --data NAME     also get a data set; NAME: fashion-mnist
-  --tests         also the packages that only tests need (Slurm, patchelf); tests whose packages cannot be had are skipped
+  --tests         also the packages that only tests need (Slurm, patchelf, Chromium); tests whose packages cannot be had are skipped
   --program-only  build the program without its tests
   --no-build      stop before the compiler: packages and LibTorch only
   --no-packages   do not look at system packages (a machine set up in another way); later calls for the same build remember it
@@ -61,8 +61,9 @@ readonly system_packages=(
   libcairo2-dev fonts-dejavu-core                                      # figures of the report
   libgtest-dev                                                         # tests
 )
-# A cluster of two nodes on this machine (e2e_slurm), and the tool of launch/pack.sh (e2e_pack).
-readonly test_packages=(slurmctld slurmd slurm-client munge patchelf)
+# What single tests need, each line on its own: a cluster of two nodes on this machine (e2e_slurm), the tool of launch/pack.sh (e2e_pack),
+# a browser (e2e_report_browser).
+readonly test_packages=("slurmctld slurmd slurm-client munge" "patchelf" "chromium")
 
 install_missing_packages() {
   local missing=() package as_root=()
@@ -99,9 +100,11 @@ step_packages() {
 
 # Some tests can do without: what is missing then is said, here and by the test.
 step_test_packages() {
-  if ! (install_missing_packages "${test_packages[@]}"); then
-    say "      going on without: the tests e2e_slurm and e2e_pack will be skipped"
-  fi
+  local packages
+  for packages in "${test_packages[@]}"; do
+    # shellcheck disable=SC2086  # several in a line
+    (install_missing_packages $packages) || say "      going on without $packages: the tests that need it will be skipped"
+  done
 }
 
 has_torch() {

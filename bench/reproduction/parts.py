@@ -59,11 +59,11 @@ POINT_QUICK = {"train.steps": 1000, "train.ratio.steps": 500, "train.ratio.refin
                "sample.hmc.warmup": 20, "sample.ex2mcmc.warmup": 20, "sample.elliptical_slice.steps": 20}
 
 IMAGE_STEPS = {
-    "sample.hmc.steps": 6, "sample.hmc.leapfrog_steps": 4, "sample.hmc.step_size": 0.15, "sample.hmc.adapt": "false",
+    "sample.hmc.steps": 6, "sample.hmc.leapfrog_steps": 3, "sample.hmc.step_size": 0.15,
     "sample.underdamped.steps": 32, "sample.underdamped.step_size": 0.2, "sample.ex2mcmc.steps": 8, "sample.ex2mcmc.step_size": 0.1,
     "sample.ex2mcmc.adapt": "false", "sample.tempering.steps": 8, "sample.tempering.step_size": 0.1, "sample.tempering.adapt": "false",
     "sample.pcn.steps": 50, "sample.pcn.step_size": 0.2, "sample.pcn.adapt": "false", "sample.elliptical_slice.steps": 20,
-    "sample.smc.steps": 20, "sample.obrs.proposals": 30, "sample.flow.steps": 10, "sample.mh_gan.steps": 100, "sample.rep_gan.steps": 160,
+    "sample.smc.steps": 20, "sample.obrs.proposals": 80, "sample.obrs.steps": 1000, "sample.flow.steps": 20, "sample.flow.proposals": 5, "sample.mh_gan.steps": 100, "sample.rep_gan.steps": 160,
     "sample.drs.steps": 100, "sample.rejection.budget": 1000, "sample.dot.steps": 20, "sample.pixel_langevin.steps": 24,
     "sample.pixel_langevin.step_size": 0.0003, "sample.pixel_langevin.noise_std": 0.03}
 IMAGE_QUICK = {"train.steps": 300, "train.ratio.steps": 100, "train.classifier.steps": 200, "train.calibration.pool": 3000,

@@ -33,6 +33,12 @@ Candidates offer_to(const Chains& chains, int64_t step, const OpenChains::Rows& 
   return evaluate_rows(chains, rows.wanted, rows.padded, z, target);
 }
 
+// Of those that wait, the ones in the batch: on a GPU a chain that was lost and started anew may wait a step for its place.
+at::Tensor asked_of(const at::Tensor& open, const OpenChains::Rows& rows) {
+  if (open.is_cpu()) return open;
+  return open.logical_and(at::zeros_like(open).index_fill(0, rows.padded, true));
+}
+
 // What the host remembers from step to step of one block; the chains carry it too, for who goes on from a saved state.
 struct Remembered {
   OpenChains waiting;
@@ -67,13 +73,15 @@ void set_rates(Chains& chains, const at::Tensor& evaluated, bool reports_bound) 
 
 void step_candidates(Chains& chains, int64_t step, const CandidatePlan& plan, const Target& target,
                      const tensor::Noise& noise, Remembered& remembered) {
-  const at::Tensor open = chains.extra.at(waiting) != 0;
+  const at::Tensor all_open = chains.extra.at(waiting) != 0;
+  remembered.go_on(chains, step);
+  const auto rows =
+      remembered.waiting.next(all_open, [n = all_open.size(0)](int64_t count) { return batch_for(count, n); });
+  remembered.write_to(chains);
+  if (!rows) return set_rates(chains, at::zeros_like(all_open), plan.reports_bound);
+  const at::Tensor open = asked_of(all_open, *rows);
   // The start of a chain is its first candidate, and is evaluated already.
   const at::Tensor evaluated = step == 0 ? at::zeros_like(open) : open;
-  remembered.go_on(chains, step);
-  const auto rows = remembered.waiting.next(open, [n = open.size(0)](int64_t count) { return batch_for(count, n); });
-  remembered.write_to(chains);
-  if (!rows) return set_rates(chains, evaluated, plan.reports_bound);
   const auto [z, there] = offer_to(chains, step, *rows, target, noise);
   const at::Tensor r = there.log_ratio.to(at::kDouble);
   const at::Tensor never = at::full_like(r, -INFINITY);
@@ -89,7 +97,7 @@ void step_candidates(Chains& chains, int64_t step, const CandidatePlan& plan, co
   move_where(taken, z, there, chains);
   chains.extra[offered] = chains.extra.at(offered) + open.to(at::kInt);
   chains.extra[above] = at::where(accepted, (r > plan.bound).to(at::kByte), chains.extra.at(above));
-  chains.extra[waiting] = open.logical_and(accepted.logical_not()).to(at::kByte);
+  chains.extra[waiting] = all_open.logical_and(accepted.logical_not()).to(at::kByte);
   set_rates(chains, evaluated, plan.reports_bound);
 }
 

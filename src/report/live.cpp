@@ -27,7 +27,7 @@
 namespace ddls::report {
 namespace {
 
-constexpr size_t most_grids = 12, sheets_of_method = 250'000;
+constexpr size_t most_grids = 12;
 
 // A part of the run: how much of it is done.
 struct Part {
@@ -138,9 +138,10 @@ std::string sample_pictures(const RunData& run) {
                         .wide = true,
                         .paper = Paper::drawing});
   } else {
+    const size_t allowed = sheet_bytes / std::max<size_t>(run.methods.size(), 1);
     for (const MethodRun& method : run.methods)
       if (method.samples.defined() && method.samples.numel() > 0)
-        pictures.push_back({.pages = sheets(method.samples, sheets_of_method),
+        pictures.push_back({.pages = sheets(method.samples, allowed),
                             .caption = fmt::format("{}: the first of {} samples, not selected.",
                                                    method_title(method.name), method.sample_count),
                             .name = method_title(method.name) + " samples"});

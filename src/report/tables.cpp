@@ -230,7 +230,7 @@ std::string ranks_table(const RunData& run) {
   if (rows.empty()) return rows;
   return table("What a step takes the ranks",
                head("phase") + head("median rank", "ms per step") + head("slowest rank", "ms per step") +
-                   head("which") + head("of the median", "bold: above 1.3"),
+                   head("which") + head("of the median", "bold: slow"),
                rows) +
          note("Of the ranks' own work: what a rank waits for others, and the first step, are left out.");
 }

@@ -17,6 +17,17 @@ mkdir "some where"
 mv packed "some where/moved"
 folder=$scratch/some\ where/moved
 (cd "$folder" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS"
+# Each library's package has its licence there, where packages are the system's.
+if command -v dpkg-query >/dev/null; then
+  for library in libmpi libyaml-cpp libspdlog libfmt libzip libpng16 libjpeg libcairo libxxhash libcrypto; do
+    for file in "$folder/lib/$library".so* "$folder/lib/$library"-*.so*; do
+      [[ -e $file ]] || continue
+      package=$(dpkg-query -S "$(basename "$file")" 2>/dev/null | grep -v -- '-dev' | head -1 | sed 's/:.*//')
+      [[ -z $package || -s $folder/licences/$package ]] || fail "licences/ has nothing of $package ($(ls "$folder/licences" | tr '\n' ' '))"
+    done
+  done
+  [[ $(ls "$folder/licences" | wc -l) -gt 10 ]] || fail "licences/ holds $(ls "$folder/licences" | wc -l) texts"
+fi
 # Nothing in it points to where it was made.
 if grep -rlF -e "$scratch/packed" -e "$(dirname "$binary")" "$folder/bin" "$folder/lib" "$folder/environment.sh" 2>/dev/null | grep -v '/bin/ddls_dist$'; then
   fail "these files name the place of the build"
