@@ -33,7 +33,7 @@ Candidates offer_to(const Chains& chains, int64_t step, const OpenChains::Rows& 
   return evaluate_rows(chains, rows.wanted, rows.padded, z, target);
 }
 
-// Of those that wait, the ones in the batch: on a GPU a chain that was lost and started anew may wait a step for its place.
+// Of those that wait, the ones in the batch: on a GPU a chain that was lost and started anew may have no place yet.
 at::Tensor asked_of(const at::Tensor& open, const OpenChains::Rows& rows) {
   if (open.is_cpu()) return open;
   return open.logical_and(at::zeros_like(open).index_fill(0, rows.padded, true));
