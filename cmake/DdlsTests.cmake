@@ -3,7 +3,8 @@ set(DDLS_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
   OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1)
 
 # ddls_unit_test(FOLDER [MPI]): tests/unit/FOLDER/*_test.cpp against the library of that folder, one process. MPI: a job of one
-# rank, whose communicator is world() of tests/mpi/world.hpp.
+# rank, whose communicator is world() of tests/mpi/world.hpp. Each file has a namespace of its own name, as unity builds compile
+# several as one.
 function(ddls_unit_test folder)
   cmake_parse_arguments(arg "MPI" "" "" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*_test.cpp)
@@ -18,6 +19,10 @@ function(ddls_unit_test folder)
     set(environment ${DDLS_MPI_ENVIRONMENT})
   endif()
   add_executable(unit_${folder} ${sources})
+  set_target_properties(unit_${folder} PROPERTIES UNITY_BUILD ${DDLS_UNITY} UNITY_BUILD_BATCH_SIZE 7)
+  target_compile_options(unit_${folder} PRIVATE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)  # g++ 12 warns in its own strings' code
+  # It takes the place of CUDA's words.
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/unit/tensor/noise_kernels_test.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_link_libraries(unit_${folder} PRIVATE ddls_${folder} ddls_warnings ${main})
   target_include_directories(unit_${folder} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   get_target_property(links ddls_${folder} LINK_LIBRARIES)

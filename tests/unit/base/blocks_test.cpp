@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls {
+namespace ddls::blocks_test {
 namespace {
 
 TEST(BlockPlan, CoversEachIdOnceInOrderAndEvenly) {
@@ -63,4 +63,4 @@ TEST(BlockPlan, RefusesABlockThatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::blocks_test

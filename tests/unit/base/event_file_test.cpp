@@ -6,7 +6,7 @@
 #include "unit/base/expect_error.hpp"
 #include "unit/base/scratch.hpp"
 
-namespace ddls {
+namespace ddls::event_file_test {
 namespace {
 
 using test::Scratch;
@@ -173,4 +173,4 @@ TEST(EventFile, AFileInPlaceOfTheFolderIsAnError) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::event_file_test

@@ -8,7 +8,7 @@
 #include "unit/base/file_size_limit.hpp"
 #include "unit/base/scratch.hpp"
 
-namespace ddls {
+namespace ddls::files_test {
 namespace {
 
 using test::FileSizeLimit;
@@ -186,4 +186,4 @@ TEST(Hashes, KnownAnswers) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::files_test

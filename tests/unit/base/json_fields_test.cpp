@@ -4,7 +4,7 @@
 #include "expect_error.hpp"
 #include "scratch.hpp"
 
-namespace ddls {
+namespace ddls::json_fields_test {
 namespace {
 
 const Json object = Json::parse(R"({"whole": 3, "part": 0.5, "text": "a", "yes": true, "none": null})");
@@ -51,4 +51,4 @@ TEST(JsonFields, AFileHoldsOneObject) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::json_fields_test

@@ -8,7 +8,7 @@
 #include "unit/base/file_size_limit.hpp"
 #include "unit/base/scratch.hpp"
 
-namespace ddls {
+namespace ddls::json_lines_test {
 namespace {
 
 using test::Scratch;
@@ -89,4 +89,4 @@ TEST(DropRecordsAfter, NoFileIsNothingToDo) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::json_lines_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace ddls {
+namespace ddls::json_text_test {
 namespace {
 
 std::string bytes_of(const std::string& text) {
@@ -43,4 +43,4 @@ TEST(JsonText, strings_and_keys_are_names) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::json_text_test

@@ -7,7 +7,7 @@
 
 #include "unit/base/expect_error.hpp"
 
-namespace ddls {
+namespace ddls::log_test {
 namespace {
 
 // What `action` writes to stderr, which is no terminal then, with the times made equal.
@@ -92,4 +92,4 @@ TEST(Log, LevelNames) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::log_test

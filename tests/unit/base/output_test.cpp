@@ -12,7 +12,7 @@
 #include "unit/base/expect_error.hpp"
 #include "unit/base/scratch.hpp"
 
-namespace ddls {
+namespace ddls::output_test {
 namespace {
 
 using test::Scratch;
@@ -215,4 +215,4 @@ TEST(Result, AClosedStandardOutputIsNotAnothersFile) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::output_test

@@ -5,7 +5,7 @@
 #include "base/counter_noise.hpp"
 #include "base/purpose.hpp"
 
-namespace ddls {
+namespace ddls::philox_test {
 namespace {
 
 // The known answers that come with the authors' own library (Random123).
@@ -71,4 +71,4 @@ TEST(Purpose, KeepsItsWords) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::philox_test

@@ -10,7 +10,7 @@
 
 #include "base/log.hpp"
 
-namespace ddls {
+namespace ddls::progress_test {
 namespace {
 
 TEST(Durations, Texts) {
@@ -137,4 +137,4 @@ TEST(Progress, AnExceptionRemovesTheBarOnly) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::progress_test

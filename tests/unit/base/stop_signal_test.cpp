@@ -4,7 +4,7 @@
 
 #include <csignal>
 
-namespace ddls {
+namespace ddls::stop_signal_test {
 namespace {
 
 class StopSignal : public testing::Test {
@@ -49,4 +49,4 @@ TEST_F(StopSignal, ASecondInterruptEndsTheProcess) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::stop_signal_test

@@ -7,7 +7,7 @@
 #include "base/chrome_trace.hpp"
 #include "unit/base/expect_error.hpp"
 
-namespace ddls {
+namespace ddls::timeline_test {
 namespace {
 
 // step [10, 20] of: update [10, 12], evaluation [13, 19] of: layer [14, 15], layer [15, 18.5].
@@ -92,4 +92,4 @@ TEST(ChromeTrace, RoundedSpansStillNest) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::timeline_test

@@ -14,7 +14,7 @@
 #include "expect_error.hpp"
 #include "scratch.hpp"
 
-namespace ddls {
+namespace ddls::work_claims_test {
 namespace {
 
 using test::Scratch;
@@ -130,4 +130,4 @@ TEST(WorkClaims, AFolderThatCannotBeWritten) {
 }
 
 }  // namespace
-}  // namespace ddls
+}  // namespace ddls::work_claims_test

@@ -8,7 +8,7 @@
 #include "unit/base/expect_error.hpp"
 #include "unit/base/scratch.hpp"
 
-namespace ddls::config {
+namespace ddls::config::load_test {
 namespace {
 
 using test::Scratch;
@@ -424,4 +424,4 @@ TEST_F(Load, APretrainedGeneratorHasNoAdversarialTraining) {
 }
 
 }  // namespace
-}  // namespace ddls::config
+}  // namespace ddls::config::load_test

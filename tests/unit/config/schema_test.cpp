@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace ddls::config {
+namespace ddls::config::schema_test {
 namespace {
 
 struct Values {
@@ -390,4 +390,4 @@ TEST_F(Schema, AutoIsAWordForANumberOutsideTheBounds) {
 }
 
 }  // namespace
-}  // namespace ddls::config
+}  // namespace ddls::config::schema_test

@@ -7,7 +7,7 @@
 
 #include "tensor/image_io.hpp"
 
-namespace ddls::data {
+namespace ddls::data::augment_test {
 namespace {
 
 const std::vector<int64_t> shape{3, 2, 5};
@@ -67,4 +67,4 @@ TEST(Augment, crops_lie_anywhere) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::augment_test

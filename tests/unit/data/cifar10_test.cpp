@@ -5,7 +5,7 @@
 #include "data/dataset.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::data {
+namespace ddls::data::cifar10_test {
 namespace {
 
 using namespace test;
@@ -50,4 +50,4 @@ TEST(Cifar10, files_that_cannot_be_used) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::cifar10_test

@@ -4,7 +4,7 @@
 
 #include "scratch_folder.hpp"
 
-namespace ddls::data {
+namespace ddls::data::class_names_test {
 namespace {
 
 using test::contains;
@@ -100,4 +100,4 @@ TEST(MatchClasses, nothing_in_common_or_another_first_number) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::class_names_test

@@ -10,7 +10,7 @@
 #include "tensor/image_io.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls::data {
+namespace ddls::data::dataset_test {
 namespace {
 
 using test::contains;
@@ -267,4 +267,4 @@ TEST(NetworkInput, rows_by_id_and_images_scaled) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::dataset_test

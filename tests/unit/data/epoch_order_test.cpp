@@ -3,7 +3,7 @@
 #include "data/dataset.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::data {
+namespace ddls::data::epoch_order_test {
 namespace {
 
 TEST(EpochOrder, every_id_once_per_epoch) {
@@ -48,4 +48,4 @@ TEST(EpochOrder, an_empty_set_has_no_order) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::epoch_order_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace ddls::data {
+namespace ddls::data::file_kind_test {
 namespace {
 
 TEST(FileKind, is_told_by_the_name) {
@@ -48,4 +48,4 @@ TEST(FileKind, sums_of_what_was_left_out) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::file_kind_test

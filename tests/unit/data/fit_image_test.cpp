@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace ddls::data {
+namespace ddls::data::fit_image_test {
 namespace {
 
 at::Tensor image_of(std::vector<int> values, std::vector<int64_t> sizes) {
@@ -47,4 +47,4 @@ TEST(FitImage, channels_do_not_mix) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::fit_image_test

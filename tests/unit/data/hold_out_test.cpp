@@ -6,7 +6,7 @@
 #include "unit/base/expect_error.hpp"
 #include "unit/data/memory_source.hpp"
 
-namespace ddls::data {
+namespace ddls::data::hold_out_test {
 namespace {
 
 at::Tensor shades(const Dataset& set) {  // of samples that are their own ids
@@ -64,4 +64,4 @@ TEST(HoldOut, NothingOrAll) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::hold_out_test

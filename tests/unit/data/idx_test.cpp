@@ -5,7 +5,7 @@
 
 #include "scratch_folder.hpp"
 
-namespace ddls::data {
+namespace ddls::data::idx_test {
 namespace {
 
 using test::contains;
@@ -102,4 +102,4 @@ TEST(Idx, a_header_that_claims_too_much_takes_no_memory) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::idx_test

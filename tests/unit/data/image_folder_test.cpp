@@ -7,7 +7,7 @@
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
 
-namespace ddls::data {
+namespace ddls::data::image_folder_test {
 namespace {
 
 using test::contains;
@@ -219,4 +219,4 @@ TEST(ImageFolder, nothing_but_damaged_files_is_an_error) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::image_folder_test

@@ -12,7 +12,7 @@
 #include "tensor/image_io.hpp"
 #include "unit/data/memory_source.hpp"
 
-namespace ddls::data {
+namespace ddls::data::lazy_images_test {
 namespace {
 
 using namespace test;
@@ -126,4 +126,4 @@ TEST(LazyImages, folders_on_demand_are_what_they_are_at_once) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::lazy_images_test

@@ -9,7 +9,7 @@
 #include "tensor/image_io.hpp"
 #include "unit/data/memory_source.hpp"
 
-namespace ddls::data {
+namespace ddls::data::loader_test {
 namespace {
 
 using namespace test;
@@ -128,4 +128,4 @@ TEST(Loader, knows_its_plan) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::loader_test

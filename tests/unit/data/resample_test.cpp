@@ -9,7 +9,7 @@
 #include "data/resample.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls::data {
+namespace ddls::data::resample_test {
 namespace {
 
 struct Named {
@@ -86,4 +86,4 @@ TEST_F(Resample, any_filter) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::resample_test

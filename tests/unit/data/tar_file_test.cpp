@@ -5,7 +5,7 @@
 #include "scratch_folder.hpp"
 #include "unit/data/tar_writer.hpp"
 
-namespace ddls::data {
+namespace ddls::data::tar_file_test {
 namespace {
 
 using namespace test;
@@ -146,4 +146,4 @@ TEST(TarFile, other_compressions_are_named) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::tar_file_test

@@ -7,7 +7,7 @@
 #include "tensor/image_io.hpp"
 #include "unit/data/tar_writer.hpp"
 
-namespace ddls::data {
+namespace ddls::data::tar_set_test {
 namespace {
 
 using namespace test;
@@ -265,4 +265,4 @@ TEST(TarSet, digest_sees_names_sizes_order_and_how_images_are_decoded) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::tar_set_test

@@ -5,7 +5,7 @@
 
 #include <numbers>
 
-namespace ddls::data {
+namespace ddls::data::toy_test {
 namespace {
 
 constexpr int64_t count = 50'000;
@@ -66,4 +66,4 @@ TEST(SwissRoll, points_lie_about_the_spiral) {
 }
 
 }  // namespace
-}  // namespace ddls::data
+}  // namespace ddls::data::toy_test

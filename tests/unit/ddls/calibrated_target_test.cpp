@@ -14,7 +14,7 @@
 #include "unit/ddls/sample_config.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::calibrated_target_test {
 namespace {
 
 at::Tensor normal(int64_t rows, int64_t columns, uint64_t seed) {
@@ -126,4 +126,4 @@ TEST(Head, StopsWhereFeaturesHoldNothing) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::calibrated_target_test

@@ -15,7 +15,7 @@
 #include "unit/base/expect_error.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::calibration_test {
 namespace {
 
 at::Tensor draws(int64_t count, uint64_t seed, double mean = 0) {
@@ -182,4 +182,4 @@ TEST(Reliability, ZIsStandardNormalWhereLabelsFollowTheProbabilities) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::calibration_test

@@ -11,7 +11,7 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::curve_file_test {
 namespace {
 
 // Samples of two blocks, assembled; records at 0, 2, 4.
@@ -83,4 +83,4 @@ TEST_F(CurveFile, DamagedLinesAreNamed) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::curve_file_test

@@ -13,7 +13,7 @@
 #include "tensor/noise.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::diagnostics_test {
 namespace {
 
 TEST(Diagnostics, AgreeWithArviz) {
@@ -96,4 +96,4 @@ TEST(TraceSummary, SaysWhyThereIsNothing) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::diagnostics_test

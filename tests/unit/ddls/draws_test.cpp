@@ -14,7 +14,7 @@
 #include "unit/ddls/statistics.hpp"
 #include "test_device.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::draws_test {
 namespace {
 
 constexpr int64_t many = 10'000;
@@ -179,4 +179,4 @@ TEST(Flow, LearnsTheTargetAndIsCorrected) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::draws_test

@@ -13,7 +13,7 @@
 #include "unit/ddls/statistics.hpp"
 #include "test_device.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::elliptical_slice_test {
 namespace {
 
 Method slice(int64_t steps, const Target& target, const tensor::Noise& noise) {
@@ -102,4 +102,4 @@ TEST(EllipticalSlice, EndsWhereNothingIsAccepted) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::elliptical_slice_test

@@ -12,7 +12,7 @@
 #include "unit/models/published_models.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::energy_gradient_test {
 namespace {
 
 std::vector<test::NetworkCase> cases() {
@@ -102,4 +102,4 @@ TEST(EnergyGradient, EqualsCentralDifferencesThroughEveryModel) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::energy_gradient_test

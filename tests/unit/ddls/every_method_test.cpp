@@ -13,7 +13,7 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::every_method_test {
 namespace {
 
 config::SampleConfig quick(std::vector<std::string> more = {}) {
@@ -299,4 +299,4 @@ TEST(EveryMethod, LostChainsStartAnewAndAreCounted) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::every_method_test

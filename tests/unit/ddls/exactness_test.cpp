@@ -14,7 +14,7 @@
 #include "unit/ddls/statistics.hpp"
 #include "test_device.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::exactness_test {
 namespace {
 
 constexpr int64_t many = 10'000;
@@ -208,4 +208,4 @@ TEST(Tempering, ReplicasKeepTheirEvaluationsThroughSwaps) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::exactness_test

@@ -10,7 +10,7 @@
 #include "models/network.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::feature_components_test {
 namespace {
 
 // Rows that vary by 5 along (3, -4) / 5, by 1 along (4, 3) / 5, not at all along the third axis, about (10, 20, 30).
@@ -96,4 +96,4 @@ TEST(FeatureComponents, AreLeftOutWhereNobodyKnowsFeatures) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::feature_components_test

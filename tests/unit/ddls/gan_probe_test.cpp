@@ -6,9 +6,10 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "ddls/scripted_gan.hpp"
+#include "expect_says.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::gan_probe_test {
 namespace {
 
 const std::string generator = "def forward(self, z):\n    x = torch.tanh(z @ self.w).view(-1, 3, 4, 4)\n    ";
@@ -58,12 +59,6 @@ class GanProbe : public testing::Test {
   std::vector<int64_t> shape;
   test::ScratchFolder scratch;
 };
-
-#define EXPECT_SAYS(verdict, text)                         \
-  do {                                                     \
-    const std::string said = verdict;                      \
-    EXPECT_NE(said.find(text), std::string::npos) << said; \
-  } while (false)
 
 TEST_F(GanProbe, SoundFiles) {
   EXPECT_EQ(of_generator(generator + "return x"), "fine");
@@ -213,4 +208,4 @@ TEST_F(GanProbe, WhatFailsLaterIsBadData) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::gan_probe_test

@@ -17,7 +17,7 @@
 #include "models/state.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::given_gan_test {
 namespace {
 
 // make_pt2_fixture.py: x = A z, z ~ N(m, s^2 I) for the data.
@@ -132,4 +132,4 @@ TEST_F(Given, ItsStateIsTheChecksumOfItsFile) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::given_gan_test

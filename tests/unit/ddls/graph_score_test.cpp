@@ -8,7 +8,7 @@
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::graph_score_test {
 namespace {
 
 config::ModelConfig small_resnet() {
@@ -99,4 +99,4 @@ TEST(GraphScore, RoundsToBfloat16) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::graph_score_test

@@ -10,7 +10,7 @@
 #include "unit/ddls/statistics.hpp"
 #include "test_device.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::kernels_test {
 namespace {
 
 constexpr int64_t chains_count = 20'000;
@@ -159,4 +159,4 @@ TEST(Chains, DoNotDependOnTheirBlock) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::kernels_test

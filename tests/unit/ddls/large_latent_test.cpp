@@ -9,7 +9,7 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::large_latent_test {
 namespace {
 
 constexpr int64_t k = 3072, chains = 60;
@@ -60,4 +60,4 @@ TEST(LargeLatent, PreconditionedLangevin) {
 TEST(LargeLatent, EllipticalSlice) { expect_law_of({"elliptical_slice.steps=120"}, "elliptical_slice"); }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::large_latent_test

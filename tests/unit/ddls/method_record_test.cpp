@@ -8,7 +8,7 @@
 #include "base/json.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::method_record_test {
 namespace {
 
 Json manifest() {
@@ -88,4 +88,4 @@ TEST(MethodRecord, LeavesOutCostsOfChainsThatWereNotDiagnosed) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::method_record_test

@@ -10,7 +10,7 @@
 #include "unit/ddls/statistics.hpp"
 #include "test_device.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::momentum_test {
 namespace {
 
 constexpr int64_t many = 20'000;
@@ -166,4 +166,4 @@ TEST(Underdamped, TemperatureScalesTheLaw) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::momentum_test

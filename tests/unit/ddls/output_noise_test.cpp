@@ -14,7 +14,7 @@
 #include "unit/ddls/statistics.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::output_noise_test {
 namespace {
 
 TEST(OutputNoise, EnergyAndGradientOfBothParts) {
@@ -68,4 +68,4 @@ TEST(OutputNoise, ReachesALawBeyondTheGeneratorsSupport) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::output_noise_test

@@ -13,7 +13,7 @@
 #include "unit/ddls/statistics.hpp"
 #include "test_device.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::pcn_test {
 namespace {
 
 TEST(Pcn, OneParameterForBothForms) {
@@ -105,4 +105,4 @@ TEST(Pcn, NeedsTheGradientWhereItUsesIt) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::pcn_test

@@ -15,7 +15,7 @@
 #include "unit/ddls/statistics.hpp"
 #include "test_device.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::prior_test {
 namespace {
 
 double truncated_cdf(double x, double c) {
@@ -181,4 +181,4 @@ TEST(PixelLangevin, MovesSamplesNotLatents) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::prior_test

@@ -14,7 +14,7 @@
 #include "ddls/pt2_description.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::pt2_gan_test {
 namespace {
 
 const fs::path fixture =
@@ -128,4 +128,4 @@ TEST_F(Pt2Gan, DescriptionsThatAreWrong) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::pt2_gan_test

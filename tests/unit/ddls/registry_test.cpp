@@ -13,7 +13,7 @@
 #include "unit/ddls/idle_sampler.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::registry_test {
 namespace {
 
 config::Config defaults(std::span<const Sampler> all = samplers()) {
@@ -160,4 +160,4 @@ TEST(Registry, EveryKeyIsDocumentedAndReadsBack) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::registry_test

@@ -12,7 +12,7 @@
 #include "unit/ddls/gaussian_target.hpp"
 #include "unit/ddls/sample_config.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::sampler_test {
 namespace {
 
 struct Fixture : ::testing::Test {
@@ -250,4 +250,4 @@ TEST_F(Sampler, StopsBetweenBlocks) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::sampler_test

@@ -13,7 +13,7 @@
 #include "unit/ddls/sample_config.hpp"
 #include "unit/ddls/statistics.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::smc_test {
 namespace {
 
 double mean_of(const Chains& chains, const char* rate) {
@@ -153,4 +153,4 @@ TEST(Population, ResamplingIsSystematic) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::smc_test

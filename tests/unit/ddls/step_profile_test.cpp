@@ -12,7 +12,7 @@
 #include "tensor/noise.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::step_profile_test {
 namespace {
 
 struct Networks {
@@ -159,4 +159,4 @@ TEST(StepProfile, TimesAreMediansOverTheSteps) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::step_profile_test

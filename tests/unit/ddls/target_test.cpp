@@ -10,7 +10,7 @@
 #include "unit/models/network_case.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::target_test {
 namespace {
 
 std::vector<test::NetworkCase> cases() { return {test::small_mlp(32), test::small_dcgan(16, 8, 28)}; }
@@ -51,4 +51,4 @@ TEST(Target, NothingButZGetsAGradientAndNothingMoves) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::target_test

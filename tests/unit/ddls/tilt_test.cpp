@@ -16,7 +16,7 @@
 #include "unit/models/published_models.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::tilt_test {
 namespace {
 
 at::Tensor draws(int64_t rows, int64_t columns, uint64_t seed) {
@@ -265,4 +265,4 @@ TEST(Tilt, FeaturesOfImagesRefusePoints) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::tilt_test

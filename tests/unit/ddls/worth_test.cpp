@@ -10,7 +10,7 @@
 #include "tensor/noise.hpp"
 #include "unit/base/expect_error.hpp"
 
-namespace ddls::sampling {
+namespace ddls::sampling::worth_test {
 namespace {
 
 constexpr double m = 0.8, a = 0.5;
@@ -133,4 +133,4 @@ TEST(SystematicResample, RowsComeByTheirWeight) {
 }
 
 }  // namespace
-}  // namespace ddls::sampling
+}  // namespace ddls::sampling::worth_test

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "device/kernel_sources.hpp"
 
-namespace ddls::device {
+namespace ddls::device::kernel_compiler_test {
 namespace {
 
 const char* const entries[] = {"ddls_fill_uniform", "ddls_fill_normal", "ddls_langevin_move"};
@@ -59,4 +59,4 @@ TEST(KernelCompiler, TheTextOfAllThatKernelsIncludeIsThere) {
 }
 
 }  // namespace
-}  // namespace ddls::device
+}  // namespace ddls::device::kernel_compiler_test

@@ -6,7 +6,7 @@
 #include "base/json.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::dist {
+namespace ddls::dist::collective_log_test {
 namespace {
 
 Collective sum_of(int64_t elements) {
@@ -105,4 +105,4 @@ TEST(CollectiveLog, IsWrittenAndRemoved) {
 }
 
 }  // namespace
-}  // namespace ddls::dist
+}  // namespace ddls::dist::collective_log_test

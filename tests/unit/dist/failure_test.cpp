@@ -8,7 +8,7 @@
 
 #include "dist/topology.hpp"
 
-namespace ddls::dist {
+namespace ddls::dist::failure_test {
 namespace {
 
 template <typename Action>
@@ -52,4 +52,4 @@ TEST(Topology, GpuModelsOfAllRanks) {
 }
 
 }  // namespace
-}  // namespace ddls::dist
+}  // namespace ddls::dist::failure_test

@@ -5,7 +5,7 @@
 
 #include "dist/failure.hpp"
 
-namespace ddls::dist {
+namespace ddls::dist::placement_test {
 namespace {
 
 RankGpus seeing(std::vector<std::string> ids, int node = 0) {
@@ -140,4 +140,4 @@ TEST(Placement, RanksStayBesideTheirGpuWhereTheLauncherDidNotChoose) {
 }
 
 }  // namespace
-}  // namespace ddls::dist
+}  // namespace ddls::dist::placement_test

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <thread>
 
-namespace ddls::dist {
+namespace ddls::dist::step_times_test {
 namespace {
 
 TEST(StepTimes, NamesWhoIsSlowerThanTheMedian) {
@@ -44,4 +44,4 @@ TEST(StepClock, AddsUpOwnWork) {
 }
 
 }  // namespace
-}  // namespace ddls::dist
+}  // namespace ddls::dist::step_times_test

@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-namespace ddls::inference {
+namespace ddls::inference::private_operators_test {
 namespace {
 
 double relative(const at::Tensor& a, const at::Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
@@ -31,4 +31,4 @@ TEST(PrivateOperators, AgreeWithAten) {
 }
 
 }  // namespace
-}  // namespace ddls::inference
+}  // namespace ddls::inference::private_operators_test

@@ -8,7 +8,7 @@
 #include "inference/winograd/convolve.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls::inference {
+namespace ddls::inference::winograd_test {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id) {
@@ -163,4 +163,4 @@ TEST(Winograd, LayersWithoutABiasTrain) {
 }
 
 }  // namespace
-}  // namespace ddls::inference
+}  // namespace ddls::inference::winograd_test

@@ -8,7 +8,7 @@
 #include "metrics/features.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::metrics {
+namespace ddls::metrics::extractor_test {
 namespace {
 
 const char* const convention = R"(
@@ -161,4 +161,4 @@ TEST_F(ExtractorFile, WhatIsRefused) {
 }
 
 }  // namespace
-}  // namespace ddls::metrics
+}  // namespace ddls::metrics::extractor_test

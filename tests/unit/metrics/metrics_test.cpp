@@ -12,7 +12,7 @@
 #include "metrics/moments.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls::metrics {
+namespace ddls::metrics::metrics_test {
 namespace {
 
 GaussianStatistics gaussian(std::vector<double> mean, std::vector<double> variances) {
@@ -202,4 +202,4 @@ TEST(Modes, NothingOfHighQuality) {
 }
 
 }  // namespace
-}  // namespace ddls::metrics
+}  // namespace ddls::metrics::metrics_test

@@ -14,7 +14,7 @@
 #include "metrics/entries/prdc.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls::metrics {
+namespace ddls::metrics::parity_test {
 namespace {
 
 const fs::path folder = fs::path(DDLS_TEST_DATA) / "metrics";
@@ -94,4 +94,4 @@ TEST_F(Parity, PrdcExactly) {
 }
 
 }  // namespace
-}  // namespace ddls::metrics
+}  // namespace ddls::metrics::parity_test

@@ -13,7 +13,7 @@
 #include "config/load.hpp"
 #include "unit/metrics/idle_metric.hpp"
 
-namespace ddls::metrics {
+namespace ddls::metrics::registry_test {
 namespace {
 
 TEST(MetricRegistry, EveryEntryIsWhole) {
@@ -122,4 +122,4 @@ TEST(MetricRegistry, TheDocumentationHasItsRows) {
 }
 
 }  // namespace
-}  // namespace ddls::metrics
+}  // namespace ddls::metrics::registry_test

@@ -8,7 +8,7 @@
 #include "metrics/features.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::metrics {
+namespace ddls::metrics::resize_test {
 namespace {
 
 class ResizedInput : public testing::Test {
@@ -59,4 +59,4 @@ TEST_F(ResizedInput, without_a_size_it_is_refused) {
 }
 
 }  // namespace
-}  // namespace ddls::metrics
+}  // namespace ddls::metrics::resize_test

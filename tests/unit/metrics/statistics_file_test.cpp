@@ -11,7 +11,7 @@
 #include "tensor/noise.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls::metrics {
+namespace ddls::metrics::statistics_file_test {
 namespace {
 
 GaussianStatistics some_statistics() {
@@ -104,4 +104,4 @@ TEST(StatisticsFile, OtherArraysAreNotLookedAt) {
 }
 
 }  // namespace
-}  // namespace ddls::metrics
+}  // namespace ddls::metrics::statistics_file_test

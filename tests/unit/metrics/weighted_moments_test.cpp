@@ -4,7 +4,7 @@
 #include "metrics/moments.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls::metrics {
+namespace ddls::metrics::weighted_moments_test {
 namespace {
 
 at::Tensor features(int64_t rows, int64_t count) {
@@ -48,4 +48,4 @@ TEST(WeightedMoments, CountsAreRowsThatComeSoOften) {
 }
 
 }  // namespace
-}  // namespace ddls::metrics
+}  // namespace ddls::metrics::weighted_moments_test

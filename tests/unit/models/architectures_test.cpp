@@ -12,7 +12,7 @@
 #include "unit/models/published_models.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::models {
+namespace ddls::models::architectures_test {
 namespace {
 
 at::Tensor latents(int64_t n, int64_t k) {
@@ -164,4 +164,4 @@ TEST(Initialise, GlorotByName) {
 }
 
 }  // namespace
-}  // namespace ddls::models
+}  // namespace ddls::models::architectures_test

@@ -9,7 +9,7 @@
 #include "tensor/noise.hpp"
 #include "test_device.hpp"
 
-namespace ddls::models {
+namespace ddls::models::batch_norm_test {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
@@ -165,4 +165,4 @@ TEST(BatchNorm, MeasuringIsNeverCollectiveAndTakesLabels) {
 }
 
 }  // namespace
-}  // namespace ddls::models
+}  // namespace ddls::models::batch_norm_test

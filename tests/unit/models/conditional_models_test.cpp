@@ -14,7 +14,7 @@
 #include "unit/models/published_models.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::models {
+namespace ddls::models::conditional_models_test {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
@@ -177,4 +177,4 @@ TEST(Dropout, KeepsTheMean) {
 }
 
 }  // namespace
-}  // namespace ddls::models
+}  // namespace ddls::models::conditional_models_test

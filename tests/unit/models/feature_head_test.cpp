@@ -15,7 +15,7 @@
 #include "tensor/noise.hpp"
 #include "test_device.hpp"
 
-namespace ddls::models {
+namespace ddls::models::feature_head_test {
 namespace {
 
 class FeatureHeadTest : public testing::Test {
@@ -111,4 +111,4 @@ TEST_F(FeatureHeadTest, WhatItIsNotFor) {
 }
 
 }  // namespace
-}  // namespace ddls::models
+}  // namespace ddls::models::feature_head_test

@@ -19,7 +19,7 @@
 #include "unit/models/published_models.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::models {
+namespace ddls::models::inference_graph_test {
 namespace {
 
 std::vector<test::NetworkCase> cases() {
@@ -259,4 +259,4 @@ TEST(InferenceGraph, HasWeightsOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace ddls::models
+}  // namespace ddls::models::inference_graph_test

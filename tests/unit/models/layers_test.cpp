@@ -8,7 +8,7 @@
 #include "tensor/noise.hpp"
 #include "test_device.hpp"
 
-namespace ddls::models {
+namespace ddls::models::layers_test {
 namespace {
 
 at::Tensor draws(at::IntArrayRef shape, int64_t id = 0) {
@@ -194,4 +194,4 @@ TEST(Layers, MultiplyAddsOfOneSample) {
 }
 
 }  // namespace
-}  // namespace ddls::models
+}  // namespace ddls::models::layers_test

@@ -15,7 +15,7 @@
 #include "tensor/noise.hpp"
 #include "unit/models/made_network.hpp"
 
-namespace ddls::models {
+namespace ddls::models::networks_test {
 namespace {
 
 config::ModelConfig dcgan() {
@@ -157,4 +157,4 @@ TEST(Losses, ValuesByHand) {
 }
 
 }  // namespace
-}  // namespace ddls::models
+}  // namespace ddls::models::networks_test

@@ -13,7 +13,7 @@
 #include "tensor/safetensors.hpp"
 #include "unit/models/published_models.hpp"
 
-namespace ddls::models {
+namespace ddls::models::weight_map_test {
 namespace {
 
 using test::ScratchFolder;
@@ -144,4 +144,4 @@ TEST(WeightMap, RefusesMapsThatSayNothing) {
 }
 
 }  // namespace
-}  // namespace ddls::models
+}  // namespace ddls::models::weight_map_test

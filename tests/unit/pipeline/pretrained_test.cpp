@@ -5,7 +5,7 @@
 #include "scratch_folder.hpp"
 #include "unit/pipeline/tiny_runs.hpp"
 
-namespace ddls::test {
+namespace ddls::test::pretrained_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -98,4 +98,4 @@ TEST(PretrainedRun, data_of_another_shape_are_refused) {
 }
 
 }  // namespace
-}  // namespace ddls::test
+}  // namespace ddls::test::pretrained_test

@@ -5,7 +5,7 @@
 #include "scratch_folder.hpp"
 #include "unit/pipeline/tiny_runs.hpp"
 
-namespace ddls::test {
+namespace ddls::test::run_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -125,4 +125,4 @@ TEST(OpenRun, deals_the_training_set_where_something_is_fitted) {
 }
 
 }  // namespace
-}  // namespace ddls::test
+}  // namespace ddls::test::run_test

@@ -8,7 +8,7 @@
 #include "train/calibrate.hpp"
 #include "unit/pipeline/tiny_runs.hpp"
 
-namespace ddls::test {
+namespace ddls::test::stages_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -207,4 +207,4 @@ TEST(ApplyCalibration, a_tilt_joins_the_networks_that_it_was_fitted_to) {
 }
 
 }  // namespace
-}  // namespace ddls::test
+}  // namespace ddls::test::stages_test

@@ -8,7 +8,7 @@
 #include "scratch_folder.hpp"
 #include "unit/pipeline/tiny_runs.hpp"
 
-namespace ddls::test {
+namespace ddls::test::without_a_run_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -116,4 +116,4 @@ TEST(EnergiesOfRun, have_the_metrics_of_weighted_draws) {
 }
 
 }  // namespace
-}  // namespace ddls::test
+}  // namespace ddls::test::without_a_run_test

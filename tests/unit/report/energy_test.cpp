@@ -11,7 +11,7 @@
 #include "report/summary.hpp"
 #include "unit/report/fake_run.hpp"
 
-namespace ddls::report {
+namespace ddls::report::energy_test {
 namespace {
 
 Json judged(double nats) {
@@ -30,7 +30,7 @@ Json judged(double nats) {
 }
 
 struct EnergyPage : ::testing::Test {
-  testing::FakeRun run{false};
+  test::FakeRun run{false};
 
   void judge(const Json& energy, bool short_run) {
     Json report = read_json_object(run.folder / "report.json");
@@ -87,4 +87,4 @@ TEST_F(EnergyPage, AComparisonHasARowPerNumber) {
 }
 
 }  // namespace
-}  // namespace ddls::report
+}  // namespace ddls::report::energy_test

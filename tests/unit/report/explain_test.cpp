@@ -9,7 +9,7 @@
 #include "metrics/statistics_file.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::report {
+namespace ddls::report::explain_test {
 namespace {
 
 // In one dimension: (m1 - m2)^2 + (s1 - s2)^2.
@@ -162,4 +162,4 @@ TEST_F(Explain, what_is_no_result_is_refused) {
 }
 
 }  // namespace
-}  // namespace ddls::report
+}  // namespace ddls::report::explain_test

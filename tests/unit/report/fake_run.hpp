@@ -12,7 +12,7 @@
 #include "base/files.hpp"
 #include "tensor/npz.hpp"
 
-namespace ddls::testing {
+namespace ddls::test {
 
 class FakeRun {
  public:
@@ -112,4 +112,4 @@ class FakeRun {
   bool points_;
 };
 
-}  // namespace ddls::testing
+}  // namespace ddls::test

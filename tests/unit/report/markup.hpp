@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace ddls::testing {
+namespace ddls::test {
 
 inline std::string markup_fault(const std::string& page) {
   static const std::regex plain_tag("^/?[a-z][a-z0-9]*$");
@@ -34,4 +34,4 @@ inline std::string markup_fault(const std::string& page) {
   return open.empty() ? "" : "<" + open.back() + "> is not closed";
 }
 
-}  // namespace ddls::testing
+}  // namespace ddls::test

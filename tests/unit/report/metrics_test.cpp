@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace ddls::report {
+namespace ddls::report::metrics_test {
 namespace {
 
 std::string text_of(const std::string& path, const Json& metrics) {
@@ -35,4 +35,4 @@ TEST(Metrics, AreWrittenWithTheDecimalsThatMeanSomething) {
 }
 
 }  // namespace
-}  // namespace ddls::report
+}  // namespace ddls::report::metrics_test

@@ -12,11 +12,11 @@
 #include "unit/report/fake_run.hpp"
 #include "unit/report/markup.hpp"
 
-namespace ddls::report {
+namespace ddls::report::page_test {
 namespace {
 
-using ddls::testing::FakeRun;
-using ddls::testing::markup_fault;
+using test::FakeRun;
+using test::markup_fault;
 
 size_t count_of(const std::string& text, const std::string& part) {
   size_t count = 0;
@@ -160,4 +160,4 @@ TEST(Page, StaysBelowFiveMegabytes) {
 }
 
 }  // namespace
-}  // namespace ddls::report
+}  // namespace ddls::report::page_test

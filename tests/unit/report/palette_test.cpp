@@ -7,7 +7,7 @@
 
 #include "unit/ddls/idle_sampler.hpp"
 
-namespace ddls::report {
+namespace ddls::report::palette_test {
 namespace {
 
 std::pair<int, int> look(const std::string& name, std::span<const sampling::Sampler> all = sampling::samplers()) {
@@ -59,4 +59,4 @@ TEST(Palette, LinesAndDotsShowTheDash) {
 }
 
 }  // namespace
-}  // namespace ddls::report
+}  // namespace ddls::report::palette_test

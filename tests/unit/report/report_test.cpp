@@ -13,11 +13,11 @@
 #include "unit/report/fake_run.hpp"
 #include "unit/report/markup.hpp"
 
-namespace ddls::report {
+namespace ddls::report::report_test {
 namespace {
 
-using testing::FakeRun;
-using testing::markup_fault;
+using test::FakeRun;
+using test::markup_fault;
 
 std::string page_of(const FakeRun& run) {
   write_report(run.folder);
@@ -275,4 +275,4 @@ TEST(Comparison, RefusesMetricsThatDoNotCompare) {
 }
 
 }  // namespace
-}  // namespace ddls::report
+}  // namespace ddls::report::report_test

@@ -8,7 +8,7 @@
 
 #include "report/group_tables.hpp"
 
-namespace ddls::report {
+namespace ddls::report::run_groups_test {
 namespace {
 
 RunData run_of(int seed, double step, double generator, double ddls) {
@@ -103,4 +103,4 @@ TEST_F(Groups, tables) {
 }
 
 }  // namespace
-}  // namespace ddls::report
+}  // namespace ddls::report::run_groups_test

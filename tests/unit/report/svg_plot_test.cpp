@@ -8,7 +8,7 @@
 #include "report/svg_axis.hpp"
 #include "unit/report/markup.hpp"
 
-namespace ddls::report {
+namespace ddls::report::svg_plot_test {
 namespace {
 
 std::vector<std::string> labels(const std::vector<Tick>& ticks) {
@@ -40,7 +40,7 @@ TEST(Plot, IsWellFormedAndStaysInside) {
             true,    {}};
   EXPECT_TRUE(wants_log(plot.series));
   const std::string svg = svg_plot(plot);
-  EXPECT_EQ(testing::markup_fault(svg), "");
+  EXPECT_EQ(test::markup_fault(svg), "");
   EXPECT_NE(svg.find("a &lt; b"), std::string::npos);
   EXPECT_EQ(svg.find("nan"), std::string::npos);
   EXPECT_EQ(svg.find("inf"), std::string::npos);
@@ -53,7 +53,7 @@ TEST(Plot, EqualAndSingleValuesDraw) {
   for (const bool log : {false, true}) {
     const std::string flat =
         svg_plot({"flat", "", "", {{"one", {1}, {3, 4}, {0.5, 0.5}}, {"two", {2}, {3}, {0.5}}}, log, {}});
-    EXPECT_EQ(testing::markup_fault(flat), "");
+    EXPECT_EQ(test::markup_fault(flat), "");
     EXPECT_EQ(flat.find("nan"), std::string::npos);
   }
 }
@@ -65,11 +65,11 @@ TEST(Html, Base64OfTheStandard) {  // RFC 4648, section 10
 }
 
 TEST(Html, MarkupCheckerFindsFaults) {
-  EXPECT_EQ(testing::markup_fault("<p>a<br/></p>"), "");
-  EXPECT_NE(testing::markup_fault("<p>a"), "");
-  EXPECT_NE(testing::markup_fault("<p><b>a</p></b>"), "");
-  EXPECT_NE(testing::markup_fault("<p class=\"x>a</p>"), "");
+  EXPECT_EQ(test::markup_fault("<p>a<br/></p>"), "");
+  EXPECT_NE(test::markup_fault("<p>a"), "");
+  EXPECT_NE(test::markup_fault("<p><b>a</p></b>"), "");
+  EXPECT_NE(test::markup_fault("<p class=\"x>a</p>"), "");
 }
 
 }  // namespace
-}  // namespace ddls::report
+}  // namespace ddls::report::svg_plot_test

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::adam_test {
 namespace {
 
 TEST(Adam, AgreesWithTorchOptim) {
@@ -52,4 +52,4 @@ TEST(Schedule, FallsToZero) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::adam_test

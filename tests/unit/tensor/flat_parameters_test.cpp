@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::flat_parameters_test {
 namespace {
 
 struct Net : torch::nn::Module {
@@ -122,4 +122,4 @@ TEST(FlatParameters, ANetworkWithoutParameters) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::flat_parameters_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace ddls::tensor {
+namespace ddls::tensor::image_header_test {
 namespace {
 
 std::string png(char bits, char colour, const std::string& chunks = "") {
@@ -50,4 +50,4 @@ TEST(ImageHeader, of_what_is_cut_or_nothing) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::image_header_test

@@ -6,7 +6,7 @@
 
 #include "scratch_folder.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::image_io_test {
 namespace {
 
 using test::contains;
@@ -73,4 +73,4 @@ TEST(Quantise, undoes_dequantise_for_every_value) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::image_io_test

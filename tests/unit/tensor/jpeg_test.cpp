@@ -7,7 +7,7 @@
 #include "unit/tensor/exif_block.hpp"
 #include "unit/tensor/jpeg_writer.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::jpeg_test {
 namespace {
 
 using test::contains;
@@ -243,4 +243,4 @@ TEST(Jpeg, exif_that_says_nothing_or_nonsense_turns_nothing) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::jpeg_test

@@ -22,7 +22,7 @@ Index blockIdx, threadIdx;
 #undef __global__
 #undef __device__
 
-namespace ddls::tensor {
+namespace ddls::tensor::noise_kernels_test {
 namespace {
 
 constexpr float untouched = -77;
@@ -77,4 +77,4 @@ TEST(NoiseKernels, LaunchEnoughThreadsAndNoBlockTooMany) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::noise_kernels_test

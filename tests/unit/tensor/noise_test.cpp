@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace ddls::tensor {
+namespace ddls::tensor::noise_test {
 namespace {
 
 TEST(Noise, IsAFunctionOfIdStepAndStream) {
@@ -66,4 +66,4 @@ TEST(Noise, LangevinMoveHasItsMeanAndSpread) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::noise_test

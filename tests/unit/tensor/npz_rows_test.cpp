@@ -10,7 +10,7 @@
 #include "base/files.hpp"
 #include "unit/base/scratch.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::npz_rows_test {
 namespace {
 
 struct Arrays {
@@ -81,4 +81,4 @@ TEST(NpzRows, a_file_of_other_arrays_is_refused) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::npz_rows_test

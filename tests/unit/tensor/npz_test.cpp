@@ -6,7 +6,7 @@
 #include "tensor/npy_header.hpp"
 #include "tensor/stored_zip.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::npz_test {
 namespace {
 
 using test::contains;
@@ -330,4 +330,4 @@ TEST(Npy, hostile_headers) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::npz_test

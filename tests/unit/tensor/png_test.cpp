@@ -6,7 +6,7 @@
 #include "tensor/image_io.hpp"
 #include "unit/tensor/exif_block.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::png_test {
 namespace {
 
 using test::contains;
@@ -215,4 +215,4 @@ TEST(Png, which_files_have_more_than_samples) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::png_test

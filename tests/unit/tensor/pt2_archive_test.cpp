@@ -6,11 +6,12 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "expect_says.hpp"
 #include "scratch_folder.hpp"
 #include "tensor/stored_zip.hpp"
 #include "tensor/zip_reader.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::pt2_archive_test {
 namespace {
 
 const fs::path fixture = fs::path(DDLS_TEST_DATA) / "gaussian_ratio.pt2";  // make_pt2_fixture.py
@@ -41,8 +42,6 @@ class Pt2ArchiveTest : public testing::Test {
   }
   test::ScratchFolder scratch;
 };
-
-#define EXPECT_SAYS(verdict, text) EXPECT_NE((verdict).find(text), std::string::npos) << (verdict)
 
 TEST_F(Pt2ArchiveTest, WhatIsNoArchive) {
   EXPECT_SAYS(verdict(scratch / "none.pt2", Exit::missing), "no such file");
@@ -85,4 +84,4 @@ TEST_F(Pt2ArchiveTest, ProgramsRun) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::pt2_archive_test

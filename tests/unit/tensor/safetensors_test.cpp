@@ -5,7 +5,7 @@
 #include "base/files.hpp"
 #include "scratch_folder.hpp"
 
-namespace ddls::tensor {
+namespace ddls::tensor::safetensors_test {
 namespace {
 
 using test::contains;
@@ -134,4 +134,4 @@ TEST(SafeTensors, hostile_headers) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::safetensors_test

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <ATen/Context.h>
 
-namespace ddls::tensor {
+namespace ddls::tensor::tf32_test {
 namespace {
 
 bool allowed() {
@@ -24,4 +24,4 @@ TEST(Tf32, HoldsForItsScopeAndLeavesWhatWasThere) {
 }
 
 }  // namespace
-}  // namespace ddls::tensor
+}  // namespace ddls::tensor::tf32_test

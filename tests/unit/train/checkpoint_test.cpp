@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
-namespace ddls::train {
+namespace ddls::train::checkpoint_test {
 namespace {
 
 struct Checkpoints : ::testing::Test {
@@ -100,4 +100,4 @@ TEST_F(Checkpoints, MissingIsItsOwnError) {
 }
 
 }  // namespace
-}  // namespace ddls::train
+}  // namespace ddls::train::checkpoint_test

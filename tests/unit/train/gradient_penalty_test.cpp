@@ -7,7 +7,7 @@
 #include "train/latents.hpp"
 #include "unit/train/finite_differences.hpp"
 
-namespace ddls::train {
+namespace ddls::train::gradient_penalty_test {
 namespace {
 
 using test::gradient_of;
@@ -79,4 +79,4 @@ TEST(Latents, LabelsAreUniformAndBelongToTheirIds) {
 }
 
 }  // namespace
-}  // namespace ddls::train
+}  // namespace ddls::train::gradient_penalty_test

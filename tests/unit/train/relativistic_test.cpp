@@ -6,7 +6,7 @@
 #include "train/gradient_penalty.hpp"
 #include "unit/train/finite_differences.hpp"
 
-namespace ddls::train {
+namespace ddls::train::relativistic_test {
 namespace {
 
 TEST(Relativistic, GradientsAgreeWithFiniteDifferences) {
@@ -42,4 +42,4 @@ TEST(Relativistic, ItsOptimumIsTheLogRatioUpToAConstant) {
 }
 
 }  // namespace
-}  // namespace ddls::train
+}  // namespace ddls::train::relativistic_test

@@ -11,7 +11,7 @@
 #include "train/checkpoint.hpp"
 #include "train/training_key.hpp"
 
-namespace ddls::train {
+namespace ddls::train::shards_test {
 namespace {
 
 int64_t chosen(std::vector<int64_t> batches, int64_t ranks) { return choose_shards(batches, ranks); }
@@ -105,4 +105,4 @@ TEST(Shards, OfARunAreInItsCheckpoints) {
 }
 
 }  // namespace
-}  // namespace ddls::train
+}  // namespace ddls::train::shards_test

@@ -6,7 +6,7 @@
 
 #include "tensor/noise.hpp"
 
-namespace ddls::train {
+namespace ddls::train::tilt_choice_test {
 namespace {
 
 at::Tensor draws(int64_t rows, int64_t columns, uint64_t seed) {
@@ -75,4 +75,4 @@ TEST(TiltChoice, SlopesMayDependOnTheClass) {
 }
 
 }  // namespace
-}  // namespace ddls::train
+}  // namespace ddls::train::tilt_choice_test

@@ -8,7 +8,7 @@
 #include "metrics/registry.hpp"
 #include "unit/ddls/idle_sampler.hpp"
 
-namespace ddls::train {
+namespace ddls::train::training_key_test {
 namespace {
 
 config::Config with(std::span<const sampling::Sampler> samplers, const std::vector<std::string>& overrides = {}) {
@@ -42,4 +42,4 @@ TEST(TrainingKey, TheTextInKeysOfStoredRunsStaysWhatItWas) {
 }
 
 }  // namespace
-}  // namespace ddls::train
+}  // namespace ddls::train::training_key_test
