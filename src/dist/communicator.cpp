@@ -3,7 +3,13 @@
 #include <ATen/Functions.h>
 #include <c10/core/GradMode.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -59,6 +65,25 @@ Collective call_with(const char* operation, const at::Tensor& tensor) {
 }
 
 }  // namespace
+
+// A rank that cannot connect tells the others by MPI. They may be inside NCCL, which waits for it however long: where
+// they have not come after `patience_s`, the job ends.
+class ConnectionDeadline {
+ public:
+  ConnectionDeadline(Watchdog& dog, double patience_s, Failure failure)
+      : thread_([&dog, patience_s, failure = std::move(failure)](const std::stop_token& told) {
+          std::mutex mutex;
+          std::unique_lock lock(mutex);
+          std::condition_variable_any never;
+          never.wait_for(lock, told, std::chrono::duration<double>(patience_s), [] { return false; });
+          if (told.stop_requested()) return;
+          dog.tell_end(failure.message);
+          _exit(static_cast<int>(failure.code));  // the launcher ends the other ranks
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
 
 struct Communicator::State {
   State(MPI_Comm comm, const Topology& place, double timeout_s, int64_t chunk_bytes)
@@ -119,6 +144,7 @@ Communicator::Communicator(MPI_Comm comm, const Topology& topology, double timeo
     : state_(std::make_unique<State>(comm, topology, timeout_s, chunk_bytes)) {
   if (topology.transport != Transport::nccl || ranks() == 1) return;
   const std::string id = on_root(nccl_unique_id);
+  std::optional<ConnectionDeadline> deadline;  // holds while together() waits for the others
   together([&] {
     const Watchdog::Guard guard(state_->dog, "connect_nccl", 0);  // together() guards its own wait alone
     try {
@@ -127,7 +153,10 @@ Communicator::Communicator(MPI_Comm comm, const Topology& topology, double timeo
                                    .ended = [dog = &state_->dog](uint64_t number) { dog->ended(number); },
                                    .tell_end = [dog = &state_->dog](const std::string& why) { dog->tell_end(why); }});
     } catch (const Error& error) {
-      log::warning("{}", error.what());  // now: the others may wait inside NCCL until their limit ends the job
+      log::warning("{}", error.what());
+      constexpr double long_enough_s = 5;
+      deadline.emplace(state_->dog, std::min(timeout_s > 0 ? timeout_s : long_enough_s, long_enough_s),
+                       current_failure());
       throw;
     }
   });

@@ -40,6 +40,7 @@ KINDS = {
     "dies": ("kind=dies,rank={r},at={at}", "", 137, r"signal 9", TELL, OTHERS),
     "stops": ("kind=stops,rank={r},at={at}", "", 71, r"gave no sign of life for|" + HUNG, LIMIT + TELL, None),
     "init fails": ("kind=init_error,rank={r}", "", 71, r"ncclCommInitRankConfig failed: unhandled system error", None, None),
+    "init fails, a long limit": ("kind=init_error,rank={r}", "", 71, r"ncclCommInitRankConfig failed: unhandled system error", None, None),
     "init never ends": ("kind=init_never,rank={r}", "", 71, r"hung in connect_nccl #\d+", None, None),
     "init is slow": ("kind=init_slow,rank={r},ms=700", "", 0, r"^a good end", None, NONE),
     "dies in init": ("kind=init_dies,rank={r}", "", 137, r"signal 9", None, None),
@@ -54,6 +55,7 @@ KINDS = {
     "host stops": ("", "host_stops", 71, r"rank {last} on .* gave no sign of life for|" + HUNG, LIMIT + TELL, None),
     "host calls something else": ("differ_hangs=1", "host_differs", 71, r"ranks make different collectives, at first call #\d+: rank 0: .*, rank {last}: broadcast with root {last} of 1000 float32", LIMIT + TELL, ALL),
 }
+LIMITS = {"init fails, a long limit": 600.0}  # of the watchdog, where it is another one
 
 
 def left_behind(tag):
@@ -76,7 +78,7 @@ def inject(args, number, kind):
     fault, message = fault.format(**values), re.sub(r"\{(r|last)\}", lambda m: str(values[m[1]]), message)
     tag, folder = f"{os.getpid()}n{number}", tempfile.mkdtemp(prefix="ddls-nccl-faults-")
     environment = {**os.environ, "DDLS_FAKE_CUDA": fault, "DDLS_FAKE_CUDA_TAG": tag, "DDLS_FAKE_GPUS": str(ranks), "DDLS_TEST_CALLS": folder, "OMP_NUM_THREADS": "1"}
-    command = [args.mpirun, "--bind-to", "none", "--oversubscribe", "-np", str(ranks), args.child, str(LIMIT), way]
+    command = [args.mpirun, "--bind-to", "none", "--oversubscribe", "-np", str(ranks), args.child, str(LIMITS.get(kind, LIMIT)), way]
     begun, started, output, wrong = time.monotonic(), None, [], []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, env=environment, start_new_session=True)
     killer = threading.Timer(90, lambda: os.killpg(process.pid, 9))
