@@ -104,24 +104,27 @@ for library in "${needed[@]}"; do
   esac
 done
 
-# licence_of FILE: what the distribution says of the package that FILE came from, as licences/PACKAGE.
-licence_of() {
-  local package text
-  package=$(dpkg-query -S "$(realpath "$1")" 2>/dev/null | head -1 | sed 's/:.*//')
-  [[ -n $package ]] || package=$(dpkg-query -S "$1" 2>/dev/null | head -1 | sed 's/:.*//')
-  text=/usr/share/doc/$package/copyright
-  if [[ -n $package && -e $text ]]; then
-    cp -L "$text" "$folder/licences/$package"
-  else
-    say "      no licence text of $(basename "$1") is on this machine: put it into licences/ before you pass the folder on" >&2
-  fi
-}
-
-mkdir -p "$folder/licences"
+# What the distribution says of the packages that these came from, as licences/PACKAGE. A package may name a file by another path.
 readonly font=/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
-readonly compiled_in=(/usr/include/nlohmann/json.hpp /usr/include/CLI/CLI.hpp)
-for file in "${needed[@]}" "$launcher" "$daemon" "${compiled_in[@]}" "$font"; do
-  if [[ -e $file ]]; then licence_of "$file"; fi
+packed=("$launcher" "$daemon" "${needed[@]}")
+for file in /usr/include/nlohmann/json.hpp /usr/include/CLI/CLI.hpp "$font"; do
+  if [[ -e $file ]]; then packed+=("$file"); fi
+done
+declare -A package_of
+while IFS=: read -r package rest; do package_of[${rest##* }]=$package; done < <(
+  for file in "${packed[@]}"; do
+    real=$(realpath "$file")
+    printf '%s\n' "$file" "$real" "${real#/usr}"
+  done | sort -u | xargs dpkg-query -S 2>/dev/null || true)
+mkdir -p "$folder/licences"
+for file in "${packed[@]}"; do
+  real=$(realpath "$file")
+  package=${package_of[$real]:-${package_of[$file]:-${package_of[${real#/usr}]:-}}}
+  if [[ -n $package && -e /usr/share/doc/$package/copyright ]]; then
+    cp -L "/usr/share/doc/$package/copyright" "$folder/licences/$package"
+  else
+    say "      no licence text of $(basename "$file") is on this machine: put it into licences/ before you pass the folder on" >&2
+  fi
 done
 
 say "[3/4] places"

@@ -26,7 +26,7 @@ if command -v dpkg-query >/dev/null; then
       [[ -z $package || -s $folder/licences/$package ]] || fail "licences/ has nothing of $package ($(ls "$folder/licences" | tr '\n' ' '))"
     done
   done
-  [[ $(ls "$folder/licences" | wc -l) -gt 10 ]] || fail "licences/ holds $(ls "$folder/licences" | wc -l) texts"
+  [[ $(ls "$folder/licences" | wc -l) -gt 20 ]] || fail "licences/ holds $(ls "$folder/licences" | wc -l) texts"
 fi
 # Nothing in it points to where it was made.
 if grep -rlF -e "$scratch/packed" -e "$(dirname "$binary")" "$folder/bin" "$folder/lib" "$folder/environment.sh" 2>/dev/null | grep -v '/bin/ddls_dist$'; then
