@@ -84,8 +84,8 @@ TEST(Page, CopiesOfTheTrainingSetAlongTheChains) {
   EXPECT_LT(fd, copies);
   const std::string from = html.substr(copies, html.find("<h3>", copies + 4) - copies);
   EXPECT_EQ(count_of(from, "<svg "), 2U);
-  EXPECT_NE(from.find("75 at Langevin step 0, 50 at 30. unseen reals: 62.5. "), std::string::npos) << from;
-  EXPECT_NE(from.find("2.5 at Langevin step 0, -4.5 at 30. unseen reals: 0. "), std::string::npos);
+  EXPECT_NE(from.find("75 at Langevin step 0, 50 at 30. unseen reals: 62.5."), std::string::npos) << from;
+  EXPECT_NE(from.find("2.5 at Langevin step 0, -4.5 at 30. unseen reals: 0."), std::string::npos);
 }
 
 TEST(Plot, ItsNumbersAreThatOfTheFigure) {
