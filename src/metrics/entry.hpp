@@ -35,6 +35,7 @@ struct MetricEntry {
   std::function<void(const T&, const MetricContext&, const EvaluationSet&, bool is_reference)> look = {};
   std::function<std::any(const T&, const MetricContext&, const Reference&)> prepare = {};
   std::function<std::shared_ptr<StreamedSums>(const T&, const MetricContext&, const EvaluationSet&)> stream = {};
+  std::function<std::shared_ptr<PairSums>(const T&, const MetricInputs&)> pairs = {};
   std::function<Json(const T&, const MetricInputs&)> compute;
   std::function<Json(const T&, const Json&, int64_t, int64_t)> protocol = {};
 };
@@ -53,11 +54,13 @@ Metric described(MetricEntry<T> entry) {
                 .look = {},
                 .prepare = {},
                 .stream = {},
+                .pairs = {},
                 .compute = config::with_options_as<T>(std::move(entry.compute)),
                 .protocol = {}};
   if (entry.look) metric.look = config::with_options_as<T>(std::move(entry.look));
   if (entry.prepare) metric.prepare = config::with_options_as<T>(std::move(entry.prepare));
   if (entry.stream) metric.stream = config::with_options_as<T>(std::move(entry.stream));
+  if (entry.pairs) metric.pairs = config::with_options_as<T>(std::move(entry.pairs));
   if (entry.protocol) metric.protocol = config::with_options_as<T>(std::move(entry.protocol));
   return metric;
 }

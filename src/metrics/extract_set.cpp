@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "metrics/long_work.hpp"
 
 namespace ddls::metrics {
 namespace {
@@ -195,6 +196,7 @@ std::vector<SetFeatures> extract_set_for_each(dist::Communicator& comm, const Ev
   if (extractions.empty()) return {};
   const std::vector<Block> blocks = extractions.front().plan().blocks_of(comm.rank(), comm.ranks());
   Digest digest;
+  LongWork work("features of " + set.name, static_cast<int64_t>(blocks.size()), comm.root());
   const auto start = std::chrono::steady_clock::now();
   comm.together([&] {
     const auto when = set.on_calling_thread ? std::launch::deferred : std::launch::async;
@@ -217,6 +219,7 @@ std::vector<SetFeatures> extract_set_for_each(dist::Communicator& comm, const Ev
       const std::vector<std::vector<Piece>> pieces = next.get();
       if (i + 1 < blocks.size()) next = decode(i + 1);
       for (size_t n = 0; n < extractions.size(); ++n) extractions[n].add(pieces[n], blocks[i].ids);
+      work.step();
     }
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -48,7 +48,7 @@ FeatureBlocks FeatureBlocks::first(int64_t rows) const {
 void for_each_pair(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& columns, Pairs pairs,
                    const std::function<void(const BlockOfRows& row, const BlockOfRows& column)>& use,
                    const std::string& title) {
-  LongWork work(title, columns.blocks(), comm.root() && !title.empty());
+  LongWork work(title, columns.blocks(), comm.root());
   const std::vector<int> owners = owners_of(columns.plan, comm.ranks());
   for (int64_t j = 0; j < columns.blocks(); ++j) {
     BlockOfRows column{j, columns.ids_of(j), columns.own_rows(j)};

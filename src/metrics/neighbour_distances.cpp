@@ -6,24 +6,18 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "metrics/pair_products.hpp"
 
 namespace ddls::metrics {
 
 at::Tensor distances(const at::Tensor& x, const at::Tensor& y) {
   const at::Tensor a = x.to(at::kCPU, at::kDouble), b = y.to(at::kCPU, at::kDouble);
-  const at::Tensor norms = a.square().sum(1, true) + b.square().sum(1).unsqueeze(0);
-  at::Tensor squares = at::addmm(norms, a, b.t(), 1, -2);
-  // Between (nearly) equal rows the difference of large numbers leaves noise: those are computed directly.
-  const at::Tensor close = (squares < norms * 1e-9).nonzero();
-  if (close.size(0) > 0) {
-    const at::Tensor i = close.select(1, 0), j = close.select(1, 1);
-    for (int64_t from = 0; from < close.size(0); from += 1024) {
-      const int64_t count = std::min<int64_t>(1024, close.size(0) - from);
-      const at::Tensor rows = i.narrow(0, from, count), columns = j.narrow(0, from, count);
-      squares.index_put_({rows, columns}, (a.index_select(0, rows) - b.index_select(0, columns)).square().sum(1));
-    }
-  }
-  return squares.sqrt_().to(at::kFloat);
+  return PairBlock({0, a.size(0)}, {0, b.size(0)}, a, b, a.square().sum(1, true), b.square().sum(1).unsqueeze(0))
+      .distances();
+}
+
+at::Tensor without_diagonal(const at::Tensor& distances) {
+  return distances.clone().fill_diagonal_(std::numeric_limits<double>::infinity());
 }
 
 NearestNeighbours::NearestNeighbours(int64_t count, int64_t k)
@@ -47,16 +41,15 @@ namespace {
 // [count, k] float32, ascending. **Collective.**
 at::Tensor nearest_distances(dist::Communicator& comm, const FeatureBlocks& set, int64_t k) {
   NearestNeighbours neighbours(set.count, k);
-  for_each_pair(
+  for_each_product(
       comm, set, set, Pairs::unordered,
-      [&](const BlockOfRows& a, const BlockOfRows& b) {
-        at::Tensor block = distances(a.rows, b.rows);
-        if (a.block == b.block) {
-          block.fill_diagonal_(std::numeric_limits<double>::infinity());
-        } else {
-          neighbours.add(b.ids.begin, block.t());
+      [&](const PairBlock& block) {
+        if (block.rows == block.columns) {
+          neighbours.add(block.rows.begin, without_diagonal(block.distances()));
+          return;
         }
-        neighbours.add(a.ids.begin, block);
+        neighbours.add(block.columns.begin, block.distances().t());
+        neighbours.add(block.rows.begin, block.distances());
       },
       "nearest neighbours");
   if (comm.ranks() > 1) {

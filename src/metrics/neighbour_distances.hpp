@@ -15,6 +15,8 @@ namespace ddls::metrics {
 
 // [m, n] float32: Euclidean distances between the rows of x [m, F] and y [n, F].
 at::Tensor distances(const at::Tensor& x, const at::Tensor& y);
+// Of a block with itself: a copy in which no row is its own neighbour.
+at::Tensor without_diagonal(const at::Tensor& distances);
 
 // The k smallest distances of each of `count` rows to others of its own set.
 class NearestNeighbours {

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "metrics/long_work.hpp"
 
 namespace ddls::metrics {
 namespace {
@@ -102,7 +103,9 @@ std::optional<ImageNeighbours> nearest_images(dist::Communicator& comm, const Ev
     by_pixels.emplace(queries.flatten(1), k);
     const auto name_of_query = [](int64_t i) { return fmt::format("sample {} of those compared", i); };
     by_features.emplace(features_of(extractor, queries, batch, name_of_query), k);
-    for (const Block& block : BlockPlan{set.count, batch}.blocks_of(comm.rank(), comm.ranks())) {
+    const std::vector<Block> blocks = BlockPlan{set.count, batch}.blocks_of(comm.rank(), comm.ranks());
+    LongWork work("nearest images of " + set.name, static_cast<int64_t>(blocks.size()), comm.root());
+    for (const Block& block : blocks) {
       const std::vector<Piece> pieces = set.read(block.ids);
       if (pieces.size() != 1 || pieces[0].samples.sizes().slice(1) != queries.sizes().slice(1))
         fail(Exit::data, "{}: images {} to {} do not all have the shape of the samples, [{}]", set.name,
@@ -110,6 +113,7 @@ std::optional<ImageNeighbours> nearest_images(dist::Communicator& comm, const Ev
       by_pixels->add(pieces[0].samples.flatten(1), block.ids.begin);
       const auto name_of_image = [&](int64_t i) { return set.sample_name(block.ids.begin + i); };
       by_features->add(features_of(extractor, pieces[0].samples, batch, name_of_image), block.ids.begin);
+      work.step();
     }
   });
   std::optional<NearestRows> pixels = by_pixels->gathered(comm), features = by_features->gathered(comm);

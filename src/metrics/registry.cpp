@@ -39,6 +39,7 @@ std::vector<MetricColumn> columns_of(std::span<const Metric> all) {
       if (key.column) {
         columns.push_back(*key.column);
         columns.back().path = key.path;
+        columns.back().looks_for_copies = metric.needs(metric.defaults).training_rows > 0;
       }
   return columns;
 }

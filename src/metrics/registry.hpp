@@ -22,9 +22,16 @@ struct EvaluationSet;
 struct MetricContext;
 struct MetricInputs;
 struct Reference;
+class PairSums;
 class StreamedSums;
 
 enum class Better { higher, lower, like_real };
+
+// What a figure of the metric compares it with: a value of the same object, or one for all.
+struct MetricLevel {
+  std::string title, path = {};  // the path of its key; empty: `value`
+  double value = 0;
+};
 
 // A value as a reader meets it: a column of the tables of page and terminal, lines of `compare`, curves.
 struct MetricColumn {
@@ -37,7 +44,9 @@ struct MetricColumn {
   // Its name in metrics.jsonl; empty: it has no curves. A metric with such a column is cheap enough to be taken of
   // every stored set of chains, and while the GAN trains, if it keeps no features.
   std::string curve = {};
-  std::string path = {};  // of its key; columns_of fills it in
+  std::optional<MetricLevel> level = {};
+  std::string path = {};          // of its key; columns_of fills it in
+  bool looks_for_copies = false;  // its metric needs the training set; columns_of fills it in
 };
 
 // A key of report.json: its row in docs/formats.md, and its column where a reader meets it.
@@ -59,6 +68,7 @@ struct MetricNeeds {
   // Features of the first so many samples, kept in memory over all ranks, of the set and of the reference, and of the
   // training set, which is extracted for this alone. What needs the last two asks for reals that training has not seen.
   int64_t rows = 0, reference_rows = 0, training_rows = 0;
+  int64_t unseen_rows = 0;  // of the reference, unless it is the training set: then the metric does without
 };
 
 struct Metric {
@@ -77,6 +87,9 @@ struct Metric {
   // Sums that are made of each block of features when it passes; null where the set is too small. May be empty.
   std::function<std::shared_ptr<StreamedSums>(const config::Options&, const MetricContext&, const EvaluationSet&)>
       stream;
+  // Sums that are made of each pair of blocks of the set and the reference when it passes (pair_products.hpp); null
+  // where there are none. **Collective.** May be empty.
+  std::function<std::shared_ptr<PairSums>(const config::Options&, const MetricInputs&)> pairs;
   // An object of its keys. **Collective.**
   std::function<Json(const config::Options&, const MetricInputs&)> compute;
   // An object of its protocol's keys, of a set and a reference of these counts. May be empty.

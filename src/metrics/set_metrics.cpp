@@ -107,7 +107,10 @@ KeptStatistics kept_statistics(Contexts contexts, const EvaluationSet& set) {
 // The same for a reference, whose statistics may be kept between runs.
 std::vector<SetFeatures> reference_features(Contexts contexts, const EvaluationSet& set) {
   std::vector<Request> requests;
-  for (const MetricContext& context : contexts) requests.push_back({.rows = context.needs().reference_rows});
+  for (const MetricContext& context : contexts) {
+    const MetricNeeds needs = context.needs();
+    requests.push_back({.rows = std::max(needs.reference_rows, set.training ? 0 : needs.unseen_rows)});
+  }
   const MetricContext& first = contexts.front();
   if (first.config.cache.empty() || set.statistics || !first.needs().moments)
     return features_of(contexts, set, requests);
@@ -217,6 +220,7 @@ MetricNeeds MetricContext::needs() const {
     all.rows = std::max(all.rows, one.rows);
     all.reference_rows = std::max(all.reference_rows, one.reference_rows);
     all.training_rows = std::max(all.training_rows, one.training_rows);
+    all.unseen_rows = std::max(all.unseen_rows, one.unseen_rows);
   }
   return all;
 }
@@ -282,22 +286,61 @@ Reference prepare_reference(const MetricContext& context, const EvaluationSet& s
 
 namespace {
 
-Json metrics_from(const MetricContext& context, const EvaluationSet& set, const SetFeatures& own,
-                  const Reference& reference, const Streams& streams) {
-  if (context.needs().moments) warn_of_few(context.comm, own);
-  Json metrics = Json::object();
+// Those that can be had of the set, and why the others cannot.
+struct Computable {
+  std::vector<std::pair<const Metric*, MetricInputs>> metrics;
+  std::map<const Metric*, std::string> missing;
+};
+
+Computable computable(const MetricContext& context, const EvaluationSet& set, const SetFeatures& own,
+                      const Reference& reference, const Streams& streams) {
+  Computable result;
   for (const Metric* metric : context.wanted()) {
-    const config::Options& options = context.options_of(*metric);
-    const std::string why = missing_need(metric->needs(options), context, set, own, reference);
+    const std::string why = missing_need(metric->needs(context.options_of(*metric)), context, set, own, reference);
     if (!why.empty()) {
-      refuse(metrics, metric->top_keys(), why);
+      result.missing[metric] = why;
       continue;
     }
     MetricInputs inputs{context, set, own, reference};
     if (const auto found = streams.find(metric); found != streams.end()) inputs.streamed = found->second.get();
     if (const auto found = reference.prepared.find(metric->name); found != reference.prepared.end())
       inputs.prepared = &found->second;
-    metrics.update(metric->compute(options, inputs));
+    result.metrics.emplace_back(metric, inputs);
+  }
+  return result;
+}
+
+// One pass over the pairs of the two sets, for all metrics that add up something of them. **Collective.**
+std::vector<std::shared_ptr<PairSums>> sums_of_pairs(Computable& all) {
+  std::vector<std::shared_ptr<PairSums>> sums;
+  for (auto& [metric, inputs] : all.metrics) {
+    if (!metric->pairs) continue;
+    if (auto one = metric->pairs(inputs.context.options_of(*metric), inputs)) {
+      inputs.pairs = one.get();
+      sums.push_back(std::move(one));
+    }
+  }
+  if (!sums.empty()) {
+    const MetricInputs& any = all.metrics.front().second;
+    add_pairs(any.context.comm, any.reference.set.rows, any.own.rows, sums);
+  }
+  return sums;
+}
+
+Json metrics_from(const MetricContext& context, const EvaluationSet& set, const SetFeatures& own,
+                  const Reference& reference, const Streams& streams) {
+  if (context.needs().moments) warn_of_few(context.comm, own);
+  Computable all = computable(context, set, own, reference, streams);
+  const std::vector<std::shared_ptr<PairSums>> pairs = sums_of_pairs(all);
+  auto next = all.metrics.begin();
+  Json metrics = Json::object();
+  for (const Metric* metric : context.wanted()) {  // in the registry's order
+    if (const auto found = all.missing.find(metric); found != all.missing.end()) {
+      refuse(metrics, metric->top_keys(), found->second);
+      continue;
+    }
+    metrics.update(metric->compute(context.options_of(*metric), next->second));
+    ++next;
   }
   return metrics;
 }

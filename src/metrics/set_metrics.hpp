@@ -14,6 +14,7 @@
 #include "metrics/extract_set.hpp"
 #include "metrics/features.hpp"
 #include "metrics/frechet.hpp"
+#include "metrics/pair_products.hpp"
 #include "metrics/registry.hpp"
 
 namespace ddls::metrics {
@@ -57,6 +58,7 @@ struct MetricInputs {
   const SetFeatures& own;
   const Reference& reference;
   StreamedSums* streamed = nullptr;  // of the metric, over all ranks; null where there are none
+  const PairSums* pairs = nullptr;   // the same
   const std::any* prepared = nullptr;
 
   template <typename T>

@@ -39,7 +39,8 @@ std::string wall(const std::string& plots) {
 std::string plot_of(const std::string& title, const std::string& x_label, std::vector<Series> series,
                     std::vector<Plot::Level> levels = {}) {
   for (Series& one : series) one = thinned(one);
-  const bool log_y = wants_log(series);
+  const bool log_y =
+      wants_log(series) && std::ranges::all_of(levels, [](const Plot::Level& level) { return level.value > 0; });
   return figure_of(Plot{title, x_label, log_y ? "log scale" : "", std::move(series), log_y, std::move(levels)});
 }
 
@@ -98,6 +99,40 @@ std::string phase_curves(const PhaseRecords& phase) {
   return plots.empty() ? plots : "<h3>" + escape(phase_title(phase.name)) + "</h3>\n" + wall(plots);
 }
 
+// Horizontal lines: real samples as a method's, and what the metric says of itself.
+std::vector<Plot::Level> levels_of(const metrics::MetricColumn& metric, const RunData& run) {
+  std::vector<Plot::Level> levels;
+  if (const auto real = metric_value(metric, metrics_of_real(run))) levels.push_back({"real data", *real});
+  if (!metric.level) return levels;
+  if (metric.level->path.empty()) {
+    levels.push_back({metric.level->title, metric.level->value * metric.factor});
+    return levels;
+  }
+  metrics::MetricColumn of_level = metric;
+  of_level.path = metric.level->path;
+  for (const MethodRun& method : run.methods)
+    if (const auto value = metric_value(of_level, metrics_of_method(method))) {  // the same of all methods
+      levels.push_back({metric.level->title, *value});
+      break;
+    }
+  return levels;
+}
+
+std::string metric_curves(const RunData& run, bool of_copies) {
+  std::string plots;
+  for (const metrics::MetricColumn& metric : metric_columns()) {
+    if (metric.looks_for_copies != of_copies) continue;
+    std::vector<Series> series = series_of(run, metric.path, &MethodRun::quality);
+    if (series.empty()) continue;
+    for (Series& one : series) {
+      for (double& value : one.y) value *= metric.factor;
+    }
+    plots += plot_of(metric.title + (metric.unit.empty() ? "" : ", " + metric.unit), "Langevin step", series,
+                     levels_of(metric, run));
+  }
+  return wall(plots);
+}
+
 }  // namespace
 
 std::string chain_curves(const RunData& run) {
@@ -110,20 +145,9 @@ std::string chain_curves(const RunData& run) {
   return wall(plots);
 }
 
-std::string quality_curves(const RunData& run) {
-  std::string plots;
-  for (const metrics::MetricColumn& metric : metric_columns()) {
-    std::vector<Series> series = series_of(run, metric.path, &MethodRun::quality);
-    if (series.empty()) continue;
-    for (Series& one : series) {
-      for (double& value : one.y) value *= metric.factor;
-    }
-    std::vector<Plot::Level> levels;
-    if (const auto real = metric_value(metric, metrics_of_real(run))) levels.push_back({"real data", *real});
-    plots += plot_of(metric.title + (metric.unit.empty() ? "" : ", " + metric.unit), "Langevin step", series, levels);
-  }
-  return wall(plots);
-}
+std::string quality_curves(const RunData& run) { return metric_curves(run, /*of_copies=*/false); }
+
+std::string copy_curves(const RunData& run) { return metric_curves(run, /*of_copies=*/true); }
 
 std::string training_curves(const RunData& run) {
   std::string body;

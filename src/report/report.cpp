@@ -71,9 +71,15 @@ std::string chains(const RunData& run, const Pictures& pictures) {
   const std::string moving = wall_of(pictures.moving);
   const std::string quality = quality_curves(run), curves = chain_curves(run);
   std::string body = moving.empty() ? moving : "<h3>Step by step</h3>\n" + moving;
-  if (quality.empty() && curves.empty())
+  const std::string copies = copy_curves(run);
+  if (quality.empty() && copies.empty() && curves.empty())
     return body + note("No curves: the run has no records of chains (samples/METHOD/chains.jsonl).");
   if (!quality.empty()) body += "<h3>Quality of the samples</h3>\n" + quality;
+  if (!copies.empty())
+    body += "<h3>Copies of the training set</h3>\n" + copies +
+            note(
+                "Chains that climb towards training samples lose authenticity, and their C_T and FLD gap fall far "
+                "below 0.");
   if (!curves.empty()) body += "<h3>State of the chains, mean over all of them</h3>\n" + curves;
   return body;
 }

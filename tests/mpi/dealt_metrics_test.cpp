@@ -46,7 +46,7 @@ TEST(DealtMetrics, DealtValuesAreComputedOnceEach) {
   int64_t made = 0, used = 0;
   const auto make = [&](int64_t i) { return ++made, 10 * i; };
   const auto use = [&](int64_t i, int64_t made_of) { return ++used, static_cast<double>(i + made_of) / 3; };
-  const std::vector<double> values = metrics::dealt(world(), count, make, use);
+  const std::vector<double> values = metrics::dealt(world(), "", count, make, use);
   ASSERT_EQ(values.size(), 7u);
   for (int64_t i = 0; i < count; ++i) EXPECT_EQ(values[static_cast<size_t>(i)], static_cast<double>(11 * i) / 3);
   EXPECT_EQ(made, count);
@@ -55,8 +55,8 @@ TEST(DealtMetrics, DealtValuesAreComputedOnceEach) {
     if (i == 4) fail(Exit::data, "four");
     return 0.0;
   };
-  EXPECT_THROW(metrics::dealt(world(), count, make, fails), dist::CollectiveError);
-  EXPECT_TRUE(metrics::dealt(world(), 0, make, use).empty());
+  EXPECT_THROW(metrics::dealt(world(), "", count, make, fails), dist::CollectiveError);
+  EXPECT_TRUE(metrics::dealt(world(), "", 0, make, use).empty());
 }
 
 // A distance by any rank has the bits of rank 0's.

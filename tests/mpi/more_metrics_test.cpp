@@ -52,6 +52,17 @@ struct ParitySets {
   at::Tensor fake, real, training;
 };
 
+void expect_same(const Json& a, const Json& b, const std::string& name) {
+  if (a.is_number_float()) {
+    EXPECT_NEAR(a.get<double>(), b.get<double>(), 1e-9 * std::abs(a.get<double>())) << name;
+  } else if (a.is_structured()) {
+    ASSERT_EQ(a.size(), b.size()) << name;
+    for (const auto& [key, value] : a.items()) expect_same(value, a.is_array() ? b[std::stoul(key)] : b[key], key);
+  } else {
+    EXPECT_EQ(a, b) << name;
+  }
+}
+
 TEST(MoreMetrics, EqualASecondImplementation) {
   const ParitySets sets;
   const auto expected = nlohmann::json::parse(read_file(fs::path(DDLS_TEST_DATA) / "metrics/more_parity.json"));
@@ -66,6 +77,67 @@ TEST(MoreMetrics, EqualASecondImplementation) {
     EXPECT_NEAR(whole[name].get<double>(), value, 1e-9 * value) << name;
   }
   EXPECT_EQ(half["authenticity"], whole["authenticity"]);  // no matter of the reference
+}
+
+at::Tensor distances_between(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble).unsqueeze(1) - b.to(at::kDouble).unsqueeze(0)).square().sum(2).sqrt();
+}
+
+// What samples are held against: the share of unseen reals; of none where the reference is the training set.
+TEST(MoreMetrics, AuthenticityOfUnseenReals) {
+  const ParitySets sets;
+  const at::Tensor unseen = sets.real.narrow(0, 0, 130);
+  const auto [least, nearest] = distances_between(unseen, sets.training).min(1);
+  const at::Tensor own = distances_between(sets.training, sets.training).fill_diagonal_(1e9).amin(1);
+  const auto expected = (own.index_select(0, nearest) < least).to(at::kDouble).mean().item<double>();
+  const metrics::EvaluationSet training = set_of_rows(sets.training, "training");
+  const auto found = [&](const metrics::EvaluationSet& reference) {
+    return metrics_of_sets(world(), {"authenticity"}, set_of_rows(sets.fake, "fake"), reference, &training);
+  };
+  EXPECT_EQ(found(set_of_rows(unseen, "real"))["authenticity_reals"].get<double>(), expected);
+  EXPECT_GT(expected, 0.2);
+  metrics::EvaluationSet seen = training;
+  seen.training = true;
+  const Json of_seen = found(seen);
+  EXPECT_TRUE(of_seen["authenticity"].is_number());
+  EXPECT_EQ(of_seen["authenticity_reals_why"], "training is the training set");
+}
+
+// Subsets from the pass over all pairs, against each on its own.
+TEST(MoreMetrics, KidOfSubsetsEqualsEachSubset) {
+  const ParitySets sets;
+  std::vector<double> values;
+  for (const metrics::KidSubset& subset : metrics::draw_kid_subsets(sets.fake.size(0), sets.real.size(0), 7, 90)) {
+    const at::Tensor x = sets.fake.index_select(0, subset.fake), y = sets.real.index_select(0, subset.real);
+    values.push_back(metrics::squared_mmd(
+        {metrics::kernel_sum_off_diagonal(x), metrics::kernel_sum_off_diagonal(y), metrics::kernel_sum(x, y)}, 90, 90));
+  }
+  const at::Tensor expected = at::tensor(values, at::kDouble);
+  const Json kid =
+      metrics_of_sets(world(), {"kid"}, set_of_rows(sets.fake, "fake"), set_of_rows(sets.real, "real"))["kid"];
+  const auto near = [](double a, double b) { EXPECT_NEAR(a, b, 1e-6 * std::abs(b)); };  // products in float32
+  near(kid["subsets_mean"], expected.mean().item<double>());
+  near(kid["subsets_std"], expected.std(false).item<double>());
+}
+
+// One pass over the pairs gives each metric what it has alone, whatever rows the others look at.
+TEST(MoreMetrics, PairsAreSharedByMetricsOfOtherCounts) {
+  config::Config whole;
+  whole.evaluate = every_metric();
+  const auto found = [&](const std::string& names) {
+    const config::EvaluateConfig c =
+        config::load_config("",
+                            {"evaluate.metrics=[" + names + "]", "evaluate.batch=20", "evaluate.prdc.count=333",
+                             "evaluate.improved_pr.count=95", "evaluate.clipped.count=501"},
+                            whole)
+            .evaluate;
+    const metrics::MetricContext context{world(), c};
+    return metrics::metrics_of(context, points(530, 1, 0.3), metrics::prepare_reference(context, points(410, 2, 0)));
+  };
+  Json alone = Json::object();
+  for (const char* name : {"cmmd", "prdc", "improved_pr", "clipped", "probabilistic_pr"}) alone.update(found(name));
+  expect_same(alone, found("cmmd,prdc,improved_pr,clipped,probabilistic_pr"), "metrics");
+  EXPECT_GE(alone.size(), 11u);
 }
 
 TEST(MoreMetrics, FldEqualsASecondImplementation) {
@@ -92,17 +164,6 @@ TEST(MoreMetrics, CtOfOneCellEqualsASecondImplementation) {
   const Json ct = metrics::metrics_of(context, set_of_rows(sets.fake, "fake"), reference)["ct"];
   EXPECT_EQ(ct["cells"], 1);
   EXPECT_NEAR(ct["value"].get<double>(), expected["ct"].get<double>(), 1e-9);
-}
-
-void expect_same(const Json& a, const Json& b, const std::string& name) {
-  if (a.is_number_float()) {
-    EXPECT_NEAR(a.get<double>(), b.get<double>(), 1e-9 * std::abs(a.get<double>())) << name;
-  } else if (a.is_structured()) {
-    ASSERT_EQ(a.size(), b.size()) << name;
-    for (const auto& [key, value] : a.items()) expect_same(value, a.is_array() ? b[std::stoul(key)] : b[key], key);
-  } else {
-    EXPECT_EQ(a, b) << name;
-  }
 }
 
 TEST(MoreMetrics, SameAtEveryRankCount) {

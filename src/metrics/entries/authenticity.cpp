@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <limits>
+#include <optional>
 
 #include "base/json.hpp"
 #include "metrics/entry.hpp"
@@ -20,14 +21,14 @@ struct NearestTraining {
 NearestTraining nearest_training(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& training) {
   const at::Tensor none = at::full({rows.count}, std::numeric_limits<double>::infinity(), at::kFloat);
   NearestTraining nearest{none, at::zeros({rows.count}, at::kLong)};
-  for_each_pair(
+  for_each_product(
       comm, rows, training, Pairs::all,  // columns come in order
-      [&](const BlockOfRows& a, const BlockOfRows& b) {
-        const auto [least, at_column] = distances(a.rows, b.rows).min(1);
-        at::Tensor best = nearest.distances.narrow(0, a.ids.begin, a.ids.size());
-        at::Tensor ids = nearest.ids.narrow(0, a.ids.begin, a.ids.size());
+      [&](const PairBlock& block) {
+        const auto [least, at_column] = block.distances().min(1);
+        at::Tensor best = nearest.distances.narrow(0, block.rows.begin, block.rows.size());
+        at::Tensor ids = nearest.ids.narrow(0, block.rows.begin, block.rows.size());
         const at::Tensor nearer = least < best;
-        ids.copy_(at::where(nearer, at_column + b.ids.begin, ids));
+        ids.copy_(at::where(nearer, at_column + block.columns.begin, ids));
         best.copy_(at::where(nearer, least, best));
       },
       "authenticity");
@@ -37,13 +38,28 @@ NearestTraining nearest_training(dist::Communicator& comm, const FeatureBlocks& 
   return nearest;
 }
 
-Json compute_authenticity(const config::NoOptions&, const MetricInputs& in) {
-  dist::Communicator& comm = in.context.comm;
-  const SetFeatures& training = *in.reference.training;
-  const NearestTraining nearest = nearest_training(comm, in.own.rows, training.rows);
+// **Collective.**
+double authentic_share(dist::Communicator& comm, const FeatureBlocks& rows, const SetFeatures& training) {
+  const NearestTraining nearest = nearest_training(comm, rows, training.rows);
   const at::Tensor radii = neighbour_radii(comm, training, training.rows.count, 1);
-  const at::Tensor authentic = radii.index_select(0, nearest.ids) < nearest.distances;
-  return {{"authenticity", authentic.to(at::kDouble).mean().item<double>()}};
+  return (radii.index_select(0, nearest.ids) < nearest.distances).to(at::kDouble).mean().item<double>();
+}
+
+// Of the reference, where training has not seen it.
+std::any prepare_authenticity(const config::NoOptions&, const MetricContext& context, const Reference& reference) {
+  const SetFeatures& reals = reference.set;
+  if (reference.is_training || reals.rows.count == 0 || !reals.finite) return std::optional<double>();
+  return std::optional(authentic_share(context.comm, reals.rows, *reference.training));
+}
+
+Json compute_authenticity(const config::NoOptions&, const MetricInputs& in) {
+  Json metrics{{"authenticity", authentic_share(in.context.comm, in.own.rows, *in.reference.training)}};
+  if (const auto& of_reals = in.prepared_as<std::optional<double>>())
+    metrics["authenticity_reals"] = *of_reals;
+  else
+    refuse(metrics, {"authenticity_reals"},
+           in.reference.set.name + (in.reference.is_training ? " is the training set" : " has no features to compare"));
+  return metrics;
 }
 
 }  // namespace
@@ -54,10 +70,16 @@ Metric authenticity_metric() {
        .summary = "share of samples that are no copies of training samples",
        .keys = {{"authenticity", "share of fakes farther from their nearest training sample than that from its nearest",
                  "",
-                 MetricColumn{
-                     .title = "authenticity", .unit = "%", .factor = 100, .decimals = 2, .curve = "authenticity"}}},
+                 MetricColumn{.title = "authenticity",
+                              .unit = "%",
+                              .factor = 100,
+                              .decimals = 2,
+                              .curve = "authenticity",
+                              .level = MetricLevel{"unseen reals", "authenticity_reals"}}},
+                {"authenticity_reals", "the same share of the reference; null where that is the training set"}},
        .protocol_keys = {},
-       .needs = MetricNeeds{.rows = all_rows_needed, .training_rows = all_rows_needed},
+       .needs = MetricNeeds{.rows = all_rows_needed, .training_rows = all_rows_needed, .unseen_rows = all_rows_needed},
+       .prepare = prepare_authenticity,
        .compute = compute_authenticity});
 }
 

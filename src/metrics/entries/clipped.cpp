@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/json.hpp"
 #include "metrics/entries/clipped.hpp"
@@ -71,14 +70,15 @@ RealBalls real_balls(dist::Communicator& comm, const SetFeatures& real, const Cl
   balls.radii = neighbour_radii(comm, real, options.count, options.k);
   balls.clipped = clipped_at_median(balls.radii);
   at::Tensor held = at::zeros({rows.count}, at::kLong);
-  const auto radii_of = [&](const BlockOfRows& a) { return balls.clipped.narrow(0, a.ids.begin, a.ids.size()); };
-  for_each_pair(
+  const auto of = [&](IdRange ids) { return held.narrow(0, ids.begin, ids.size()); };
+  const auto radii_of = [&](IdRange ids) { return balls.clipped.narrow(0, ids.begin, ids.size()); };
+  for_each_product(
       comm, rows, rows, Pairs::unordered,
-      [&](const BlockOfRows& a, const BlockOfRows& b) {
-        at::Tensor block = distances(a.rows, b.rows);
-        if (a.block == b.block) block.fill_diagonal_(std::numeric_limits<double>::infinity());
-        held.narrow(0, b.ids.begin, b.ids.size()) += block.le(radii_of(a).unsqueeze(1)).sum(0);
-        if (a.block != b.block) held.narrow(0, a.ids.begin, a.ids.size()) += block.le(radii_of(b).unsqueeze(0)).sum(1);
+      [&](const PairBlock& block) {
+        const bool itself = block.rows == block.columns;
+        const at::Tensor distances = itself ? without_diagonal(block.distances()) : block.distances();
+        of(block.columns) += distances.le(radii_of(block.rows).unsqueeze(1)).sum(0);
+        if (!itself) of(block.rows) += distances.le(radii_of(block.columns).unsqueeze(0)).sum(1);
       },
       "clipped density of the reference");
   comm.all_reduce(held);
@@ -86,35 +86,46 @@ RealBalls real_balls(dist::Communicator& comm, const SetFeatures& real, const Cl
   return balls;
 }
 
+// [fakes + reals] int64: how many clipped balls hold each fake, how many fakes the whole ball of each real holds.
+class HeldByReals final : public PairSums {
+ public:
+  HeldByReals(const RealBalls& balls, int64_t fakes)
+      : PairSums(balls.radii.numel(), fakes, at::zeros({fakes + balls.radii.numel()}, at::kLong)), balls_(balls) {}
+
+  void add(const PairBlock& block) override {
+    const int64_t real = block.rows.begin, m = block.rows.size();
+    const auto within = [&](const at::Tensor& radii) {
+      return block.distances().le(radii.narrow(0, real, m).unsqueeze(1));
+    };
+    sums().narrow(0, block.columns.begin, block.columns.size()) += within(balls_.clipped).sum(0);
+    sums().narrow(0, fakes() + real, m) += within(balls_.radii).sum(1);
+  }
+
+ private:
+  RealBalls balls_;
+};
+
+std::shared_ptr<PairSums> held_by_reals(const ClippedOptions& options, const MetricInputs& in) {
+  const auto& balls = in.prepared_as<RealBalls>();
+  if (!balls.radii.defined()) return nullptr;
+  return std::make_shared<HeldByReals>(balls, in.own.rows.first(options.count).count);
+}
+
 Json compute_clipped(const ClippedOptions& options, const MetricInputs& in) {
   Json metrics = Json::object();
-  const auto& balls = in.prepared_as<RealBalls>();
-  const FeatureBlocks own = in.own.rows.first(options.count), real = in.reference.set.rows.first(options.count);
-  if (!balls.radii.defined()) {
+  if (in.pairs == nullptr) {
     refuse(metrics, {"clipped_density", "clipped_coverage"},
            fmt::format("{} has no more than k = {} samples", in.reference.set.name, options.k));
     return metrics;
   }
-  at::Tensor held = at::zeros({own.count + real.count}, at::kLong);
-  for_each_pair(
-      in.context.comm, real, own, Pairs::all,
-      [&](const BlockOfRows& a, const BlockOfRows& b) {
-        const at::Tensor block = distances(a.rows, b.rows);
-        const auto within = [&](const at::Tensor& radii) {
-          return block.le(radii.narrow(0, a.ids.begin, a.ids.size()).unsqueeze(1));
-        };
-        held.narrow(0, b.ids.begin, b.ids.size()) += within(balls.clipped).sum(0);
-        held.narrow(0, own.count + a.ids.begin, a.ids.size()) += within(balls.radii).sum(1);
-      },
-      "clipped density and coverage");
-  in.context.comm.all_reduce(held);
-  const double density = clipped_mean(held.narrow(0, 0, own.count), options.k);
-  const double coverage = clipped_mean(held.narrow(0, own.count, real.count), options.k);
-  if (balls.density > 0)
+  const int64_t fakes = in.pairs->fakes(), reals = in.pairs->reals();
+  const double density = clipped_mean(in.pairs->sums().narrow(0, 0, fakes), options.k);
+  const double coverage = clipped_mean(in.pairs->sums().narrow(0, fakes, reals), options.k);
+  if (const auto& balls = in.prepared_as<RealBalls>(); balls.density > 0)
     metrics["clipped_density"] = std::min(density / balls.density, 1.0);
   else
     refuse(metrics, {"clipped_density"}, "no sample of " + in.reference.set.name + " lies in the balls of the others");
-  metrics["clipped_coverage"] = good_share_of_coverage(coverage, real.count, own.count, options.k);
+  metrics["clipped_coverage"] = good_share_of_coverage(coverage, reals, fakes, options.k);
   return metrics;
 }
 
@@ -134,6 +145,7 @@ Metric clipped_metric() {
        .prepare = [](const ClippedOptions& o, const MetricContext& context, const Reference& reference) -> std::any {
          return real_balls(context.comm, reference.set, o);
        },
+       .pairs = held_by_reals,
        .compute = compute_clipped,
        .protocol =
            [](const ClippedOptions& o, const Json&, int64_t count, int64_t reference_count) {

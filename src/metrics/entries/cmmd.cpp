@@ -3,6 +3,8 @@
 // is that of CLIP features; of others it is the same kernel and no CMMD.
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "base/json.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/rounding.hpp"
@@ -19,39 +21,36 @@ void bind_cmmd(config::Section& s, CmmdOptions& o) {
   s.value("sigma", &o.sigma, "width of the kernel", config::above(0));
 }
 
-at::Tensor of_unit_norm(const at::Tensor& rows) {
-  const at::Tensor x = rows.to(at::kCPU, at::kDouble);
-  return x / x.square().sum(1, true).sqrt();
-}
-
-// Sum of k - 1 over pairs of rows: k is near 1, and what is compared are small differences.
-double deviation_sum(const at::Tensor& x, const at::Tensor& y, double sigma) {
-  const at::Tensor half_squares = (1 - at::mm(of_unit_norm(x), of_unit_norm(y).t())).clamp_min_(0);
-  return half_squares.mul_(-1 / (sigma * sigma)).expm1_().sum().item<double>();
+// Sum of k - 1 over the pairs: k is near 1, and what is compared are small differences. Not finite where a row is 0.
+double deviation_sum(const PairBlock& block, double sigma) {
+  const at::Tensor cosines = block.products / (block.x_squares.sqrt() * block.y_squares.sqrt());
+  return (1 - cosines).clamp_min_(0).mul_(-1 / (sigma * sigma)).expm1_().sum().item<double>();
 }
 
 // The mean over all pairs of rows of one set. **Collective.**
 double deviation_within(dist::Communicator& comm, const FeatureBlocks& set, double sigma) {
   double sum = 0;
-  for_each_pair(
+  for_each_product(
       comm, set, set, Pairs::unordered,
-      [&](const BlockOfRows& a, const BlockOfRows& b) {
-        sum += (a.block == b.block ? 1 : 2) * deviation_sum(a.rows, b.rows, sigma);
-      },
+      [&](const PairBlock& block) { sum += (block.rows == block.columns ? 1 : 2) * deviation_sum(block, sigma); },
       "CMMD");
   return sum_over_ranks(comm, sum) / static_cast<double>(set.count) / static_cast<double>(set.count);
 }
 
+class DeviationAcross final : public PairSums {
+ public:
+  DeviationAcross(int64_t reals, int64_t fakes, double sigma)
+      : PairSums(reals, fakes, at::zeros({1}, at::kDouble)), sigma_(sigma) {}
+  void add(const PairBlock& block) override { sums() += deviation_sum(block, sigma_); }
+
+ private:
+  double sigma_;
+};
+
 Json compute_cmmd(const CmmdOptions& options, const MetricInputs& in) {
-  dist::Communicator& comm = in.context.comm;
-  const FeatureBlocks &own = in.own.rows, &real = in.reference.set.rows;
-  double sum = 0;
-  for_each_pair(
-      comm, own, real, Pairs::all,
-      [&](const BlockOfRows& a, const BlockOfRows& b) { sum += deviation_sum(a.rows, b.rows, options.sigma); }, "CMMD");
-  const double across =
-      2 * sum_over_ranks(comm, sum) / static_cast<double>(own.count) / static_cast<double>(real.count);
-  const double within = deviation_within(comm, own, options.sigma) + in.prepared_as<double>();
+  const auto reals = static_cast<double>(in.pairs->reals()), fakes = static_cast<double>(in.pairs->fakes());
+  const double across = 2 * in.pairs->sums().item<double>() / reals / fakes;
+  const double within = deviation_within(in.context.comm, in.own.rows, options.sigma) + in.prepared_as<double>();
   if (!std::isfinite(within - across))
     return no_value("cmmd", "some samples have features that are all 0: they have no direction");
   return {{"cmmd", 1000 * without_rounding(within - across, within)}};
@@ -71,6 +70,10 @@ Metric cmmd_metric() {
        .prepare = [](const CmmdOptions& o, const MetricContext& context, const Reference& reference) -> std::any {
          return deviation_within(context.comm, reference.set.rows, o.sigma);
        },
+       .pairs =
+           [](const CmmdOptions& o, const MetricInputs& in) {
+             return std::make_shared<DeviationAcross>(in.reference.set.rows.count, in.own.rows.count, o.sigma);
+           },
        .compute = compute_cmmd,
        .protocol =
            [](const CmmdOptions& o, const auto&...) {

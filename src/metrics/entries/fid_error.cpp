@@ -22,7 +22,7 @@ double fid_standard_error(dist::Communicator& comm, const SetFeatures& own, cons
     return statistics_where(comm, own.rows, mask, own.name);
   };
   const std::vector<double> distances =
-      dealt(comm, jackknife_groups, statistics_without,
+      dealt(comm, "error of FD", jackknife_groups, statistics_without,
             [&](int64_t, const GaussianStatistics& part) { return distance_to(reference, part, own.name); });
   const at::Tensor d = at::tensor(distances, at::kDouble);
   const auto deviation = d.std(/*unbiased=*/false).item<double>();

@@ -13,7 +13,7 @@ namespace {
 Json fid_infinity(dist::Communicator& comm, const SetFeatures& own, const GaussianFactor& reference) {
   const Subsets subsets = extrapolation_subsets(own.rows.count);
   const std::vector<double> distances = dealt(
-      comm, subsets.members.size(0),
+      comm, "FD without its bias", subsets.members.size(0),
       [&](int64_t i) { return statistics_where(comm, own.rows, subsets.members[i], own.name); },
       [&](int64_t, const GaussianStatistics& part) { return distance_to(reference, part, own.name); });
   const Line line = line_in_inverse_size(subsets.sizes, distances);

@@ -10,7 +10,8 @@
 #include "base/json.hpp"
 #include "metrics/entry.hpp"
 #include "metrics/long_work.hpp"
-#include "metrics/neighbour_distances.hpp"
+#include "metrics/mixture_sums.hpp"
+#include "metrics/pair_products.hpp"
 #include "tensor/adam.hpp"
 
 namespace ddls::metrics {
@@ -69,14 +70,24 @@ FeatureBlocks dealt_rows(const dist::Communicator& comm, const at::Tensor& rows)
 // Of each own block of `rows` the squared distances to all centres: [n, centres.count] float32. **Collective.**
 std::vector<at::Tensor> squares_to(dist::Communicator& comm, const FeatureBlocks& rows, const FeatureBlocks& centres,
                                    const Standardised& standardised) {
-  std::vector<at::Tensor> squares;
-  for (const int64_t block : rows.own_blocks())
+  std::vector<at::Tensor> squares, points, norms;  // of own blocks
+  for (const int64_t block : rows.own_blocks()) {
+    points.push_back(standardised.of(rows.own_rows(block)));
+    norms.push_back(points.back().square().sum(1, true));
     squares.push_back(at::empty({rows.ids_of(block).size(), centres.count}, at::kFloat));
+  }
+  int64_t current = -1;
+  at::Tensor centre, centre_norms;
   for_each_pair(
       comm, rows, centres, Pairs::all,
       [&](const BlockOfRows& a, const BlockOfRows& b) {
-        const at::Tensor block = distances(standardised.of(a.rows), standardised.of(b.rows)).square();
-        squares[static_cast<size_t>(a.block - rows.first_own)].narrow(1, b.ids.begin, b.ids.size()).copy_(block);
+        if (b.block != std::exchange(current, b.block)) {
+          centre = standardised.of(b.rows);
+          centre_norms = centre.square().sum(1).unsqueeze(0);
+        }
+        const auto own = static_cast<size_t>(a.block - rows.first_own);
+        const PairBlock block(a.ids, b.ids, points[own], centre, norms[own], centre_norms);
+        squares[own].narrow(1, b.ids.begin, b.ids.size()).copy_(block.distances().square());
       },
       "FLD");
   return squares;
@@ -87,31 +98,18 @@ struct Mixture {
   at::Tensor log_variances;  // [M] float64
   int64_t features = 0;
 
-  // [n, M] float64: the log-density of each Gaussian, with its weight, without the constant F/2 log(2 pi).
-  at::Tensor terms(const at::Tensor& squares) const {
-    const at::Tensor constant =
-        log_variances * (-0.5 * static_cast<double>(features)) - std::log(static_cast<double>(log_variances.numel()));
-    return at::addcmul(constant.unsqueeze(0), squares.to(at::kDouble), (-log_variances).exp().unsqueeze(0), -0.5);
-  }
-
-  // Mean over the rows. **Collective.**
-  double nll(dist::Communicator& comm, const FeatureBlocks& rows, const std::vector<at::Tensor>& squares) const {
-    const at::Tensor sum = sum_in_order(
-        comm, rows, 1, [&](size_t i, const at::Tensor&) { return terms(squares[i]).logsumexp(1).sum().view({1}); });
-    return -sum.item<double>() / static_cast<double>(rows.count);
-  }
-
-  // Gradient of nll with respect to log_variances. **Collective.**
-  at::Tensor gradient(dist::Communicator& comm, const FeatureBlocks& rows,
-                      const std::vector<at::Tensor>& squares) const {
+  // Mean over the rows, and its gradient with respect to log_variances: [1 + M]. **Collective.**
+  at::Tensor nll(dist::Communicator& comm, const FeatureBlocks& rows, const std::vector<at::Tensor>& squares) const {
     const at::Tensor inverse = (-log_variances).exp();
-    return sum_in_order(comm, rows, log_variances.numel(),
-                        [&](size_t i, const at::Tensor&) {
-                          const at::Tensor share = terms(squares[i]).softmax(1);
-                          const at::Tensor spread = (share * squares[i].to(at::kDouble)).sum(0) * inverse;
-                          return (share.sum(0) * static_cast<double>(features) - spread) / 2;
-                        }) /
-           static_cast<double>(rows.count);
+    const at::Tensor sum = sum_in_order(comm, rows, 1 + log_variances.numel(), [&](size_t i, const at::Tensor&) {
+      const MixtureSums sums = mixture_sums(squares[i], log_variances, features);
+      const at::Tensor slope = (sums.shares * static_cast<double>(features) - sums.spreads * inverse) / 2;
+      return at::cat({at::full({1}, -sums.log_density, at::kDouble), slope});
+    });
+    return sum / static_cast<double>(rows.count);
+  }
+  double value(dist::Communicator& comm, const FeatureBlocks& rows, const std::vector<at::Tensor>& squares) const {
+    return nll(comm, rows, squares)[0].item<double>();
   }
 };
 
@@ -124,7 +122,7 @@ Mixture fitted(dist::Communicator& comm, const FeatureBlocks& rows, const std::v
   tensor::Adam adam({.beta1 = 0.9, .beta2 = 0.999}, mixture.log_variances);
   LongWork work("FLD, fit", steps, comm.root());
   for (int64_t step = 0; step < steps; ++step) {
-    adam.step(mixture.log_variances, mixture.gradient(comm, rows, squares), rate);
+    adam.step(mixture.log_variances, mixture.nll(comm, rows, squares).narrow(0, 1, centres), rate);
     mixture.log_variances.clamp_(least, most);
     work.step();
   }
@@ -147,7 +145,7 @@ std::any prepare_fld(const FldOptions& options, const MetricContext& context, co
       dealt_rows(comm, gather_rows_by_id(comm, training, at::arange(centres.count, training.count, at::kLong)));
   const Mixture mixture =
       fitted(comm, others, squares_to(comm, others, centres, prepared.standardised), centres.count, options.steps);
-  prepared.baseline = mixture.nll(comm, test, squares_to(comm, test, centres, prepared.standardised));
+  prepared.baseline = mixture.value(comm, test, squares_to(comm, test, centres, prepared.standardised));
   return prepared;
 }
 
@@ -160,9 +158,9 @@ Json compute_fld(const FldOptions& options, const MetricInputs& in) {
   const FeatureBlocks training = in.reference.training->rows.first(options.count);
   std::vector<at::Tensor> squares = squares_to(comm, training, own, prepared.standardised);
   const Mixture mixture = fitted(comm, training, squares, own.count, options.steps);
-  const double of_training = mixture.nll(comm, training, squares);
+  const double of_training = mixture.value(comm, training, squares);
   squares.clear();
-  const double of_test = mixture.nll(comm, test, squares_to(comm, test, own, prepared.standardised));
+  const double of_test = mixture.value(comm, test, squares_to(comm, test, own, prepared.standardised));
   const double scale = 100 / static_cast<double>(own.features);
   return {{"fld", {{"value", scale * (of_test - prepared.baseline)}, {"gap", scale * (of_training - of_test)}}}};
 }
@@ -172,11 +170,15 @@ Json compute_fld(const FldOptions& options, const MetricInputs& in) {
 Metric fld_metric() {
   return described<FldOptions>(
       {.name = "fld",
-       .summary = "feature likelihood divergence and its generalisation gap; takes minutes",
+       .summary = "feature likelihood divergence and its generalisation gap",
        .options = bind_fld,
        .keys = {{"fld", "FLD (fld)"},
                 {"fld.value", "of the reference, above that of Gaussians at training samples; 0: as good as those", "",
-                 MetricColumn{.title = "FLD", .better = Better::lower, .decimals = 2, .curve = "fld"}},
+                 MetricColumn{.title = "FLD",
+                              .better = Better::lower,
+                              .decimals = 2,
+                              .curve = "fld",
+                              .level = MetricLevel{.title = "training samples"}}},
                 {"fld.gap", "of the training set, less that of the reference; below 0: copies", "",
                  MetricColumn{.title = "FLD gap", .better = Better::like_real, .decimals = 2, .curve = "fld_gap"}}},
        .protocol_keys = {{"fld", "metric fld"},

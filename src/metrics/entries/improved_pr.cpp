@@ -15,31 +15,43 @@ struct ImprovedPrOptions {
   int64_t count = 10'000;
 };
 
-Json compute_improved_pr(const ImprovedPrOptions& options, const MetricInputs& in) {
-  dist::Communicator& comm = in.context.comm;
+// [fakes + reals] int64: by how many balls of the other set each sample is held.
+class Held final : public PairSums {
+ public:
+  Held(at::Tensor real_radii, at::Tensor own_radii)
+      : PairSums(real_radii.numel(), own_radii.numel(), at::zeros({own_radii.numel() + real_radii.numel()}, at::kLong)),
+        real_radii_(std::move(real_radii)),
+        own_radii_(std::move(own_radii)) {}
+
+  void add(const PairBlock& block) override {
+    const at::Tensor& distances = block.distances();
+    const int64_t real = block.rows.begin, own = block.columns.begin, m = block.rows.size(), n = block.columns.size();
+    sums().narrow(0, own, n) += distances.le(real_radii_.narrow(0, real, m).unsqueeze(1)).sum(0);
+    sums().narrow(0, fakes() + real, m) += distances.le(own_radii_.narrow(0, own, n).unsqueeze(0)).sum(1);
+  }
+
+ private:
+  at::Tensor real_radii_, own_radii_;
+};
+
+std::shared_ptr<PairSums> held_samples(const ImprovedPrOptions& o, const MetricInputs& in) {
   const SetFeatures &own = in.own, &real = in.reference.set;
+  if (!no_neighbours_why(own, real, o.count, o.k).empty()) return nullptr;
+  dist::Communicator& comm = in.context.comm;
+  at::Tensor own_radii = neighbour_radii(comm, own, o.count, o.k);
+  return std::make_shared<Held>(neighbour_radii(comm, real, o.count, o.k), std::move(own_radii));
+}
+
+Json compute_improved_pr(const ImprovedPrOptions& options, const MetricInputs& in) {
   Json metrics = Json::object();
-  if (const std::string why = no_neighbours_why(own, real, options.count, options.k); !why.empty()) {
-    refuse(metrics, {"improved_precision", "improved_recall"}, why);
+  if (in.pairs == nullptr) {
+    refuse(metrics, {"improved_precision", "improved_recall"},
+           no_neighbours_why(in.own, in.reference.set, options.count, options.k));
     return metrics;
   }
-  const at::Tensor own_radii = neighbour_radii(comm, own, options.count, options.k);
-  const at::Tensor real_radii = neighbour_radii(comm, real, options.count, options.k);
-  const int64_t fakes = own_radii.numel(), reals = real_radii.numel();
-  at::Tensor held = at::zeros({fakes + reals}, at::kLong);  // by how many balls of the other set
-  for_each_pair(
-      comm, real.rows.first(options.count), own.rows.first(options.count), Pairs::all,
-      [&](const BlockOfRows& a, const BlockOfRows& b) {
-        const at::Tensor block = distances(a.rows, b.rows);
-        const int64_t m = a.ids.size(), n = b.ids.size();
-        held.narrow(0, b.ids.begin, n) += block.le(real_radii.narrow(0, a.ids.begin, m).unsqueeze(1)).sum(0);
-        held.narrow(0, fakes + a.ids.begin, m) += block.le(own_radii.narrow(0, b.ids.begin, n).unsqueeze(0)).sum(1);
-      },
-      "improved precision and recall");
-  comm.all_reduce(held);
-  const at::Tensor inside = held.gt(0).to(at::kDouble);
-  return {{"improved_precision", inside.narrow(0, 0, fakes).mean().item<double>()},
-          {"improved_recall", inside.narrow(0, fakes, reals).mean().item<double>()}};
+  const at::Tensor inside = in.pairs->sums().gt(0).to(at::kDouble);
+  return {{"improved_precision", inside.narrow(0, 0, in.pairs->fakes()).mean().item<double>()},
+          {"improved_recall", inside.narrow(0, in.pairs->fakes(), in.pairs->reals()).mean().item<double>()}};
 }
 
 }  // namespace
@@ -55,6 +67,7 @@ Metric improved_pr_metric() {
                  MetricColumn{.title = "recall", .unit = "closed balls"}}},
        .protocol_keys = ball_keys("improved_pr"),
        .needs = [](const ImprovedPrOptions& o) { return first_rows(o.count); },
+       .pairs = held_samples,
        .compute = compute_improved_pr,
        .protocol =
            [](const ImprovedPrOptions& o, const Json&, int64_t count, int64_t reference_count) {

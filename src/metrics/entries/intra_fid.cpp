@@ -40,9 +40,10 @@ Json intra_class_fid(dist::Communicator& comm, const SetFeatures& own, const Set
     return std::pair(std::move(real), statistics_where(comm, own.rows, matched.first == label_of(i), what(i, own)));
   };
   const std::vector<double> distances =
-      dealt(comm, static_cast<int64_t>(compared.size()), statistics_of, [&](int64_t i, const auto& statistics) {
-        return distance_to(factor(statistics.first, what(i, reference)), statistics.second, what(i, own));
-      });
+      dealt(comm, "FD within classes", static_cast<int64_t>(compared.size()), statistics_of,
+            [&](int64_t i, const auto& statistics) {
+              return distance_to(factor(statistics.first, what(i, reference)), statistics.second, what(i, own));
+            });
   double sum = 0;
   for (size_t i = 0; i < compared.size(); ++i) {
     per_class[data::class_name(matched.names, compared[i])] = distances[i];

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -12,47 +11,43 @@
 #include "metrics/entry.hpp"
 #include "metrics/numpy_random.hpp"
 #include "metrics/rounding.hpp"
-#include "metrics/sum_over_ranks.hpp"
 
 namespace ddls::metrics {
 namespace {
 
-// Sum of (g * scale + 1)^3. Eight partial sums: independent, so the compiler may compute them side by side.
-double cube_sum(const float* products, int64_t count, double scale) {
-  constexpr int64_t lanes = 8;
-  std::array<double, lanes> sums{};
-  int64_t i = 0;
-  for (; i + lanes <= count; i += lanes)
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      const double t = products[i + lane] * scale + 1;
-      sums[static_cast<size_t>(lane)] += t * t * t;
-    }
-  double sum = 0;
-  for (; i < count; ++i) {
-    const double t = products[i] * scale + 1;
-    sum += t * t * t;
+at::Tensor dense(const at::Tensor& x) { return x.to(at::kCPU, at::kFloat).contiguous(); }
+
+// [m, n] float64: the kernel of rows of x and rows of y, of products in float32.
+at::Tensor kernel_of(const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor products = at::mm(dense(x), dense(y).t()).contiguous();
+  at::Tensor kernel = at::empty(products.sizes(), at::kDouble);
+  const auto* const product = products.const_data_ptr<float>();
+  auto* const value = kernel.mutable_data_ptr<double>();
+  const double scale = 1 / static_cast<double>(x.size(1));
+  for (int64_t i = 0; i < products.numel(); ++i) {
+    const double t = product[i] * scale + 1;
+    value[i] = t * t * t;
   }
-  for (const double part : sums) sum += part;
-  return sum;
+  return kernel;
 }
 
-at::Tensor dense(const at::Tensor& x) { return x.to(at::kCPU, at::kFloat).contiguous(); }
+at::Tensor kernel_off_diagonal(const at::Tensor& x) { return kernel_of(x, x).fill_diagonal_(0); }
 
 }  // namespace
 
 double kernel_sum(const at::Tensor& x, const at::Tensor& y) {
-  if (x.size(0) == 0 || y.size(0) == 0) return 0;
-  const at::Tensor products = at::mm(dense(x), dense(y).t()).contiguous();
-  return cube_sum(products.const_data_ptr<float>(), products.numel(), 1 / static_cast<double>(x.size(1)));
+  return x.size(0) == 0 || y.size(0) == 0 ? 0 : kernel_of(x, y).sum().item<double>();
 }
 
 double kernel_sum_off_diagonal(const at::Tensor& x) {
-  if (x.size(0) == 0) return 0;
-  const at::Tensor rows = dense(x), products = at::mm(rows, rows.t()).contiguous();
-  const at::Tensor diagonal = products.diagonal().contiguous();
-  const double scale = 1 / static_cast<double>(x.size(1));
-  return cube_sum(products.const_data_ptr<float>(), products.numel(), scale) -
-         cube_sum(diagonal.const_data_ptr<float>(), diagonal.numel(), scale);
+  constexpr int64_t panel = 256;  // rows; what lies below its panels on the diagonal is what lies above
+  double sum = 0;
+  for (int64_t from = 0; from < x.size(0); from += panel) {
+    const int64_t size = std::min(panel, x.size(0) - from), rest = x.size(0) - from - size;
+    const at::Tensor rows = x.narrow(0, from, size);
+    sum += kernel_off_diagonal(rows).sum().item<double>() + 2 * kernel_sum(rows, x.narrow(0, from + size, rest));
+  }
+  return sum;
 }
 
 double squared_mmd(const KernelSums& sums, int64_t m, int64_t n) {
@@ -73,42 +68,89 @@ std::vector<KidSubset> draw_kid_subsets(int64_t fake_count, int64_t real_count, 
   return result;
 }
 
-double kernel_sum_within(dist::Communicator& comm, const FeatureBlocks& set) {
-  double sum = 0;
+namespace {
+
+// Of subsets of one set: [subsets, count] float64, 1 for their rows. Without subsets, none.
+at::Tensor masks_of(const std::vector<KidSubset>& subsets, at::Tensor KidSubset::*rows, int64_t count) {
+  at::Tensor masks = at::zeros({static_cast<int64_t>(subsets.size()), count}, at::kDouble);
+  for (size_t i = 0; i < subsets.size(); ++i) masks[static_cast<int64_t>(i)].index_fill_(0, subsets[i].*rows, 1);
+  return masks;
+}
+
+// Sums of the kernel: of all pairs of rows, then of those of each subset, [1 + subsets] float64.
+class KernelTotals {
+ public:
+  // Masks of the rows and of the columns.
+  KernelTotals(at::Tensor rows, at::Tensor columns)
+      : rows_(std::move(rows)), columns_(std::move(columns)), sums_(at::zeros({1 + rows_.size(0)}, at::kDouble)) {}
+
+  void add(const at::Tensor& kernel, IdRange rows, IdRange columns, double times) {
+    sums_[0] += kernel.sum() * times;
+    if (rows_.size(0) == 0) return;
+    const at::Tensor of_columns = at::mm(rows_.narrow(1, rows.begin, rows.size()), kernel);
+    sums_.narrow(0, 1, rows_.size(0)) +=
+        (of_columns * columns_.narrow(1, columns.begin, columns.size())).sum(1) * times;
+  }
+
+  // **Collective.**
+  at::Tensor over_ranks(dist::Communicator& comm) {
+    comm.all_reduce(sums_);
+    return sums_;
+  }
+
+ private:
+  at::Tensor rows_, columns_, sums_;
+};
+
+// Over ordered pairs of different rows. **Collective.**
+at::Tensor totals_within(dist::Communicator& comm, const FeatureBlocks& set, const at::Tensor& masks) {
+  KernelTotals totals(masks, masks);
   for_each_pair(
       comm, set, set, Pairs::unordered,
       [&](const BlockOfRows& a, const BlockOfRows& b) {
-        sum += a.block == b.block ? kernel_sum_off_diagonal(a.rows) : 2 * kernel_sum(a.rows, b.rows);
+        const bool itself = a.block == b.block;
+        totals.add(itself ? kernel_off_diagonal(a.rows) : kernel_of(a.rows, b.rows), a.ids, b.ids, itself ? 1 : 2);
       },
       "KID");
-  return sum_over_ranks(comm, sum);
+  return totals.over_ranks(comm);
 }
 
-double kid_unbiased(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
-                    double real_within) {
-  double cross = 0;
+// **Collective.**
+at::Tensor totals_across(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
+                         const at::Tensor& fake_masks, const at::Tensor& real_masks) {
+  KernelTotals totals(fake_masks, real_masks);
   for_each_pair(
       comm, fake, real, Pairs::all,
-      [&](const BlockOfRows& a, const BlockOfRows& b) { cross += kernel_sum(a.rows, b.rows); }, "KID");
-  const KernelSums sums{kernel_sum_within(comm, fake), real_within, sum_over_ranks(comm, cross)};
-  return squared_mmd(sums, fake.count, real.count);
+      [&](const BlockOfRows& a, const BlockOfRows& b) { totals.add(kernel_of(a.rows, b.rows), a.ids, b.ids, 1); },
+      "KID");
+  return totals.over_ranks(comm);
 }
 
-MeanStd kid_by_subsets(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
-                       const KidOptions& options) {
+}  // namespace
+
+double kernel_sum_within(dist::Communicator& comm, const FeatureBlocks& set) {
+  return totals_within(comm, set, at::zeros({0, set.count}, at::kDouble))[0].item<double>();
+}
+
+Kid kid_of(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, double real_within,
+           const KidOptions& options) {
   const std::vector<KidSubset> subsets = draw_kid_subsets(fake.count, real.count, options.subsets, options.subset_size);
-  const auto rows_of = [&](int64_t i) {
-    const KidSubset& subset = subsets[static_cast<size_t>(i)];
-    at::Tensor x = gather_rows_by_id(comm, fake, subset.fake);
-    return std::pair(std::move(x), gather_rows_by_id(comm, real, subset.real));
-  };
-  const auto distance_of = [](int64_t, const std::pair<at::Tensor, at::Tensor>& rows) {
-    const auto& [x, y] = rows;
-    const KernelSums sums{kernel_sum_off_diagonal(x), kernel_sum_off_diagonal(y), kernel_sum(x, y)};
-    return squared_mmd(sums, x.size(0), y.size(0));
-  };
-  const at::Tensor values = at::tensor(dealt(comm, options.subsets, rows_of, distance_of), at::kDouble);
-  return {values.mean().item<double>(), values.std(/*unbiased=*/false).item<double>()};
+  const int64_t size = subsets.front().fake.numel();
+  const at::Tensor fakes = masks_of(subsets, &KidSubset::fake, fake.count);
+  const at::Tensor xx = totals_within(comm, fake, fakes);
+  const at::Tensor xy = totals_across(comm, fake, real, fakes, masks_of(subsets, &KidSubset::real, real.count));
+  // The reals' subsets follow from how many fakes there are, after all pairs of reals were summed: a pass of their own.
+  const std::vector<double> yy = dealt(
+      comm, "KID of subsets", options.subsets,
+      [&](int64_t i) { return gather_rows_by_id(comm, real, subsets[static_cast<size_t>(i)].real); },
+      [](int64_t, const at::Tensor& rows) { return kernel_sum_off_diagonal(rows); });
+  std::vector<double> values;
+  for (int64_t i = 0; i < options.subsets; ++i)
+    values.push_back(
+        squared_mmd({xx[1 + i].item<double>(), yy[static_cast<size_t>(i)], xy[1 + i].item<double>()}, size, size));
+  const at::Tensor all = at::tensor(values, at::kDouble);
+  return {squared_mmd({xx[0].item<double>(), real_within, xy[0].item<double>()}, fake.count, real.count),
+          {all.mean().item<double>(), all.std(/*unbiased=*/false).item<double>()}};
 }
 
 namespace {
@@ -131,10 +173,10 @@ Json compute_kid(const KidOptions& options, const MetricInputs& in) {
   KidOptions used = options;
   warn_of_small_subsets(in.context, in.own.name, m, std::min(used.subset_size, n), options.subset_size);
   used.subset_size = std::min({used.subset_size, m, n});
-  const MeanStd subsets = kid_by_subsets(in.context.comm, own, real, used);
-  Json kid{{"unbiased", kid_unbiased(in.context.comm, own, real, in.prepared_as<double>())},
-           {"subsets_mean", subsets.mean},
-           {"subsets_std", without_rounding(subsets.std, subsets.mean)},
+  const Kid of_pairs = kid_of(in.context.comm, own, real, in.prepared_as<double>(), used);
+  Json kid{{"unbiased", of_pairs.unbiased},
+           {"subsets_mean", of_pairs.subsets.mean},
+           {"subsets_std", without_rounding(of_pairs.subsets.std, of_pairs.subsets.mean)},
            {"subsets", used.subsets},
            {"subset_size", used.subset_size}};
   const bool whole = used.subset_size == m && used.subset_size == n;

@@ -34,16 +34,17 @@ struct KidSubset {
 std::vector<KidSubset> draw_kid_subsets(int64_t fake_count, int64_t real_count, int64_t subsets = kid_subsets,
                                         int64_t size = kid_subset_size);
 
-// The next three are sharded over the ranks; results depend on the rank count by the rounding of float64 sums alone.
+// The next two are sharded over the ranks; results depend on the rank count by the rounding of float64 sums alone.
 // **Collective.**
 
 double kernel_sum_within(dist::Communicator& comm, const FeatureBlocks& set);  // over ordered pairs of different rows
 
-// `real_within`: kernel_sum_within of the real set, which several fakes share.
-double kid_unbiased(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, double real_within);
-
-// subset_size is at most the smaller set.
-MeanStd kid_by_subsets(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
-                       const KidOptions& options);
+struct Kid {
+  double unbiased = 0;  // over all pairs
+  MeanStd subsets;
+};
+// `real_within`: kernel_sum_within of the real set, which several fakes share. subset_size is at most the smaller set.
+Kid kid_of(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real, double real_within,
+           const KidOptions& options);
 
 }  // namespace ddls::metrics

@@ -11,39 +11,26 @@
 namespace ddls::metrics {
 
 PrdcCounts::PrdcCounts(at::Tensor real_radii, at::Tensor fake_radii)
-    : real_radii_(std::move(real_radii)),
-      fake_radii_(std::move(fake_radii)),
-      counts_(at::zeros({fake_radii_.size(0) + 2 * real_radii_.size(0)}, at::kLong)) {}
+    : PairSums(real_radii.size(0), fake_radii.size(0),
+               at::zeros({fake_radii.size(0) + 2 * real_radii.size(0)}, at::kLong)),
+      real_radii_(std::move(real_radii)),
+      fake_radii_(std::move(fake_radii)) {}
 
-void PrdcCounts::add(int64_t real, int64_t fake, const at::Tensor& block) {
-  const int64_t m = block.size(0), n = block.size(1), fakes = fake_radii_.size(0), reals = real_radii_.size(0);
-  const at::Tensor in_real_ball = block < real_radii_.narrow(0, real, m).unsqueeze(1);
-  const at::Tensor in_fake_ball = block < fake_radii_.narrow(0, fake, n).unsqueeze(0);
-  counts_.narrow(0, fake, n) += in_real_ball.sum(0);
-  counts_.narrow(0, fakes + real, m) += in_real_ball.sum(1);
-  counts_.narrow(0, fakes + reals + real, m) += in_fake_ball.sum(1);
+void PrdcCounts::add(const PairBlock& block) {
+  const int64_t real = block.rows.begin, fake = block.columns.begin, m = block.rows.size(), n = block.columns.size();
+  const at::Tensor in_real_ball = block.distances() < real_radii_.narrow(0, real, m).unsqueeze(1);
+  const at::Tensor in_fake_ball = block.distances() < fake_radii_.narrow(0, fake, n).unsqueeze(0);
+  sums().narrow(0, fake, n) += in_real_ball.sum(0);
+  sums().narrow(0, fakes() + real, m) += in_real_ball.sum(1);
+  sums().narrow(0, fakes() + reals() + real, m) += in_fake_ball.sum(1);
 }
 
 Prdc PrdcCounts::result(int64_t k) const {
-  const int64_t fakes = fake_radii_.size(0), reals = real_radii_.size(0);
   const auto share = [](const at::Tensor& counts) { return (counts > 0).to(at::kDouble).mean().item<double>(); };
-  const at::Tensor of_fake = counts_.narrow(0, 0, fakes);
-  return {share(of_fake), share(counts_.narrow(0, fakes + reals, reals)),
+  const at::Tensor of_fake = sums().narrow(0, 0, fakes());
+  return {share(of_fake), share(sums().narrow(0, fakes() + reals(), reals())),
           of_fake.to(at::kDouble).mean().item<double>() / static_cast<double>(k),
-          share(counts_.narrow(0, fakes, reals))};
-}
-
-Prdc prdc_of(dist::Communicator& comm, const FeatureBlocks& fake, const FeatureBlocks& real,
-             const at::Tensor& fake_radii, const at::Tensor& real_radii, int64_t k) {
-  PrdcCounts counts(real_radii, fake_radii);
-  for_each_pair(
-      comm, real, fake, Pairs::all,
-      [&](const BlockOfRows& a, const BlockOfRows& b) {
-        counts.add(a.ids.begin, b.ids.begin, distances(a.rows, b.rows));
-      },
-      "precision and recall");
-  comm.all_reduce(counts.counts());
-  return counts.result(k);
+          share(sums().narrow(0, fakes(), reals()))};
 }
 
 namespace {
@@ -82,23 +69,29 @@ std::any prepare_prdc(const PrdcOptions& options, const MetricContext& context, 
   return radii;
 }
 
+std::shared_ptr<PairSums> count_pairs(const PrdcOptions& options, const MetricInputs& in) {
+  const auto& real_radii = in.prepared_as<at::Tensor>();
+  if (in.own.rows.first(options.count).count <= options.k || !real_radii.defined()) return nullptr;
+  const at::Tensor radii = neighbour_radii(in.context.comm, in.own, options.count, options.k);
+  warn_of_equals(in.context, in.own.name, radii, options.k);
+  return std::make_shared<PrdcCounts>(real_radii, radii);
+}
+
 Json compute_prdc(const PrdcOptions& options, const MetricInputs& in) {
-  dist::Communicator& comm = in.context.comm;
   const std::string &own = in.own.name, &real = in.reference.set.name;
   const auto& real_radii = in.prepared_as<at::Tensor>();
-  const FeatureBlocks first = in.own.rows.first(options.count);
   Json metrics = Json::object();
-  if (first.count <= options.k || !real_radii.defined()) {
+  if (in.pairs == nullptr) {
+    const bool few = in.own.rows.first(options.count).count <= options.k;
     refuse(metrics, {"precision", "recall", "density", "coverage"},
-           fmt::format("{} has no more than k = {} samples", first.count <= options.k ? own : real, options.k));
+           fmt::format("{} has no more than k = {} samples", few ? own : real, options.k));
     return metrics;
   }
-  const at::Tensor radii = neighbour_radii(comm, in.own, options.count, options.k);
-  warn_of_equals(in.context, own, radii, options.k);
-  const Prdc p = prdc_of(comm, first, in.reference.set.rows.first(options.count), radii, real_radii, options.k);
+  const auto& counts = static_cast<const PrdcCounts&>(*in.pairs);
+  const Prdc p = counts.result(options.k);
   metrics.update({{"precision", p.precision}, {"recall", p.recall}, {"density", p.density}, {"coverage", p.coverage}});
   const std::string no_real = no_balls_why(real, real_radii, options.k);
-  const std::string no_fake = no_balls_why(own, radii, options.k);
+  const std::string no_fake = no_balls_why(own, counts.fake_radii(), options.k);
   if (!no_real.empty()) refuse(metrics, {"precision", "density", "coverage"}, no_real);
   if (!no_fake.empty()) refuse(metrics, {"recall"}, no_fake);
   return metrics;
@@ -120,6 +113,7 @@ Metric prdc_metric() {
        .needs = [](const PrdcOptions& o) { return first_rows(o.count); },
        .look = warn_of_first_classes,
        .prepare = prepare_prdc,
+       .pairs = count_pairs,
        .compute = compute_prdc,
        .protocol =
            [](const PrdcOptions& o, const Json&, int64_t count, int64_t reference_count) {

@@ -26,39 +26,54 @@ at::Tensor log_outside(const at::Tensor& distances, double radius) {
   return (distances.to(at::kDouble) / radius).clamp_max(1).log();
 }
 
-Json compute_probabilistic_pr(const ProbabilisticPrOptions& options, const MetricInputs& in) {
-  dist::Communicator& comm = in.context.comm;
-  const SetFeatures &own = in.own, &real = in.reference.set;
-  Json metrics = Json::object();
-  if (const std::string why = no_neighbours_why(own, real, options.count, options.k); !why.empty()) {
-    refuse(metrics, {"probabilistic_precision", "probabilistic_recall"}, why);
-    return metrics;
+// [fakes + reals] float64: log-probability that no ball of the other set holds the sample. A set whose balls have no
+// radius adds nothing.
+class LogsOutside final : public PairSums {
+ public:
+  LogsOutside(int64_t reals, int64_t fakes, double real_radius, double own_radius)
+      : PairSums(reals, fakes, at::zeros({fakes + reals}, at::kDouble)),
+        real_radius(real_radius),
+        own_radius(own_radius) {}
+
+  void add(const PairBlock& block) override {
+    const at::Tensor& distances = block.distances();
+    if (real_radius > 0)
+      sums().narrow(0, block.columns.begin, block.columns.size()) += log_outside(distances, real_radius).sum(0);
+    if (own_radius > 0)
+      sums().narrow(0, fakes() + block.rows.begin, block.rows.size()) += log_outside(distances, own_radius).sum(1);
   }
+
+  const double real_radius, own_radius;
+};
+
+std::shared_ptr<PairSums> logs_outside(const ProbabilisticPrOptions& o, const MetricInputs& in) {
+  const SetFeatures &own = in.own, &real = in.reference.set;
+  if (!no_neighbours_why(own, real, o.count, o.k).empty()) return nullptr;
   const auto radius_of = [&](const SetFeatures& set) {
-    return options.a * neighbour_radii(comm, set, options.count, options.k).to(at::kDouble).mean().item<double>();
+    return o.a * neighbour_radii(in.context.comm, set, o.count, o.k).to(at::kDouble).mean().item<double>();
   };
   const double own_radius = radius_of(own), real_radius = radius_of(real);
-  const FeatureBlocks fakes = own.rows.first(options.count), reals = real.rows.first(options.count);
-  at::Tensor logs = at::zeros({fakes.count + reals.count}, at::kDouble);
-  for_each_pair(
-      comm, reals, fakes, Pairs::all,
-      [&](const BlockOfRows& a, const BlockOfRows& b) {
-        const at::Tensor block = distances(a.rows, b.rows);
-        if (real_radius > 0) logs.narrow(0, b.ids.begin, b.ids.size()) += log_outside(block, real_radius).sum(0);
-        if (own_radius > 0)
-          logs.narrow(0, fakes.count + a.ids.begin, a.ids.size()) += log_outside(block, own_radius).sum(1);
-      },
-      "probabilistic precision and recall");
-  comm.all_reduce(logs);
-  const at::Tensor inside = -logs.expm1();
-  metrics["probabilistic_precision"] = inside.narrow(0, 0, fakes.count).mean().item<double>();
-  metrics["probabilistic_recall"] = inside.narrow(0, fakes.count, reals.count).mean().item<double>();
+  return std::make_shared<LogsOutside>(real.rows.first(o.count).count, own.rows.first(o.count).count, real_radius,
+                                       own_radius);
+}
+
+Json compute_probabilistic_pr(const ProbabilisticPrOptions& options, const MetricInputs& in) {
+  Json metrics = Json::object();
+  if (in.pairs == nullptr) {
+    refuse(metrics, {"probabilistic_precision", "probabilistic_recall"},
+           no_neighbours_why(in.own, in.reference.set, options.count, options.k));
+    return metrics;
+  }
+  const auto& logs = static_cast<const LogsOutside&>(*in.pairs);
+  const at::Tensor inside = -logs.sums().expm1();
+  metrics["probabilistic_precision"] = inside.narrow(0, 0, logs.fakes()).mean().item<double>();
+  metrics["probabilistic_recall"] = inside.narrow(0, logs.fakes(), logs.reals()).mean().item<double>();
   const auto no_radius = [&](const char* name, const SetFeatures& set) {
     refuse(metrics, {name},
            fmt::format("every sample of {} has {} equals in it: balls of radius 0", set.name, options.k));
   };
-  if (!(real_radius > 0)) no_radius("probabilistic_precision", real);
-  if (!(own_radius > 0)) no_radius("probabilistic_recall", own);
+  if (!(logs.real_radius > 0)) no_radius("probabilistic_precision", in.reference.set);
+  if (!(logs.own_radius > 0)) no_radius("probabilistic_recall", in.own);
   return metrics;
 }
 
@@ -79,6 +94,7 @@ Metric probabilistic_pr_metric() {
                          {"probabilistic_pr.count", "the first of the set, as used", "samples"},
                          {"probabilistic_pr.reference_count", "the first of the reference, as used", "samples"}},
        .needs = [](const ProbabilisticPrOptions& o) { return MetricNeeds{.rows = o.count, .reference_rows = o.count}; },
+       .pairs = logs_outside,
        .compute = compute_probabilistic_pr,
        .protocol =
            [](const ProbabilisticPrOptions& o, const Json&, int64_t count, int64_t reference_count) {

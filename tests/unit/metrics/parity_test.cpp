@@ -12,6 +12,7 @@
 #include "metrics/entries/kid.hpp"
 #include "metrics/numpy_random.hpp"
 #include "metrics/entries/prdc.hpp"
+#include "metrics/pair_products.hpp"
 #include "tensor/npz.hpp"
 
 namespace ddls::metrics::parity_test {
@@ -76,13 +77,19 @@ at::Tensor radii_of(const at::Tensor& rows, int64_t k) {
   return neighbours.radii();
 }
 
+PairBlock pair_block(const at::Tensor& x, IdRange rows, const at::Tensor& y, IdRange columns) {
+  const at::Tensor a = x.narrow(0, rows.begin, rows.size()).to(at::kDouble);
+  const at::Tensor b = y.narrow(0, columns.begin, columns.size()).to(at::kDouble);
+  return PairBlock(rows, columns, a, b, a.square().sum(1, true), b.square().sum(1).unsqueeze(0));
+}
+
 TEST_F(Parity, PrdcExactly) {
   for (const int64_t k : {3, 5}) {
     PrdcCounts counts(radii_of(real, k), radii_of(fake, k));
     for (int64_t from = 0; from < 260; from += 64) {
       const int64_t size = std::min<int64_t>(64, 260 - from);
-      counts.add(from, 0, distances(real.narrow(0, from, size), fake.narrow(0, 0, 100)));
-      counts.add(from, 100, distances(real.narrow(0, from, size), fake.narrow(0, 100, 200)));
+      counts.add(pair_block(real, {from, from + size}, fake, {0, 100}));
+      counts.add(pair_block(real, {from, from + size}, fake, {100, 300}));
     }
     const Prdc p = counts.result(k);
     const auto& e = expected["prdc"][std::to_string(k)];

@@ -64,6 +64,30 @@ TEST(Page, TablesAndFiguresHaveNames) {
   }
 }
 
+// Metrics of copies have a heading of their own, and lines for what unseen reals have.
+TEST(Page, CopiesOfTheTrainingSetAlongTheChains) {
+  const FakeRun run(false);
+  EXPECT_EQ(page_of(run).find("Copies of the training set"), std::string::npos);
+  Json report = Json::parse(read_file(run.folder / "report.json"));
+  Json& ddls = report["methods"]["ddls"];
+  ddls["metrics"]["authenticity_reals"] = 0.625;
+  ddls["curve"][0].update({{"authenticity", 0.75}, {"ct", {{"value", 2.5}}}});
+  ddls["curve"][1].update({{"authenticity", 0.5}, {"ct", {{"value", -4.5}}}});
+  write_file(run.folder / "report.json", report.dump());
+  const std::string html = page_of(run);
+  EXPECT_EQ(markup_fault(html), "");
+  const size_t quality = html.find("<h3>Quality of the samples</h3>"),
+               fd = html.find("<title>Fréchet distance</title>"),
+               copies = html.find("<h3>Copies of the training set</h3>");
+  ASSERT_NE(copies, std::string::npos);
+  EXPECT_LT(quality, fd);
+  EXPECT_LT(fd, copies);
+  const std::string from = html.substr(copies, html.find("<h3>", copies + 4) - copies);
+  EXPECT_EQ(count_of(from, "<svg "), 2U);
+  EXPECT_NE(from.find("75 at Langevin step 0, 50 at 30. unseen reals: 62.5."), std::string::npos) << from;
+  EXPECT_NE(from.find("2.5 at Langevin step 0, -4.5 at 30. unseen reals: 0."), std::string::npos);
+}
+
 TEST(Plot, ItsNumbersAreThatOfTheFigure) {
   const std::string html = figure_of(
       Plot{"a < b", "step", "log scale", {{"one", {1}, {0, 1}, {1.25, 100}}, {"two", {2}, {0, 1}, {3, 4}}}, false, {}});
