@@ -26,18 +26,16 @@ downloaded.
 """
 import argparse
 import copy
-import importlib.util
 import json
 import os
 import sys
 
 import torch
 from torch import nn
-from torch.fx.experimental.proxy_tensor import make_fx
 
 import extractor_networks as networks
-from export_gan import Traceable, Traced, make_dense, outline, package, tidy
 from gan_conventions import Refused
+from pt2_programs import are_finite, cotangents, exact_values, export_program, own_function, package, tolerance_for, try_programs
 
 TRACED = ((4, 37, 45), (6, 52, 33))  # images, height and width of the two traces, whose graphs must be the same
 TRIED = (1, 5)  # batch sizes that the programs are tried on
@@ -83,10 +81,6 @@ def test_images(n, channels, height, width):
     return (((i + 1) * (7 * h + 13 * w) + 61 * c + (h * w) % 31) % 256).to(torch.uint8)
 
 
-def weights_of_features(n, count, dtype=torch.float32):
-    return torch.cos(torch.arange(count, dtype=torch.float64) * 0.7).to(dtype).expand(n, count).contiguous()
-
-
 def inputs_of(name, network, n, channels, height, width):
     images = test_images(n, channels, height, width)
     if name == "features":
@@ -95,47 +89,15 @@ def inputs_of(name, network, n, channels, height, width):
     if name == "features_float":
         return (images,)
     with torch.no_grad():
-        return images, weights_of_features(n, network(images[:1])[0].shape[1])
+        return images, cotangents(torch.empty(n, network(images[:1])[0].shape[1]))
 
 
-def trace(name, network, inputs):
-    state = {k: v.detach().contiguous() for k, v in (*network.named_parameters(), *network.named_buffers())}
-
-    def flat(state, *inputs):
-        with Traceable():
-            return PROGRAMS[name](lambda x: torch.func.functional_call(network, state, (x,)), *inputs)
-
-    graph = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(state, *inputs)
-    return tidy(graph), state
-
-
-def export_program(name, network, channels, size):
-    shapes = [(n, channels, *(size or (h, w))) for n, h, w in TRACED]
-    try:
-        graphs = [trace(name, network, inputs_of(name, network, *shape)) for shape in shapes]
-    except Exception as error:  # whatever the tracer and a foreign network throw
-        raise Refused(f"{name}: the network cannot be traced: {type(error).__name__}: "
-                      f"{(str(error).strip() or chr(63)).splitlines()[0]}") from error
-    if outline(graphs[0][0]) != outline(graphs[1][0]):
-        raise Refused(f"{name}: the graph depends on the number of images or their size: take --image-size HxW")
-    make_dense(graphs[0][0])
-    inputs = inputs_of(name, network, *shapes[0])
+def export_one(name, network, channels, size):
     batch = torch.export.Dim("batch")
     of_images = {0: batch} if size else {0: batch, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    return torch.export.export(Traced(*graphs[0]), inputs, dynamic_shapes=((of_images, *({0: batch} for _ in inputs[1:])),), strict=False)
-
-
-def try_programs(path, network, names, channels, size):
-    """The archive as ddls_dist runs it, in nativert, at sizes that it was not traced with."""
-    from torch._C._nativert import PyModelRunner
-    for name in names:
-        runner = PyModelRunner(path, name)
-        for n in TRIED:
-            inputs = inputs_of(name, network, n, channels, *(size or (24 + n, 31)))
-            ours, theirs = runner.run(*inputs), PROGRAMS[name](network, *inputs)
-            for a, b in zip(ours if isinstance(ours, (tuple, list)) else (ours,), theirs if isinstance(theirs, tuple) else (theirs,)):
-                if a.shape != b.shape or (b.numel() and not float((a - b).abs().max()) <= 1e-4 * float(b.abs().max()) + 1e-7):
-                    raise Refused(f"{name}: on {n} images the exported program gives other values than the network")
+    return export_program(name, network, PROGRAMS[name], lambda shape: inputs_of(name, network, shape[0], channels, *(size or shape[1:])), TRACED,
+                          lambda inputs: (of_images, *({0: batch} for _ in inputs[1:])),
+                          depends="the number of images or their size: take --image-size HxW")
 
 
 # ---- The self-test.
@@ -146,7 +108,7 @@ def values(network, images, dtype, gradients):
         f, logits = network(x if gradients or dtype == torch.float64 else images)
         found = {"features": f.detach(), "logits": logits.detach()}
         if gradients:
-            found["gradient"] = torch.autograd.grad((f * weights_of_features(len(f), f.shape[1], f.dtype)).sum(), x)[0].flatten(1)
+            found["gradient"] = torch.autograd.grad((f * cotangents(f)).sum(), x)[0].flatten(1)
     return found
 
 
@@ -154,25 +116,16 @@ def self_test(network, channels, size, gradients, told):
     tests, error = [], 0.0
     for n, height, width in TESTED:
         images = test_images(n, channels, *(size or (height, width)))
-        plain = values(network, images, torch.float32, gradients)
-        try:
-            exact = values(copy.deepcopy(network).double(), images, torch.float64, gradients)
-        except Exception:  # a type is written into it
-            exact = plain
-        if not all(bool(torch.isfinite(v).all()) for v in exact.values()):
+        exact, off = exact_values(lambda network, dtype: values(network, images, dtype, gradients), network)
+        if not are_finite(exact):
             raise Refused("features, logits or gradients of the test's images are not finite numbers")
-        error = max([error, *(float((plain[k] - v).abs().max() / v.abs().max().clamp(min=1e-30)) for k, v in exact.items() if v.numel())])
+        error = max(error, off)
         test = {"rows": n, "height": images.shape[2], "width": images.shape[3], **{k: v.tolist() for k, v in exact.items()}}
         if gradients:
             test["gradient_at"] = list(range(0, images[0].numel(), max(1, images[0].numel() // 97)))
             test["gradient"] = exact["gradient"][:, test["gradient_at"]].tolist()
         tests.append(test)
-    if error > 1e-3:
-        raise Refused(f"float32 is {error:.1e} off float64 on this network: too far for a self-test")
-    tolerance = max(1e-5, 4 * error)
-    if tolerance > 1e-5:
-        told.append(f"float32 is {error:.1e} off float64 here; the self-test allows {tolerance:.1e}")
-    return tests, tolerance
+    return tests, tolerance_for(error, "this network", told)
 
 
 def passes_gradient(network, channels, size):
@@ -206,13 +159,15 @@ def export_extractor(network, path, resize, size=None, channels=3, tell=print):
         told.append("no gradient passes through it: it can evaluate, but neither tilt nor carry a ratio")
     tests, tolerance = self_test(network, channels, size, gradients, told)
     names = list(PROGRAMS) if gradients else ["features"]
-    programs = {name: export_program(name, network, channels, size) for name in names}
+    programs = {name: export_one(name, network, channels, size) for name in names}
     description = {
         "format": "ddls_dist extractor", "version": 1, "channels": channels, "layout": "NCHW", "range": [0, 255],
         "size": list(size) if size else None, "resize": resize, "features": f.shape[1], "logits": logits.shape[1], "device": "cpu",
         "torch": torch.__version__, "told": told, "checked": {"batch_sizes": list(TRIED), "traced_at": [t[0] for t in TRACED]},
         "tolerance": tolerance, "self_test": tests}
-    package(path, programs, json.dumps(description), lambda partial: try_programs(partial, network, names, channels, size))
+    package(path, programs, json.dumps(description), lambda partial: try_programs(
+        partial, network, {name: PROGRAMS[name] for name in names},
+        lambda name, n: inputs_of(name, network, n, channels, *(size or (24 + n, 31))), TRIED, ("images", "network")))
     for sentence in told:
         tell(sentence)
     tell(f"{path}: features [n, {f.shape[1]}], logits [n, {logits.shape[1]}], images of {f'{size[0]} x {size[1]}' if size else 'any size'}, "
@@ -250,15 +205,7 @@ def make_classifier(a):
 
 
 def make_own(a):
-    if not os.path.isfile(a.source):
-        sys.exit(f"{a.source}: there is no such file")
-    sys.path.insert(0, os.path.dirname(os.path.abspath(a.source)))
-    spec = importlib.util.spec_from_file_location("my_extractor", a.source)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "extractor"):
-        sys.exit(f"{a.source}: it needs a function extractor() that returns the network")
-    return module.extractor()
+    return own_function(a.source, "my_extractor", "extractor", "the network")()
 
 
 def arguments():
@@ -305,9 +252,9 @@ def sizes(a, network):
 
 def main():
     a = arguments()
-    network = a.make(a).eval().requires_grad_(False)
-    size, resize = sizes(a, network)
     try:
+        network = a.make(a).eval().requires_grad_(False)
+        size, resize = sizes(a, network)
         if a.out.endswith(".pt"):
             save_script(network, a.out, size)
         elif a.out.endswith(".pt2"):

@@ -40,6 +40,11 @@ void bind_model(Section& s, ModelConfig& c) {
           one_of({"mlp", "dcgan", "sn_dcgan", "sn_resnet", "wgangp_resnet", "biggan", "mlp_cgan", "pretrained"}));
   s.value("generator", &c.generator, "pretrained: a .pt2 archive or TorchScript file (docs/pretrained.md)", a_path())
       .later = true;
+  s.value("compiled", &c.compiled,
+          "of a .pt2 archive: auto runs the compiled programs in it where they fit this machine. They are native code: "
+          "for files whose origin you trust",
+          one_of({"off", "auto"}))
+      .later = true;
   s.value("ratio_architecture", &c.ratio_architecture,
           "family of the density-ratio discriminator; auto: as architecture; pretrained: mlp for points, sn_resnet for "
           "images; features: a perceptron on those of ratio_extractor",

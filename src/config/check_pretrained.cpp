@@ -12,14 +12,12 @@ namespace ddls::config {
 namespace {
 
 // What later phases have of these sections; all else in them is of networks that are trained here.
-constexpr std::array<std::string_view, 16> of_later_phases{"model.architecture",   "model.generator",
-                                                           "model.latent_dim",     "model.prior",
-                                                           "model.classes",        "model.classifier_widths",
-                                                           "model.ratio_",         "model.discriminator_downsamplings",
-                                                           "model.logit_bias",     "model.leaky_slope",
-                                                           "model.embedding_dim",  "model.dropout",
-                                                           "model.attention_side", "train.shards",
-                                                           "train.log_every",      "train.checkpoint_every"};
+constexpr std::array<std::string_view, 17> of_later_phases{
+    "model.architecture",    "model.generator",         "model.latent_dim",    "model.prior",
+    "model.classes",         "model.classifier_widths", "model.ratio_",        "model.discriminator_downsamplings",
+    "model.logit_bias",      "model.leaky_slope",       "model.embedding_dim", "model.dropout",
+    "model.attention_side",  "model.compiled",          "train.shards",        "train.log_every",
+    "train.checkpoint_every"};
 constexpr std::array<std::string_view, 3> sections_of_later_phases{"train.ratio", "train.calibration",
                                                                    "train.classifier"};
 

@@ -33,6 +33,7 @@ struct DataConfig {
 struct ModelConfig {
   std::string architecture = "mlp";
   std::string generator;                    // pretrained: its file
+  std::string compiled = "off";             // native code in a .pt2 archive: off | auto, where it fits this machine
   std::string ratio_architecture = "auto";  // of the density-ratio discriminator; auto: as the GAN's, or by the data
   int64_t latent_dim = 2;
   std::string prior = "normal";  // of z: normal | uniform | truncated_normal

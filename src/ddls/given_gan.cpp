@@ -8,8 +8,8 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "ddls/gan_probe.hpp"
+#include "ddls/pt2_choice.hpp"
 #include "ddls/pt2_gan.hpp"
-#include "ddls/pt2_programs.hpp"
 #include "ddls/scripted_gan.hpp"
 #include "models/network.hpp"
 
@@ -98,9 +98,8 @@ GivenGan open_archive(config::ModelConfig& model, c10::Device device) {
   const tensor::Pt2Archive archive = tensor::open_pt2(model.generator, "model.generator");
   model = model_of_pt2(archive, model);
   const Pt2Description about = description_of(archive);
-  require_device(about, model.generator, device);
-  const Pt2ProgramsPtr programs = load_generator_programs(archive);
-  run_self_test(*programs, about, device);
+  const Pt2ProgramsPtr programs =
+      tried_programs(load_generator_programs(archive), archive, about, model.compiled, device);
   const auto tried = [&](const char* name, const GivenFunctions& functions) {
     return tensor::ForeignNetwork{.file = fmt::format("{} ({})", model.generator, name),
                                   .call = [forward = functions.forward](const at::Tensor& x, const at::Tensor& y) {
@@ -110,7 +109,7 @@ GivenGan open_archive(config::ModelConfig& model, c10::Device device) {
   const bool labelled = about.classes > 0;
   const GivenFunctions generator = generator_of(programs);
   const ProbedGenerator probed = probe_generator(tried("decode", generator), model, device);
-  GivenGan gan{.sha256 = sha256_of_file(archive.file)};
+  GivenGan gan{.sha256 = sha256_of_file(archive.file), .compiled = programs->compiled};
   gan.generator = std::make_shared<GivenNetwork>(generator, labelled, "generator_sha256", gan.sha256);
   gan.sample_shape = about.sample_shape;
   if (!programs->score) return gan;
@@ -121,6 +120,8 @@ GivenGan open_archive(config::ModelConfig& model, c10::Device device) {
 }
 
 GivenGan open_scripted(const config::ModelConfig& model, c10::Device device) {
+  if (model.compiled != "off")
+    fail(Exit::config, "model.compiled: only a .pt2 archive has compiled programs, and {} is none", model.generator);
   const tensor::ForeignNetwork g = load_scripted_network(model.generator, "model.generator", device);
   const auto forward = [g](const at::Tensor& z, const at::Tensor& y) {
     return require_finite_samples(g(z, y).front(), g.file);

@@ -15,7 +15,8 @@ struct GivenGan {
   models::NetworkPtr discriminator =
       nullptr;  // of an archive that has the programs `score` and `score_grad`; else null
   std::vector<int64_t> sample_shape = {};
-  std::string sha256 = {};  // of the file
+  std::string sha256 = {};    // of the file
+  std::string compiled = {};  // the instruction set of compiled programs that run; empty: none
 };
 
 // Opens model.generator, a .pt2 archive (decode and decode_vjp are needed) or a TorchScript generator, and tries it as

@@ -4,7 +4,6 @@
 
 #include "base/error.hpp"
 #include "base/json_fields.hpp"
-#include "device/device_of.hpp"
 #include "tensor/description_reader.hpp"
 
 namespace ddls::sampling {
@@ -52,35 +51,22 @@ Pt2Description description_of(const tensor::Pt2Archive& archive) {
   const std::string where = archive.file.string() + ": ddls.json";
   const Json json = parse_json_object(archive.description, where);
   const DescriptionReader reader(json, where, archive.cure);
-  if (reader.field<std::string>("format") != "ddls_dist GAN")
-    reader.refuse("format", "is not 'ddls_dist GAN' (is it an extractor's archive?)");
-  if (reader.field<int64_t>("version") != 1) reader.refuse("version", "is not 1, which this program reads");
   Pt2Description about;
+  about.origin = tensor::origin_of(reader, "ddls_dist GAN", "an extractor's archive");
   about.latent_dim = reader.number("latent_dim", 1, 1 << 24);
   about.classes = reader.number("classes", 0, 1 << 24);
   about.prior = reader.field<std::string>("prior");
   if (about.prior != "normal" && about.prior != "uniform" && about.prior != "truncated_normal")
     reader.refuse("prior", fmt::format("is '{}', not normal, uniform or truncated_normal", about.prior));
-  about.device = reader.field<std::string>("device");
-  about.torch = reader.field<std::string>("torch");
   about.sample_shape = described_shape(reader);
   if (about.sample_shape.size() == 3) {
     const at::Tensor range = reader.numbers("range", 2, 0);
     if (range[0].item<double>() != -1 || range[1].item<double>() != 1)
       reader.refuse("range", "is not [-1, 1], in which images lie here");
   }
-  about.tolerance = reader.field<double>("tolerance");
-  if (!(about.tolerance > 0 && about.tolerance <= 1e-2)) reader.refuse("tolerance", "is not between 0 and 0.01");
   const Json test = reader.field<Json>("self_test");
   about.test = described_test(DescriptionReader(test, where + ", self_test", archive.cure), about);
   return about;
-}
-
-void require_device(const Pt2Description& about, const std::string& file, c10::Device device) {
-  if (about.device != device::kind_of(device))
-    fail(Exit::config,
-         "{}: made for the device '{}', but this rank computes on {}; choose it by --device, or export it anew", file,
-         about.device, device.str());
 }
 
 }  // namespace ddls::sampling

@@ -1,13 +1,12 @@
 #pragma once
 // What ddls.json of a .pt2 archive says (docs/export.md).
 #include <ATen/core/Tensor.h>
-#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "tensor/pt2_archive.hpp"
+#include "tensor/pt2_self_test.hpp"
 
 namespace ddls::sampling {
 
@@ -22,16 +21,13 @@ struct Pt2SelfTest {
 
 struct Pt2Description {
   int64_t latent_dim = 0, classes = 0;
-  std::string prior, device, torch;  // torch: the version that wrote it
+  std::string prior;
   std::vector<int64_t> sample_shape;
-  double tolerance = 0;  // of the self-test, in shares of the largest value
+  tensor::Pt2Origin origin;
   Pt2SelfTest test;
 };
 
 // Throws Error(data) naming the file and the key.
 Pt2Description description_of(const tensor::Pt2Archive& archive);
-
-// Throws Error(config) where the archive's programs are of another kind of device.
-void require_device(const Pt2Description& about, const std::string& file, c10::Device device);
 
 }  // namespace ddls::sampling

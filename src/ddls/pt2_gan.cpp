@@ -7,8 +7,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "ddls/gan_probe.hpp"
-#include "ddls/pt2_description.hpp"
-#include "ddls/pt2_programs.hpp"
+#include "ddls/pt2_choice.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -133,13 +132,12 @@ config::ModelConfig model_of_pt2(const tensor::Pt2Archive& archive, const config
 
 ForeignGan load_pt2_gan(const tensor::Pt2Archive& archive, const config::ModelConfig& model, c10::Device device) {
   const Pt2Description about = description_of(archive);
-  require_device(about, archive.file.string(), device);
-  const Pt2ProgramsPtr programs = load_gan_programs(archive);
-  run_self_test(*programs, about, device);
+  const Pt2ProgramsPtr programs = tried_programs(load_gan_programs(archive), archive, about, model.compiled, device);
   ForeignGan gan;
   gan.sample_shape = probe_programs(programs, model, device);
   gan.target = program_target(programs, model, device);
   gan.digest = hash64(sha256_of_file(archive.file));
+  gan.compiled = programs->compiled;
   return gan;
 }
 

@@ -16,10 +16,10 @@ namespace ddls::sampling {
 // ddls.json, or `model` says something else than the archive.
 config::ModelConfig model_of_pt2(const tensor::Pt2Archive& archive, const config::ModelConfig& model);
 
-// Loads all programs and tries them: the archive's self-test, then the rules of gan_probe.hpp for every program, and
-// that the programs agree with each other. `model` as model_of_pt2 gives it. The target has no score_by and cannot be
-// corrected where the archive lacks the programs for samples. Throws Error naming the file: data; config for a device
-// that the archive was not made for.
+// Loads all programs and tries them: the archive's self-test and compiled programs (pt2_choice.hpp), then the rules of
+// gan_probe.hpp for every program, and that the programs agree with each other. `model` as model_of_pt2 gives it. The
+// target has no score_by and cannot be corrected where the archive lacks the programs for samples. Throws Error naming
+// the file: data; config for a device that the archive was not made for.
 ForeignGan load_pt2_gan(const tensor::Pt2Archive& archive, const config::ModelConfig& model, c10::Device device);
 
 }  // namespace ddls::sampling

@@ -6,8 +6,7 @@
 #include <torch/custom_class.h>
 
 #include "base/error.hpp"
-#include "tensor/foreign_network.hpp"
-#include "version.hpp"
+#include "tensor/pt2_self_test.hpp"
 
 namespace ddls::sampling {
 namespace {
@@ -35,20 +34,9 @@ struct DecodeProgram : torch::autograd::Function<DecodeProgram> {
   }
 };
 
-double largest_error(const at::Tensor& given, const at::Tensor& expected) {
-  return (given.to(at::kCPU, at::kDouble) - expected).abs().max().item<double>() /
-         std::max(expected.abs().max().item<double>(), 1e-30);
-}
-
-// What decode_vjp is tried with, as tools/export_gan.py does.
-at::Tensor cotangents(const at::Tensor& samples) {
-  const at::Tensor place = at::arange(samples[0].numel(), at::kDouble);
-  return (place * 0.7).cos().to(samples.options()).view(samples[0].sizes()).expand_as(samples);
-}
-
 }  // namespace
 
-Pt2ProgramsPtr load_gan_programs(const tensor::Pt2Archive& archive) {
+Pt2Programs load_gan_programs(const tensor::Pt2Archive& archive) {
   if (archive.programs.count("ratio") == 0 && archive.programs.count("decode_vjp") > 0)
     fail(Exit::data,
          "{}: it has a generator alone (no program 'ratio'), so nothing says where to go; fit a ratio on reals, by a "
@@ -66,10 +54,10 @@ Pt2ProgramsPtr load_gan_programs(const tensor::Pt2Archive& archive) {
       p.decode_vjp = {archive, "decode_vjp"};
       break;
     }
-  return std::make_shared<const Pt2Programs>(std::move(p));
+  return p;
 }
 
-Pt2ProgramsPtr load_generator_programs(const tensor::Pt2Archive& archive) {
+Pt2Programs load_generator_programs(const tensor::Pt2Archive& archive) {
   Pt2Programs p;
   p.file = archive.file.string();
   p.decode = {archive, "decode"};
@@ -78,7 +66,7 @@ Pt2ProgramsPtr load_generator_programs(const tensor::Pt2Archive& archive) {
     p.score = {archive, "score"};
     p.score_grad = {archive, "score_grad"};
   }
-  return std::make_shared<const Pt2Programs>(std::move(p));
+  return p;
 }
 
 at::Tensor pt2_samples(const Pt2ProgramsPtr& p, const at::Tensor& z, const at::Tensor& labels) {
@@ -96,46 +84,28 @@ at::Tensor pt2_scores(const Pt2ProgramsPtr& p, const at::Tensor& x, const at::Te
 
 void run_self_test(const Pt2Programs& p, const Pt2Description& about, c10::Device device) {
   const Pt2SelfTest& test = about.test;
-  const auto to_device = [&](const at::Tensor& x) { return x.defined() ? x.to(device) : x; };
-  const at::Tensor z = to_device(test.latents), y = to_device(test.labels);
-  const std::string versions = fmt::format("written with torch {}, run with {}", about.torch, version::torch);
-  const auto tried = [&](const tensor::Pt2Program& program, const char* name, size_t outputs,
-                         const at::Tensor& v = {}) {
-    return tensor::in_network(p.file,
-                              fmt::format("self-test: program '{}' fails on latents [{}]{} ({})", name,
-                                          fmt::join(z.sizes(), ", "), y.defined() ? " and labels" : "", versions),
-                              [&] {
-                                return program({z, y, v}, outputs);
-                              });
-  };
-  const auto compare = [&](const char* name, const char* what, const at::Tensor& given, const at::Tensor& expected) {
-    if (given.sizes() != expected.sizes())
-      fail(Exit::data, "{}: self-test: program '{}' gives {} [{}], not [{}] as ddls.json says", p.file, name, what,
-           fmt::join(given.sizes(), ", "), fmt::join(expected.sizes(), ", "));
-    const double error = largest_error(given, expected);
-    if (!(error <= about.tolerance))
-      fail(Exit::data,
-           "{}: self-test: the {} of program '{}' are off by {:.2g} of the largest, allowed {:.2g} ({}); a damaged or "
-           "changed archive, or one that this version of LibTorch runs otherwise: export it anew",
-           p.file, what, name, error, about.tolerance, versions);
-  };
-  const at::Tensor x = tried(p.decode, "decode", 1).front();
+  const at::Tensor z = test.latents.to(device), y = test.labels.defined() ? test.labels.to(device) : test.labels;
+  const tensor::Pt2Trial trial(
+      p.file, about.origin,
+      fmt::format("latents [{}]{}", fmt::join(z.sizes(), ", "), y.defined() ? " and labels" : ""));
+  const at::Tensor x = trial.run(p.decode, {z, y}, 1).front();
   std::vector<int64_t> shape{z.size(0)};
   shape.insert(shape.end(), about.sample_shape.begin(), about.sample_shape.end());
   if (x.sizes() != at::IntArrayRef(shape))
     fail(Exit::data, "{}: self-test: program 'decode' gives samples [{}], not [{}] as ddls.json says", p.file,
          fmt::join(x.sizes(), ", "), fmt::join(shape, ", "));
-  compare("decode", "samples", x.flatten(1).to(at::kCPU).index_select(1, test.sample_places), test.samples);
+  trial.compare(p.decode, "samples", x.flatten(1).to(at::kCPU).index_select(1, test.sample_places), test.samples);
   if (p.ratio) {
     if (!test.log_ratio.defined())
       fail(Exit::data, "{}: ddls.json has no self-test of its program 'ratio'; export it anew", p.file);
-    compare("ratio", "log-ratios", tried(p.ratio, "ratio", 1).front(), test.log_ratio);
-    const ProgramTensors graded = tried(p.ratio_grad, "ratio_grad", 2);
-    compare("ratio_grad", "log-ratios", graded[0], test.log_ratio);
-    compare("ratio_grad", "gradients", graded[1], test.gradient);
+    trial.compare(p.ratio, "log-ratios", trial.run(p.ratio, {z, y}, 1).front(), test.log_ratio);
+    const ProgramTensors graded = trial.run(p.ratio_grad, {z, y}, 2);
+    trial.compare(p.ratio_grad, "log-ratios", graded[0], test.log_ratio);
+    trial.compare(p.ratio_grad, "gradients", graded[1], test.gradient);
   }
   if (p.decode_vjp && test.pullback.defined())
-    compare("decode_vjp", "gradients", tried(p.decode_vjp, "decode_vjp", 1, cotangents(x)).front(), test.pullback);
+    trial.compare(p.decode_vjp, "gradients", trial.run(p.decode_vjp, {z, y, tensor::trial_gradients(x)}, 1).front(),
+                  test.pullback);
 }
 
 at::Tensor require_finite_samples(const at::Tensor& samples, const std::string& file) {

@@ -11,6 +11,7 @@ namespace ddls::sampling {
 
 struct Pt2Programs {
   std::string file = {};
+  std::string compiled = {};  // the instruction set of those that are native code; empty: none is
   tensor::Pt2Program decode;
   tensor::Pt2Program ratio, ratio_grad;  // both, or neither
   tensor::Pt2Program decode_vjp;
@@ -20,11 +21,11 @@ struct Pt2Programs {
 };
 using Pt2ProgramsPtr = std::shared_ptr<const Pt2Programs>;
 
-// For chains on the archive alone: decode, ratio and ratio_grad, and the three of samples, all or none. Throws
-// Error(data) naming what is missing.
-Pt2ProgramsPtr load_gan_programs(const tensor::Pt2Archive& archive);
+// Portable ones, which pt2_choice.hpp tries. For chains on the archive alone: decode, ratio and ratio_grad, and the
+// three of samples, all or none. Throws Error(data) naming what is missing.
+Pt2Programs load_gan_programs(const tensor::Pt2Archive& archive);
 // For a ratio of ours: decode and decode_vjp, and score and score_grad where they are there.
-Pt2ProgramsPtr load_generator_programs(const tensor::Pt2Archive& archive);
+Pt2Programs load_generator_programs(const tensor::Pt2Archive& archive);
 
 // Those that are loaded, against what they gave where they were written. Throws Error(data).
 void run_self_test(const Pt2Programs& programs, const Pt2Description& about, c10::Device device);

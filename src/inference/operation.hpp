@@ -31,6 +31,7 @@ class Tape {
   void add_latent_gradient(int64_t begin, const at::Tensor& gradient);
   at::Tensor take_latent_gradient() { return std::exchange(latent_gradient_, {}); }
 
+  bool keeps() const { return keep_; }
   void push(const at::Tensor& value);
   at::Tensor pop();
   int64_t largest_row_bytes() const;  // of what is kept, per chain

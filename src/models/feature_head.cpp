@@ -19,12 +19,16 @@ class FeatureOperation : public inference::Operation {
       : features_(std::move(features)), mean_(std::move(mean)), scale_(std::move(scale)) {}
 
   at::Tensor forward(at::Tensor x, inference::Tape& tape) const override {
-    tape.push(x);
     at::NoGradGuard no_grad;
-    return (features_->of(x) - mean_) / scale_;
+    if (!tape.keeps()) return (features_->of(x) - mean_) / scale_;
+    const tensor::FrozenFeatures::Kept kept = features_->kept(x);
+    tape.push(kept.images);
+    tape.push(kept.features);
+    return (kept.features.detach() - mean_) / scale_;
   }
   at::Tensor vjp(at::Tensor dy, inference::Tape& tape) const override {
-    return features_->pullback(tape.pop(), dy / scale_);
+    const at::Tensor features = tape.pop(), images = tape.pop();
+    return features_->pullback({images, features}, dy / scale_);
   }
   inference::OperationWork work(inference::Pass, at::IntArrayRef) const override { return {"frozen features"}; }
 

@@ -81,6 +81,7 @@ Json energies_of_gan(config::Config config, const GanFiles& files, const Outside
   });
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
+  comm.require_same(hash64(gan.compiled), compiled_programs);
   sampling::label_chains(gan.target, config.sample.labels, config.model.classes, tensor::Noise{config.seed});
   train::JudgingReals reals;
   if (real.size() > 0) reals = {&real, 0, std::min(real.size(), energy_draws(config))};

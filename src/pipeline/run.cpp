@@ -208,6 +208,8 @@ Run open_run(config::Config config, const RunOptions& options, dist::Communicato
   data::Dataset train, test;
   std::optional<sampling::GivenGan> given;
   comm.together([&] {  // every rank reads; one speaks
+    if (!config.model.pretrained() && config.model.compiled != "off")
+      fail(Exit::config, "model.compiled: only a .pt2 archive has compiled programs (model.architecture pretrained)");
     if (config.model.pretrained()) given = sampling::open_given_gan(config.model, comm.topology().device);
     train = data::open_dataset(config.data, data::Split::train, config.seed);
     test = data::open_dataset(config.data, data::Split::test, config.seed);
@@ -226,6 +228,7 @@ Run open_run(config::Config config, const RunOptions& options, dist::Communicato
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(train.digest(), "the training data");
   if (given) comm.require_same(models::digest_of(*given->generator), "the file of model.generator");
+  if (given) comm.require_same(hash64(given->compiled), compiled_programs);
 
   comm.on_root([&] { make_folder(folder / "samples"); });
   dist::keep_calls_in(folder.string());
@@ -236,6 +239,7 @@ Run open_run(config::Config config, const RunOptions& options, dist::Communicato
   Run run{std::move(config),  folder,           options.resume,  comm,
           std::move(run_log), std::move(train), std::move(test), options.shard};
   if (given) run.given = train::TrainedGan{given->generator, given->discriminator};
+  if (given) run.compiled = given->compiled;
   comm.together([&] {  // what would fail later fails now
     hold_out_reals(run);
     run.reference();
@@ -261,6 +265,7 @@ void add_draw_conditions(Json& key, const Run& run) {
   if (!run.classes.all()) key["classes"] = run.classes.seen();
   if (c.train.ratio.output_noise > 0) key["output_noise"] = c.train.ratio.output_noise;
   if (c.sample.precision != "float32") key["precision"] = c.sample.precision;
+  if (!run.compiled.empty()) key["compiled"] = run.compiled;  // they round otherwise
 }
 
 void note_seconds(Run& run, const std::string& stage, double seconds) {

@@ -36,6 +36,7 @@ struct Run {
   data::Dataset seen = {}, held_out = {};
   std::optional<train::TrainedGan> given = {};  // of model.architecture pretrained, in the place of the GAN phase
   sampling::DrawnClasses classes = {};          // of a conditional model: those that `seen` has samples of
+  std::string compiled = {};  // of a .pt2 archive: the instruction set of compiled programs that run; empty: none
 
   bool writes() const { return !shard.partial(); }  // what is one file of the run
   std::filesystem::path samples_of(const std::string& method) const { return folder / "samples" / method; }
@@ -45,6 +46,9 @@ struct Run {
 
 // options.out, else output.directory, else runs/NAME.
 std::filesystem::path folder_of(const RunOptions& options, const config::Config& config);
+
+// What ranks must agree on: some of them would round otherwise than the others.
+inline constexpr const char* compiled_programs = "whether compiled programs of the archive run (model.compiled)";
 
 // **Collective.** Opens the folder, reads the data and a pretrained generator, and checks that all ranks see the same.
 // Throws CollectiveError: config, missing, data.

@@ -117,6 +117,8 @@ sampling::ForeignGan load_foreign_gan(const GanFiles& files, config::Config& con
            files.generator);
     return gan;
   }
+  if (config.model.compiled != "off")
+    fail(Exit::config, "model.compiled: only a .pt2 archive has compiled programs, and {} is none", files.generator);
   if (is_weights(files.generator) != is_weights(files.discriminator))
     fail(Exit::usage,
          "sample: --generator and --discriminator are both TorchScript files, or both .safetensors; a .pt2 archive is "
@@ -132,6 +134,7 @@ void sample_pretrained(config::Config config, const GanFiles& files, const RunOp
   sampling::ForeignGan gan = comm.together([&] { return load_foreign_gan(files, config, comm.topology().device); });
   comm.require_same(hash64(config::to_yaml(config, false)), "the configuration");
   comm.require_same(gan.digest, "the files of the networks");
+  comm.require_same(hash64(gan.compiled), compiled_programs);
   sampling::label_chains(gan.target, config.sample.labels, config.model.classes, tensor::Noise{config.seed});
   config.sample.sweep.clear();  // a figure of the pipeline
 
@@ -142,6 +145,7 @@ void sample_pretrained(config::Config config, const GanFiles& files, const RunOp
   const Json about = comm.together([&] { return about_networks(files, gan); });
   train::RunLog run_log = open_run_log(folder, config, comm, options, about);
   Run run{std::move(config), folder, options.resume, comm, std::move(run_log), {}, {}, options.shard};
+  run.compiled = gan.compiled;
   TrainedTarget trained{.target = gan.target, .digest = gan.digest};
   apply_calibration(run, trained, fitted_calibration(run, trained, gan.sample_shape));
   sample_stage(run, trained);

@@ -48,9 +48,9 @@ class FrozenFeatures::Network {
     return output.toTensor();
   }
 
-  // Without running forward again where the file has its backward pass; undefined where it has none.
-  at::Tensor pullback(const at::Tensor& samples, const at::Tensor& gradient, bool colour) {
-    if (!archive_) return {};
+  // An archive has its backward pass as a program; TorchScript has that of autograd.
+  bool has_backward() const { return archive_ != nullptr; }
+  at::Tensor backward(const at::Tensor& samples, const at::Tensor& gradient, bool colour) {
     const at::Tensor slope = archive_->pullback(images_of(samples, colour), gradient) * 127.5;
     return colour ? slope.sum(1, /*keepdim=*/true) : slope;
   }
@@ -127,11 +127,16 @@ at::Tensor FrozenFeatures::of(const at::Tensor& images) const {
                     [&] { return network_->features(images, colour_); });
 }
 
-at::Tensor FrozenFeatures::pullback(const at::Tensor& images, const at::Tensor& gradient) const {
+FrozenFeatures::Kept FrozenFeatures::kept(const at::Tensor& images) const {
+  at::AutoGradMode graph(!network_->has_backward());
+  const at::Tensor leaf = network_->has_backward() ? images : images.detach().requires_grad_(true);
+  return {leaf, of(leaf)};
+}
+
+at::Tensor FrozenFeatures::pullback(const Kept& kept, const at::Tensor& gradient) const {
   return in_network(file_, "its backward pass fails", [&] {
-    const at::Tensor slope = network_->pullback(images, gradient, colour_);
-    if (slope.defined()) return slope;
-    return gradient_of(images, [&](const at::Tensor& x) { return (of(x) * gradient).sum(); });
+    if (network_->has_backward()) return network_->backward(kept.images, gradient, colour_);
+    return torch::autograd::grad({kept.features}, {kept.images}, {gradient.to(kept.features.scalar_type())}).front();
   });
 }
 

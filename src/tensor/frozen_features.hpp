@@ -25,8 +25,13 @@ class FrozenFeatures {
   // Images [n, C, H, W] in [-1, 1], float32 or float64 -> [n, F] of that type, differentiable with respect to them.
   // Throws Error(data).
   at::Tensor of(const at::Tensor& images) const;
-  // The backward pass of `of` for a gradient [n, F] of the features.
-  at::Tensor pullback(const at::Tensor& images, const at::Tensor& gradient) const;
+  // Features, and what their backward pass needs: the images, and of TorchScript the graph that `features` carries.
+  struct Kept {
+    at::Tensor images, features;
+  };
+  Kept kept(const at::Tensor& images) const;
+  // That backward pass, once, for a gradient [n, F] of the features. Does not run forward again.
+  at::Tensor pullback(const Kept& kept, const at::Tensor& gradient) const;
 
  private:
   class Network;

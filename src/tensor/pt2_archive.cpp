@@ -28,10 +28,9 @@ class QuietLoading {
   int before_;
 };
 
-// "DIR/models/NAME.json" -> "NAME"; empty for every other entry.
-std::string program_name(const std::string& entry) {
+// "DIR/FOLDER/NAME.json" -> "NAME", for FOLDER/ and .json as given; empty for every other entry.
+std::string name_between(const std::string& entry, std::string_view folder, std::string_view ending) {
   const size_t end = entry.find('/');
-  constexpr std::string_view folder = "models/", ending = ".json";
   if (end == std::string::npos || entry.compare(end + 1, folder.size(), folder) != 0 || !entry.ends_with(ending))
     return {};
   const size_t begin = end + 1 + folder.size();
@@ -58,9 +57,13 @@ Pt2Archive open_pt2(const fs::path& file, const std::string& what, const char* e
          pt2_cure);
   if (!has("/archive_format")) fail(Exit::data, "{}: a .zip, but no .pt2 archive; {}", name, pt2_cure);
   require_checksums(file);
-  Pt2Archive archive{file, {}, {}, pt2_cure};
-  for (const std::string& entry : entries)
-    if (const std::string program = program_name(entry); !program.empty()) archive.programs.insert(program);
+  Pt2Archive archive{.file = file, .cure = pt2_cure};
+  for (const std::string& entry : entries) {
+    if (const std::string program = name_between(entry, "models/", ".json"); !program.empty())
+      archive.programs.insert(program);
+    if (const std::string library = name_between(entry, "data/aotinductor/", ".so"); !library.empty())
+      archive.compiled.insert(library.substr(0, library.find('/')));
+  }
   if (archive.programs.empty())
     fail(Exit::data, "{}: it holds no program of torch.export{}; {}", name,
          has(".so") ? ", but compiled code (AOTInductor), which is not run" : "", pt2_cure);
@@ -77,27 +80,30 @@ Pt2Program::Pt2Program(const Pt2Archive& archive, const std::string& name) : fil
   if (archive.programs.count(name) == 0)
     fail(Exit::data, "{}: it has no program '{}' (it has {}); {}", file_, name, fmt::join(archive.programs, ", "),
          archive.cure);
-  in_network(file_, fmt::format("its program '{}' cannot be loaded", name), [&] {
+  const auto runner = in_network(file_, fmt::format("its program '{}' cannot be loaded", name), [&] {
     const QuietLoading quiet;
-    runner_ = std::make_shared<torch::nativert::ModelRunnerHandle>(file_, name);
-    return 0;
+    return std::make_shared<torch::nativert::ModelRunnerHandle>(file_, name);
   });
+  run_ = [runner](const std::vector<at::Tensor>& inputs) {
+    std::vector<at::Tensor> tensors;
+    for (const c10::IValue& value :
+         runner->runWithFlatInputsAndOutputs(std::vector<c10::IValue>(inputs.begin(), inputs.end())))
+      // Theirs are inference tensors, and may be memory of the runner.
+      tensors.push_back(value.isTensor() ? value.toTensor().clone(at::MemoryFormat::Contiguous) : at::Tensor());
+    return tensors;
+  };
 }
 
 std::vector<at::Tensor> Pt2Program::operator()(const std::vector<at::Tensor>& inputs, size_t outputs) const {
-  std::vector<c10::IValue> values;
+  std::vector<at::Tensor> values;
   for (const at::Tensor& input : inputs)
-    if (input.defined()) values.emplace_back(input.detach().contiguous());
-  const std::vector<c10::IValue> given = runner_->runWithFlatInputsAndOutputs(std::move(values));
+    if (input.defined()) values.push_back(input.detach().contiguous());
+  std::vector<at::Tensor> given = run_(values);
   if (given.size() != outputs)
     fail(Exit::data, "{}: its program '{}' gives {} values, not {}", file_, name_, given.size(), outputs);
-  std::vector<at::Tensor> tensors;
-  for (const c10::IValue& value : given) {
-    if (!value.isTensor()) fail(Exit::data, "{}: its program '{}' gives what is no tensor", file_, name_);
-    // Theirs are inference tensors, and may be memory of the runner.
-    tensors.push_back(value.toTensor().clone(at::MemoryFormat::Contiguous));
-  }
-  return tensors;
+  for (const at::Tensor& value : given)
+    if (!value.defined()) fail(Exit::data, "{}: its program '{}' gives what is no tensor", file_, name_);
+  return given;
 }
 
 }  // namespace ddls::tensor

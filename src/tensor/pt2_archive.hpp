@@ -1,26 +1,23 @@
 #pragma once
 // An archive of torch.export (.pt2) with several programs and our description of them, extra/ddls.json
 // (docs/export.md). Its programs run in LibTorch's nativert: graphs of ATen operations, data and no native code,
-// without autograd.
+// without autograd. Compiled ones, which are native code: pt2_compiled.hpp.
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
-#include <memory>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
-
-namespace torch::nativert {
-class ModelRunnerHandle;
-}
 
 namespace ddls::tensor {
 
 struct Pt2Archive {
   std::filesystem::path file;
-  std::set<std::string> programs;  // names
-  std::string description;         // ddls.json
-  std::string cure;                // "write it with ..."
+  std::set<std::string> programs = {};  // names
+  std::set<std::string> compiled = {};  // of those that are there as native code, too
+  std::string description = {};         // ddls.json
+  std::string cure = {};                // "write it with ..."
 };
 
 // What writes archives, for messages.
@@ -36,16 +33,21 @@ class Pt2Program {
   Pt2Program() = default;
   // Throws Error(data) where the archive has none of this name, or LibTorch cannot load it.
   Pt2Program(const Pt2Archive& archive, const std::string& name);
+  // Of that name, run by `run`, whose tensors belong to nobody else.
+  using Run = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>& inputs)>;
+  Pt2Program(std::string file, std::string name, Run run)
+      : file_(std::move(file)), name_(std::move(name)), run_(std::move(run)) {}
 
   // The inputs are made contiguous; undefined ones are left out. Outputs are tensors of our own, without a gradient.
   // Throws what the interpreter throws, and Error(data) where another number of tensors comes back.
   std::vector<at::Tensor> operator()(const std::vector<at::Tensor>& inputs, size_t outputs) const;
 
-  explicit operator bool() const { return runner_ != nullptr; }
+  explicit operator bool() const { return run_ != nullptr; }
+  const std::string& name() const { return name_; }
 
  private:
   std::string file_, name_;
-  std::shared_ptr<torch::nativert::ModelRunnerHandle> runner_;
+  Run run_;
 };
 
 }  // namespace ddls::tensor

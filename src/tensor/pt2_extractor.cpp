@@ -9,10 +9,8 @@
 #include <tuple>
 
 #include "base/error.hpp"
-#include "device/device_of.hpp"
 #include "tensor/description_reader.hpp"
-#include "tensor/foreign_network.hpp"
-#include "version.hpp"
+#include "tensor/pt2_self_test.hpp"
 
 namespace ddls::tensor {
 
@@ -23,11 +21,10 @@ struct Pt2Extractor::Programs {
 
 // What the programs gave where they were written; rows of float64 on the CPU.
 struct Pt2Extractor::Described {
-  std::string device, torch;
-  double tolerance = 0;  // in shares of the largest value
+  Pt2Origin origin;
   struct Test {
     int64_t rows = 0, height = 0, width = 0;
-    at::Tensor features, logits;
+    at::Tensor features, logits;       // [rows, F]; [rows, K]
     at::Tensor gradient_at, gradient;  // places in a flattened image, and the gradients there; undefined: none pass
   };
   std::vector<Test> tests;
@@ -46,17 +43,6 @@ at::Tensor test_images(int64_t rows, int64_t channels, int64_t height, int64_t w
                    h = at::arange(height, at::kLong).view({1, 1, -1, 1}),
                    w = at::arange(width, at::kLong).view({1, 1, 1, -1});
   return ((i + 1) * (h * 7 + w * 13) + c * 61 + (h * w).remainder(31)).remainder(256).to(at::kByte);
-}
-
-// cos(0.7 j) for the j-th feature.
-at::Tensor feature_weights(int64_t rows, int64_t features) {
-  return (at::arange(features, at::kDouble) * 0.7).cos().to(at::kFloat).expand({rows, features}).contiguous();
-}
-
-double share_off(const at::Tensor& given, const at::Tensor& expected) {
-  if (expected.numel() == 0) return 0;
-  return (given.to(at::kCPU, at::kDouble) - expected).abs().max().item<double>() /
-         std::max(expected.abs().max().item<double>(), 1e-30);
 }
 
 }  // namespace
@@ -88,10 +74,7 @@ Pt2Extractor::Pt2Extractor(const std::filesystem::path& file, const std::string&
          fmt::join(archive.programs, ", "), archive.cure);
   Described about;
   describe(archive, about);
-  if (about.device != device::kind_of(device))
-    fail(Exit::config,
-         "{}: made for the device '{}', but this rank computes on {}; choose it by --device, or export it anew", file_,
-         about.device, device.str());
+  require_device(about.origin, file_, device);
   load(archive, use);
   self_test(about, device, use);
 }
@@ -100,11 +83,7 @@ void Pt2Extractor::describe(const Pt2Archive& archive, Described& about) {
   const std::string where = file_ + ": ddls.json";
   const Json json = parse_json_object(archive.description, where);
   const DescriptionReader reader(json, where, archive.cure);
-  if (reader.field<std::string>("format") != "ddls_dist extractor")
-    reader.refuse("format", "is not 'ddls_dist extractor' (is it a GAN's archive?)");
-  if (reader.field<int64_t>("version") != 1) reader.refuse("version", "is not 1, which this program reads");
-  about.device = reader.field<std::string>("device");
-  about.torch = reader.field<std::string>("torch");
+  about.origin = origin_of(reader, "ddls_dist extractor", "a GAN's archive");
   const auto resize = reader.field<std::string>("resize");  // how the network scales images: "torch-bicubic 224 x 224"
   if (reader.field<std::string>("layout") != "NCHW") reader.refuse("layout", "is not NCHW, as images are given here");
   const at::Tensor range = reader.numbers("range", 2, 0);
@@ -126,8 +105,6 @@ void Pt2Extractor::describe(const Pt2Archive& archive, Described& about) {
   else if (const size_t name = resize.find(' '); name != std::string::npos)
     std::sscanf(resize.c_str() + name, "%lld x %lld", &height, &width);
   if (height == width) side_ = height;
-  about.tolerance = reader.field<double>("tolerance");
-  if (!(about.tolerance > 0 && about.tolerance <= 1e-2)) reader.refuse("tolerance", "is not between 0 and 0.01");
   reader.length("self_test");
   const Json tests = reader.field<Json>("self_test");
   for (const Json& item : tests) {
@@ -137,7 +114,7 @@ void Pt2Extractor::describe(const Pt2Archive& archive, Described& about) {
     test.height = part.number("height", 1, most_size);
     test.width = part.number("width", 1, most_size);
     test.features = part.numbers("features", test.rows, features_);
-    if (classes_ > 0) test.logits = part.numbers("logits", test.rows, classes_);
+    test.logits = classes_ > 0 ? part.numbers("logits", test.rows, classes_) : at::zeros({test.rows, 0}, at::kDouble);
     if (part.has("gradient")) {
       test.gradient_at = part.numbers("gradient_at", part.length("gradient_at"), 0).to(at::kLong);
       test.gradient = part.numbers("gradient", test.rows, test.gradient_at.numel());
@@ -165,44 +142,23 @@ void Pt2Extractor::load(const Pt2Archive& archive, Pt2Use use) {
 }
 
 void Pt2Extractor::self_test(const Described& about, c10::Device device, Pt2Use use) const {
-  const std::string versions = fmt::format("written with torch {}, run with {}", about.torch, version::torch);
+  const Programs& p = *programs_;
   for (const Described::Test& test : about.tests) {
     const at::Tensor images = test_images(test.rows, channels_, test.height, test.width).to(device);
-    const auto tried = [&](const Pt2Program& program, const char* name, const ProgramTensors& inputs, size_t outputs) {
-      return in_network(file_,
-                        fmt::format("self-test: program '{}' fails on images [{}] ({})", name,
-                                    fmt::join(images.sizes(), ", "), versions),
-                        [&] { return program(inputs, outputs); });
-    };
-    const auto compare = [&](const char* name, const char* of, const at::Tensor& given, const at::Tensor& expected) {
-      if (!expected.defined() || given.sizes() != expected.sizes()) {
-        if (!expected.defined() && given.dim() == 2 && given.size(0) == test.rows && given.size(1) == 0) return;
-        fail(Exit::data, "{}: self-test: program '{}' gives {} [{}], not [{}] as ddls.json says", file_, name, of,
-             fmt::join(given.sizes(), ", "),
-             expected.defined() ? fmt::format("{}", fmt::join(expected.sizes(), ", "))
-                                : fmt::format("{}, 0", test.rows));
-      }
-      const double error = share_off(given, expected);
-      if (!(error <= about.tolerance))
-        fail(Exit::data,
-             "{}: self-test: the {} of program '{}' are off by {:.2g} of the largest, allowed {:.2g} ({}); a damaged "
-             "or changed archive, or one that this version of LibTorch runs otherwise: export it anew",
-             file_, of, name, error, about.tolerance, versions);
-    };
+    const Pt2Trial trial(file_, about.origin, fmt::format("images [{}]", fmt::join(images.sizes(), ", ")));
     if (use == Pt2Use::values) {
-      const ProgramTensors given = tried(programs_->features, "features", {images}, 2);
-      compare("features", "features", given[0], test.features);
-      compare("features", "logits", given[1], test.logits);
+      const ProgramTensors given = trial.run(p.features, {images}, 2);
+      trial.compare(p.features, "features", given[0], test.features);
+      trial.compare(p.features, "logits", given[1], test.logits);
       continue;
     }
     const at::Tensor floats = images.to(at::kFloat);
-    compare("features_float", "features", tried(programs_->features_float, "features_float", {floats}, 1).front(),
-            test.features);
+    const at::Tensor features = trial.run(p.features_float, {floats}, 1).front();
+    trial.compare(p.features_float, "features", features, test.features);
     if (!test.gradient.defined()) continue;
-    const at::Tensor weights = feature_weights(test.rows, features_).to(device);
-    const at::Tensor slope = tried(programs_->features_vjp, "features_vjp", {floats, weights}, 1).front();
-    compare("features_vjp", "gradients", slope.flatten(1).to(at::kCPU).index_select(1, test.gradient_at),
-            test.gradient);
+    const at::Tensor slope = trial.run(p.features_vjp, {floats, trial_gradients(features)}, 1).front();
+    trial.compare(p.features_vjp, "gradients", slope.flatten(1).to(at::kCPU).index_select(1, test.gradient_at),
+                  test.gradient);
   }
 }
 

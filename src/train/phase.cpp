@@ -76,6 +76,7 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
     return;
   }
   if (first > 0) log::info("{}: goes on from step {} of {}", phase.name, first, phase.steps);
+  if (first == 0 && phase.from_scratch) phase.from_scratch();
 
   const auto save = [&](int64_t step) {
     comm.require_same(phase.digest(),

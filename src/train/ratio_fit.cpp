@@ -27,6 +27,7 @@ namespace {
 void measure_on_reals(models::Network& network, const TrainContext& context, c10::Device device) {
   constexpr int64_t most = 512;
   const int64_t count = std::min(most, context.data.size());
+  log::info("density ratio: the units of its features are measured on {} reals", count);
   data::Loader loader(context.data, derive(context.config.seed, Pass::ratio), count, {{0, count}},
                       data::loader_options(context.config.data, data::Augment{}, device));
   context.comm.together([&] { models::measure_features(network, loader.batch(0, count).input_on(device)); });
@@ -57,7 +58,6 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
     return network;
   };
   const models::NetworkPtr start = make();
-  if (models::is_feature_head(*start)) measure_on_reals(*start, context, device);
   Learner learner(start, ratio.adam, ratio.steps, Average{ratio.ema_decay}, plan, context.comm);
 
   const double fake_noise = ratio.output_noise > 0 ? ratio.output_noise : ratio.instance_noise;
@@ -105,6 +105,8 @@ models::NetworkPtr fit_ratio(const TrainContext& context, const models::NetworkP
     });
     return learner.watched();
   };
+  // What a checkpoint holds is not measured again.
+  if (models::is_feature_head(*start)) phase.from_scratch = [&] { measure_on_reals(*start, context, device); };
   phase.save = [&] {
     Checkpoint c;
     c.tensors["generator"] = models::state_of(*generator);

@@ -46,6 +46,7 @@ config::ModelConfig model_with(const config::ModelConfig& model, std::vector<int
   }
   relevant.ratio_extractor = config::ModelConfig{}.ratio_extractor;  // by its checksum
   relevant.weight_map = config::ModelConfig{}.weight_map;
+  relevant.compiled = config::ModelConfig{}.compiled;  // the same networks, to rounding
   return relevant;
 }
 

@@ -3,8 +3,9 @@ import json
 import zipfile
 
 
-def repacked(source, target, edit=lambda description: description, drop=()):
-    """A copy with another ddls.json (a dictionary, a text, or None for none), without entries of these endings."""
+def repacked(source, target, edit=lambda description: description, drop=(), entries=lambda name, data: data):
+    """A copy with another ddls.json (a dictionary, a text, or None for none), without entries of these endings; entries(name, data): what the
+    others hold."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for entry in old.infolist():
             data = old.read(entry)
@@ -14,7 +15,7 @@ def repacked(source, target, edit=lambda description: description, drop=()):
                     continue
                 data = data if isinstance(data, str) else json.dumps(data)
             if not entry.filename.endswith(tuple(drop)):
-                new.writestr(entry.filename, data)
+                new.writestr(entry.filename, entries(entry.filename, data))
 
 
 def with_value(*keys_and_value):

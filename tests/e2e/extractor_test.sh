@@ -89,6 +89,21 @@ done
 rm -r head2/samples head2/checkpoints/ratio-*
 on 2 "${features[@]}" --out head2 >out 2>err || { cat err; fail "a ratio fitted again"; }
 latents head2 | cmp - <(latents head1) || fail "a ratio fitted again gives other bytes"
+# Killed while the ratio is fitted, it goes on from there, in the units that were measured at its first start.
+long=("${features[@]}" --set train.ratio.steps=400)
+on 2 "${long[@]}" --out whole >out 2>err || { cat err; fail "the undisturbed ratio"; }
+grep -q 'units of its features are measured' err || { cat err; fail "nobody measured the features"; }
+mpirun -q -np 2 "$binary" "${long[@]}" --out cut >out 2>err &
+launcher=$! rc=0
+wait_for 100 exists 'cut/checkpoints/ratio-*'
+kill_a_rank "$launcher"
+wait "$launcher" || rc=$?
+[[ $rc == 137 ]] || { cat err; fail "exit code $rc after SIGKILL"; }
+on 2 "${long[@]}" --out cut >out 2>err || { cat err; fail "the start after the kill"; }
+grep -q 'ratio: goes on from step' err || { cat err; fail "the ratio was complete before the kill"; }
+! grep -q 'units of its features are measured' err || { cat err; fail "features were measured again"; }
+latents cut | cmp - <(latents whole) || fail "a ratio that was killed gives other bytes"
+cmp cut/checkpoints/ratio-00000400/ratio.safetensors whole/checkpoints/ratio-00000400/ratio.safetensors || fail "another ratio after the kill"
 cp e.pt2 moved.pt2
 on 2 "${features[@]}" --out head2 --set model.ratio_extractor=moved.pt2 >out 2>err || { cat err; fail "a file that was moved"; }
 expect 78 2 sample "${features[@]}" --out head2 --set model.ratio_extractor=small.pt2

@@ -48,6 +48,22 @@ sample:
 YAML
 }
 
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" 2>/dev/null; do
+    ((SECONDS < end)) || fail "waited too long for: $*"
+    sleep 0.02
+  done
+}
+exists() { compgen -G "$1" >/dev/null; }
+# kill_a_rank PID: SIGKILL to a rank of this mpirun.
+kill_a_rank() {
+  wait_for 10 pgrep -P "$1" -x "$(basename "$binary")" >/dev/null
+  kill -KILL "$(pgrep -P "$1" -x "$(basename "$binary")" | tail -1)"
+}
+
 # in_time START LIMIT RANKS WHAT: what began at START ended within LIMIT seconds. On a machine that is busy with other work, the
 # program alone needs seconds to start: then the limit counts from there.
 in_time() {

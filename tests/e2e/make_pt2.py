@@ -6,10 +6,10 @@ import zipfile
 import torch
 from torch import nn
 
-import export_gan
 import my_gan
 from archives import repacked, with_value
 from export_gan import export_gan as export
+from pt2_programs import package
 
 torch.set_num_threads(1)
 
@@ -107,7 +107,7 @@ description = {"format": "ddls_dist GAN", "version": 1, "latent_dim": 16, "prior
 for fault in ("noisy", "coupled"):
     description["self_test"]["log_ratio"] = Affine("ratio", fault)(z[:3]).tolist()
     programs = programs_of(*(Affine(part, fault).eval() for part in ("decode", "ratio", "ratio_grad")))
-    export_gan.package(fault + ".pt2", programs, json.dumps(description))
+    package(fault + ".pt2", programs, json.dumps(description))
 
 shutil.copy("my_gan.py", "text.pt2")
 shutil.copy("G.pt", "script.pt2")

@@ -7,30 +7,17 @@ sed -i 's/steps: 12$/steps: 60/; s/checkpoint_every: 4/checkpoint_every: 7/; s/c
 on 2 --config small.yaml --out whole >out 2>err || { cat err >&2; fail "undisturbed run"; }
 hashes whole >whole.hashes
 
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@" 2>/dev/null; do
-    ((SECONDS < end)) || fail "waited too long for: $*"
-    sleep 0.02
-  done
-}
-exists() { compgen -G "$1" >/dev/null; }
-
 settings=()
 # disturb SIGNAL PATTERN EXPECTED...: starts the run, sends SIGNAL when a file matching PATTERN is there, checks the end.
 disturb() {
-  local signal=$1 pattern=$2 rc=0 start victim
+  local signal=$1 pattern=$2 rc=0 start
   shift 2
   mpirun -q -np 2 "$binary" --config small.yaml --out cut "${settings[@]}" >out 2>err &
   local launcher=$!
   wait_for 60 exists "$pattern"
   start=$SECONDS
   if [[ $signal == KILL ]]; then
-    wait_for 10 pgrep -P "$launcher" -x "$(basename "$binary")" >/dev/null
-    victim=$(pgrep -P "$launcher" -x "$(basename "$binary")" | tail -1)
-    kill -KILL "$victim"
+    kill_a_rank "$launcher"
   else
     kill "-$signal" "$launcher"
   fi

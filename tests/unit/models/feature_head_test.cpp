@@ -92,6 +92,23 @@ TEST_F(FeatureHeadTest, GradientsPassThroughTheFrozenNetwork) {
   }
 }
 
+// Features that grow with every forward: a gradient that is theirs was taken without another.
+TEST_F(FeatureHeadTest, OneForwardPerGradient) {
+  torch::jit::Module module("extractor");
+  module.register_buffer("calls", at::zeros({}));
+  module.define(
+      "def forward(self, images):\n    self.calls.add_(1)\n    f = images.mean([2, 3]) * self.calls.clone()\n"
+      "    return f, f[:, :0]\n");
+  module.save((scratch / "counts.pt").string());
+  const NetworkPtr network = head((scratch / "counts.pt").string());
+  const auto graph = network->inference_graph();
+  ASSERT_TRUE(graph.has_value());
+  inference::Tape tape({}, true);
+  const at::Tensor features = graph->front()->forward(images, tape);
+  const at::Tensor slope = graph->front()->vjp(at::ones_like(features), tape);
+  EXPECT_NEAR((slope * (images + 1)).sum().item<double>() / features.sum().item<double>(), 1, 1e-4);
+}
+
 TEST_F(FeatureHeadTest, WeightsOfAnotherFileAreRefused) {
   const NetworkPtr one = head(extractor("a.pt", 1)), other = head(extractor("b.pt", 2));
   load_state(*other, state_of(*one), "a checkpoint");

@@ -79,7 +79,9 @@ TEST_F(Pt2ArchiveTest, ProgramsRun) {
   EXPECT_TRUE(x.is_contiguous());
   EXPECT_EQ(test::thrown_by([&] { decode({z}, 2); }).code, Exit::data);
   EXPECT_EQ(test::thrown_by([&] { Pt2Program(archive, "energy"); }).code, Exit::data);
-  const Pt2Archive broken{zip({"a/archive_format", "a/models/ratio.json", "a/extra/ddls.json"}), {"ratio"}, "{}", {}};
+  const Pt2Archive broken{.file = zip({"a/archive_format", "a/models/ratio.json", "a/extra/ddls.json"}),
+                          .programs = {"ratio"},
+                          .description = "{}"};
   EXPECT_EQ(test::thrown_by([&] { Pt2Program(broken, "ratio"); }).code, Exit::data);
 }
 
