@@ -8,7 +8,7 @@
 #include "metrics/pair_products.hpp"
 #include "tensor/noise.hpp"
 
-namespace ddls::metrics {
+namespace ddls::metrics::pairs_test {
 namespace {
 
 at::Tensor rows_of(uint64_t seed, int64_t count, int64_t features) {
@@ -64,4 +64,4 @@ TEST(LongWork, MinutesAreToldWhenTheFirstStepsHaveShownThem) {
 }
 
 }  // namespace
-}  // namespace ddls::metrics
+}  // namespace ddls::metrics::pairs_test
