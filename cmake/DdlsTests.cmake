@@ -21,8 +21,6 @@ function(ddls_unit_test folder)
   add_executable(unit_${folder} ${sources})
   set_target_properties(unit_${folder} PROPERTIES UNITY_BUILD ${DDLS_UNITY} UNITY_BUILD_BATCH_SIZE 7)
   target_compile_options(unit_${folder} PRIVATE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)  # g++ 12 warns in its own strings' code
-  # It takes the place of CUDA's words.
-  set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/unit/tensor/noise_kernels_test.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_link_libraries(unit_${folder} PRIVATE ddls_${folder} ddls_warnings ${main})
   target_include_directories(unit_${folder} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   get_target_property(links ddls_${folder} LINK_LIBRARIES)
