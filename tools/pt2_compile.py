@@ -35,8 +35,21 @@ def portable_code():
         cpu_vec_isa.valid_vec_isa_list, cpp_builder._get_optimization_cflags = sets, flags
 
 
+def require_fixed_groups(name, program):
+    """A convolution with a group for each sample (StyleGAN2's) is compiled for the example's batch alone (pytorch#114354)."""
+    for node in program.graph.nodes:
+        if node.op != "call_function" or "convolution" not in str(node.target):
+            continue
+        names = [argument.name for argument in node.target._schema.arguments]
+        groups = dict(zip(names, node.args)).get("groups", node.kwargs.get("groups", 1))
+        if not isinstance(groups, int):
+            raise Refused(f"--aot: {name} has a convolution whose groups are the samples of a batch, which is compiled for one batch size "
+                          "alone: take it apart (--family does for the networks it knows), or export without --aot")
+
+
 def compiled(name, program):
     """The files of one program."""
+    require_fixed_groups(name, program)
     inputs, _ = program.example_inputs
     try:
         return torch._inductor.aot_compile(program.module(check_guards=False), inputs, options=OPTIONS)
@@ -47,7 +60,7 @@ def compiled(name, program):
 
 def try_compiled(name, files, function, inputs_of, sizes):
     """A compiled program gives the values of the networks at batch sizes other than that of its example, which Inductor may have written into
-    it (pytorch#114354: convolutions with a group for each sample)."""
+    it."""
     library = next(file for file in files if str(file).endswith(".so"))
     ctypes.CDLL(os.path.join(os.path.dirname(torch.__file__), "lib", "libtorch_cpu.so"), mode=ctypes.RTLD_GLOBAL)  # whose functions it calls
     runner = torch._C._aoti.AOTIModelContainerRunnerCpu(library, 1)

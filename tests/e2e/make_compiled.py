@@ -6,6 +6,7 @@ from torch import nn
 
 from archives import repacked
 from export_gan import export_gan as export
+from gan_conventions import Refused
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -47,6 +48,27 @@ def other_torch(description):
 
 
 repacked("gan.pt2", "torch.pt2", other_torch)
+
+
+class Modulated(nn.Module):
+    """StyleGAN2's layer: weights for each sample, as one convolution with a group for each."""
+
+    def __init__(self):
+        super().__init__()
+        self.style, self.weight = nn.Linear(4, 3), nn.Parameter(torch.randn(1, 3, 3, 3))
+
+    def forward(self, z):
+        n = z.shape[0]
+        weight = self.weight[None] * self.style(z)[:, None, :, None, None]
+        images = torch.conv2d(weight.reshape(1, n * 3, 3, 3), weight.reshape(n, 3, 3, 3), padding=1, groups=n)
+        return torch.tanh(images.reshape(n, 1, 3, 3))
+
+
+try:
+    export(Modulated(), None, "modulated.pt2", latent_dim=4, aot=True)
+    sys.exit("a convolution with a group for each sample was compiled")
+except Refused as refusal:
+    assert "whose groups are the samples of a batch" in str(refusal), refusal
 torch.jit.trace(G, torch.zeros(3, 4)).save("G.pt")
 torch.jit.trace(D, torch.zeros(3, 2)).save("D.pt")
 sys.stdout.flush()
