@@ -179,9 +179,9 @@ std::string EvaluationSet::sample_name(int64_t id) const {
                      file_of ? fmt::format(" ({})", file_of(id)) : "");
 }
 
-bool lies_class_by_class(const EvaluationSet& set) {
-  if (!set.labels.defined() || set.labels.numel() < 2) return false;
-  const at::Tensor steps = set.labels.diff();
+bool lies_class_by_class(const at::Tensor& labels) {
+  if (!labels.defined() || labels.numel() < 2) return false;
+  const at::Tensor steps = labels.diff();
   return steps.ge(0).all().item<bool>() && steps.gt(0).any().item<bool>();
 }
 
@@ -190,19 +190,55 @@ std::optional<data::MatchedClasses> match_labels(const EvaluationSet& a, const E
   return data::match_classes({a.name, a.labels, a.class_names}, {b.name, b.labels, b.class_names});
 }
 
-EvaluationSet set_of(const data::Dataset& data, int64_t count) {
-  EvaluationSet set = of_rows(data.name, count > 0 ? std::min(count, data.size()) : data.size(), data.shape(),
-                              data.labels, [data](IdRange ids) { return data.rows(ids.begin, ids.size()); });
+namespace {
+
+// What a data set and any of its samples have in common.
+EvaluationSet described(EvaluationSet set, const data::Dataset& data) {
   set.class_names = data.class_names;
   set.unlabelled = data.unlabelled;
   set.left_out = data.left_out;
   set.damaged = data.damaged;
-  if (!data.lazy) return set;
-  set.pixel_log = data.lazy->pixel_log();
-  if (!data.lazy->skips_damaged()) return set;
+  if (data.lazy) set.pixel_log = data.lazy->pixel_log();
+  return set;
+}
+
+int64_t at_most(const data::Dataset& data, int64_t count) {
+  return count > 0 ? std::min(count, data.size()) : data.size();
+}
+
+EvaluationSet set_of_ids(const data::Dataset& data, const at::Tensor& ids) {
+  const at::Tensor labels = data.labels.defined() ? data.labels.index_select(0, ids) : at::Tensor();
+  EvaluationSet set =
+      described(of_rows(data.name, ids.size(0), data.shape(), labels,
+                        [data, ids](IdRange range) { return data.rows(ids.narrow(0, range.begin, range.size())); }),
+                data);
+  if (!data.lazy || !data.lazy->skips_damaged()) return set;
+  set.is_damaged = [data, ids](int64_t place) { return data.lazy->is_damaged(ids[place].item<int64_t>()); };
+  set.part = [data, ids](const at::Tensor& places) { return set_of_ids(data, ids.index_select(0, places)); };
+  return set;
+}
+
+}  // namespace
+
+EvaluationSet set_of(const data::Dataset& data, int64_t count) {
+  EvaluationSet set = described(of_rows(data.name, at_most(data, count), data.shape(), data.labels,
+                                        [data](IdRange ids) { return data.rows(ids.begin, ids.size()); }),
+                                data);
+  if (!data.lazy || !data.lazy->skips_damaged()) return set;
   set.is_damaged = [data](int64_t id) { return data.lazy->is_damaged(id); };
   set.part = [data](const at::Tensor& ids) { return set_of(data.part(ids, data.name)); };
   return set;
+}
+
+at::Tensor ids_for_run(const data::Dataset& data, int64_t count) {
+  const int64_t n = at_most(data, count);
+  if (!lies_class_by_class(data.labels)) return at::arange(n, at::kLong);
+  return data::EpochOrder(hash64("evaluated"), data.size()).ids(0, n);
+}
+
+EvaluationSet set_for_run(const data::Dataset& data, int64_t count) {
+  if (!lies_class_by_class(data.labels)) return set_of(data, count);
+  return set_of_ids(data, ids_for_run(data, count));
 }
 
 EvaluationSet open_evaluation_set(const std::string& path, const data::DecodeOptions& options) {

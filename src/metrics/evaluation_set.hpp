@@ -54,13 +54,20 @@ struct EvaluationSet {
 };
 
 // A set in which classes follow one another, as a folder with a folder per class has them: a part of it lacks classes.
-bool lies_class_by_class(const EvaluationSet& set);
+bool lies_class_by_class(const at::Tensor& labels);
+inline bool lies_class_by_class(const EvaluationSet& set) { return lies_class_by_class(set.labels); }
 
 // Matches the classes of two sets where both have labels. Throws Error(data): no class in common (class_names.hpp).
 std::optional<data::MatchedClasses> match_labels(const EvaluationSet& a, const EvaluationSet& b);
 
 // The first `count` samples (0: all) of a data set.
 EvaluationSet set_of(const data::Dataset& data, int64_t count = 0);
+
+// Which `count` samples (0, or more than there are: all) a run takes of its own data, [n] int64: the first, or, where
+// the data lie class by class, the first of one random order that is the same everywhere, so that any first part of
+// them has all classes.
+at::Tensor ids_for_run(const data::Dataset& data, int64_t count);
+EvaluationSet set_for_run(const data::Dataset& data, int64_t count = 0);
 
 // A SET of docs/formats.md. Images of a folder may differ in size and channels. `options`: as_stored of dataset.hpp.
 // Throws Error: missing, data.

@@ -146,8 +146,23 @@ void warn_of_few(const dist::Communicator& comm, const SetFeatures& set) {
                  features);
 }
 
+// Of a folder with a folder per class, the first rows are the first classes.
+void warn_of_first_classes(const MetricContext& context, const EvaluationSet& set, bool is_reference) {
+  if (!lies_class_by_class(set)) return;
+  for (const Metric* metric : context.wanted()) {
+    const MetricNeeds needs = metric->needs(context.options_of(*metric));
+    const int64_t rows = is_reference ? needs.reference_rows : needs.rows;
+    if (rows > 0 && rows < set.count)
+      log::warning(
+          "{} lies class by class: {} takes the first {} of its {} samples (evaluate.{}.count), which lack the last "
+          "classes",
+          set.name, metric->name, rows, set.count, metric->name);
+  }
+}
+
 void look_at(const MetricContext& context, const EvaluationSet& set, bool is_reference) {
   if (!context.comm.root()) return;
+  warn_of_first_classes(context, set, is_reference);
   for (const Metric* metric : context.wanted())
     if (metric->look) metric->look(context.options_of(*metric), context, set, is_reference);
 }

@@ -60,7 +60,7 @@ Json energies_of_run(Run& run, const std::string& checkpoint) {
   const metrics::MetricContext context{comm, run.config.evaluate, extractor ? &*extractor : nullptr,
                                        run.config.data.kind == "gaussians25"};
   const metrics::EvaluationSet reference =
-      metrics::without_damaged(comm, metrics::set_of(run.reference(), run.config.evaluate.reference_count));
+      metrics::without_damaged(comm, metrics::set_for_run(run.reference(), run.config.evaluate.reference_count));
   return judged_energies(run, &trained, context, metrics::prepare_reference(context, reference));
 }
 
@@ -96,7 +96,7 @@ Json energies_of_gan(config::Config config, const GanFiles& files, const Outside
   if (reals.is_there() && measurable && record.contains("ess")) {
     const metrics::MetricContext context{comm, config.evaluate, extractor ? &*extractor : nullptr};
     const metrics::Reference reference =
-        metrics::prepare_reference(context, metrics::set_of(real, config.evaluate.reference_count));
+        metrics::prepare_reference(context, metrics::set_for_run(real, config.evaluate.reference_count));
     record["metrics"] = metrics_of_energy(energy, gan.target, gan.sample_shape, config, context, reference);
   }
   return {{energy.judged.name, record}};

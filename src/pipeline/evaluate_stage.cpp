@@ -30,10 +30,6 @@ metrics::EvaluationSet read_samples(Run& run, const fs::path& file) {
   return run.comm.together([&] { return metrics::open_evaluation_set(file.string()); });
 }
 
-at::Tensor first_rows(const data::Dataset& data, int64_t count) {
-  return data.rows(0, count > 0 ? std::min(count, data.size()) : data.size());
-}
-
 // The metrics that have curves against the step, from the stored snapshots.
 Json curve_of(Run& run, const metrics::MetricContext& whole, const metrics::Reference& reference,
               const fs::path& folder) {
@@ -93,7 +89,7 @@ std::vector<metrics::Extractor> evaluation_extractors(const Run& run, const std:
 std::vector<metrics::Reference> prepared_references(Run& run, const std::vector<metrics::MetricContext>& contexts,
                                                     const metrics::EvaluationSet& reference) {
   if (contexts.front().needs().training_rows == 0) return metrics::prepare_references(contexts, reference);
-  const metrics::EvaluationSet training = metrics::without_damaged(run.comm, metrics::set_of(run.train));
+  const metrics::EvaluationSet training = metrics::without_damaged(run.comm, metrics::set_for_run(run.train));
   return metrics::prepare_references(contexts, reference, &training);
 }
 
@@ -184,7 +180,7 @@ Json report_head(const Run& run, const metrics::Extractor* extractor, const Json
 void keep_reals(const Run& run) {
   const data::Dataset& data = run.reference();
   const int64_t shown = data.images() ? report::kept_images : report::kept_points;
-  const at::Tensor real = first_rows(data, std::min(run.config.sample.count, shown));
+  const at::Tensor real = data.rows(metrics::ids_for_run(data, std::min(run.config.sample.count, shown)));
   tensor::write_npz(run.folder / "samples" / "real.npz",
                     {{"arr_0", (real.dim() == 4 ? real.permute({0, 2, 3, 1}) : real).contiguous()}});
 }
@@ -249,7 +245,7 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
   ByExtractor each(contexts);
 
   metrics::EvaluationSet reference_set =
-      metrics::without_damaged(run.comm, metrics::set_of(reference_data, run.config.evaluate.reference_count));
+      metrics::without_damaged(run.comm, metrics::set_for_run(reference_data, run.config.evaluate.reference_count));
   reference_set.training = &reference_data == &run.train;
   log::info("evaluating against {} ({} samples)", reference_set.name, reference_set.count);
   const std::vector<metrics::Reference> references = prepared_references(run, contexts, reference_set);
@@ -259,12 +255,15 @@ void evaluate_stage(Run& run, const TrainedTarget* trained) {
   Json reference_record = metrics::record_of(run.comm, reference_set);
   add_digest(reference_record, reference.set.digest);
   if (others.size() >= 2) {
-    metrics::EvaluationSet real = metrics::without_damaged(run.comm, metrics::set_of(others, run.config.sample.count));
+    metrics::EvaluationSet real =
+        metrics::without_damaged(run.comm, metrics::set_for_run(others, run.config.sample.count));
     real.training = &others == &run.train;
     const std::vector<metrics::Judged> judged = metrics::judge(contexts, real, references);
     reference_record["metrics"] = judged.front().metrics;
     each.add_real(judged);
-    reference_record["metrics_of"] = fmt::format("{} (first {})", real.name, real.count);
+    reference_record["metrics_of"] =
+        fmt::format("{} ({} {})", real.name, metrics::lies_class_by_class(others.labels) ? "drawn at random:" : "first",
+                    real.count);
   }
 
   const Json energies = judged_energies(run, trained, context, reference);

@@ -59,7 +59,7 @@ std::function<std::vector<train::NamedValue>(const models::NetworkPtr& generator
   };
   shared->reference = metrics::prepare_reference(
       context(),
-      metrics::without_damaged(run.comm, metrics::set_of(run.reference(), run.config.evaluate.reference_count)));
+      metrics::without_damaged(run.comm, metrics::set_for_run(run.reference(), run.config.evaluate.reference_count)));
   return [shared, context](const models::NetworkPtr& generator) {
     const Json metrics = metrics::metrics_of(
         context(), samples_of(generator, shared->source, shared->shape, shared->count), shared->reference);

@@ -56,13 +56,14 @@ for c in cat dog eel; do
   for i in 1 2 3 4 5 6 7 8; do python3 "$here/make_png.py" folders/$c/$i.png 8 8; done
 done
 limit_s=60 expect 0 2 --config conditional.yaml --out named --set data.kind=images --set data.train=folders --set data.train_labels= \
-  --set data.test= --set evaluate.reference=train --set model.classes=3 --set 'evaluate.metrics=[fid,intra_fid]'
+  --set data.test= --set evaluate.reference=train --set model.classes=3 --set 'evaluate.metrics=[fid,intra_fid]' --set evaluate.reference_count=16
 mkdir -p some && cp -r folders/dog folders/eel some/
 on 1 evaluate --fake named/samples/ddls --real some --extractor named/extractor/classifier.pt --metrics intra_fid >intra.json 2>stderr
 says "only 'ddls' has samples of class cat"
 python3 - <<'PY' || fail "names of a run's classes"
 import json
 report = json.load(open("named/report.json"))
+assert report["reference"]["count"] == 16, report["reference"]  # a part of 24 images in three folders has all classes
 assert sorted(report["methods"]["ddls"]["metrics"]["intra_fid"]["per_class"]) == ["cat", "dog", "eel"]
 m = json.load(open("intra.json"))["metrics"]["intra_fid"]
 assert sorted(m["per_class"]) == ["dog", "eel"] and m["left_out"] == ["cat"], m

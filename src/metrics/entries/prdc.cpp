@@ -50,15 +50,6 @@ void warn_of_equals(const MetricContext& context, const std::string& name, const
         name, points, radii.numel(), k);
 }
 
-// Of a folder with a folder per class, the first classes.
-void warn_of_first_classes(const PrdcOptions& options, const MetricContext&, const EvaluationSet& set, bool) {
-  if (options.count < set.count && lies_class_by_class(set))
-    log::warning(
-        "{} lies class by class: precision, recall, density and coverage take the first {} of its {} samples "
-        "(evaluate.prdc.count), which lack the last classes",
-        set.name, options.count, set.count);
-}
-
 // The radii of the reference; undefined where it is too small.
 std::any prepare_prdc(const PrdcOptions& options, const MetricContext& context, const Reference& reference) {
   at::Tensor radii;
@@ -111,7 +102,6 @@ Metric prdc_metric() {
        .keys = {share("precision"), share("recall"), share("density", "; may exceed 1"), share("coverage")},
        .protocol_keys = ball_keys("prdc"),
        .needs = [](const PrdcOptions& o) { return first_rows(o.count); },
-       .look = warn_of_first_classes,
        .prepare = prepare_prdc,
        .pairs = count_pairs,
        .compute = compute_prdc,
