@@ -69,6 +69,8 @@ TrainedGan train_gan(const TrainContext& context) {
   phase.checkpoint_prefix = "step";
   phase.key = gan_key(context.config, context.data.digest());
   phase.steps = train.steps;
+  phase.open_ended = train.generator.schedule == "constant" && train.discriminator.schedule == "constant";
+  phase.followed_by = "ratio";
   phase.samples_per_step = train.batch * train.discriminator_steps;
   phase.log_every = train.log_every;
   phase.checkpoint_every = train.checkpoint_every;
@@ -81,6 +83,7 @@ TrainedGan train_gan(const TrainContext& context) {
   std::optional<tensor::NamedTensors> measured;
   phase.after_step = [&](int64_t done) {
     picture(context, trainer, done);
+    measured.reset();  // of a checkpoint that was the last
     const bool due = context.evaluate && train.evaluate_every > 0 && done % train.evaluate_every == 0;
     if (!due && done < train.steps) return;
     const models::NetworkPtr generator = trainer.averaged();

@@ -29,6 +29,29 @@ std::string first_difference(const std::string& saved, const std::string& now) {
   return "no difference";
 }
 
+// A key without its train.steps.
+std::string for_any_steps(std::string key) {
+  constexpr std::string_view line = "\n  steps: ";
+  const size_t begin = key.find(line, std::min(key.find("\ntrain:\n"), key.size()));
+  if (begin != std::string::npos) key.erase(begin, key.find('\n', begin + 1) - begin);
+  return key;
+}
+
+bool same_weights(const Phase& phase, const std::string& key) {
+  return key == phase.key || (phase.open_ended && for_any_steps(key) == for_any_steps(phase.key));
+}
+
+// A run that is trained on has made a ratio of the generator that it had.
+void require_nothing_of_the_end(const Phase& phase, const std::string& key, const Checkpoint& newest,
+                                const fs::path& folder) {
+  if (key == phase.key || newest.state.value("step", phase.steps) >= phase.steps || phase.followed_by.empty()) return;
+  if (const auto later = CheckpointStore(folder.parent_path(), phase.followed_by, 1).newest())
+    fail(Exit::config,
+         "{} is of the generator as it was at the end of a shorter training ({}): to train on, remove {}-* there and "
+         "what was made of it (refined-*, calibrated-*), or copy the run and do so there",
+         later->string(), folder.filename().string(), phase.followed_by);
+}
+
 // **Collective.** The step to start from.
 int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resume, dist::Communicator& comm) {
   if (resume == Resume::never) {
@@ -50,13 +73,18 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
     const Checkpoint checkpoint = read_checkpoint(folder);
     const fs::path state_file = fs::path(folder) / "state.json";
     const std::string key = json_field<std::string>(checkpoint.state, "key", state_file);
-    if (key != phase.key)
+    if (!same_weights(phase, key))
       fail(Exit::config,
            "{} was made with another configuration ({}); remove {}-* there to do this phase and what follows it again, "
            "or use --resume never to start the whole run anew, or another --out",
            folder, first_difference(key, phase.key), phase.checkpoint_prefix);
+    require_nothing_of_the_end(phase, key, checkpoint, fs::path(folder));
     phase.restore(checkpoint, folder);
     step = json_field<int64_t>(checkpoint.state, "step", state_file);
+    if (step > phase.steps)
+      fail(Exit::config,
+           "{} is of step {}, beyond train.steps = {}: choose {} or more, or remove {}-* there to begin anew", folder,
+           step, phase.steps, step, phase.checkpoint_prefix);
   });
   comm.require_same(phase.digest(), "the weights that were read from " + folder);
   return step;

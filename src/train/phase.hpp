@@ -23,6 +23,10 @@ struct Phase {
   std::string checkpoint_prefix;  // "step"
   std::string key;                // what decides the weights, as text; a checkpoint of another key is refused
   int64_t steps = 0, samples_per_step = 0;
+  // No step depends on how many there are (constant learning rates): a checkpoint that differs in train.steps alone is
+  // gone on from, or taken for the end.
+  bool open_ended = false;
+  std::string followed_by;  // prefix of the checkpoints of what is made of this phase's end
   int64_t log_every = 100, checkpoint_every = 0, keep_checkpoints = 2,
           keep_every = 0;  // checkpoint_every 0: only at the end
 

@@ -56,6 +56,15 @@ says 'batch: 16'
 expect 78 2 --config small.yaml --out cut --set model.ratio_hidden=4  # the GAN does not mind, its ratio does
 says 'ratio-00000060 was made with another configuration'
 cat cut/config.yaml cut/run.json | cmp described - || fail "a start that was refused left its configuration in the run"
+# A finished GAN with constant learning rates is trained on by a larger train.steps, once nothing is there of the shorter training.
+cp -r cut on
+expect 78 2 --config small.yaml --out on --set train.steps=80
+says 'to train on, remove ratio-* there'
+rm -r on/checkpoints/{ratio,refined,calibrated}-* 2>/dev/null || true
+expect 0 2 --config small.yaml --out on --set train.steps=80
+says 'gan: goes on from step 60 of 80'
+expect 78 2 --config small.yaml --out on --set train.steps=70
+says 'beyond train.steps = 70: choose 80 or more'
 expect 66 1 --config small.yaml --out nothing --resume require
 says 'no checkpoint'
 

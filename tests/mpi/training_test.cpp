@@ -133,6 +133,32 @@ TEST_P(Training, StoppedAndResumedGivesTheSameBits) {
   EXPECT_EQ(expected, train(config, data, cut, world()));
 }
 
+// A finished run is trained on by a larger train.steps where no step depends on how many there are.
+TEST_P(Training, TrainedOnGivesTheSameBits) {
+  config::Config config = small_config(GetParam());
+  const data::Dataset data = small_data(GetParam());
+  const auto generator_of = [&](const char* name, int64_t steps) {
+    const fs::path folder = base / name;
+    if (world().root()) fs::create_directories(folder);
+    world().barrier();
+    train::RunLog log(folder, world().root(), false);
+    config.train.steps = steps;
+    return models::digest_of(
+        *train::train_gan({config, data, folder / "checkpoints", train::Resume::automatic, log, world()}).generator);
+  };
+  const uint64_t expected = generator_of("straight", 6);
+  const uint64_t shorter = generator_of("on", 3);
+  EXPECT_NE(shorter, expected);
+  EXPECT_EQ(generator_of("on", 3), shorter);
+  EXPECT_EQ(generator_of("on", 6), expected);
+  EXPECT_THROW(generator_of("on", 4), dist::CollectiveError);  // its checkpoint is beyond that
+  config.train.generator.schedule = "linear";
+  EXPECT_THROW(generator_of("on", 8), dist::CollectiveError);
+  generator_of("falling", 4);
+  EXPECT_THROW(generator_of("falling", 6), dist::CollectiveError);
+  EXPECT_THROW(generator_of("falling", 5), dist::CollectiveError);
+}
+
 // u of a spectral norm drifts where a rank's device rounds otherwise: saving notices.
 TEST(SpectralNorms, OfRanksThatDifferAreNoticed) {
   config::Config c;
