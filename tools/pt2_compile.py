@@ -38,10 +38,9 @@ def portable_code():
 def require_fixed_groups(name, program):
     """A convolution with a group for each sample (StyleGAN2's) is compiled for the example's batch alone (pytorch#114354)."""
     for node in program.graph.nodes:
-        if node.op != "call_function" or "convolution" not in str(node.target):
-            continue
-        names = [argument.name for argument in node.target._schema.arguments]
-        groups = dict(zip(names, node.args)).get("groups", node.kwargs.get("groups", 1))
+        schema = getattr(node.target, "_schema", None)  # of operators; inputs and getitem have none
+        names = [argument.name for argument in schema.arguments] if schema else []
+        groups = {**dict(zip(names, node.args)), **node.kwargs}.get("groups", 1)
         if not isinstance(groups, int):
             raise Refused(f"--aot: {name} has a convolution whose groups are the samples of a batch, which is compiled for one batch size "
                           "alone: take it apart (--family does for the networks it knows), or export without --aot")

@@ -12,6 +12,7 @@
 #include "base/stop_signal.hpp"
 #include "dist/failure.hpp"
 #include "train/step_record.hpp"
+#include "train/training_key.hpp"
 
 namespace ddls::train {
 namespace {
@@ -29,27 +30,22 @@ std::string first_difference(const std::string& saved, const std::string& now) {
   return "no difference";
 }
 
-// A key without its train.steps.
-std::string for_any_steps(std::string key) {
-  constexpr std::string_view line = "\n  steps: ";
-  const size_t begin = key.find(line, std::min(key.find("\ntrain:\n"), key.size()));
-  if (begin != std::string::npos) key.erase(begin, key.find('\n', begin + 1) - begin);
-  return key;
-}
-
 bool same_weights(const Phase& phase, const std::string& key) {
   return key == phase.key || (phase.open_ended && for_any_steps(key) == for_any_steps(phase.key));
 }
 
-// A run that is trained on has made a ratio of the generator that it had.
-void require_nothing_of_the_end(const Phase& phase, const std::string& key, const Checkpoint& newest,
-                                const fs::path& folder) {
-  if (key == phase.key || newest.state.value("step", phase.steps) >= phase.steps || phase.followed_by.empty()) return;
-  if (const auto later = CheckpointStore(folder.parent_path(), phase.followed_by, 1).newest())
+// Of a checkpoint at `step` that a training of another length left. A finished one made a ratio of its generator.
+void require_a_way_on(const Phase& phase, int64_t step, const fs::path& checkpoint) {
+  if (step > phase.steps)
+    fail(Exit::config,
+         "{} is of step {}, beyond train.steps = {}: choose {} or more, or remove {}-* there to begin anew",
+         checkpoint.string(), step, phase.steps, step, phase.checkpoint_prefix);
+  if (step == phase.steps || phase.followed_by.empty()) return;
+  if (const auto later = CheckpointStore(checkpoint.parent_path(), phase.followed_by, 1).newest())
     fail(Exit::config,
          "{} is of the generator as it was at the end of a shorter training ({}): to train on, remove {}-* there and "
          "what was made of it (refined-*, calibrated-*), or copy the run and do so there",
-         later->string(), folder.filename().string(), phase.followed_by);
+         later->string(), checkpoint.filename().string(), phase.followed_by);
 }
 
 // **Collective.** The step to start from.
@@ -78,13 +74,9 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
            "{} was made with another configuration ({}); remove {}-* there to do this phase and what follows it again, "
            "or use --resume never to start the whole run anew, or another --out",
            folder, first_difference(key, phase.key), phase.checkpoint_prefix);
-    require_nothing_of_the_end(phase, key, checkpoint, fs::path(folder));
-    phase.restore(checkpoint, folder);
     step = json_field<int64_t>(checkpoint.state, "step", state_file);
-    if (step > phase.steps)
-      fail(Exit::config,
-           "{} is of step {}, beyond train.steps = {}: choose {} or more, or remove {}-* there to begin anew", folder,
-           step, phase.steps, step, phase.checkpoint_prefix);
+    if (key != phase.key) require_a_way_on(phase, step, folder);
+    phase.restore(checkpoint, folder);
   });
   comm.require_same(phase.digest(), "the weights that were read from " + folder);
   return step;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "config/load.hpp"
@@ -99,6 +100,13 @@ std::string classifier_key(const config::Config& config, uint64_t data_digest) {
   relevant.model = config::ModelConfig{};
   relevant.model.classifier_widths = config.model.classifier_widths;
   return text(data_digest, relevant);
+}
+
+std::string for_any_steps(std::string key) {
+  constexpr std::string_view line = "\n  steps: ";
+  const size_t begin = key.find(line, std::min(key.find("\ntrain:\n"), key.size()));
+  if (begin != std::string::npos) key.erase(begin, key.find('\n', begin + 1) - begin);
+  return key;
 }
 
 }  // namespace ddls::train

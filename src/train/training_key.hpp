@@ -13,4 +13,7 @@ std::string ratio_key(const config::Config& config, uint64_t data_digest);   // 
 std::string refine_key(const config::Config& config, uint64_t data_digest);  // likewise, with the ratio's
 std::string classifier_key(const config::Config& config, uint64_t data_digest);
 
+// A key without its train.steps, to compare trainings of different lengths.
+std::string for_any_steps(std::string key);
+
 }  // namespace ddls::train

@@ -1,7 +1,7 @@
 // A benchmark, run by hand: what the reducer and the channel cost the thread that launches an update, beside what
 // PyTorch's eager dispatch of that update costs.
 //
-//   mpirun -np 8 build/tests/fake_cuda/launch_cost [CONFIG]
+//   DDLS_TEST_DEVICE=gpu DDLS_FAKE_GPUS=8 mpirun -np 8 --oversubscribe build/tests/fake_cuda/launch_cost [CONFIG]
 //
 // Each rank has a fake GPU; the channel is the real one over the fake CUDA runtime and NCCL. Gradients have one element
 // per parameter and as many buckets as the network's own, so what is timed is launches and not sums. Dispatch is timed
@@ -57,14 +57,16 @@ struct Thin : torch::nn::Module {
 };
 
 // One pass of the reducer as an update makes it: what begin, the launches of all buckets and finish cost.
-double reducer_pass(const models::Network& network, bool exact, dist::Communicator& comm) {
+double reducer_pass(models::Network& network, bool exact, dist::Communicator& comm) {
+  const tensor::FlatParameters whole(network);
+  const dist::ReducerOptions real;
+  const auto buckets = static_cast<int64_t>(dist::make_buckets(whole.slices(), whole.gradients().numel(),
+                                                               whole.gradients().element_size(), real.bucket_bytes,
+                                                               real.first_bucket_bytes)
+                                                .size());
   Thin thin(network, comm.topology().device);
   tensor::FlatParameters flat(thin);
-  const dist::ReducerOptions real;
-  const auto bytes = models::parameter_count(network) * static_cast<int64_t>(sizeof(float));
-  const int64_t behind_first = std::max<int64_t>(bytes - real.first_bucket_bytes, 0);
-  const int64_t buckets = exact ? 1 : 1 + (behind_first + real.bucket_bytes - 1) / real.bucket_bytes;
-  const int64_t bucket = std::max<int64_t>(flat.gradients().nbytes() / buckets, 64);
+  const int64_t bucket = static_cast<int64_t>(flat.gradients().nbytes()) / buckets;
   dist::GradientReducer reducer(flat, comm, {exact, bucket, bucket});
   const at::Tensor watched = at::zeros({4}, flat.gradients().options().dtype(at::kDouble));
   return median_cost(
