@@ -1,10 +1,9 @@
 #include "app/abilities.hpp"
 
-#include <ATen/cpu/Utils.h>
-
 #include "base/error.hpp"
 #include "device/cuda_bridge.hpp"
 #include "dist/nccl_channel.hpp"
+#include "inference/processor.hpp"
 
 namespace ddls::app {
 namespace {
@@ -39,12 +38,6 @@ Ability kernels(const dist::Topology& topology, const std::string& no_gpu) {
   }
 }
 
-bool cpu_has(const char* instructions) {
-  const auto all = at::cpu::get_cpu_capabilities();
-  const auto found = all.find(instructions);
-  return found != all.end() && found->second.isBool() && found->second.toBool();
-}
-
 constexpr int ampere = 80;  // the first with TF32 and bfloat16 in its tensor cores
 
 Ability tf32(const dist::Topology& topology) {
@@ -56,7 +49,7 @@ Ability tf32(const dist::Topology& topology) {
 
 Ability bfloat16(const dist::Topology& topology) {
   if (topology.device.is_cpu()) {
-    const bool fast = cpu_has("avx512_bf16") || cpu_has("amx_bf16");
+    const bool fast = inference::multiplies_bfloat16_pairs() || inference::multiplies_bfloat16_tiles();
     return {"bfloat16", true, fast ? "" : "slow: this processor has no instructions for it"};
   }
   const int capability = device::compute_capability(topology.device.index());

@@ -52,7 +52,7 @@ FrozenConvolution::FrozenConvolution(const ConvolutionMap& map, Activation activ
     map_.weight.reset();
     return;
   }
-  if (winograd::pays_for(map.weight, map.stride, map.padding))
+  if (winograd::pays_for(map.weight, map.stride, map.padding, map.weight.scalar_type()))
     winograd_kernels_ = {map.transposed ? winograd::Result::big : winograd::Result::small,
                          winograd::transformed(map.weight.to(at::kDouble), map.stride).to(map.weight.scalar_type())};
   if (!usable_for(map.weight)) return;

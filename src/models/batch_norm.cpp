@@ -3,16 +3,11 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
+#include "models/feature_moments.hpp"
 #include "models/fold.hpp"
 
 namespace ddls::models {
 namespace {
-
-std::vector<int64_t> all_but_features(const at::Tensor& x) {
-  std::vector<int64_t> dims{0};
-  for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
-  return dims;
-}
 
 // [features] or [n, features] -> a shape that multiplies x.
 at::Tensor over_positions(const at::Tensor& values, const at::Tensor& x) {
@@ -45,16 +40,13 @@ at::Tensor BatchNormBase::normalise(const at::Tensor& x, const at::Tensor& weigh
   return at::batch_norm(x, weight, bias, {}, {}, true, 0, eps_, false);
 }
 
-// Each rank's mean and squared deviations are taken in the precision of x, the cross-rank part in float64, where the
-// difference of large squares does no harm (Chan, Golub, LeVeque 1983).
+// The cross-rank part is float64, where the difference of large squares does no harm (Chan, Golub, LeVeque 1983).
 at::Tensor BatchNormBase::normalise_globally(const at::Tensor& x, const at::Tensor& weight,
                                              const at::Tensor& bias) const {
   const int64_t features = x.size(1);
-  const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
-  const auto [variance, mean] = at::var_mean(wide, all_but_features(x), /*unbiased=*/false);
+  const auto [mean, variance] = feature_moments(x);
   const at::Tensor count = at::full({1}, x.numel() / features, x.options().dtype(at::kDouble));
-  const at::Tensor mean64 = mean.to(at::kDouble);
-  const at::Tensor total = sum_(at::cat({count, mean64 * count, (variance.to(at::kDouble) + mean64.square()) * count}));
+  const at::Tensor total = sum_(at::cat({count, mean * count, (variance + mean.square()) * count}));
   const at::Tensor moments = total.narrow(0, 1, 2 * features) / total.narrow(0, 0, 1);
   const at::Tensor all_mean = moments.narrow(0, 0, features);
   const at::Tensor all_variance = (moments.narrow(0, features, features) - all_mean.square()).clamp_min(0);
@@ -62,8 +54,7 @@ at::Tensor BatchNormBase::normalise_globally(const at::Tensor& x, const at::Tens
   if (weight.defined()) scale = scale * weight;
   at::Tensor shift = -all_mean * scale;
   if (bias.defined()) shift = shift + bias;
-  const auto as_factor = [&](const at::Tensor& t) { return over_positions(t.to(wide.scalar_type()).unsqueeze(0), x); };
-  return at::addcmul(as_factor(shift), wide, as_factor(scale)).to(x.scalar_type());
+  return scale_features(x, scale, shift);
 }
 
 inference::FeatureMap BatchNormBase::frozen_with(const at::Tensor& weight, const at::Tensor& bias) const {

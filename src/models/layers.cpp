@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.hpp"
-#include "inference/winograd/convolve.hpp"
+#include "inference/convolve.hpp"
 
 namespace ddls::models {
 namespace {

@@ -2,12 +2,12 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/cpu/Utils.h>
 #include <ATen/native/CPUBlas.h>
 
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "inference/processor.hpp"
 
 namespace ddls::inference::winograd {
 namespace {
@@ -45,18 +45,8 @@ void multiply_by_onednn(const at::Tensor& result, const at::Tensor& left, const 
 
 }  // namespace
 
-bool bfloat16_pays() {
-  // With tiles of AMX the plain form is fast, and what the transforms add to the products costs more than it saves.
-  static const bool pays = [] {
-    const auto processor = at::cpu::get_cpu_capabilities();
-    const auto has = [&](const char* name) {
-      const auto found = processor.find(name);
-      return found != processor.end() && found->second.toBool();
-    };
-    return has("avx512_bf16") && !has("amx_tile");
-  }();
-  return pays;
-}
+// With tiles of AMX the plain form is fast, and what the transforms add to the products costs more than it saves.
+bool bfloat16_pays() { return multiplies_bfloat16_pairs() && !multiplies_bfloat16_tiles(); }
 
 RightFactors::RightFactors(const at::Tensor& planes) : width_(planes.size(2)), values_(planes) {
   const at::ScalarType type = planes.scalar_type();

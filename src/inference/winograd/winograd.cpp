@@ -148,15 +148,18 @@ template <typename T>
 at::Tensor kernel_gradient_of(const at::Tensor& x, const at::Tensor& dy, const TileGrid& grid) {
   const int64_t from = x.size(1), to = dy.size(1), width = grid.phases() * from;
   const at::Tensor zeros = at::zeros({from}, x.options());
-  at::Tensor sum = at::zeros({grid.planes(), to, width}, x.options());
+  at::Tensor sum = at::zeros({grid.planes(), to, width}, x.options().dtype(type_of<Product<T>>));
   by_tiles<T, T>(grid, width, to, 256, x,
                  [&](TileRange range, const at::Tensor& big, T* const* big_planes, const at::Tensor& small,
                      T* const* small_planes) {
                    parallel(range, [&](TileRange part) {
-                     gather_big(x.const_data_ptr<T>(), from, big_planes, zeros.const_data_ptr<T>(), grid, part);
-                     gather_small(dy.const_data_ptr<T>(), to, small_planes, grid, part);
+                     gather_big(values_of<T>(x), from, big_planes, values_of<T>(zeros), grid, part);
+                     gather_small(values_of<T>(dy), to, small_planes, grid, part);
                    });
-                   sum.baddbmm_(small.transpose(1, 2), big);
+                   if constexpr (std::is_same_v<T, Product<T>>)
+                     sum.baddbmm_(small.transpose(1, 2), big);
+                   else
+                     sum.add_(at::bmm(small.transpose(1, 2), big));
                  });
   return sum;
 }
@@ -168,11 +171,10 @@ bool type_pays(at::ScalarType type) { return type == at::kFloat || (type == at::
 
 }  // namespace
 
-bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding) {
+bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding, at::ScalarType type) {
   const int64_t to = weight.size(0), from = weight.size(1), kernel = weight.size(2);
   const bool kind = padding == 1 && ((stride == 1 && kernel == 3) || (stride == 2 && kernel == 4));
   if (!kind || !weight.is_cpu() || !wide_enough(stride * stride * from, to)) return false;
-  const at::ScalarType type = weight.scalar_type();
   const int64_t step = type == at::kBFloat16 ? 16 : lanes;  // whole vectors; in bfloat16 of its 16 pairs' products
   return type_pays(type) && from % step == 0 && to % step == 0;
 }
@@ -214,10 +216,11 @@ at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy) {
   const int64_t stride = x.size(2) / dy.size(2), from = x.size(1), to = dy.size(1);
   const TileGrid grid = grid_of(dy, stride);
   const at::Tensor big = channels_last(x), small = channels_last(dy);
-  const at::Tensor kernels = AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "winograd",
-                                                        [&] { return kernel_gradient_of<scalar_t>(big, small, grid); });
-  const at::Tensor taps = at::mm(kernel_map(stride, x).t(), kernels.flatten(1));
-  at::Tensor gradient = at::empty({to, from, stride + 2, stride + 2}, x.options(), at::MemoryFormat::ChannelsLast);
+  at::Tensor kernels;
+  by_type(x.scalar_type(), [&](auto type) { kernels = kernel_gradient_of<decltype(type)>(big, small, grid); });
+  const at::Tensor taps = at::mm(kernel_map(stride, kernels).t(), kernels.flatten(1));
+  at::Tensor gradient =
+      at::empty({to, from, stride + 2, stride + 2}, kernels.options(), at::MemoryFormat::ChannelsLast);
   if (stride == 1)
     gradient.permute({2, 3, 0, 1}).copy_(taps.view({3, 3, to, from}));
   else

@@ -16,8 +16,8 @@
 
 namespace ddls::inference::winograd {
 
-// Whether a kernel [K, C, k, k] can be taken this way, and is faster so than by oneDNN here.
-bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding);
+// Whether a kernel [K, C, k, k] can be taken this way on images of `type`, and is faster so than by oneDNN here.
+bool pays_for(const at::Tensor& weight, int64_t stride, int64_t padding, at::ScalarType type);
 bool tiles_fit(int64_t height, int64_t width);  // of the small image: even
 
 // G g G^T of every kernel: [K, C, 3, 3] -> [16, K, C] for stride 1, [K, C, 4, 4] -> [9, K, 4 C] for stride 2. Linear,
@@ -47,7 +47,8 @@ at::Tensor big_to_small(const at::Tensor& x, const Kernels& kernels, const Epilo
 // Its adjoint, the gradient with respect to x or a transposed convolution: x of y. `bias`: [C], or undefined.
 at::Tensor small_to_big(const at::Tensor& y, const Kernels& kernels, const at::Tensor& bias = {});
 
-// The gradient with respect to the weight, not in bfloat16, given that with respect to y: [K, C, k, k], channels-last.
+// The gradient with respect to the weight, given that with respect to y: [K, C, k, k], channels-last; float32 of
+// bfloat16, whose products of some tiles are rounded to it, their sum is not.
 at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy);
 
 }  // namespace ddls::inference::winograd

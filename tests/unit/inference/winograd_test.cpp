@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "inference/winograd/convolve.hpp"
+#include "inference/convolve.hpp"
 #include "tensor/noise.hpp"
 
 namespace ddls::inference::winograd_test {
@@ -75,7 +75,6 @@ TEST(Winograd, InBfloat16RoundsAtMostFourTimesAsMuchAsThePlainWay) {
     SCOPED_TRACE(testing::Message() << "stride " << c.stride << ", " << c.from << " to " << c.to);
     const Problem p(c, at::kBFloat16);
     const auto expect_close = [&](const at::Tensor& ours, const at::Tensor& plain, const at::Tensor& exact) {
-      EXPECT_EQ(ours.scalar_type(), at::kBFloat16);
       EXPECT_LT(distance(wide(ours), exact), 4 * distance(wide(plain), exact));
     };
     const auto small = [&](auto as) { return at::conv2d(as(p.x), as(p.weight), as(p.small_bias), c.stride, 1); };
@@ -85,6 +84,13 @@ TEST(Winograd, InBfloat16RoundsAtMostFourTimesAsMuchAsThePlainWay) {
     expect_close(winograd::big_to_small(p.x, p.to_small, {p.small_bias, 0}), at::relu(small(itself)),
                  at::relu(small(wide)));
     expect_close(winograd::small_to_big(p.y, p.to_big, p.big_bias), big(itself), big(wide));
+    const auto weight_gradient = [&](auto as) {
+      return std::get<1>(at::convolution_backward(as(p.y), as(p.x), as(p.weight), std::nullopt, {c.stride, c.stride},
+                                                  {1, 1}, {1, 1}, false, {0, 0}, 1, {false, true, false}));
+    };
+    const at::Tensor gradient = winograd::weight_gradient(p.x, p.y);
+    EXPECT_EQ(gradient.scalar_type(), at::kFloat);
+    expect_close(gradient, weight_gradient(itself), weight_gradient(wide));
   }
 }
 
@@ -105,10 +111,10 @@ TEST(Winograd, TakesImagesOfAnyLayout) {
 
 TEST(Winograd, IsTakenWhereItFits) {
   const auto weight = [](int64_t to, int64_t from, int64_t kernel) { return draws({to, from, kernel, kernel}, 0); };
-  EXPECT_FALSE(winograd::pays_for(weight(64, 3, 3), 1, 1));     // three channels are no vector
-  EXPECT_FALSE(winograd::pays_for(weight(128, 128, 3), 1, 0));  // padding
-  EXPECT_FALSE(winograd::pays_for(weight(128, 128, 3), 2, 1));  // stride
-  EXPECT_FALSE(winograd::pays_for(weight(128, 128, 3).to(at::kDouble), 1, 1));
+  EXPECT_FALSE(winograd::pays_for(weight(64, 3, 3), 1, 1, at::kFloat));     // three channels are no vector
+  EXPECT_FALSE(winograd::pays_for(weight(128, 128, 3), 1, 0, at::kFloat));  // padding
+  EXPECT_FALSE(winograd::pays_for(weight(128, 128, 3), 2, 1, at::kFloat));  // stride
+  EXPECT_FALSE(winograd::pays_for(weight(128, 128, 3), 1, 1, at::kDouble));
   EXPECT_FALSE(winograd::tiles_fit(7, 8));
   EXPECT_TRUE(winograd::tiles_fit(2, 8));
 }
@@ -132,10 +138,11 @@ void expect_equal_gradients(const Problem& p, const at::Tensor& input, const at:
 }
 
 TEST(Winograd, GradientsAndGradientsOfGradients) {
-  if (!winograd::pays_for(draws({128, 128, 3, 3}, 0), 1, 1)) GTEST_SKIP() << "not the way of this processor";
+  if (!winograd::pays_for(draws({128, 128, 3, 3}, 0), 1, 1, at::kFloat))
+    GTEST_SKIP() << "not the way of this processor";
   for (const Case& c : {cases[0], cases[1]}) {
     const Problem p(c, at::kFloat);
-    ASSERT_TRUE(winograd::pays_for(p.weight, c.stride, 1));
+    ASSERT_TRUE(winograd::pays_for(p.weight, c.stride, 1, at::kFloat));
     expect_equal_gradients(
         p, p.x, p.small_bias, [&](auto x, auto w, auto b) { return convolve(x, w, b, c.stride, 1); },
         [&](auto x, auto w, auto b) { return at::conv2d(x, w, b, c.stride, 1); });
@@ -146,7 +153,8 @@ TEST(Winograd, GradientsAndGradientsOfGradients) {
 }
 
 TEST(Winograd, LayersWithoutABiasTrain) {
-  if (!winograd::pays_for(draws({128, 128, 3, 3}, 0), 1, 1)) GTEST_SKIP() << "not the way of this processor";
+  if (!winograd::pays_for(draws({128, 128, 3, 3}, 0), 1, 1, at::kFloat))
+    GTEST_SKIP() << "not the way of this processor";
   const Problem p(cases[0], at::kFloat);
   const auto gradients = [&](auto function, const at::Tensor& input) {
     const at::Tensor x = input.detach().clone().requires_grad_(), w = p.weight.detach().clone().requires_grad_();

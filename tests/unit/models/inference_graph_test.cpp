@@ -225,7 +225,7 @@ TEST(InferenceGraph, PlainWorkIsThatOfTheNetwork) {
 TEST(InferenceGraph, ExecutedWorkIsThatOfTheWayTaken) {
   const auto image = [](int64_t side) { return std::vector<int64_t>{5, 64, side, side}; };
   const at::Tensor small = at::zeros({64, 64, 3, 3}, test::there()), merged = at::zeros({64, 64, 4, 4}, test::there());
-  const bool filtered = inference::winograd::pays_for(small, 1, 1);
+  const bool filtered = inference::winograd::pays_for(small, 1, 1, small.scalar_type());
   const inference::OperationPtr plain = inference::convolution({.weight = small, .bias = {}, .stride = 1, .padding = 1},
                                                                inference::no_activation),
                                 halving = inference::convolution(

@@ -1,6 +1,7 @@
 #pragma once
-// Differentiable 2-D convolutions that use Winograd's algorithm (inference/winograd/winograd.hpp) where it pays, and
-// that of ATen elsewhere. Gradients of gradients (penalties) go through ATen.
+// Differentiable 2-D convolutions: by Winograd's algorithm (inference/winograd/winograd.hpp) or, under autocast to
+// bfloat16, as products with patches (inference/patches.hpp), where these pay, and by ATen elsewhere. Gradients of
+// gradients (penalties) go through ATen.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

@@ -1,0 +1,25 @@
+#pragma once
+// The two passes of a batch norm over its input that are worth a kernel, differentiable twice each. On a CPU the first
+// derivative goes through the kernels of ATen's batch norm, which read channels-last images of bfloat16 or float32 once;
+// everything else through its elementwise operations.
+//
+// x: [n, features] or [n, features, H, W]. Sums are taken in float32, of float64 in that.
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace ddls::models {
+
+std::vector<int64_t> all_but_features(const at::Tensor& x);  // the dimensions
+
+struct FeatureMoments {
+  at::Tensor mean, variance;  // float64 [features]; of the population
+};
+
+FeatureMoments feature_moments(const at::Tensor& x);
+
+// x * scale + shift per feature, of x's type; scale and shift float64 [features].
+at::Tensor scale_features(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift);
+
+}  // namespace ddls::models
