@@ -66,7 +66,7 @@ at::Tensor to_big_of_stride_1(const at::Tensor& y, const at::Tensor& taps, const
 }
 
 // Of stride 2, each phase (even or odd rows and columns of x) is a convolution of y by the 2x2 taps that reach it.
-// Padding 1: row 2 i + a takes tap k of small row (2 i + a + 1 - k) / 2, which is i - 1 and i for a = 0, i and i + 1 for
+// Padding 1: row 2 i + a takes tap k of small row (2 i + a + 1 - k) / 2: i - 1 and i for a = 0, i and i + 1 for
 // a = 1.
 at::Tensor to_big_of_stride_2(const at::Tensor& y, const at::Tensor& taps, const at::Tensor& bias) {
   constexpr int64_t tap_of[2][2] = {{3, 1}, {2, 0}};  // of phase a, in the order of small rows

@@ -1,6 +1,6 @@
 #pragma once
 // The two passes of a batch norm over its input that are worth a kernel, differentiable twice each. On a CPU the first
-// derivative goes through the kernels of ATen's batch norm, which read channels-last images of bfloat16 or float32 once;
+// derivative goes through the kernels of ATen's batch norm, which read images of bfloat16 or float32 as they lie;
 // everything else through its elementwise operations.
 //
 // x: [n, features] or [n, features, H, W]. Sums are taken in float32, of float64 in that.

@@ -7,6 +7,8 @@
 //   - ranks are processes of one machine, which meet in a shared memory file named by the NCCL id. Sums are made in
 //     float64. A collective poisons (0xFF) what it will write from the time it starts until it has ended: who reads too
 //     early gets NaN, who writes meanwhile ends the process. Ranks that call different collectives end it likewise;
+//   - a revoked communicator gives up what is under way and takes no more; a shrunk one makes another of the ranks that
+//     are left, which keep their order;
 //   - calls between ncclGroupStart and ncclGroupEnd are launched by the latter. A non-blocking communicator gives its
 //     calls to a thread that ncclCommGetAsyncError joins and frees, unguarded, as NCCL 2.28 does.
 #include <cuda_runtime_api.h>

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -40,14 +41,18 @@ Launched& launched() {
 
 // What outlives the communicator, whose kernels may still run.
 struct Member {
-  Member(const std::string& name, int which, int of) : meeting(name, which, of), rank(which), ranks(of) {}
+  Member(const std::string& where, int which, int of)
+      : name(where), meeting(where, which, of), rank(which), ranks(of) {}
 
+  std::string name;
   Meeting meeting;
   int rank, ranks;
   uint64_t run = 0;                // collectives that the stream has come to
   std::atomic<uint64_t> calls{0};  // and that were launched
   std::atomic<uint64_t> ended{0};
+  std::atomic<uint64_t> left{0};  // ended, or given up
   std::atomic<bool> aborted{false};
+  std::atomic<bool> revoked{false};
   std::atomic<int> error{ncclSuccess};
 
   void hang() const {
@@ -127,7 +132,7 @@ bool exchange(const Collective& c, const std::vector<char>& mine, std::vector<ch
 }
 
 // The kernel. The root of a broadcast only reads.
-void run(Collective c) {
+void run_to_the_end(Collective& c) {
   Member& member = *c.member;
   c.header.number = ++member.run;
   const bool writes = c.header.operation != broadcast_op || c.header.how != member.rank;
@@ -141,6 +146,11 @@ void run(Collective c) {
     broken(member, "the data of " + text_of(c.header) + " were written while they were on their way");
   if (writes && c.bytes > 0) std::memcpy(c.data, result.data(), c.bytes);
   ++member.ended;
+}
+
+void run(Collective c) {
+  run_to_the_end(c);
+  ++c.member->left;
 }
 
 void launch_now(const Collective& c) {
@@ -215,6 +225,7 @@ ncclResult_t launch_group() {
 
 ncclResult_t enqueue(ncclComm_t comm, const Header& header, void* data, cudaStream_t stream) {
   const std::shared_ptr<Member>& member = comm->member;
+  if (member->revoked) return ncclInvalidUsage;
   if (member->error != ncclSuccess) return static_cast<ncclResult_t>(member->error.load());
   const uint64_t number = ++member->calls;
   const std::shared_ptr<const Faults> now = faults();
@@ -265,6 +276,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
   *state = static_cast<ncclResult_t>(comm->member->error.load());
+  if (comm->member->revoked) *state = comm->member->left < comm->member->calls ? ncclInProgress : ncclSuccess;
   if (comm->job == nullptr) return ncclSuccess;
   if (!comm->job->done) {
     *state = ncclInProgress;
@@ -278,6 +290,7 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
 
 ncclResult_t ncclCommFinalize(ncclComm_t comm) {
   Member& member = *comm->member;
+  if (member.revoked) return ncclInvalidUsage;
   const std::shared_ptr<const Faults> now = faults();
   if (now->is("finalize_error", member.rank)) return ncclSystemError;
   while (now->is("finalize_never", member.rank)) pause();
@@ -301,6 +314,34 @@ ncclResult_t ncclCommAbort(ncclComm_t comm) {
   while (faults()->abort_hangs) pause();
   comm->member->aborted = true;
   return ncclCommDestroy(comm);
+}
+
+ncclResult_t ncclCommRevoke(ncclComm_t comm, int flags) {
+  if (flags != NCCL_REVOKE_DEFAULT) return ncclInvalidArgument;
+  comm->member->revoked = true;
+  comm->member->aborted = true;  // who waits for others in a collective gives up
+  return ncclSuccess;
+}
+
+// Survivors that name different lost ranks do not meet: they wait for ever.
+ncclResult_t ncclCommShrink(ncclComm_t comm, int* lost, int count, ncclComm_t* smaller, ncclConfig_t*, int flags) {
+  const Member& old = *comm->member;
+  const std::set<int> without(lost, lost + count);
+  if (without.contains(old.rank) || old.ranks <= count) return ncclInvalidArgument;
+  if (flags == NCCL_SHRINK_ABORT) comm->member->aborted = true;
+  if (flags == NCCL_SHRINK_DEFAULT && old.left < old.calls) return ncclInvalidUsage;  // work is under way
+  std::string name = old.name;
+  name.append("-without");
+  for (const int rank : without) name.append("-").append(std::to_string(rank));
+  const auto below = static_cast<int>(std::distance(without.begin(), without.lower_bound(old.rank)));
+  auto made = std::make_unique<ncclComm>();
+  made->member = std::make_shared<Member>(name, old.rank - below, old.ranks - count);
+  made->member->meeting.barrier(made->member->aborted);
+  if (made->member->rank == 0) made->member->meeting.remove_name();
+  made->blocking = comm->blocking;
+  ++communicators;
+  *smaller = made.release();
+  return ncclSuccess;
 }
 
 ncclResult_t ncclAllReduce(const void* from, void* to, size_t count, ncclDataType_t type, ncclRedOp_t op,
