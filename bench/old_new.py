@@ -27,7 +27,7 @@ BENCHES = {
     "chain-steps SN-ResNet 32": (1, "sampler", "cifar10-sngan.yaml", ["--set", "sample.block_size=64"], ["--steps", "1"]),
     "chain-steps BigGAN 32": (1, "sampler", "cifar10-biggan.yaml", ["--set", "sample.block_size=64"], ["--steps", "1"]),
     "chain-steps perceptrons": (1, "sampler", "gaussians25-paper.yaml", ["--set", "sample.block_size=500"], ["--steps", "60"]),
-    "data, images/s": (1, "data", "cifar10-sndcgan.yaml", [], []),
+    "data, images/s": (1, "data", "cifar10-sndcgan.yaml", [], ["--steps", "400"]),
     "collectives, 2 ranks": (2, "collectives", "cifar10-sndcgan.yaml", [], []),
     "evaluation": (1, "evaluation", "cifar10-sndcgan.yaml", [], []),
 }
@@ -38,6 +38,8 @@ def numbers(value, path=""):
     if isinstance(value, dict):
         if "median" in value:
             yield path, value["median"]
+        elif "algbw" in value:
+            yield f"GB/s of {value['bytes']} bytes", value["algbw"]
         else:
             for key, inner in value.items():
                 yield from numbers(inner, f"{path}.{key}" if path else key)
@@ -46,15 +48,17 @@ def numbers(value, path=""):
             yield from numbers(inner, f"{path}.{i}")
 
 
-def run(binary, configs, bench):
+def run(binary, args, bench):
     ranks, what, config, settings, options = BENCHES[bench]
+    if what == "data":
+        settings = [word for item in args.data for word in ("--set", item)]
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-        command = ["mpirun", "-np", str(ranks), "--bind-to", "none", "--oversubscribe", binary, "bench", what, "--config", os.path.join(configs, config),
+        command = ["mpirun", "-np", str(ranks), "--bind-to", "none", "--oversubscribe", binary, "bench", what, "--config", os.path.join(args.configs, config),
                    "--warmup", "1", "--rounds", "1", *options, *settings, "--json", out.name]
         done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
-            return {"": done.stderr.strip().splitlines()[-1:]}
+            return {"": [line for line in done.stderr.splitlines() if "error: " in line][:1]}
         return dict(numbers(json.load(open(out.name))))
 
 
@@ -63,6 +67,7 @@ def main():
     parser.add_argument("old")
     parser.add_argument("new")
     parser.add_argument("--configs", required=True)
+    parser.add_argument("--data", nargs="+", default=[], metavar="KEY=VALUE", help="settings that name the data of the benchmark of data")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--json")
@@ -75,7 +80,7 @@ def main():
         for round_number in range(args.rounds):
             found = {}
             for which in ("old", "new") if round_number % 2 == 0 else ("new", "old"):
-                found[which] = run(getattr(args, which), args.configs, bench)
+                found[which] = run(getattr(args, which), args, bench)
             for key in found["old"].keys() & found["new"].keys():
                 if key and found["old"][key]:
                     ratios.setdefault(key, []).append(found["new"][key] / found["old"][key])
