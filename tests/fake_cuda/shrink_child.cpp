@@ -1,10 +1,10 @@
 // One process of a training that goes on without the ranks that it loses: the plan of docs/data_parallel.md, on the
 // fake NCCL. No MPI, which dies with a rank: processes meet in a folder, where each writes its process id, and
-// survivors agree on who is lost. A batch has a fixed number of shards, whose gradients are summed exactly; so a broken
-// update that the survivors repeat from the weights before it gives the weights of an undisturbed training. Some may
-// have come one update further than others, so the weights before the last one are kept. Arguments: folder, rank, ranks,
-// steps, and a step whose result this rank looks at late, if any. Prints the ranks at the end and the digest of the
-// weights.
+// survivors agree on who is lost. A batch has a fixed number of shards, whose gradients are summed exactly; so a
+// broken update that the survivors repeat from the weights before it gives the weights of an undisturbed training.
+// Some may have come one update further than others, so the weights before the last one are kept. Arguments: folder,
+// rank, ranks, steps, and a step whose result this rank looks at late, if any. Prints the ranks at the end and the
+// digest of the weights.
 #include <ATen/ATen.h>
 #include <cuda_runtime_api.h>
 #include <nccl.h>
