@@ -72,7 +72,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--json")
     args = parser.parse_args()
-    answer = {}
+    answer, failures = {}, []
     for bench in BENCHES:
         if args.only not in bench:
             continue
@@ -81,18 +81,21 @@ def main():
             found = {}
             for which in ("old", "new") if round_number % 2 == 0 else ("new", "old"):
                 found[which] = run(getattr(args, which), args, bench)
+            for which in ("old", "new"):
+                if "" in found[which]:
+                    failures.append(bench)
+                    print(f"{bench}: {which} failed: {found[which]['']}", flush=True)
             for key in found["old"].keys() & found["new"].keys():
                 if key and found["old"][key]:
                     ratios.setdefault(key, []).append(found["new"][key] / found["old"][key])
                     rates.setdefault(key, []).append((found["old"][key], found["new"][key]))
-        if not ratios:
-            print(f"{bench}: nothing to compare: {found}", flush=True)
         for key, values in sorted(ratios.items()):
             old, new = (statistics.median(r[i] for r in rates[key]) for i in (0, 1))
             print(f"{bench}: {key}: {old:.4g} and {new:.4g}, ratio {statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})", flush=True)
             answer[f"{bench}: {key}"] = {"old": old, "new": new, "ratios": values}
     if args.json:
         json.dump(answer, open(args.json, "w"), indent=1)
+    return 1 if failures or not answer else 0
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ Ability tf32(const dist::Topology& topology) {
 Ability bfloat16(const dist::Topology& topology) {
   if (topology.device.is_cpu()) {
     const bool fast = inference::multiplies_bfloat16_pairs() || inference::multiplies_bfloat16_tiles();
-    return {"bfloat16", true, fast ? "" : "slow: this processor has no instructions for it"};
+    return {"bfloat16", true,
+            fast ? "" : "slow: this processor has no instructions for it, or ONEDNN_MAX_CPU_ISA leaves none"};
   }
   const int capability = device::compute_capability(topology.device.index());
   return {"bfloat16", true, capability > 0 && capability < ampere ? "slow: this GPU has no units for it" : ""};

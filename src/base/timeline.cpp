@@ -6,7 +6,7 @@ namespace ddls {
 
 void Timeline::open(size_t activity) {
   open_.push_back(spans_.size());
-  spans_.push_back({activity, open_.size() - 1, 0, 0, 0});
+  spans_.push_back({activity, 0, 0, 0});
   const double now = clock_s_();  // last, so that what is done here counts for the span around
   spans_.back().begin_s = spans_.back().end_s = now;
 }

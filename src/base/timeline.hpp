@@ -8,7 +8,6 @@ namespace ddls {
 
 struct Span {
   size_t activity;  // a number of the caller's
-  size_t depth;     // 0: inside no other
   double begin_s, end_s;
   double own_s;  // without the spans inside
 };

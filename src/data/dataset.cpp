@@ -237,9 +237,4 @@ Dataset open_set(const std::string& path, const DecodeOptions& options) {
   return set;
 }
 
-at::Tensor network_input(const Dataset& data, const at::Tensor& ids) {
-  const at::Tensor rows = data.rows(ids);
-  return data.images() ? tensor::dequantise(rows) : rows;
-}
-
 }  // namespace ddls::data

@@ -63,9 +63,6 @@ DecodeOptions as_stored(const config::DataConfig& config);
 // (tar_set.hpp).
 Dataset open_set(const std::string& path, const DecodeOptions& options = {});
 
-// Rows `ids` ([n] int64, CPU) as network input: float32, images scaled to [-1, 1].
-at::Tensor network_input(const Dataset& data, const at::Tensor& ids);
-
 // Epoch-wise random order without replacement: the id of the `position`-th sample drawn since the start of training.
 // A pure function of (seed, size): every id appears once per epoch; any rank can ask for any position.
 class EpochOrder {

@@ -2,7 +2,7 @@
 // The samples of training, in the order of training, made ready by threads of their own while the caller computes.
 //
 // How a trainer uses it: once, before the first step,
-//     Loader loader(data, order_seed, plan.batch, plan.mine, loader_options(config));
+//     Loader loader(data, order_seed, plan.batch, plan.mine, loader_options(config.data, augment, device));
 // and for shard `shard` of discriminator step `d_step`
 //     const LoadedBatch real = loader.batch(d_step * plan.batch + shard.begin, shard.size());
 //     real.input_on(device) ... real.labels_on(device) ... seconds_waited += real.seconds_waited;

@@ -206,35 +206,50 @@ std::optional<tensor::NamedTensors> SampleStore::read_state(const Block& block) 
   return std::nullopt;
 }
 
-void SampleStore::assemble(const Method& method, const std::vector<int64_t>& record_steps, const SamplingTime& time,
-                           const std::vector<std::string>& class_names) {
-  const fs::path made = rows_folder();
-  at::Tensor sums = at::zeros(
-      {static_cast<int64_t>(record_steps.size()), static_cast<int64_t>(curve_names(method).size())}, at::kDouble);
+struct SampleStore::Blocks {
+  at::Tensor sums;
   std::vector<at::Tensor> path_latents, path_samples, traces;
   std::vector<RowFiles> rows;
+  Json files = Json::object();  // name: SHA-256
+};
+
+SampleStore::Blocks SampleStore::read_blocks(int64_t records, int64_t curves) const {
+  Blocks all;
+  all.sums = at::zeros({records, curves}, at::kDouble);
   for (int64_t i = 0; i < plan_.blocks(); ++i) {  // in block order: the same bytes whoever made the blocks
     const fs::path path = block_path(i);
     const tensor::SafeTensors block = tensor::read_safetensors(path);
     if (!is_of(block, key_)) fail(Exit::data, "{} belongs to another run; delete it", path.string());
-    rows.push_back(row_files_of(block, path));
-    sums += need(block, "curves", path);
+    all.rows.push_back(row_files_of(block, path));
+    all.sums += need(block, "curves", path);
     const at::Tensor scalars = need(block, "traces", path);
-    if (scalars.numel() > 0) traces.push_back(scalars);
+    if (scalars.numel() > 0) all.traces.push_back(scalars);
     const at::Tensor latents = need(block, "trajectory_latents", path);
     if (latents.numel() == 0) continue;
-    path_latents.push_back(latents);
-    path_samples.push_back(need(block, "trajectory_samples", path));
+    all.path_latents.push_back(latents);
+    all.path_samples.push_back(need(block, "trajectory_samples", path));
   }
+  return all;
+}
 
-  Json files = Json::object();
+// Blocks that a file of rows lacks are removed, so that a new start makes them.
+void SampleStore::seal(Blocks& blocks) const {
   try {
-    for (const auto& [name, hash] : seal_rows(made, plan_, rows)) files[name] = hash;
+    for (const auto& [name, hash] : seal_rows(rows_folder(), plan_, blocks.rows)) blocks.files[name] = hash;
   } catch (const Error& error) {
     for (int64_t i = 0; i < plan_.blocks(); ++i)
       if (!has(plan_.block(i))) fs::remove(block_path(i));
     fail(error.code(), "{}; start again: the blocks concerned are made anew", error.what());
   }
+}
+
+void SampleStore::assemble(const Method& method, const std::vector<int64_t>& record_steps, const SamplingTime& time,
+                           const std::vector<std::string>& class_names) {
+  const fs::path made = rows_folder();
+  Blocks blocks =
+      read_blocks(static_cast<int64_t>(record_steps.size()), static_cast<int64_t>(curve_names(method).size()));
+  seal(blocks);
+  auto& [sums, path_latents, path_samples, traces, rows, files] = blocks;
   if (!path_latents.empty()) {
     tensor::write_npz(made / "trajectories.npz", {{"latents", at::cat(path_latents, 1)},
                                                   {"samples", at::cat(path_samples, 1)},

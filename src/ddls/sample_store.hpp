@@ -76,6 +76,9 @@ class SampleStore {
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  struct Blocks;  // what all of them hold, joined
+  Blocks read_blocks(int64_t records, int64_t curves) const;
+  void seal(Blocks& blocks) const;
   std::filesystem::path block_path(int64_t index) const;
   std::filesystem::path state_path(int64_t index) const;
   std::filesystem::path rows_folder() const;  // the final files of this key, while they fill

@@ -88,7 +88,7 @@ std::function<at::Tensor(const at::Tensor& samples, const at::Tensor& labels)> f
 
 // Puts both networks into eval mode with all parameters frozen and holds on to them. The gradient is taken with respect
 // to z alone. Where both have an inference graph it is made here, from the weights as they are now: networks that go on
-// learning need the functions above. `observer`: of these graphs, as in form_score.hpp. `drift` bfloat16: ratio and
+// learning need the functions above. `observer`: of these graphs, as in graph_score.hpp. `drift` bfloat16: ratio and
 // gradient come from graphs of that type, samples from the networks as they are; r is then the ratio as so rounded, the
 // same in evaluate and log_ratio, and kernels that accept or reject are exact for p0 e^r. Throws Error(config) where
 // there is no graph for that.

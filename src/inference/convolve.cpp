@@ -8,25 +8,27 @@
 
 #include "inference/patches.hpp"
 #include "inference/winograd/winograd.hpp"
+#include "tensor/no_autocast.hpp"
 
 namespace ddls::inference {
 namespace {
 
-using patches::Result;
+using patches::Output;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 int64_t stride_of(const at::Tensor& weight) { return weight.size(2) - 2; }
-int64_t positions_of(const at::Tensor& image) { return image.size(2) * image.size(3); }
+int64_t position_count(const at::Tensor& image) { return image.size(2) * image.size(3); }
 
 // A way computes some of three things: the small image, the big one, the weight's gradient. What it does not take is
 // ATen's. `prepared` is made of the weight once for all three.
 struct ByWinograd {
-  static bool takes(Result, const at::Tensor&, int64_t, at::ScalarType) { return true; }
+  static bool takes(Output, const at::Tensor&, int64_t, at::ScalarType) { return true; }
   static at::Tensor prepared(const at::Tensor& weight, at::ScalarType type) {
+    const tensor::NoAutocast no_autocast;  // rounded once, after the transform
     return winograd::transformed(weight, stride_of(weight)).to(type);
   }
-  static at::Tensor plain(const at::Tensor& weight, const at::Tensor&) { return weight; }  // never asked for
+  static at::Tensor plain(const at::Tensor& weight, const at::Tensor&) { return weight; }  // not used: it takes all
   static at::Tensor to_small(const at::Tensor& x, const at::Tensor& prepared, const at::Tensor& bias = {}) {
     return winograd::big_to_small(x, {winograd::Result::small, prepared}, {.bias = bias});
   }
@@ -39,8 +41,8 @@ struct ByWinograd {
 };
 
 struct ByPatches {
-  static bool takes(Result result, const at::Tensor& weight, int64_t positions, at::ScalarType type) {
-    return patches::pays_for(result, weight.sizes(), positions, type);
+  static bool takes(Output output, const at::Tensor& weight, int64_t positions, at::ScalarType type) {
+    return patches::pays_for(output, weight.sizes(), positions, type);
   }
   static at::Tensor prepared(const at::Tensor& weight, at::ScalarType type) {
     return weight.to(type).contiguous(at::MemoryFormat::ChannelsLast);  // at once is slow where it lies otherwise
@@ -83,11 +85,11 @@ struct DifferentiableConvolution : torch::autograd::Function<DifferentiableConvo
     ctx->save_for_backward({x, weight, prepared});
     const int64_t stride = stride_of(weight);
     if constexpr (transposed) {
-      if (Way::takes(Result::big, weight, positions_of(x), x.scalar_type())) return Way::to_big(x, prepared, bias);
+      if (Way::takes(Output::big, weight, position_count(x), x.scalar_type())) return Way::to_big(x, prepared, bias);
       return at::conv_transpose2d(x, Way::plain(weight, prepared), bias, stride, 1);
     } else {
-      const int64_t positions = positions_of(x) / (stride * stride);
-      if (Way::takes(Result::small, weight, positions, x.scalar_type())) return Way::to_small(x, prepared, bias);
+      const int64_t positions = position_count(x) / (stride * stride);
+      if (Way::takes(Output::small, weight, positions, x.scalar_type())) return Way::to_small(x, prepared, bias);
       return at::conv2d(x, Way::plain(weight, prepared), bias, stride, 1);
     }
   }
@@ -99,11 +101,11 @@ struct DifferentiableConvolution : torch::autograd::Function<DifferentiableConvo
     const at::Tensor &big = transposed ? dy : x, &small = transposed ? x : dy;
     const bool again = at::GradMode::is_enabled();
     const std::array<bool, 2> wanted{ctx->needs_input_grad(0), ctx->needs_input_grad(1)};
-    const auto takes = [&](Result result) {
-      return !again && Way::takes(result, weight, positions_of(small), x.scalar_type());
+    const auto takes = [&](Output output) {
+      return !again && Way::takes(output, weight, position_count(small), x.scalar_type());
     };
-    const bool our_dx = wanted[0] && takes(transposed ? Result::small : Result::big);
-    const bool our_dw = wanted[1] && takes(Result::kernel);
+    const bool our_dx = wanted[0] && takes(transposed ? Output::small : Output::big);
+    const bool our_dw = wanted[1] && takes(Output::kernel);
     const at::Tensor plain_weight = again ? weight.to(x.scalar_type()) : Way::plain(weight, prepared);
     auto [dx, dw] = plain_gradients(dy, x, plain_weight, transposed, {wanted[0] && !our_dx, wanted[1] && !our_dw});
     if (our_dx) dx = transposed ? Way::to_small(dy, prepared) : Way::to_big(dy, prepared);
@@ -122,7 +124,7 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
 // What autocast makes of images that ATen's convolutions are given.
 at::ScalarType type_of(const at::Tensor& x) {
   const bool autocast = x.is_cpu() && at::autocast::is_autocast_enabled(at::kCPU);
-  return autocast ? at::autocast::get_autocast_dtype(at::kCPU) : x.scalar_type();
+  return autocast && x.scalar_type() != at::kDouble ? at::autocast::get_autocast_dtype(at::kCPU) : x.scalar_type();
 }
 
 bool of_patches(const at::Tensor& x, const at::Tensor& weight, int64_t stride, int64_t padding) {
@@ -135,11 +137,11 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Ten
                     int64_t padding) {
   const int64_t height = x.size(2) / stride, width = x.size(3) / stride;
   const at::ScalarType type = type_of(x);
-  if (winograd::pays_for(weight, stride, padding, type) && winograd::tiles_fit(height, width))
-    return DifferentiableConvolution<ByWinograd, false>::apply(x.to(type), weight, if_defined(bias));
   const bool even = x.size(2) % stride == 0 && x.size(3) % stride == 0;
-  if (of_patches(x, weight, stride, padding) && even &&
-      patches::pays_for(Result::kernel, weight.sizes(), height * width, type))
+  if (even && winograd::pays_for(weight, stride, padding, type) && winograd::tiles_fit(height, width))
+    return DifferentiableConvolution<ByWinograd, false>::apply(x.to(type), weight, if_defined(bias));
+  if (even && of_patches(x, weight, stride, padding) &&
+      patches::pays_for(Output::kernel, weight.sizes(), height * width, type))
     return DifferentiableConvolution<ByPatches, false>::apply(x.to(type), weight, if_defined(bias));
   return at::conv2d(x, weight, bias, stride, padding);
 }

@@ -78,7 +78,8 @@ at::Tensor FrozenConvolution::by_product(const at::Tensor& x) const {
 
 bool FrozenConvolution::takes_winograd(at::IntArrayRef x) const {
   const int64_t to_small = map_.transposed ? 1 : map_.stride;
-  return winograd_kernels_.defined() && winograd::tiles_fit(x[2] / to_small, x[3] / to_small);
+  const bool even = x[2] % to_small == 0 && x[3] % to_small == 0;
+  return winograd_kernels_.defined() && even && winograd::tiles_fit(x[2] / to_small, x[3] / to_small);
 }
 
 OperationWork FrozenConvolution::work(at::IntArrayRef x) const {

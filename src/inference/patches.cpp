@@ -86,12 +86,12 @@ at::Tensor to_big_of_stride_2(const at::Tensor& y, const at::Tensor& taps, const
 
 }  // namespace
 
-bool pays_for(Result result, at::IntArrayRef kernels, int64_t positions, at::ScalarType type) {
+bool pays_for(Output output, at::IntArrayRef kernels, int64_t positions, at::ScalarType type) {
   if (type != at::kBFloat16 || !multiplies_bfloat16_tiles()) return false;
   // Measured at 16 to 128 images (docs/profiling.md). oneDNN keeps up while a layer's kernels fit the second cache.
   const int64_t elements = c10::multiply_integers(kernels);
   constexpr int64_t second_cache = 1 << 20;
-  if (result != Result::kernel) return positions <= 16 && elements > second_cache;
+  if (output != Output::kernel) return positions <= 16 && elements > second_cache;
   return (positions <= 16 && elements >= second_cache / 8) || (positions <= 64 && elements >= second_cache / 2);
 }
 

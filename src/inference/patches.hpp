@@ -14,10 +14,10 @@
 namespace ddls::inference::patches {
 
 // What is computed: an image, or the kernels' gradient.
-enum class Result { small, big, kernel };
+enum class Output { small, big, kernel };
 
 // Whether this is faster than oneDNN's convolution here, for kernels [K, C, k, k] and `positions` = H W.
-bool pays_for(Result result, at::IntArrayRef kernels, int64_t positions, at::ScalarType type);
+bool pays_for(Output output, at::IntArrayRef kernels, int64_t positions, at::ScalarType type);
 
 // The convolution: y of x. `bias`: [K], or undefined.
 at::Tensor big_to_small(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "base/error.hpp"
 #include "models/batch_norm.hpp"
 #include "inference/convolution.hpp"
 #include "inference/dense.hpp"
@@ -17,14 +16,6 @@ namespace {
 
 constexpr double slope = 0.2;  // of the discriminator's leaky ReLU
 
-// Side of the smallest feature map.
-int64_t smallest_side(const SampleShape& image, size_t halvings) {
-  const int64_t side = image[1] >> halvings;
-  if (halvings == 0 || side < 1 || (side << halvings) != image[1])
-    fail(Exit::config, "model: a side of {} pixels cannot be halved {} times (once per width)", image[1], halvings);
-  return side;
-}
-
 std::shared_ptr<Convolution> convolution(int64_t from, int64_t to, int64_t kernel, int64_t stride) {
   return std::make_shared<Convolution>(from, to, kernel, stride, 1);
 }
@@ -32,7 +23,8 @@ std::shared_ptr<Convolution> convolution(int64_t from, int64_t to, int64_t kerne
 class DcganGenerator : public Network {
  public:
   DcganGenerator(int64_t latent_dim, const std::vector<int64_t>& widths, const SampleShape& image)
-      : first_width_(widths.front()), side_(smallest_side(image, widths.size())) {
+      : first_width_(widths.front()),
+        side_(halved_side(image, static_cast<int64_t>(widths.size()), "model.generator_widths")) {
     const LayerOptions no_bias{.bias = false};
     linear_ = register_module("linear", std::make_shared<Dense>(latent_dim, first_width_ * side_ * side_, no_bias));
     for (size_t i = 0; i < widths.size(); ++i) {
@@ -69,7 +61,7 @@ class DcganGenerator : public Network {
 class DcganDiscriminator : public Network {
  public:
   DcganDiscriminator(const std::vector<int64_t>& widths, int64_t hidden, const SampleShape& image)
-      : side_(smallest_side(image, widths.size())) {
+      : side_(halved_side(image, static_cast<int64_t>(widths.size()), "model.discriminator_widths")) {
     int64_t from = 4 * image[0];
     for (size_t i = 0; i < widths.size(); ++i) {
       downs_.push_back(register_module("down" + std::to_string(i), i == 0 ? convolution(from, widths[i], 3, 1)

@@ -27,7 +27,7 @@ class Dropout : public torch::nn::Module {
 
 // Before the forwards of one update on samples first_sample, first_sample + 1, ... of the global batch (a shard's
 // first). Each further forward under the same key (reals, then fakes) draws masks of its own. Where a network takes
-// part in two kinds of update, give them different steps (2 step, 2 step + 1). Nothing for networks without dropout.
+// part in two kinds of update, give them different seeds (base/purpose.hpp). Nothing for networks without dropout.
 void key_dropout(torch::nn::Module& network, uint64_t seed, int64_t step, int64_t first_sample);
 
 }  // namespace ddls::models

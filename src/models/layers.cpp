@@ -4,16 +4,12 @@
 
 #include "base/error.hpp"
 #include "inference/convolve.hpp"
+#include "tensor/no_autocast.hpp"
 
 namespace ddls::models {
 namespace {
 
 at::Tensor unit(const at::Tensor& vector) { return vector / vector.norm().clamp_min(1e-12); }
-
-// Autocast would take sigma in bfloat16: 0.4 % off, and the Lipschitz constant with it.
-struct NoAutocast {
-  c10::impl::ExcludeDispatchKeyGuard guard{c10::autocast_dispatch_keyset};
-};
 
 at::Tensor empty_weight(at::IntArrayRef shape) {
   return at::zeros(shape).contiguous(shape.size() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
@@ -39,13 +35,13 @@ at::Tensor Layer::matrix() const {
 
 at::Tensor Layer::sigma() const {
   ensure(spectral(), "a layer without spectral normalisation was asked for its sigma");
-  const NoAutocast no_autocast;
+  const tensor::NoAutocast no_autocast;
   return at::dot(u_, at::mv(matrix(), v_));
 }
 
 at::Tensor Layer::weight() const {
   if (!spectral()) return weight_;
-  const NoAutocast no_autocast;
+  const tensor::NoAutocast no_autocast;
   return weight_ / sigma();
 }
 
@@ -79,7 +75,7 @@ at::Tensor merged_kernel(const at::Tensor& w, bool doubling) {
   static const at::Tensor doubled = at::tensor({0., 0., 1., 0., 1., 1., 1., 1., 0., 1., 0., 0.}).view({4, 3});
   static const at::Tensor halved = at::tensor({1., 0., 0., 1., 1., 0., 0., 1., 1., 0., 0., 1.}).view({4, 3}) / 2;
   static const at::Tensor both_doubled = at::kron(doubled, doubled), both_halved = at::kron(halved, halved);  // [16, 9]
-  const NoAutocast no_autocast;
+  const tensor::NoAutocast no_autocast;
   const at::Tensor taps = w.permute({0, 2, 3, 1}).reshape({w.size(0), 9, w.size(1)});
   const at::Tensor merged = at::matmul((doubling ? both_doubled : both_halved).to(w.options()), taps);
   return merged.view({w.size(0), 4, 4, w.size(1)}).permute({0, 3, 1, 2});

@@ -85,8 +85,6 @@ std::string encode_png(const at::Tensor& image) {
   return encode_png_pixels(image.cpu().permute({1, 2, 0}).contiguous());
 }
 
-void write_png(const fs::path& path, const at::Tensor& image) { write_file(path, encode_png(image)); }
-
 at::Tensor with_channels(const at::Tensor& images, int64_t channels) {
   const int64_t present = images.size(-3);
   ensure((channels == 1 || channels == 3) && (present == 1 || present == 3), "{} channels from {}", channels, present);

@@ -27,7 +27,6 @@ at::Tensor decode_image(std::string_view bytes, int64_t channels, const std::str
 bool png_is_more_than_samples(std::string_view bytes);
 
 std::string encode_png(const at::Tensor& image);  // bytes of a PNG file
-void write_png(const std::filesystem::path& path, const at::Tensor& image);
 
 // [..., C, H, W] uint8 with 1 or 3 channels to the other number: grey is repeated, colour becomes luma (Rec.
 // 601).

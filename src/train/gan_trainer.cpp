@@ -78,6 +78,7 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
   const bool penalised = (train_.r1_weight > 0 || train_.r2_weight > 0) && step % train_.r1_every == 0;
   const data::LoadedBatch batch = loader_.batch(step * train_.batch + shard.begin, shard.size());
   seconds_waited_ += batch.seconds_waited;
+  if (loss_.generator_of_pairs != nullptr) reals_.insert_or_assign(shard.begin, batch);
   at::Tensor real = batch.input_on(device_);
   const at::Tensor real_labels = source_.classes.conditional() ? batch.labels_on(device_) : at::Tensor();
   const LabelledLatents z = draw(move, shard, step, Stream::train_latent_d);
@@ -125,11 +126,10 @@ Learner::ShardLoss GanTrainer::discriminator_loss(IdRange shard, int64_t step, s
 }
 
 // A loss of pairs takes the reals of the discriminator's last update.
-at::Tensor GanTrainer::generator_value(const at::Tensor& fake_logits, IdRange shard, int64_t step) {
+at::Tensor GanTrainer::generator_value(const at::Tensor& fake_logits, IdRange shard) {
   if (loss_.generator_of_pairs == nullptr) return loss_.generator(fake_logits);
   at::NoGradGuard no_grad;
-  const int64_t last = (step + 1) * train_.discriminator_steps - 1;
-  const data::LoadedBatch batch = loader_.batch(last * train_.batch + shard.begin, shard.size());
+  const data::LoadedBatch& batch = reals_.at(shard.begin);
   const at::Tensor labels = source_.classes.conditional() ? batch.labels_on(device_) : at::Tensor();
   const Autocast autocast(bfloat16_, device_);
   const at::Tensor real_logits = discriminator().forward(batch.input_on(device_), labels).to(at::kFloat);
@@ -145,7 +145,7 @@ Learner::ShardLoss GanTrainer::generator_loss(IdRange shard, int64_t step, std::
     const Autocast autocast(bfloat16_, device_);
     logits = discriminator().forward(generator().forward(z.latents, z.labels), z.labels).to(at::kFloat);
   }
-  const at::Tensor value = generator_value(logits, shard, step);
+  const at::Tensor value = generator_value(logits, shard);
   at::Tensor total = value;
   if (train_.orthogonal_weight > 0) total = total + models::orthogonal_penalty(generator()) * train_.orthogonal_weight;
   return {total, Learner::watch({value})};

@@ -1,5 +1,6 @@
 #pragma once
 // One step of adversarial training: discriminator updates, then a generator update, data parallel.
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -42,7 +43,7 @@ class GanTrainer {
   std::optional<int64_t> move_of(int64_t generator_step, int64_t update) const;
   LabelledLatents draw(std::optional<int64_t> move, IdRange shard, int64_t step, Stream stream);
   at::Tensor adversarial_loss(bool refined, const at::Tensor& real_logits, const at::Tensor& fake_logits) const;
-  at::Tensor generator_value(const at::Tensor& fake_logits, IdRange shard, int64_t step);
+  at::Tensor generator_value(const at::Tensor& fake_logits, IdRange shard);
   Learner::ShardLoss discriminator_loss(IdRange shard, int64_t step, std::optional<int64_t> move);
   Learner::ShardLoss generator_loss(IdRange shard, int64_t step, std::optional<int64_t> move);
   void discriminator_step(int64_t step, int64_t generator_step);
@@ -57,7 +58,8 @@ class GanTrainer {
   models::GanLoss loss_;
   LatentSource source_;
   data::Loader loader_;
-  double seconds_waited_ = 0;  // for data, since the last record
+  std::map<int64_t, data::LoadedBatch> reals_;  // of a loss of pairs: the last update's, by the shard's first sample
+  double seconds_waited_ = 0;                   // for data, since the last record
   bool bfloat16_, tf32_;
   std::optional<LatentRefiner> refiner_;
 };

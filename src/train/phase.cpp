@@ -82,6 +82,39 @@ int64_t start_step(const Phase& phase, const CheckpointStore& store, Resume resu
   return step;
 }
 
+// What a phase tells on its way: records of the log, and progress.
+struct Reporter {
+  const Phase& phase;
+  RunLog& log;
+  dist::Communicator& comm;
+  Progress progress;
+  int64_t recorded;  // the step of the last record, or the first of all
+  std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
+  bool told = false;
+
+  // **Collective.** Values are those of `watched`.
+  void record(int64_t done, const std::vector<double>& values, dist::StepClock& clock) {
+    const auto now = std::chrono::steady_clock::now();
+    const double seconds = std::chrono::duration<double>(now - since).count();
+    std::vector<NamedValue> record;
+    std::string note;
+    for (size_t i = 0; i < values.size(); ++i) {
+      record.push_back({phase.watched[i], values[i]});
+      note += fmt::format("{}{} {:.3f}", i ? "  " : "", phase.watched[i], values[i]);
+    }
+    if (phase.details)
+      for (const NamedValue& value : phase.details()) record.push_back(value);
+    const double samples = static_cast<double>((done - recorded) * phase.samples_per_step);
+    record.push_back({"images_per_second", samples / std::max(seconds, 1e-9)});
+    comm.on_root([&] { log.record(phase.name, done, record); });
+    if (!std::exchange(told, true) || done == phase.steps)
+      note_step_times(phase.name, clock, done == phase.steps, log, comm);
+    progress.update(done, note);
+    since = now;
+    recorded = done;
+  }
+};
+
 }  // namespace
 
 void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, RunLog& log, dist::Communicator& comm) {
@@ -109,18 +142,15 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
     });
   };
 
-  Progress progress(phase.name, phase.steps, first, log.root());
-  auto window_start = std::chrono::steady_clock::now();
-  int64_t window_steps = 0, saved_at = first;
+  Reporter reporter{phase, log, comm, Progress(phase.name, phase.steps, first, log.root()), first};
+  int64_t saved_at = first;
   dist::StepClock clock;
-  bool told = false;
   for (int64_t step = first; step < phase.steps; ++step) {
     clock.begin();
     const std::vector<double> values = phase.step(step);
     clock.end();
     if (step == first && step + 1 < phase.steps) clock = {};  // the first step also makes what all others use
     const int64_t done = step + 1;
-    ++window_steps;
     if (!std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }))
       dist::all_fail(
           Exit::config,
@@ -128,28 +158,10 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
           phase.name, done, saved_at);
     if (phase.after_step) phase.after_step(done);
 
-    if (done % phase.log_every == 0 || done == phase.steps) {
-      const auto now = std::chrono::steady_clock::now();
-      const double seconds = std::chrono::duration<double>(now - window_start).count();
-      std::vector<NamedValue> record;
-      std::string note;
-      for (size_t i = 0; i < values.size(); ++i) {
-        record.push_back({phase.watched[i], values[i]});
-        note += fmt::format("{}{} {:.3f}", i ? "  " : "", phase.watched[i], values[i]);
-      }
-      if (phase.details)
-        for (const NamedValue& value : phase.details()) record.push_back(value);
-      const double rate = static_cast<double>(window_steps * phase.samples_per_step) / std::max(seconds, 1e-9);
-      record.push_back({"images_per_second", rate});
-      comm.on_root([&] { log.record(phase.name, done, record); });
-      if (!std::exchange(told, true) || done == phase.steps)
-        note_step_times(phase.name, clock, done == phase.steps, log, comm);
-      progress.update(done, note);
-      window_start = now;
-      window_steps = 0;
-    } else {
-      progress.update(done);
-    }
+    if (done % phase.log_every == 0 || done == phase.steps)
+      reporter.record(done, values, clock);
+    else
+      reporter.progress.update(done);
 
     // Stopping is decided together, at the same step on all ranks.
     const bool stop = done < phase.steps && comm.any(stop_signal::requested());
@@ -162,7 +174,7 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
       dist::all_fail(Exit::stopped, "{}: stopped by a signal after step {}; saved, start again to go on", phase.name,
                      done);
   }
-  progress.finish();
+  reporter.progress.finish();
 }
 
 }  // namespace ddls::train

@@ -35,7 +35,7 @@ struct Phase {
   std::function<std::vector<NamedValue>()> details;       // optional, **collective**; further values for a record
   std::function<void(int64_t done)> after_step;           // optional; pictures
   std::function<void()> from_scratch;                     // optional, **collective**; before the first step of all
-  std::function<Checkpoint()> save;                       // called on rank 0
+  std::function<Checkpoint()> save;                       // neither writes nor communicates
   std::function<void(const Checkpoint&, const std::string& source)> restore;  // called on every rank
   std::function<uint64_t()> digest;  // of the weights: replicas must agree when saved
 };

@@ -25,19 +25,11 @@ on 1 evaluate --fake pictures --real pictures --extractor $extractor --metrics a
 grep -q '"authenticity_why": "no training set is given"' none.json || fail "no training set"
 expect 64 1 evaluate --config small.yaml --train pictures
 expect 66 2 evaluate --fake pictures --real pictures --train nowhere --extractor $extractor
-python3 - <<'PY' || fail "metrics at 1 to 4 ranks"
+PYTHONPATH=$here python3 - <<'PY' || fail "metrics at 1 to 4 ranks"
 import json
 import math
 
-def numbers(value, name=""):
-    if isinstance(value, dict):
-        for key in value:
-            yield from numbers(value[key], f"{name}.{key}")
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from numbers(item, f"{name}[{i}]")
-    else:
-        yield name, value
+from json_numbers import numbers
 
 def load(kind, ranks):
     with open(f"{kind}-{ranks}.json") as f:

@@ -33,19 +33,11 @@ says "two networks are called 'net1'"
 expect 64 1 evaluate --config small.yaml --resize box
 expect 78 1 --config small.yaml --out refused --set evaluate.resize=box
 says "the run's own classifier sees the images as they are"
-python3 - <<'PY' || fail "resize and several extractors"
+PYTHONPATH=$here python3 - <<'PY' || fail "resize and several extractors"
 import json
 import math
 
-def numbers(value, name=""):
-    if isinstance(value, dict):
-        for key in value:
-            yield from numbers(value[key], f"{name}.{key}")
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from numbers(item, f"{name}[{i}]")
-    else:
-        yield name, value
+from json_numbers import numbers
 
 read = lambda name: json.load(open(f"{name}.json"))
 def same(a, b):

@@ -58,8 +58,9 @@ class Folder {
   fs::path path_;
 };
 
-// By the number that it had at the start, which is its name.
+// By the number that it had at the start, which is its name. Who has done all updates takes part no more.
 bool lives(const Folder& folder, int rank) {
+  if (folder.has(fmt::format("done.{}", rank))) return false;
   const pid_t pid = std::stoi(folder.wait_for("pid." + std::to_string(rank)));
   std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
   std::string number, name, state;
@@ -115,6 +116,7 @@ class Training {
     config.blocking = 1;
     DDLS_NCCL(ncclCommInitRankConfig(&comm_, ranks, id, rank, &config));
     DDLS_CUDA(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, 0));
+    DDLS_CUDA(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming));
     sum_ = at::zeros({weights}, at::TensorOptions(at::Device(at::kPrivateUse1, 0)).dtype(at::kDouble));
   }
 
@@ -135,8 +137,9 @@ class Training {
       w = w - (mine / shards * 0.1).to(at::kFloat);
       ++step;
     }
-    DDLS_NCCL(ncclCommFinalize(comm_));
-    DDLS_NCCL(ncclCommDestroy(comm_));
+    // Nobody is waited for at the end: who takes the last update for broken repeats it without those that have it.
+    folder_.put(fmt::format("done.{}", me_), "");
+    DDLS_NCCL(ncclCommAbort(comm_));
     const auto* bytes = static_cast<const char*>(w.const_data_ptr());
     std::printf("%zu left, %016llx\n", members_.size(),
                 static_cast<unsigned long long>(hash64(std::string(bytes, w.nbytes()))));
@@ -148,16 +151,17 @@ class Training {
   // False: somebody did not come.
   bool all_reduce(at::Tensor& values, bool late) {
     sum_.copy_(values);
-    cudaEvent_t done = nullptr;
-    DDLS_CUDA(cudaEventCreateWithFlags(&done, cudaEventDisableTiming));
     DDLS_NCCL(ncclAllReduce(sum_.data_ptr(), sum_.data_ptr(), weights, ncclFloat64, ncclSum, comm_, stream_));
-    DDLS_CUDA(cudaEventRecord(done, stream_));
+    DDLS_CUDA(cudaEventRecord(done_, stream_));
     const auto start = Clock::now();
     if (late) std::this_thread::sleep_for(std::chrono::duration<double>(1.5 * limit_s));
     if (late && somebody_is_lost()) return false;
-    while (cudaEventQuery(done) == cudaErrorNotReady)
+    cudaError_t state = cudaSuccess;
+    while ((state = cudaEventQuery(done_)) == cudaErrorNotReady) {
       if (std::chrono::duration<double>(Clock::now() - start).count() > limit_s && somebody_is_lost()) return false;
-    DDLS_CUDA(cudaEventDestroy(done));
+      rest();
+    }
+    DDLS_CUDA(state);
     values.copy_(sum_);
     return true;
   }
@@ -189,6 +193,7 @@ class Training {
   std::vector<int> members_;  // the ranks of now, in order, by their numbers at the start
   ncclComm_t comm_ = nullptr;
   cudaStream_t stream_ = nullptr;
+  cudaEvent_t done_ = nullptr;
   at::Tensor sum_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "base/files.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "dist/failure.hpp"
@@ -251,8 +252,8 @@ TEST(Evaluation, EveryPairOfBlocksOnce) {
 TEST(Evaluation, AFolderOfUnlikeImagesKeepsTheOrderOfItsFiles) {
   const test::ScratchFolder scratch;
   for (int64_t i = 0; i < 30; ++i)  // grey among colour, three sizes
-    tensor::write_png(scratch.path() / fmt::format("{:02}.png", i),
-                      at::full({i % 2 == 0 ? 1 : 3, 4 + i % 3, 5}, i, at::kByte));
+    write_file(scratch.path() / fmt::format("{:02}.png", i),
+               tensor::encode_png(at::full({i % 2 == 0 ? 1 : 3, 4 + i % 3, 5}, i, at::kByte)));
   const metrics::EvaluationSet set = metrics::open_evaluation_set(scratch.path().string());
   EXPECT_EQ(set.count, 30);
   metrics::Extractor extractor;

@@ -24,6 +24,23 @@ void collective(ddls::dist::Communicator& comm) {
   comm.all_reduce(tensor);
 }
 
+// The odd rank's collective is of another size, kind or type; MPI may well let them go on.
+void call_something_else(const std::string& way, bool odd, ddls::dist::Communicator& comm) {
+  at::Tensor tensor = at::zeros({odd && way == "other-size" ? 128 : 256});
+  if (odd && way == "other-call") {
+    comm.broadcast(tensor, comm.rank());
+  } else if (odd && way == "other-type") {
+    tensor = tensor.to(at::kInt);
+    comm.all_reduce(tensor);
+  } else {
+    comm.all_reduce(tensor);
+  }
+  for (int i = 0; i < 40; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    collective(comm);
+  }
+}
+
 int body(const std::string& way, ddls::dist::Environment& environment) {
   ddls::log::init(ddls::log::Level::info, environment.rank(), environment.ranks());
   if (const char* folder = std::getenv("DDLS_TEST_CALLS")) ddls::dist::keep_calls_in(folder);
@@ -37,21 +54,7 @@ int body(const std::string& way, ddls::dist::Environment& environment) {
   if (odd && (way == "throw" || way == "throw-late")) ddls::fail(ddls::Exit::data, "the file is damaged");
   if (odd && way == "throw-foreign") throw std::runtime_error("nobody expects this");
   if (odd && way.starts_with("kill")) raise(SIGKILL);
-  if (way.starts_with("other-")) {
-    at::Tensor tensor = at::zeros({odd && way == "other-size" ? 128 : 256});
-    if (odd && way == "other-call") {
-      comm.broadcast(tensor, comm.rank());
-    } else if (odd && way == "other-type") {
-      tensor = tensor.to(at::kInt);
-      comm.all_reduce(tensor);
-    } else {
-      comm.all_reduce(tensor);
-    }
-    for (int i = 0; i < 40; ++i) {  // MPI may well let them go on
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
-      collective(comm);
-    }
-  }
+  if (way.starts_with("other-")) call_something_else(way, odd, comm);
   if (odd && way == "hang") {
     for (;;) pause();
   }

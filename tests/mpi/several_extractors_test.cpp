@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "base/files.hpp"
 #include "metrics/reference_cache.hpp"
 #include "mpi/metric_points.hpp"
 #include "mpi/world.hpp"
@@ -39,7 +40,8 @@ metrics::EvaluationSet unlike_images(const fs::path& folder, int64_t count, uint
     for (int64_t i = 0; i < count; ++i) {
       const std::vector<int64_t> shape{i % 2 == 0 ? 1 : 3, 4 + i % 3, 5};
       const at::Tensor pixels = noise.normal({i, i + 1}, shape[0] * shape[1] * 5, 0, Stream::prior) * 90 + 128;
-      tensor::write_png(folder / fmt::format("{:03}.png", i), pixels.clamp(0, 255).to(at::kByte).view(shape));
+      write_file(folder / fmt::format("{:03}.png", i),
+                 tensor::encode_png(pixels.clamp(0, 255).to(at::kByte).view(shape)));
     }
   world().barrier();
   return metrics::open_evaluation_set(folder.string());

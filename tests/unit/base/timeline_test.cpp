@@ -30,16 +30,14 @@ Timeline a_step() {
 
 TEST(Timeline, SpansKeepTheOrderOfTheirBeginnings) {
   const Timeline timeline = a_step();
-  std::vector<size_t> activities, depths;
+  std::vector<size_t> activities;
   std::vector<double> begins, ends;
   for (const Span& span : timeline.spans()) {
     activities.push_back(span.activity);
-    depths.push_back(span.depth);
     begins.push_back(span.begin_s);
     ends.push_back(span.end_s);
   }
   EXPECT_EQ(activities, (std::vector<size_t>{0, 1, 2, 3, 3}));
-  EXPECT_EQ(depths, (std::vector<size_t>{0, 1, 1, 2, 2}));
   EXPECT_EQ(begins, (std::vector<double>{10, 10, 13, 14, 15}));
   EXPECT_EQ(ends, (std::vector<double>{20, 12, 19, 15, 18.5}));
 }
@@ -84,7 +82,7 @@ TEST(ChromeTrace, IsACompleteEventPerSpanBehindTheNames) {
 
 // Rounding must not let a span stick out of the one around it.
 TEST(ChromeTrace, RoundedSpansStillNest) {
-  const std::vector<Span> spans{{0, 0, 1.0000000004, 1.0000000096, 0}, {0, 1, 1.0000000009, 1.0000000096, 0}};
+  const std::vector<Span> spans{{0, 1.0000000004, 1.0000000096, 0}, {0, 1.0000000009, 1.0000000096, 0}};
   const auto events = chrome_trace(spans, {{"a", "b"}}, "t").at("traceEvents");
   const auto ns = [&](size_t i, const char* key) { return std::llround(events[i].at(key).get<double>() * 1000); };
   EXPECT_LE(ns(2, "ts"), ns(3, "ts"));

@@ -9,6 +9,7 @@
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
 #include "tensor/npz.hpp"
+#include "unit/data/network_input.hpp"
 
 namespace ddls::data::dataset_test {
 namespace {
@@ -259,9 +260,9 @@ TEST(Dataset, digest_sees_values_labels_and_shape) {
 TEST(NetworkInput, rows_by_id_and_images_scaled) {
   const at::Tensor ids = at::tensor({2, 0, 2}, at::kLong);
   const Dataset points{"p", at::arange(6, at::kFloat).reshape({3, 2}), {}};
-  EXPECT_TRUE(at::equal(network_input(points, ids), points.samples.index_select(0, ids)));
+  EXPECT_TRUE(at::equal(test::network_input(points, ids), points.samples.index_select(0, ids)));
   const Dataset images{"i", at::tensor({0, 100, 255}, at::kInt).to(at::kByte).reshape({3, 1, 1, 1}), {}};
-  const at::Tensor input = network_input(images, ids);
+  const at::Tensor input = test::network_input(images, ids);
   EXPECT_EQ(input.scalar_type(), at::kFloat);
   EXPECT_TRUE(at::equal(input.flatten(), at::tensor({1.0F, -1.0F, 1.0F})));
 }

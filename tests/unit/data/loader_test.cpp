@@ -8,6 +8,7 @@
 #include "scratch_folder.hpp"
 #include "tensor/image_io.hpp"
 #include "unit/data/memory_source.hpp"
+#include "unit/data/network_input.hpp"
 
 namespace ddls::data::loader_test {
 namespace {
@@ -66,7 +67,7 @@ TEST(Loader, without_random_parts_it_is_the_network_input) {
   for (const Dataset& data : {lazy, memory, points}) {
     Loader loader(data, 3, batch, {{0, batch}}, {{}, 2, 2});
     const LoadedBatch loaded = loader.batch(batch, batch);
-    EXPECT_TRUE(at::equal(loaded.input, network_input(data, ids))) << data.name;
+    EXPECT_TRUE(at::equal(loaded.input, test::network_input(data, ids))) << data.name;
     EXPECT_TRUE(at::equal(loaded.labels, ids));
   }
 }
@@ -109,7 +110,7 @@ TEST(Loader, damage_is_told_with_its_batch_or_replaced_with_its_label) {
     auto stand_in = (victim + 1) % count;
     if (stand_in == later) stand_in = (stand_in + 1) % count;
     EXPECT_EQ(loaded.labels[5].item<int64_t>(), stand_in);
-    EXPECT_TRUE(at::equal(loaded.input[5], network_input(skipping, at::tensor({stand_in}, at::kLong))[0]));
+    EXPECT_TRUE(at::equal(loaded.input[5], test::network_input(skipping, at::tensor({stand_in}, at::kLong))[0]));
   }
 }
 

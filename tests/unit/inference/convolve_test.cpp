@@ -34,7 +34,8 @@ struct Layer {
 
 const Layer layers[] = {{4, 512, 512, 3, 1, false}, {8, 256, 512, 4, 2, false}, {4, 512, 256, 4, 2, true},
                         {8, 256, 256, 3, 1, false}, {8, 32, 16, 4, 2, true},    {6, 24, 16, 3, 1, false},
-                        {8, 3, 16, 3, 1, false},    {7, 256, 256, 4, 2, false}, {8, 256, 256, 3, 2, false}};
+                        {8, 3, 16, 3, 1, false},    {7, 256, 256, 4, 2, false}, {9, 256, 256, 4, 2, false},
+                        {8, 256, 256, 3, 2, false}};
 
 struct Autocast {
   Autocast() { at::autocast::set_autocast_enabled(at::kCPU, true); }

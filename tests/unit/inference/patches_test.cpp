@@ -89,12 +89,13 @@ TEST(Patches, TakeImagesOfAnyLayout) {
 }
 
 TEST(Patches, PayInBfloat16ForManyChannelsAtFewPositions) {
-  using patches::Result;
+  using patches::Output;
   const int64_t wide[] = {512, 512, 3, 3}, narrow[] = {64, 64, 3, 3};
-  for (const Result result : {Result::small, Result::big, Result::kernel}) {
-    EXPECT_FALSE(patches::pays_for(result, wide, 16, at::kFloat));
-    EXPECT_FALSE(patches::pays_for(result, wide, 256, at::kBFloat16));
-    EXPECT_FALSE(patches::pays_for(result, narrow, 16, at::kBFloat16));
+  for (const Output output : {Output::small, Output::big, Output::kernel}) {
+    EXPECT_EQ(patches::pays_for(output, wide, 16, at::kBFloat16), multiplies_bfloat16_tiles());
+    EXPECT_FALSE(patches::pays_for(output, wide, 16, at::kFloat));
+    EXPECT_FALSE(patches::pays_for(output, wide, 256, at::kBFloat16));
+    EXPECT_FALSE(patches::pays_for(output, narrow, 16, at::kBFloat16));
   }
 }
 
