@@ -3,8 +3,8 @@
 // in what and for whom it waited: "rank 3 hung in all_reduce #1841, 25 MiB (longer than 600 s): rank 5 on node7 has
 // given no sign of life for 598 s". With a Heartbeat it also ends the process when another rank gave no sign of life
 // for so long, whatever this one does, and when another makes other collectives than this one. It never calls MPI.
-// Arming costs some 0.3 us (a mutex, the clock, a fingerprint). One thread arms it, one operation at a time. Its clock counts only while this
-// process runs: a job that was stopped and continued as a whole goes on.
+// Arming costs some 0.3 us (a mutex, the clock, a fingerprint). One thread arms it, one operation at a time. Its clock
+// counts only while this process runs: a job that was stopped and continued as a whole goes on.
 // It keeps the newest collectives (collective_log.hpp): whoever ends the job tells the others, and all write theirs to
 // a file; so does a rank that is told to end (SIGTERM) while it waits in one.
 #include <cstdint>

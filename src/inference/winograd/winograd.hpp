@@ -5,9 +5,9 @@
 // the result's norm.
 //
 // A "big" image x is [n, C, s H, s W], a "small" one y [n, K, H, W], s the stride; H, W are even, C and K multiples of
-// 8, in bfloat16 of 16. float32, float64 or bfloat16, channels-last (others are copied). In bfloat16 the planes of factors are rounded to
-// it as well and sums are float32: the error of a convolution is some 0.0045 of the result's norm where that of the
-// plain form is 0.0017. A transposed convolution goes from small to big.
+// 8, in bfloat16 of 16. float32, float64 or bfloat16, channels-last (others are copied). In bfloat16 the planes of
+// factors are rounded to it as well and sums are float32: the error of a convolution is some 0.0045 of the result's
+// norm where that of the plain form is 0.0017. A transposed convolution goes from small to big.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
