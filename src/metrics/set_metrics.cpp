@@ -263,42 +263,40 @@ Reference prepare_reference(const MetricContext& context, const EvaluationSet& s
 
 namespace {
 
-// Those that can be had of the set, and why the others cannot.
-struct Computable {
-  std::vector<std::pair<const Metric*, MetricInputs>> metrics;
-  std::map<const Metric*, std::string> missing;
+// A metric that is wanted, with what it is made of, or why it cannot be had of the set.
+struct Task {
+  const Metric* metric;
+  MetricInputs inputs;
+  std::string missing;
 };
 
-Computable computable(const MetricContext& context, const EvaluationSet& set, const SetFeatures& own,
-                      const Reference& reference, const Streams& streams) {
-  Computable result;
+// In the registry's order.
+std::vector<Task> tasks_of(const MetricContext& context, const EvaluationSet& set, const SetFeatures& own,
+                           const Reference& reference, const Streams& streams) {
+  std::vector<Task> tasks;
   for (const Metric* metric : context.wanted()) {
-    const std::string why = missing_need(metric->needs(context.options_of(*metric)), context, set, own, reference);
-    if (!why.empty()) {
-      result.missing[metric] = why;
-      continue;
-    }
     MetricInputs inputs{context, set, own, reference};
     if (const auto found = streams.find(metric); found != streams.end()) inputs.streamed = found->second.get();
     if (const auto found = reference.prepared.find(metric->name); found != reference.prepared.end())
       inputs.prepared = &found->second;
-    result.metrics.emplace_back(metric, inputs);
+    tasks.push_back(
+        {metric, inputs, missing_need(metric->needs(context.options_of(*metric)), context, set, own, reference)});
   }
-  return result;
+  return tasks;
 }
 
 // One pass over the pairs of the two sets, for all metrics that add up something of them. **Collective.**
-std::vector<std::shared_ptr<PairSums>> sums_of_pairs(Computable& all) {
+std::vector<std::shared_ptr<PairSums>> sums_of_pairs(std::vector<Task>& tasks) {
   std::vector<std::shared_ptr<PairSums>> sums;
-  for (auto& [metric, inputs] : all.metrics) {
-    if (!metric->pairs) continue;
+  for (auto& [metric, inputs, missing] : tasks) {
+    if (!missing.empty() || !metric->pairs) continue;
     if (auto one = metric->pairs(inputs.context.options_of(*metric), inputs)) {
       inputs.pairs = one.get();
       sums.push_back(std::move(one));
     }
   }
   if (!sums.empty()) {
-    const MetricInputs& any = all.metrics.front().second;
+    const MetricInputs& any = tasks.front().inputs;
     add_pairs(any.context.comm, any.reference.set.rows, any.own.rows, sums);
   }
   return sums;
@@ -307,17 +305,14 @@ std::vector<std::shared_ptr<PairSums>> sums_of_pairs(Computable& all) {
 Json metrics_from(const MetricContext& context, const EvaluationSet& set, const SetFeatures& own,
                   const Reference& reference, const Streams& streams) {
   if (context.needs().moments) warn_of_few(context.comm, own);
-  Computable all = computable(context, set, own, reference, streams);
-  const std::vector<std::shared_ptr<PairSums>> pairs = sums_of_pairs(all);
-  auto next = all.metrics.begin();
+  std::vector<Task> tasks = tasks_of(context, set, own, reference, streams);
+  const std::vector<std::shared_ptr<PairSums>> pairs = sums_of_pairs(tasks);
   Json metrics = Json::object();
-  for (const Metric* metric : context.wanted()) {  // in the registry's order
-    if (const auto found = all.missing.find(metric); found != all.missing.end()) {
-      refuse(metrics, metric->top_keys(), found->second);
-      continue;
-    }
-    metrics.update(metric->compute(context.options_of(*metric), next->second));
-    ++next;
+  for (const auto& [metric, inputs, missing] : tasks) {
+    if (missing.empty())
+      metrics.update(metric->compute(context.options_of(*metric), inputs));
+    else
+      refuse(metrics, metric->top_keys(), missing);
   }
   return metrics;
 }
