@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+from compare import environment
+
 # name: ranks, what, configuration, settings, options
 TRAINING = ["--set", "train.shards=0"]
 BENCHES = {
@@ -53,10 +55,9 @@ def run(binary, args, bench):
     if what == "data":
         settings = [word for item in args.data for word in ("--set", item)]
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         command = ["mpirun", "-np", str(ranks), "--bind-to", "none", "--oversubscribe", binary, "bench", what, "--config", os.path.join(args.configs, config),
                    "--warmup", "1", "--rounds", "1", *options, *settings, "--json", out.name]
-        done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             return {"": [line for line in done.stderr.splitlines() if "error: " in line][:1]}
         return dict(numbers(json.load(open(out.name))))

@@ -197,6 +197,23 @@ struct ncclComm {
 
 namespace {
 
+// Waits for the other ranks of the name.
+ncclResult_t join(const std::string& name, int rank, int ranks, bool blocking, ncclComm_t* comm) {
+  auto made = std::make_unique<ncclComm>();
+  try {
+    made->member = std::make_shared<Member>(name, rank, ranks);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return ncclSystemError;
+  }
+  made->member->meeting.barrier(made->member->aborted);
+  if (rank == 0) made->member->meeting.remove_name();
+  made->blocking = blocking;
+  ++communicators;
+  *comm = made.release();
+  return ncclSuccess;
+}
+
 ncclResult_t settle(ncclComm_t comm) {
   ncclResult_t state = ncclInProgress;
   while (state == ncclInProgress) ncclCommGetAsyncError(comm, &state);
@@ -259,19 +276,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
   if (now->is("init_dies", rank)) kill(getpid(), SIGKILL);
   if (now->is("init_slow", rank)) std::this_thread::sleep_for(std::chrono::milliseconds(now->milliseconds));
   while (now->is("init_never", rank)) pause();
-  auto made = std::make_unique<ncclComm>();
-  try {
-    made->member = std::make_shared<Member>(id.internal, rank, ranks);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return ncclSystemError;
-  }
-  made->member->meeting.barrier(made->member->aborted);
-  if (rank == 0) made->member->meeting.remove_name();
-  made->blocking = config->blocking != 0 && !now->nonblocking;
-  ++communicators;
-  *comm = made.release();
-  return ncclSuccess;
+  return join(id.internal, rank, ranks, config->blocking != 0 && !now->nonblocking, comm);
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
@@ -334,14 +339,7 @@ ncclResult_t ncclCommShrink(ncclComm_t comm, int* lost, int count, ncclComm_t* s
   name.append("-without");
   for (const int rank : without) name.append("-").append(std::to_string(rank));
   const auto below = static_cast<int>(std::distance(without.begin(), without.lower_bound(old.rank)));
-  auto made = std::make_unique<ncclComm>();
-  made->member = std::make_shared<Member>(name, old.rank - below, old.ranks - count);
-  made->member->meeting.barrier(made->member->aborted);
-  if (made->member->rank == 0) made->member->meeting.remove_name();
-  made->blocking = comm->blocking;
-  ++communicators;
-  *smaller = made.release();
-  return ncclSuccess;
+  return join(name, old.rank - below, old.ranks - count, comm->blocking, smaller);
 }
 
 ncclResult_t ncclAllReduce(const void* from, void* to, size_t count, ncclDataType_t type, ncclRedOp_t op,

@@ -10,21 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/noise.hpp"
+#include "unit/inference/draws.hpp"
 
 namespace ddls::inference::convolve_test {
 namespace {
 
-at::Tensor draws(at::IntArrayRef shape, int64_t id) {
-  const at::Tensor values =
-      tensor::Noise{13}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
-  return shape.size() == 4 ? values.contiguous(at::MemoryFormat::ChannelsLast) : values;
-}
-
-double distance(const at::Tensor& a, const at::Tensor& b) {
-  EXPECT_EQ(a.sizes(), b.sizes());
-  return ((a.to(at::kDouble) - b).norm() / b.norm()).item<double>();
-}
+using test::distance;
+using test::draws;
 
 // A layer of a GAN and its published sides: both ways that pay on some processor, and what is left to ATen.
 struct Layer {

@@ -5,21 +5,13 @@
 #include <ATen/ATen.h>
 
 #include "inference/processor.hpp"
-#include "tensor/noise.hpp"
+#include "unit/inference/draws.hpp"
 
 namespace ddls::inference::patches_test {
 namespace {
 
-at::Tensor draws(at::IntArrayRef shape, int64_t id) {
-  const at::Tensor values =
-      tensor::Noise{12}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
-  return shape.size() == 4 ? values.contiguous(at::MemoryFormat::ChannelsLast) : values;
-}
-
-double distance(const at::Tensor& a, const at::Tensor& b) {
-  EXPECT_EQ(a.sizes(), b.sizes());
-  return ((a.to(at::kDouble) - b.to(at::kDouble)).norm() / b.to(at::kDouble).norm()).item<double>();
-}
+using test::distance;
+using test::draws;
 
 struct Case {
   int64_t stride, images, height, width, from, to;  // of the small image

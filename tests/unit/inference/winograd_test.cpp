@@ -6,21 +6,13 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "inference/convolve.hpp"
-#include "tensor/noise.hpp"
+#include "unit/inference/draws.hpp"
 
 namespace ddls::inference::winograd_test {
 namespace {
 
-at::Tensor draws(at::IntArrayRef shape, int64_t id) {
-  const at::Tensor values =
-      tensor::Noise{11}.normal({id, id + 1}, c10::multiply_integers(shape), 0, Stream::init).view(shape);
-  return shape.size() == 4 ? values.contiguous(at::MemoryFormat::ChannelsLast) : values;
-}
-
-double distance(const at::Tensor& a, const at::Tensor& b) {
-  EXPECT_EQ(a.sizes(), b.sizes());
-  return ((a - b).norm() / b.norm()).item<double>();
-}
+using test::distance;
+using test::draws;
 
 struct Case {
   int64_t stride, images, height, width, from, to;  // of the small image
