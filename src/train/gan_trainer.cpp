@@ -40,7 +40,8 @@ GanTrainer::GanTrainer(const TrainContext& context)
     models::synchronise_batch_norm(generator(), cross_rank_sum(context.comm));
     models::synchronise_batch_norm(discriminator(), cross_rank_sum(context.comm));
   }
-  if (train_.ddls.mode != "off") refiner_.emplace(train_.ddls, source_, generator(), discriminator(), train_.batch);
+  if (train_.ddls.mode != "off")
+    refiner_.emplace(train_.ddls, source_, generator(), discriminator(), train_.batch, bfloat16_);
 }
 
 models::NetworkPtr GanTrainer::on_device(models::Role role) const {

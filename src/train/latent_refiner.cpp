@@ -6,6 +6,7 @@
 #include "ddls/methods/ula.hpp"
 #include "models/batch_norm.hpp"
 #include "models/network.hpp"
+#include "train/autocast.hpp"
 
 namespace ddls::train {
 namespace {
@@ -33,8 +34,13 @@ class EvalMode {
 }  // namespace
 
 LatentRefiner::LatentRefiner(const config::TrainDdlsConfig& config, const LatentSource& source,
-                             models::Network& generator, models::Network& discriminator, int64_t batch)
-    : config_(config), source_(source), generator_(generator), discriminator_(discriminator), batch_(batch) {
+                             models::Network& generator, models::Network& discriminator, int64_t batch, bool bfloat16)
+    : config_(config),
+      source_(source),
+      generator_(generator),
+      discriminator_(discriminator),
+      batch_(batch),
+      bfloat16_(bfloat16) {
   source_.noise.seed = derive(source_.noise.seed, Purpose::training_chains);
   if (config.persistent)
     chains_.emplace(config.chains, batch, source.latent_dim, config.refresh, source_.noise, source.device);
@@ -57,17 +63,16 @@ LabelledLatents LatentRefiner::refine(IdRange shard, int64_t move) {
       sampling::make_target([&](const at::Tensor& z, const at::Tensor& y) { return generator_.forward(z, y); },
                             [&](const at::Tensor& x, const at::Tensor& y) { return discriminator_.forward(x, y); },
                             source_.latent_dim, source_.device, source_.prior);
-  const sampling::Method kernel = sampling::ula(
-      {.steps = config_.steps, .step_size = config_.step_size, .noise_std = config_.noise_std}, target, source_.noise);
-  sampling::Chains moving;
-  moving.ids = ids;
-  moving.labels = labels;
-  moving.z = chains_ ? chains_->take_up(ids, move)
-                     : source_.noise.normal(ids, source_.latent_dim, move, Stream::prior, source_.device);
-  moving.now = target.evaluate(moving.z, labels);
-  for (int64_t i = 0; i < config_.steps; ++i) kernel.advance(moving, move * config_.steps + i);
-  if (chains_) chains_->put_back(ids, moving.z);
-  return {sampling::latent_of(source_.prior, moving.z), labels};
+  const sampling::UlaOptions moves{
+      .steps = config_.steps, .step_size = config_.step_size, .noise_std = config_.noise_std};
+  at::Tensor z = chains_ ? chains_->take_up(ids, move)
+                         : source_.noise.normal(ids, source_.latent_dim, move, Stream::prior, source_.device);
+  {
+    const Autocast autocast(bfloat16_, source_.device);
+    z = sampling::moved_by_ula(moves, target, source_.noise, ids, z, labels, move * config_.steps);
+  }
+  if (chains_) chains_->put_back(ids, z);
+  return {sampling::latent_of(source_.prior, z), labels};
 }
 
 void LatentRefiner::end(dist::Communicator& comm, int64_t move) {

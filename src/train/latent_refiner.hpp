@@ -13,9 +13,10 @@ namespace ddls::train {
 
 class LatentRefiner {
  public:
-  // The networks must outlive it. `batch`: latents of one step, over all ranks.
+  // The networks must outlive it. `batch`: latents of one step, over all ranks. `bfloat16`: slopes as autocast has them;
+  // latents, noise and statistics stay float32.
   LatentRefiner(const config::TrainDdlsConfig& config, const LatentSource& source, models::Network& generator,
-                models::Network& discriminator, int64_t batch);
+                models::Network& discriminator, int64_t batch, bool bfloat16);
 
   // `move` counts the moves of all updates: it keys their noise, and says which persistent chains have their turn.
   void begin(int64_t move);                             // once per update, before the shards
@@ -31,6 +32,7 @@ class LatentRefiner {
   models::Network& generator_;
   models::Network& discriminator_;
   int64_t batch_;
+  bool bfloat16_;
   std::optional<PersistentChains> chains_;
 };
 

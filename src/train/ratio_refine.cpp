@@ -32,7 +32,7 @@ struct Refinement {
   sampling::Target target;
   tensor::Noise noise;
   LatentSource source;
-  sampling::Method kernel;
+  sampling::UlaOptions moves;
   data::Loader loader;
   PersistentChains chains;
 
@@ -50,8 +50,7 @@ struct Refinement {
                                   c.config.model.latent_dim, device, sampling::prior_from_name(c.config.model.prior))),
         noise{derive(c.config.seed, Purpose::refine_chains)},
         source(latent_source(c.config, drawn_classes(c.config.model.classes, c.data), device)),
-        kernel(sampling::ula(sampling::UlaOptions{.steps = refine.chain_steps, .step_size = refine.step_size}, target,
-                             noise)),
+        moves{.steps = refine.chain_steps, .step_size = refine.step_size},
         loader(c.data, derive(c.config.seed, Pass::refine), refine.batch, plan.mine,
                data::loader_options(c.config.data, data::Augment{}, device)),
         chains(refine.chain_steps > 0 ? refine.chains : refine.batch, refine.batch, target.latent_dim, refine.refresh,
@@ -77,14 +76,12 @@ struct Refinement {
       return {noise.normal(shard, target.latent_dim, step, Stream::ratio_latent, device),
               source.labels(shard, step, Stream::ratio_latent)};
     learner.set_trainable(false);
-    sampling::Chains moving;
-    moving.ids = chains.turn(shard, step);
-    moving.z = chains.take_up(moving.ids, step);
-    moving.labels = source.labels(moving.ids, 0, Stream::prior);  // a chain keeps its label
-    moving.now = target.evaluate(moving.z, moving.labels);
-    for (int64_t i = 0; i < refine.chain_steps; ++i) kernel.advance(moving, step * refine.chain_steps + i);
-    chains.put_back(moving.ids, moving.z);
-    return {moving.z, moving.labels};
+    const IdRange ids = chains.turn(shard, step);
+    const at::Tensor labels = source.labels(ids, 0, Stream::prior);  // a chain keeps its label
+    const at::Tensor z =
+        sampling::moved_by_ula(moves, target, noise, ids, chains.take_up(ids, step), labels, step * refine.chain_steps);
+    chains.put_back(ids, z);
+    return {z, labels};
   }
 
   std::vector<double> step(int64_t step) {

@@ -47,6 +47,14 @@ Method ula(const UlaOptions& config, const Target& target, const tensor::Noise& 
           .advance = advance};
 }
 
+at::Tensor moved_by_ula(const UlaOptions& options, const Target& target, const tensor::Noise& noise, IdRange ids,
+                        at::Tensor z, const at::Tensor& labels, int64_t first_step) {
+  for (int64_t step = first_step; step < first_step + options.steps; ++step)
+    z = noise.langevin_move(z, target.evaluate(z, labels).grad_log_ratio, options.step_size, options.noise_std, ids,
+                            step, Stream::langevin);
+  return z;
+}
+
 Sampler ddls_sampler() {
   return described<UlaOptions>(
       {.name = "ddls",

@@ -31,6 +31,24 @@ TEST(Ula, StationaryVarianceHasItsExactBias) {
     expect_variance(chains.z.select(1, lambda == 1.0 ? 0 : 1), eps / (a * lambda * (2 - a * lambda)));
 }
 
+TEST(Ula, MovesWithoutTheLastEvaluationAreTheSame) {
+  Target target = gaussian_target(std::vector<double>{1.0, 4.0});
+  int64_t evaluations = 0;
+  target.evaluate_by = [&, evaluate = target.evaluate_by](const at::Tensor& z, const at::Tensor& labels) {
+    ++evaluations;
+    return evaluate(z, labels);
+  };
+  const UlaOptions options{.steps = 5, .step_size = 0.3, .noise_std = 0.7};
+  const tensor::Noise noise{4};
+  const Method method = ula(options, target, noise);
+  Chains chains = start_chains({7, 19}, target, noise);
+  const at::Tensor start = chains.z;
+  for (int64_t step = 10; step < 15; ++step) method.advance(chains, step);
+  evaluations = 0;
+  EXPECT_TRUE(moved_by_ula(options, target, noise, {7, 19}, start, {}, 10).equal(chains.z));
+  EXPECT_EQ(evaluations, 5);
+}
+
 TEST(Ula, NoiseStdSetsTheTemperature) {
   const Target target = gaussian_target(std::vector<double>{1.0});
   const double eps = 0.1, a = eps / 2, s = 0.5 * std::sqrt(eps);
