@@ -115,7 +115,7 @@ def head(results, command):
         f"- {len(done)} of {len(runs)} runs are done, {seconds / 3600:.1f} h in all (networks that were trained elsewhere not counted)" + (f"; {len(failed)} failed" if failed else "") + "."]
     used = sorted({name for run in done for name in study.use if study.use[name] == run.external()})
     if used:
-        lines.append("- Networks trained before, whose training was not repeated: " + ", ".join(used) + ".")
+        lines.append("- Networks trained before, whose training was not repeated: " + ", ".join(f"{name} ({precision_of(study.use[name])})" for name in used) + ".")
     seeds = {part: numbers for part, numbers in study.seeds.items() if any(run.part.name == part for run in done)}
     if seeds:
         lines.append("- Other seeds than a part's own: " + "; ".join(f"{part} {', '.join(map(str, numbers))}" for part, numbers in seeds.items()) + ".")

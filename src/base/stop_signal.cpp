@@ -11,6 +11,7 @@ namespace ddls::stop_signal {
 namespace {
 
 std::atomic<bool> flag{false}, by_term{false};
+int deferrals = 0;
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
 void on_signal(int signal) {
@@ -38,6 +39,11 @@ void install() {
 bool requested() noexcept { return flag.load(std::memory_order_relaxed); }
 bool requested_by_term() noexcept { return by_term.load(std::memory_order_relaxed); }
 void request() noexcept { flag.store(true, std::memory_order_relaxed); }
+
+Deferral::Deferral() noexcept { ++deferrals; }
+Deferral::~Deferral() { --deferrals; }
+bool cuts_work() noexcept { return requested() && deferrals == 0; }
+
 void reset() noexcept {
   flag.store(false, std::memory_order_relaxed);
   by_term.store(false, std::memory_order_relaxed);

@@ -10,4 +10,15 @@ bool requested_by_term() noexcept;  // by SIGTERM, as launchers end a job
 void request() noexcept;            // as if a signal had come (tests)
 void reset() noexcept;              // tests
 
+// Work that keeps nothing when it is cut (features of a set) ends at a request, unless one of these lives: then it is
+// part of something that saves, and goes on to its end. Of the main thread.
+class Deferral {
+ public:
+  Deferral() noexcept;
+  ~Deferral();
+  Deferral(const Deferral&) = delete;
+  Deferral& operator=(const Deferral&) = delete;
+};
+bool cuts_work() noexcept;
+
 }  // namespace ddls::stop_signal

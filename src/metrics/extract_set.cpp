@@ -41,6 +41,7 @@ Features features_of(const EvaluationSet& set, const std::vector<Piece>& pieces,
       features.push_back(piece.samples.to(at::kFloat));
     } else {
       for (int64_t from = 0; from < n; from += options.batch) {
+        end_if_stopped("features of", set.name);  // a large network needs a minute for a block
         const int64_t size = std::min(options.batch, n - from);
         const at::Tensor images = padded(piece.samples.narrow(0, from, size), options.batch);
         const auto name = [&](int64_t row) {  // rows of the padding are the first
@@ -216,6 +217,7 @@ std::vector<SetFeatures> extract_set_for_each(dist::Communicator& comm, const Ev
     std::future<std::vector<std::vector<Piece>>> next;
     if (!blocks.empty()) next = decode(0);
     for (size_t i = 0; i < blocks.size(); ++i) {
+      end_if_stopped("features of", set.name);
       const std::vector<std::vector<Piece>> pieces = next.get();
       if (i + 1 < blocks.size()) next = decode(i + 1);
       for (size_t n = 0; n < extractions.size(); ++n) extractions[n].add(pieces[n], blocks[i].ids);

@@ -7,8 +7,10 @@
 #include <string>
 #include <utility>
 
+#include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
+#include "base/stop_signal.hpp"
 
 namespace ddls::metrics {
 
@@ -18,6 +20,12 @@ inline std::optional<double> long_in_all(int64_t done, int64_t total, double sec
   if (done == 0 || done >= total || seconds < enough_s) return std::nullopt;
   const double all = seconds * static_cast<double>(total) / static_cast<double>(done);
   return all >= minute_s ? std::optional(all) : std::nullopt;
+}
+
+// Between two pieces of work that is lost when it is cut, where a throw is joined (Communicator::together).
+inline void end_if_stopped(const char* what, const std::string& of) {
+  if (stop_signal::cuts_work())
+    fail(Exit::stopped, "{} {}: stopped by a signal; the same command begins with them anew", what, of);
 }
 
 class LongWork {

@@ -106,6 +106,7 @@ std::optional<ImageNeighbours> nearest_images(dist::Communicator& comm, const Ev
     const std::vector<Block> blocks = BlockPlan{set.count, batch}.blocks_of(comm.rank(), comm.ranks());
     LongWork work("nearest images of " + set.name, static_cast<int64_t>(blocks.size()), comm.root());
     for (const Block& block : blocks) {
+      end_if_stopped("nearest images of", set.name);
       const std::vector<Piece> pieces = set.read(block.ids);
       if (pieces.size() != 1 || pieces[0].samples.sizes().slice(1) != queries.sizes().slice(1))
         fail(Exit::data, "{}: images {} to {} do not all have the shape of the samples, [{}]", set.name,

@@ -9,12 +9,6 @@
 namespace ddls::models {
 namespace {
 
-// [features] or [n, features] -> a shape that multiplies x.
-at::Tensor over_positions(const at::Tensor& values, const at::Tensor& x) {
-  if (x.dim() == 2) return values;
-  return values.unsqueeze(-1).unsqueeze(-1);
-}
-
 std::vector<BatchNormBase*> batch_norms_of(torch::nn::Module& network) {
   std::vector<BatchNormBase*> layers;
   for (const auto& module : network.modules())

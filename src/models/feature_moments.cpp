@@ -1,6 +1,7 @@
 #include "models/feature_moments.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/OpMathType.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <tuple>
@@ -12,12 +13,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-at::ScalarType sum_type(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+at::ScalarType sum_type(const at::Tensor& x) { return at::toOpMathType(x.scalar_type()); }
 
 double count_of(const at::Tensor& x) { return static_cast<double>(x.numel() / x.size(1)); }
 
 at::Tensor per_feature(const at::Tensor& values, const at::Tensor& x) {
-  return values.to(sum_type(x)).view(x.dim() == 2 ? at::IntArrayRef{1, -1} : at::IntArrayRef{1, -1, 1, 1});
+  return over_positions(values.to(sum_type(x)), x);
 }
 
 // With elementwise operations: differentiable by autograd.
@@ -86,6 +87,11 @@ struct Scaled : torch::autograd::Function<Scaled> {
 };
 
 }  // namespace
+
+at::Tensor over_positions(const at::Tensor& values, const at::Tensor& x) {
+  if (x.dim() == 2) return values;
+  return values.unsqueeze(-1).unsqueeze(-1);
+}
 
 std::vector<int64_t> all_but_features(const at::Tensor& x) {
   std::vector<int64_t> dims{0};

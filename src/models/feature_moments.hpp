@@ -12,6 +12,8 @@
 namespace ddls::models {
 
 std::vector<int64_t> all_but_features(const at::Tensor& x);  // the dimensions
+// [features] or [n, features], in a shape that broadcasts over x.
+at::Tensor over_positions(const at::Tensor& values, const at::Tensor& x);
 
 struct FeatureMoments {
   at::Tensor mean, variance;  // float64 [features]; of the population

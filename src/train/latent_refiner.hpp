@@ -13,7 +13,7 @@ namespace ddls::train {
 
 class LatentRefiner {
  public:
-  // The networks must outlive it. `batch`: latents of one step, over all ranks. `bfloat16`: slopes as autocast has them;
+  // The networks must outlive it. `batch`: latents of one step, over all ranks. `bfloat16`: of the slopes, by autocast;
   // latents, noise and statistics stay float32.
   LatentRefiner(const config::TrainDdlsConfig& config, const LatentSource& source, models::Network& generator,
                 models::Network& discriminator, int64_t batch, bool bfloat16);

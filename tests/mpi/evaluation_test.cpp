@@ -8,6 +8,7 @@
 #include "base/files.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "base/stop_signal.hpp"
 #include "dist/failure.hpp"
 #include "metrics/extract_set.hpp"
 #include "metrics/entries/kid.hpp"
@@ -345,6 +346,26 @@ TEST(Evaluation, ADamagedImageEndsAllRanksWithItsName) {
     EXPECT_EQ(error.code(), Exit::data);
     EXPECT_NE(std::string(error.what()).find("b/500.png"), std::string::npos);
   }
+}
+
+TEST(Evaluation, ASignalEndsItButForWorkThatSaves) {
+  const metrics::EvaluationSet set = points(600, 1, 0);
+  metrics::ExtractOptions options;
+  options.batch = 20;
+  if (world().rank() + 1 == world().ranks()) stop_signal::request();  // of one rank, for all
+  try {
+    metrics::extract_set(world(), set, options);
+    ADD_FAILURE();
+  } catch (const dist::CollectiveError& error) {
+    EXPECT_EQ(error.code(), Exit::stopped);
+    EXPECT_NE(std::string(error.what()).find("stopped by a signal"), std::string::npos);
+  }
+  {
+    const stop_signal::Deferral whole;
+    EXPECT_EQ(metrics::extract_set(world(), set, options).count, 600);
+  }
+  stop_signal::reset();
+  EXPECT_EQ(metrics::extract_set(world(), set, options).count, 600);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ struct UlaOptions {
 
 Method ula(const UlaOptions& options, const Target& target, const tensor::Noise& noise);
 
-// `options.steps` moves of that kernel, numbered from `first_step` and all of options.step_size, from z [n, k]: the same
-// values at one gradient per move. The kernel takes one more, at the place where it ends.
+// `options.steps` moves of that kernel from z [n, k], numbered from `first_step` and all of options.step_size: the same
+// values at one gradient per move. The kernel takes one more, where it ends.
 at::Tensor moved_by_ula(const UlaOptions& options, const Target& target, const tensor::Noise& noise, IdRange ids,
                         at::Tensor z, const at::Tensor& labels, int64_t first_step);
 
