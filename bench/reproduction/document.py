@@ -8,7 +8,7 @@ import subprocess
 import charts
 from parts import PARTS
 from questions import QUESTIONS
-from runs import ROOT, STOPPED, Run, read_json
+from runs import ROOT, STOPPED, Run, read_config, read_json
 from tables import HEADINGS, PAPER, columns, energy_table, gather, number, table
 
 BUDGET = 300_000   # bytes of all figures
@@ -97,6 +97,10 @@ def commit():
 
 def link(page):
     return f"[{page}]({page}.md)"
+
+
+def precision_of(run):
+    return "trained in " + read_config(os.path.join(run, "config.yaml")).get("train.precision", "float32")
 
 
 def head(results, command):

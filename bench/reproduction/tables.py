@@ -161,8 +161,8 @@ def table(rows, extra=None):
 def energy_row(name, energies):
     get = lambda key: [e[key] for e in energies.values() if e.get(key) is not None]
     low, high = get("nats_low"), get("nats_high")
-    fd = [e["metrics"]["frechet_distance"] for e in energies.values() if "frechet_distance" in (e.get("metrics") or {})]
-    modes = [e["metrics"]["modes_recovered"] for e in energies.values() if "modes_recovered" in (e.get("metrics") or {})]
+    metric = lambda key: [e["metrics"][key] for e in energies.values() if (e.get("metrics") or {}).get(key) is not None]   # null: weights that no number holds for
+    fd, modes = metric("frechet_distance"), metric("modes_recovered")
     scale = [e["best_scale"]["scale"] for e in energies.values() if e.get("best_scale")]
     interval = f"{min(low):.2f} to {max(high):.2f}" if low and high else ""
     few = sum(bool(e.get("few_draws")) for e in energies.values())
