@@ -100,7 +100,7 @@ def link(page):
 
 
 def precision_of(run):
-    return "trained in " + read_config(os.path.join(run, "config.yaml")).get("train.precision", "float32")
+    return read_config(os.path.join(run, "config.yaml")).get("train.precision", "float32")
 
 
 def head(results, command):
@@ -119,7 +119,7 @@ def head(results, command):
         f"- {len(done)} of {len(runs)} runs are done, {seconds / 3600:.1f} h in all (networks that were trained elsewhere not counted)" + (f"; {len(failed)} failed" if failed else "") + "."]
     used = sorted({name for run in done for name in study.use if study.use[name] == run.external()})
     if used:
-        lines.append("- Networks trained before, whose training was not repeated: " + ", ".join(f"{name} ({precision_of(study.use[name])})" for name in used) + ".")
+        lines.append("- Networks trained before, whose training was not repeated: " + ", ".join(f"{name} (trained in {precision_of(study.use[name])})" for name in used) + ".")
     seeds = {part: numbers for part, numbers in study.seeds.items() if any(run.part.name == part for run in done)}
     if seeds:
         lines.append("- Other seeds than a part's own: " + "; ".join(f"{part} {', '.join(map(str, numbers))}" for part, numbers in seeds.items()) + ".")

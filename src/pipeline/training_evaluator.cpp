@@ -1,6 +1,5 @@
 #include <ATen/ATen.h>
 
-#include "base/stop_signal.hpp"
 #include "metrics/set_metrics.hpp"
 #include "metrics/set_notes.hpp"
 #include "models/network.hpp"
@@ -62,7 +61,6 @@ std::function<std::vector<train::NamedValue>(const models::NetworkPtr& generator
       context(),
       metrics::without_damaged(run.comm, metrics::set_for_run(run.reference(), run.config.evaluate.reference_count)));
   return [shared, context](const models::NetworkPtr& generator) {
-    const stop_signal::Deferral whole;  // training saves after it, and does not evaluate this step again
     const Json metrics = metrics::metrics_of(
         context(), samples_of(generator, shared->source, shared->shape, shared->count), shared->reference);
     std::vector<train::NamedValue> values;

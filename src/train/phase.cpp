@@ -156,7 +156,10 @@ void run_phase(const Phase& phase, const fs::path& checkpoints, Resume resume, R
           Exit::config,
           "{}: a loss is not finite at step {}; the last good checkpoint is of step {}. A smaller learning rate helps",
           phase.name, done, saved_at);
-    if (phase.after_step) phase.after_step(done);
+    if (phase.after_step) {
+      const stop_signal::Deferral whole;  // the step is saved below, and what belongs to it is not made again
+      phase.after_step(done);
+    }
 
     if (done % phase.log_every == 0 || done == phase.steps)
       reporter.record(done, values, clock);

@@ -10,6 +10,7 @@
 #include "base/json.hpp"
 #include "base/stop_signal.hpp"
 #include "dist/failure.hpp"
+#include "expect_says.hpp"
 #include "metrics/extract_set.hpp"
 #include "metrics/entries/kid.hpp"
 #include "metrics/entries/prdc.hpp"
@@ -331,6 +332,18 @@ TEST(Evaluation, ASetIsReadWhereItAsksToBe) {
   }
 }
 
+// Of all ranks, with one code and message.
+void expect_end(const metrics::EvaluationSet& set, const metrics::ExtractOptions& options, Exit code,
+                const std::string& words) {
+  try {
+    metrics::extract_set(world(), set, options);
+    ADD_FAILURE() << "no error where one was due: " << words;
+  } catch (const dist::CollectiveError& error) {
+    EXPECT_EQ(error.code(), code);
+    EXPECT_SAYS(error.what(), words);
+  }
+}
+
 TEST(Evaluation, ADamagedImageEndsAllRanksWithItsName) {
   metrics::EvaluationSet set = points(600, 1, 0);
   set.read = [read = set.read](IdRange ids) {
@@ -339,13 +352,7 @@ TEST(Evaluation, ADamagedImageEndsAllRanksWithItsName) {
   };
   metrics::ExtractOptions options;
   options.batch = 20;
-  try {
-    metrics::extract_set(world(), set, options);
-    FAIL();
-  } catch (const dist::CollectiveError& error) {
-    EXPECT_EQ(error.code(), Exit::data);
-    EXPECT_NE(std::string(error.what()).find("b/500.png"), std::string::npos);
-  }
+  expect_end(set, options, Exit::data, "b/500.png");
 }
 
 TEST(Evaluation, ASignalEndsItButForWorkThatSaves) {
@@ -353,13 +360,7 @@ TEST(Evaluation, ASignalEndsItButForWorkThatSaves) {
   metrics::ExtractOptions options;
   options.batch = 20;
   if (world().rank() + 1 == world().ranks()) stop_signal::request();  // of one rank, for all
-  try {
-    metrics::extract_set(world(), set, options);
-    ADD_FAILURE();
-  } catch (const dist::CollectiveError& error) {
-    EXPECT_EQ(error.code(), Exit::stopped);
-    EXPECT_NE(std::string(error.what()).find("stopped by a signal"), std::string::npos);
-  }
+  expect_end(set, options, Exit::stopped, "stopped by a signal");
   {
     const stop_signal::Deferral whole;
     EXPECT_EQ(metrics::extract_set(world(), set, options).count, 600);
