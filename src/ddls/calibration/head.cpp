@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ddls/calibration/platt.hpp"
+#include "ddls/worth.hpp"
 #include "models/network.hpp"
 
 namespace ddls::sampling {
@@ -16,9 +17,11 @@ struct Problem {
   at::Tensor inputs, labels;  // [n, 1 + k]: score, features; [n]: 1 real, 0 fake
 
   at::Tensor logits(const at::Tensor& w, const at::Tensor& b) const { return at::mv(inputs, w) + b; }
-  double loss(const at::Tensor& w, const at::Tensor& b) const {
-    const at::Tensor z = logits(w, b);
-    return (at::softplus(z) - labels * z).mean().item<double>();
+  // Of r = w . inputs + b; half of the rows are reals, and come first.
+  double nats_of(const at::Tensor& w, const at::Tensor& b) const {
+    const at::Tensor r = logits(w, b);
+    const int64_t half = r.numel() / 2;
+    return nats({r.narrow(0, 0, half)}, {r.narrow(0, half, half)});
   }
 };
 
@@ -57,7 +60,7 @@ HeadFit fit_head(const ScoredFeatures& real, const ScoredFeatures& fake) {
 
   HeadFit best;
   at::Tensor best_w = w, best_b = b, ahead_w = w, ahead_b = b;
-  double lowest = watched.loss(w, b), momentum = 1;
+  double most = watched.nats_of(w, b), momentum = 1;
   const double rate = 1 / largest_curvature(fitted.inputs);
   for (int64_t update = 1; update <= most_updates && update - best.updates <= patience; ++update) {
     const at::Tensor error =
@@ -70,8 +73,8 @@ HeadFit fit_head(const ScoredFeatures& real, const ScoredFeatures& fake) {
     w = next_w;
     b = next_b;
     momentum = next_momentum;
-    if (const double loss = watched.loss(w, b); loss < lowest) {
-      lowest = loss;
+    if (const double gained = watched.nats_of(w, b); gained > most) {
+      most = gained;
       best_w = w;
       best_b = b;
       best.updates = update;

@@ -23,8 +23,9 @@ struct ScoredFeatures {
 };
 
 // Starts at Platt's fit (w = 0) and descends the cross-entropy of three quarters of the samples by Nesterov's
-// accelerated gradient, until that of the last quarter has not fallen for 50 updates; takes its lowest point. Early
-// stopping is what keeps it from separating the samples where there are more features than those. Throws as fit_platt
+// accelerated gradient, until the nats gained on the last quarter (worth.hpp) have not risen for 50 updates; takes its
+// best point. Early stopping is what keeps it from separating the samples where there are more features than those;
+// by nats, since a few fakes of a large r, which cross-entropy hardly sees, carry the law p0 e^r. Throws as fit_platt
 // does.
 HeadFit fit_head(const ScoredFeatures& real, const ScoredFeatures& fake);
 

@@ -7,6 +7,7 @@
 #include "ddls/calibration/isotonic.hpp"
 #include "ddls/calibration/platt.hpp"
 #include "ddls/calibration/reliability.hpp"
+#include "ddls/worth.hpp"
 #include "ddls/registry.hpp"
 #include "models/factory.hpp"
 #include "models/network.hpp"
@@ -107,6 +108,24 @@ TEST(Head, FindsTheLogRatioInTheFeatures) {
   const double scalar = loss([&](const ScoredFeatures& f) { return f.scores * platt.alpha + platt.beta; });
   EXPECT_NEAR(head, best, 2e-3);
   EXPECT_GT(scalar, best + 0.05);
+}
+
+// A feature that tells reals from fakes, but for a few fakes far out on the reals' side: cross-entropy pays for
+// them, the law p0 e^r would be made of them.
+TEST(Head, StopsBeforeAFewFakesCarryTheLaw) {
+  const int64_t n = 20'000;
+  const auto scored = [&](double shift, uint64_t seed) {
+    ScoredFeatures f{normal(n, 1, seed).squeeze(1) + shift / 2, normal(n, 1, seed + 10) + shift};
+    if (shift == 0) f.features.slice(0, 0, n, 400).fill_(15);
+    return f;
+  };
+  const ScoredFeatures real = scored(1, 1), fake = scored(0, 2), fresh_real = scored(1, 3), fresh_fake = scored(0, 4);
+  const auto gained = [&](auto r) { return nats({r(fresh_real)}, {r(fresh_fake)}); };
+  const HeadFit fit = fit_head(real, fake);
+  const double head = gained(
+      [&](const ScoredFeatures& f) { return f.scores * fit.alpha + at::mv(f.features, fit.weight) + fit.offset; });
+  const Platt platt = fit_platt(real.scores, fake.scores);
+  EXPECT_GT(head, gained([&](const ScoredFeatures& f) { return f.scores * platt.alpha + platt.beta; }) - 0.01);
 }
 
 // As many features as samples, and nothing in them: it stops early, near Platt's fit.
