@@ -8,6 +8,8 @@
   export_extractor.py torchvision MODEL OUT.pt2 [--weights FILE.pth] [--size 224]
       a classifier of torchvision: the input of its last linear layer, and its logits; ImageNet's normalisation.
       Without --weights its values are random: of use for trying things out alone.
+      --layer NAME (features.14): means and standard deviations over the positions of that layer's maps, no logits. For tilts, which
+      gain most by layers in the middle of a network; what comes after the layer neither runs nor is written.
   export_extractor.py dinov2 WEIGHTS OUT.pt2 [--size 224]
       DINOv2 ViT-S, B or L: the class token after the last norm; no logits. Weights of facebookresearch/dinov2 or transformers.
   export_extractor.py clip WEIGHTS OUT.pt2 [--activation quick|gelu]
@@ -201,7 +203,7 @@ def make_classifier(a):
     network = torchvision.models.get_model(a.model, weights=None)
     if a.weights:
         network.load_state_dict(networks.read_weights(a.weights))
-    return networks.classifier(network.eval(), a.resize, a.size)
+    return networks.classifier(network.eval(), a.resize, a.size, a.layer)
 
 
 def make_own(a):
@@ -227,7 +229,9 @@ def arguments():
         return k
 
     kind("inception", "weights", make_inception)
-    kind("torchvision", "model", make_classifier, 224).add_argument("--weights")
+    k = kind("torchvision", "model", make_classifier, 224)
+    k.add_argument("--weights")
+    k.add_argument("--layer", metavar="NAME")
     kind("dinov2", "weights", lambda a: networks.dinov2(networks.read_weights(a.weights), a.weights, a.heads, a.size, a.resize), 224).add_argument(
         "--heads", type=int, default=0, help="attention heads, where they are not of 64 features each")
     k = kind("clip", "weights", lambda a: networks.clip(networks.read_weights(a.weights), a.weights, a.heads, a.resize, a.activation))

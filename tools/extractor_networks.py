@@ -103,8 +103,49 @@ def inception(network, resize):
     return Normalised(resize_of(resize, 299), [128 / 255] * 3, [128 / 255] * 3, InceptionTrunk(network), head)
 
 
-def classifier(network, resize, size):
-    """The input of a torchvision network's last linear layer, and its logits."""
+class Reached(Exception):
+    """Ends a forward pass at the layer that is wanted."""
+
+
+class LayerMoments(nn.Module):
+    """Means and standard deviations over the positions of one layer's maps [n, C, H, W]; what comes after it does not run."""
+
+    def __init__(self, network: nn.Module, layer: str, size: int):
+        super().__init__()
+
+        def stop(module, inputs, maps):
+            raise Reached(maps)
+
+        try:
+            network.get_submodule(layer).register_forward_hook(stop)
+        except AttributeError:
+            names = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
+            die("--layer", f"'{layer}' is no layer of this network; it has {', '.join(names)}")
+        self.network, self.layer = network, layer
+        parameters = dict(self.network.named_parameters())  # those that no feature depends on are not part of the file
+        with torch.enable_grad():
+            used = torch.autograd.grad(self(torch.zeros(1, 3, size, size)).sum(), list(parameters.values()), allow_unused=True)
+        for name, gradient in zip(parameters, used):
+            if gradient is None:
+                owner, _, own = name.rpartition(".")
+                setattr(network.get_submodule(owner), own, None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        try:
+            self.network(x)
+        except Reached as reached:
+            maps = reached.args[0]
+            if maps.dim() != 4:
+                die("--layer", f"'{self.layer}' gives {list(maps.shape)}, no maps [n, C, H, W]")
+            mean = maps.mean([2, 3], keepdim=True)
+            return torch.cat([mean, ((maps - mean).square().mean([2, 3], keepdim=True) + 1e-6).sqrt()], 1)
+        die("--layer", f"'{self.layer}' does not run")
+
+
+def classifier(network, resize, size, layer=None):
+    """The input of a torchvision network's last linear layer, and its logits; or moments of the maps of a layer."""
+    if layer:
+        return Normalised(resize_of(resize, size), *IMAGENET, LayerMoments(network, layer, size))
     name, head = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1]
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, nn.Identity())

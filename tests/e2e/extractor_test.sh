@@ -17,7 +17,7 @@ for ranks in 1 2 3; do
   on "$ranks" evaluate "${sets[@]}" --extractor e.pt2 --metrics fid,is,kid,prdc --json "pt2-$ranks.json" >out 2>err || { cat err; fail "e.pt2, np $ranks"; }
 done
 on 2 evaluate "${sets[@]}" --extractor e.pt --metrics fid,is,kid,prdc --json pt.json >out 2>err || { cat err; fail "e.pt"; }
-for name in dinov2 clip; do
+for name in dinov2 clip layer; do
   on 2 evaluate "${sets[@]}" --extractor $name.pt2 --metrics fid,is,cmmd --json $name.json >out 2>err || { cat err; fail "$name"; }
 done
 python3 - <<'PY' || fail "numbers of archives"
@@ -33,7 +33,7 @@ for ranks in (1, 2, 3):
     archive = list(numbers(read(f"pt2-{ranks}")["metrics"]))
     assert len(archive) == len(script) > 8 and all(abs(a - b) <= 1e-5 * max(1, abs(b)) for a, b in zip(archive, script)), (archive, script)
 assert read("pt2-1")["extractor"]["features"] == 10 and read("pt2-1")["extractor"]["sha256"] != read("pt")["extractor"]["sha256"]
-for name in ("dinov2", "clip"):
+for name in ("dinov2", "clip", "layer"):
     assert read(name)["metrics"]["frechet_distance"] > 0 and read(name)["metrics"]["inception_score"] is None, name
 PY
 
@@ -53,6 +53,7 @@ import json
 a, b = (json.load(open(f"{run}/report.json"))["calibration"]["after"]["nats"] for run in ("tilt1", "script"))
 assert abs(a - b) < 1e-3 * max(1, abs(b)), (a, b)
 PY
+on 2 "${tilt[@]}" --out layer --set 'train.calibration.features=[layer.pt2]' >out 2>err || { cat err; fail "a tilt by a layer of a network"; }
 expect 78 2 "${tilt[@]}" --out judged --set 'train.calibration.features=[e.pt2]' --set evaluate.extractor=e.pt2
 says 'is also in train.calibration.features'
 expect 65 2 "${tilt[@]}" --out bad --set 'train.calibration.features=[rounds.pt2]'

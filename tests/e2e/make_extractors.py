@@ -1,6 +1,8 @@
 """Writes, into the current folder, the extractors of extractor_test.sh, and holds the transformers of extractor_networks.py against layers
 of torch that others wrote: random weights under the names of public repositories."""
+import copy
 import math
+import os
 
 import torch
 import torch.nn.functional as F
@@ -179,6 +181,33 @@ try:
     raise AssertionError("it is exported")
 except Refused as reason:
     assert "forward fails on images" in str(reason), reason
+
+class Layers(nn.Module):
+    """As torchvision's networks are made; most of its weights are in what follows the middle."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 6, 3, 1, 1), nn.ReLU(), nn.Conv2d(6, 4, 3, 2, 1))
+        self.classifier = nn.Linear(4, 300_000)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean([2, 3]))
+
+
+layers = Layers().eval()
+with torch.no_grad():
+    middle = networks.classifier(copy.deepcopy(layers), "none", 8, "features.1")
+    x = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
+    maps = layers.features[:2]((x.float() / 255 - torch.tensor(networks.IMAGENET[0]).view(1, 3, 1, 1)) / torch.tensor(networks.IMAGENET[1]).view(1, 3, 1, 1))
+    close(middle(x)[0], torch.cat([maps.mean([2, 3]), maps.std([2, 3], correction=0)], 1), "moments of a layer", 1e-4)
+export_extractor(middle, "layer.pt2", "none", (8, 8))
+assert os.path.getsize("layer.pt2") < 1e6, "weights that no feature depends on are written"
+for name, why in (("feature", "is no layer of this network; it has features, features.0"), ("classifier", "no maps [n, C, H, W]")):
+    try:
+        networks.classifier(copy.deepcopy(layers), "none", 8, name)
+        raise AssertionError(f"{name} is taken")
+    except SystemExit as reason:
+        assert why in str(reason), reason
 
 repacked("small.pt2", "off.pt2", lambda d: (d["self_test"][0]["features"][0].__setitem__(0, d["self_test"][0]["features"][0][0] + 1), d)[1])
 repacked("small.pt2", "gradient.pt2", lambda d: (d["self_test"][0]["gradient"][0].__setitem__(0, d["self_test"][0]["gradient"][0][0] + 1), d)[1])
