@@ -34,8 +34,12 @@ std::string about_tilt(const Json& record) {
   for (const Json& kind : kinds) {
     const std::string name = text_at(kind, "name"), components = text_at(kind, "components");
     const bool used = at_path(kind, "used") == true;
-    const bool squares = number_at(kind, "columns").value_or(0) >= 2 * number_at(kind, "components").value_or(0);
-    text += used ? fmt::format(", {} components of {}{}", components, name, squares ? " and their squares" : "")
+    // Terms come in this order: components, squares, products of the first components.
+    const double beyond = number_at(kind, "columns").value_or(0) - 2 * number_at(kind, "components").value_or(0);
+    const std::string more = beyond > 0 ? fmt::format(", their squares and {} products of pairs", short_number(beyond))
+                             : beyond == 0 ? " and their squares"
+                                           : "";
+    text += used ? fmt::format(", {} components of {}{}", components, name, more)
                  : fmt::format(", not {} (no more nats with them)", name);
   }
   return text + ".";

@@ -83,6 +83,8 @@ import json
 c = json.load(open("tilt1/report.json"))["calibration"]
 assert [f["name"].split("/")[-1] for f in c["feature_kinds"]] == ["pixels", "convolutions", "classifier", "network.pt"], c
 assert len(c["feature_kinds"][3]["sha256"]) == 64 and c["ridge"] > 0 and any(t["ridge"] == c["ridge"] for t in c["tried"]), c
+page = open("tilt1/report.html").read()
+assert "4 components of pixels and their squares," in page and "network.pt, their squares and 6 products of pairs." in page
 PY
 expect 78 2 $tilt $features --out judged --set evaluate.extractor=network.pt
 says 'is also in train.calibration.features'
