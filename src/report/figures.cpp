@@ -128,7 +128,9 @@ void draw_pairs(const RunData& run, Pictures& pictures) {
   });
   pictures.samples.push_back(
       {.pages = {{png, "pairs"}},
-       .caption = "Before and after: in every band, the images of one column start from the same latent vector.",
+       .caption =
+           "Before and after: a column of a band is one chain. It starts at the latent vector of the generator's "
+           "image, or, where the method draws from a pool (sample.start_pool, sample.isir.pool), at a draw of that.",
        .name = "before and after",
        .wide = true});
 }
