@@ -9,7 +9,7 @@
       a classifier of torchvision: the input of its last linear layer, and its logits; ImageNet's normalisation.
       Without --weights its values are random: of use for trying things out alone.
       --layer NAME (features.14): means and standard deviations over the positions of that layer's maps, no logits. For tilts, which
-      gain most by layers in the middle of a network; what comes after the layer neither runs nor is written.
+      gained most by layers in the middle of a network; what comes after the layer neither runs nor is written.
   export_extractor.py dinov2 WEIGHTS OUT.pt2 [--size 224]
       DINOv2 ViT-S, B or L: the class token after the last norm; no logits. Weights of facebookresearch/dinov2 or transformers.
   export_extractor.py clip WEIGHTS OUT.pt2 [--activation quick|gelu]
@@ -257,6 +257,8 @@ def sizes(a, network):
 def main():
     a = arguments()
     try:
+        if getattr(a, "layer", None) and a.out.endswith(".pt"):
+            raise Refused(f"{a.out}: a network that ends at --layer is written as .pt2 alone")
         network = a.make(a).eval().requires_grad_(False)
         size, resize = sizes(a, network)
         if a.out.endswith(".pt"):

@@ -122,7 +122,7 @@ class LayerMoments(nn.Module):
             names = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
             die("--layer", f"'{layer}' is no layer of this network; it has {', '.join(names)}")
         self.network, self.layer = network, layer
-        parameters = dict(self.network.named_parameters())  # those that no feature depends on are not part of the file
+        parameters = dict(network.named_parameters())  # those that no feature depends on are not part of the file
         with torch.enable_grad():
             used = torch.autograd.grad(self(torch.zeros(1, 3, size, size)).sum(), list(parameters.values()), allow_unused=True)
         for name, gradient in zip(parameters, used):

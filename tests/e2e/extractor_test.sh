@@ -11,6 +11,9 @@ done
 grep -qF 'dinov2.pt2: features [n, 12], logits [n, 0], images of 8 x 8, resize torch-bicubic-antialias 16 x 16' told || { cat told; fail "DINOv2"; }
 grep -qF 'clip.pt2: features [n, 6], logits [n, 0]' told || { cat told; fail "CLIP"; }
 
+! "${python[@]}" "$DDLS_SOURCE_DIR/tools/export_extractor.py" torchvision mobilenet_v2 layer.pt --layer features.14 >out 2>err || fail "a layer as TorchScript"
+grep -q 'layer.pt: a network that ends at --layer is written as .pt2 alone' err || { cat err; fail "why a layer is no TorchScript"; }
+
 on 2 --config small.yaml --out run --set sample.count=200 --set 'sample.methods=[generator]' >out 2>err || { cat err; fail "the sets"; }
 sets=(--fake run/samples/generator --real run/samples/real.npz --set evaluate.batch=16 --set evaluate.kid.subset_size=20 --set evaluate.kid.subsets=6)
 for ranks in 1 2 3; do

@@ -182,6 +182,7 @@ try:
 except Refused as reason:
     assert "forward fails on images" in str(reason), reason
 
+
 class Layers(nn.Module):
     """As torchvision's networks are made; most of its weights are in what follows the middle."""
 
