@@ -8,8 +8,9 @@
   export_extractor.py torchvision MODEL OUT.pt2 [--weights FILE.pth] [--size 224]
       a classifier of torchvision: the input of its last linear layer, and its logits; ImageNet's normalisation.
       Without --weights its values are random: of use for trying things out alone.
-      --layer NAME (features.14): means and standard deviations over the positions of that layer's maps, no logits. For tilts, which
-      gained most by layers in the middle of a network; what comes after the layer neither runs nor is written.
+      --layer NAME (features.14): means and standard deviations over the positions of that layer's maps (what is no map, [n, C], as it
+      is), no logits. For tilts, which gained most by layers in the middle of a network; what comes after the layer neither runs nor is
+      written. Several (--layer A --layer B) are a group of features each, from one pass.
   export_extractor.py dinov2 WEIGHTS OUT.pt2 [--size 224]
       DINOv2 ViT-S, B or L: the class token after the last norm; no logits. Weights of facebookresearch/dinov2 or transformers.
   export_extractor.py clip WEIGHTS OUT.pt2 [--activation quick|gelu]
@@ -17,7 +18,8 @@
       say so in their names) or transformers.
   export_extractor.py module MY_EXTRACTOR.py OUT.pt2 --resize NAME
       MY_EXTRACTOR.py has a function extractor() that returns a module: forward(images in 0..255, as floating-point numbers, too)
-      gives features, or (features, logits). It scales images by itself: NAME says how, in your words.
+      gives features, or (features, logits). It scales images by itself: NAME says how, in your words. An attribute
+      `feature_groups` of it, a list of widths that add up to F: groups of features, each of which a tilt takes for itself.
 
 Files of weights are .pth, .safetensors, or TorchScript as OpenAI's. The resize is recorded: numbers of different ones are not
 comparable. --image-size HxW: for images of this size alone (with --resize none that of the network). OUT.pt is written as
@@ -142,6 +144,7 @@ def export_extractor(network, path, resize, size=None, channels=3, tell=print):
     features, or features and logits; resize: how it scales them, as a name; size: (H, W) where it takes no others. Returns what
     was told. Raises Refused with the cause."""
     path, told = str(path), []
+    groups = [int(width) for width in getattr(network, "feature_groups", ())]
     network = Pair(copy.deepcopy(network).cpu().eval().requires_grad_(False))
     shape = test_images(2, channels, *(size or (32, 32)))
     try:
@@ -154,6 +157,8 @@ def export_extractor(network, path, resize, size=None, channels=3, tell=print):
     if f.dim() != 2 or logits.dim() != 2 or len(f) != 2 or len(logits) != 2 or f.shape[1] == 0:
         raise Refused(f"forward must give features [n, F] and logits [n, K], but for 2 images it gives {list(f.shape)} and "
                       f"{list(logits.shape)}")
+    if groups and (min(groups) < 1 or sum(groups) != f.shape[1]):
+        raise Refused(f"feature_groups {groups} are no widths of groups of {f.shape[1]} features")
     if not torch.allclose(f, same, rtol=1e-4, atol=1e-6):
         raise Refused("images in floating-point numbers give other features than the same in uint8: begin it with x = x.float()")
     gradients = passes_gradient(network, channels, size)
@@ -167,12 +172,15 @@ def export_extractor(network, path, resize, size=None, channels=3, tell=print):
         "size": list(size) if size else None, "resize": resize, "features": f.shape[1], "logits": logits.shape[1], "device": "cpu",
         "torch": torch.__version__, "told": told, "checked": {"batch_sizes": list(TRIED), "traced_at": [t[0] for t in TRACED]},
         "tolerance": tolerance, "self_test": tests}
+    if groups:
+        description["feature_groups"] = groups
     package(path, programs, json.dumps(description), lambda partial: try_programs(
         partial, network, {name: PROGRAMS[name] for name in names},
         lambda name, n: inputs_of(name, network, n, channels, *(size or (24 + n, 31))), TRIED, ("images", "network")))
     for sentence in told:
         tell(sentence)
-    tell(f"{path}: features [n, {f.shape[1]}], logits [n, {logits.shape[1]}], images of {f'{size[0]} x {size[1]}' if size else 'any size'}, "
+    shape = f"[n, {f.shape[1]}]" + (f" in groups of {', '.join(map(str, groups))}" if groups else "")
+    tell(f"{path}: features {shape}, logits [n, {logits.shape[1]}], images of {f'{size[0]} x {size[1]}' if size else 'any size'}, "
          f"resize {resize}, {os.path.getsize(path) / 1e6:.1f} MB")
     return told
 
@@ -231,7 +239,7 @@ def arguments():
     kind("inception", "weights", make_inception)
     k = kind("torchvision", "model", make_classifier, 224)
     k.add_argument("--weights")
-    k.add_argument("--layer", metavar="NAME")
+    k.add_argument("--layer", metavar="NAME", action="append", default=[])
     kind("dinov2", "weights", lambda a: networks.dinov2(networks.read_weights(a.weights), a.weights, a.heads, a.size, a.resize), 224).add_argument(
         "--heads", type=int, default=0, help="attention heads, where they are not of 64 features each")
     k = kind("clip", "weights", lambda a: networks.clip(networks.read_weights(a.weights), a.weights, a.heads, a.resize, a.activation))

@@ -104,48 +104,76 @@ def inception(network, resize):
 
 
 class Reached(Exception):
-    """Ends a forward pass at the layer that is wanted."""
+    """Ends a forward pass when the maps of all layers that are wanted are there."""
+
+
+class Keep:
+    """A hook that keeps the maps of a layer in `found`, and is copied with it."""
+
+    def __init__(self, found, layer, wanted):
+        self.found, self.layer, self.wanted = found, layer, wanted
+
+    def __call__(self, module, inputs, maps):
+        self.found[self.layer] = maps
+        if len(self.found) == self.wanted:
+            raise Reached
 
 
 class LayerMoments(nn.Module):
-    """Means and standard deviations over the positions of one layer's maps [n, C, H, W]; what comes after it does not run."""
+    """Means and standard deviations over the positions of the maps [n, C, H, W] of some layers, and what others give as [n, C]: a group of
+    features for each. What comes after the last of them does not run."""
 
-    def __init__(self, network: nn.Module, layer: str, size: int):
+    def __init__(self, network: nn.Module, layers: list[str], size: int):
         super().__init__()
-
-        def stop(module, inputs, maps):
-            raise Reached(maps)
-
-        try:
-            network.get_submodule(layer).register_forward_hook(stop)
-        except AttributeError:
-            names = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
-            die("--layer", f"'{layer}' is no layer of this network; it has {', '.join(names)}")
-        self.network, self.layer = network, layer
+        self.network, self.layers, self.found = network, layers, {}
+        for layer in layers:
+            try:
+                network.get_submodule(layer).register_forward_hook(Keep(self.found, layer, len(layers)))
+            except AttributeError:
+                names = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
+                die("--layer", f"'{layer}' is no layer of this network; it has {', '.join(names)}")
+            if layers.count(layer) > 1:
+                die("--layer", f"'{layer}' twice")
         parameters = dict(network.named_parameters())  # those that no feature depends on are not part of the file
         with torch.enable_grad():
-            used = torch.autograd.grad(self(torch.zeros(1, 3, size, size)).sum(), list(parameters.values()), allow_unused=True)
+            moments = self.moments(torch.zeros(1, 3, size, size))
+            used = torch.autograd.grad(sum(m.sum() for m in moments), list(parameters.values()), allow_unused=True)
+        self.feature_groups = [m.shape[1] for m in moments]
         for name, gradient in zip(parameters, used):
             if gradient is None:
                 owner, _, own = name.rpartition(".")
                 setattr(network.get_submodule(owner), own, None)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def moments(self, x: Tensor) -> list[Tensor]:
         try:
             self.network(x)
-        except Reached as reached:
-            maps = reached.args[0]
+        except Reached:
+            pass
+        moments = []
+        for layer in self.layers:
+            if layer not in self.found:
+                die("--layer", f"'{layer}' does not run")
+            maps = self.found.pop(layer)
+            if maps.dim() == 2:
+                moments.append(maps)
+                continue
             if maps.dim() != 4:
-                die("--layer", f"'{self.layer}' gives {list(maps.shape)}, no maps [n, C, H, W]")
+                die("--layer", f"'{layer}' gives {list(maps.shape)}, neither maps [n, C, H, W] nor [n, C]")
             mean = maps.mean([2, 3], keepdim=True)
-            return torch.cat([mean, ((maps - mean).square().mean([2, 3], keepdim=True) + 1e-6).sqrt()], 1)
-        die("--layer", f"'{self.layer}' does not run")
+            moments.append(torch.cat([mean, ((maps - mean).square().mean([2, 3], keepdim=True) + 1e-6).sqrt()], 1).flatten(1))
+        return moments
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat(self.moments(x), 1)
 
 
-def classifier(network, resize, size, layer=None):
-    """The input of a torchvision network's last linear layer, and its logits; or moments of the maps of a layer."""
-    if layer:
-        return Normalised(resize_of(resize, size), *IMAGENET, LayerMoments(network, layer, size))
+def classifier(network, resize, size, layers=()):
+    """The input of a torchvision network's last linear layer, and its logits; or what layers in it give."""
+    if layers:
+        moments = LayerMoments(network, list(layers), size)
+        found = Normalised(resize_of(resize, size), *IMAGENET, moments)
+        found.feature_groups = moments.feature_groups
+        return found
     name, head = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1]
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, nn.Identity())

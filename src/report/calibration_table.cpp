@@ -39,7 +39,9 @@ std::string about_tilt(const Json& record) {
     const std::string more = beyond > 0 ? fmt::format(", their squares and {} products of pairs", short_number(beyond))
                              : beyond == 0 ? " and their squares"
                                            : "";
-    text += used ? fmt::format(", {} components of {}{}", components, name, more)
+    const Json& groups = at_path(kind, "groups");
+    const std::string in = groups.is_array() ? fmt::format(" in {} groups", groups.size()) : "";
+    text += used ? fmt::format(", {} components of {}{}{}", components, name, in, more)
                  : fmt::format(", not {} (no more nats with them)", name);
   }
   return text + ".";

@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/python/update_graph_executor_opt.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -46,6 +47,15 @@ class FrozenFeatures::Network {
            file_, images.size(0),
            output.isTensor() ? fmt::format("[{}]", fmt::join(output.toTensor().sizes(), ", ")) : type_of(output));
     return output.toTensor();
+  }
+
+  std::vector<int64_t> groups() const {
+    if (archive_) return archive_->groups();
+    if (!module_.hasattr("feature_groups")) return {};
+    const torch::jit::IValue groups = module_.attr("feature_groups");
+    if (!groups.isIntList())
+      fail(Exit::data, "{}: its attribute feature_groups is {}, no List[int]", file_, type_of(groups));
+    return groups.toIntVector();
   }
 
   // An archive has its backward pass as a program; TorchScript has that of autograd.
@@ -109,6 +119,11 @@ FrozenFeatures::FrozenFeatures(const std::string& file, const char* key, const s
          "{}: no gradient passes through this network (does it round its images to integers, or run under "
          "torch.no_grad?), and samplers follow the gradient of features; begin it with x = x.float()",
          file);
+  groups_ = network_->groups();
+  const bool widths = std::all_of(groups_.begin(), groups_.end(), [](int64_t width) { return width > 0; });
+  if (!groups_.empty() && (!widths || c10::sum_integers(groups_) != width_))
+    fail(Exit::data, "{}: feature_groups [{}] are no widths of groups of its {} features", file,
+         fmt::join(groups_, ", "), width_);
   sha256_ = sha256_of_file(file);
 }
 

@@ -15,11 +15,14 @@ class FrozenFeatures {
  public:
   // Opens the file and tries it on images of `shape`, C, H, W; grey ones are repeated over three channels where the
   // network takes colour alone. `key` names the file's key in messages. Throws Error: missing; data: neither kind of
-  // file, fails on such images or on its own self-test, or one through which no gradient passes; config: an archive for
-  // another kind of device.
+  // file, fails on such images or on its own self-test, feature groups of another width, or a network through which no
+  // gradient passes; config: an archive for another kind of device.
   FrozenFeatures(const std::string& file, const char* key, const std::vector<int64_t>& shape, c10::Device device);
 
   int64_t width() const { return width_; }  // F
+  // Widths of the groups that features come in, of several layers for one: `feature_groups` of an archive, an attribute
+  // of that name (List[int]) of TorchScript. They add up to F; empty: one group.
+  const std::vector<int64_t>& groups() const { return groups_; }
   const std::string& sha256() const { return sha256_; }
 
   // Images [n, C, H, W] in [-1, 1], float32 or float64 -> [n, F] of that type, differentiable with respect to them.
@@ -40,6 +43,7 @@ class FrozenFeatures {
   std::shared_ptr<Network> network_;
   bool colour_ = false;
   int64_t width_ = 0;
+  std::vector<int64_t> groups_;
 };
 
 // The same, opened once in a process: checks before the work and every network that needs it share it from then on. A

@@ -93,6 +93,12 @@ void Pt2Extractor::describe(const Pt2Archive& archive, Described& about) {
   if (channels_ == 2) reader.refuse("channels", "is 2; images have 1 or 3");
   features_ = reader.number("features", 1, 1 << 24);
   classes_ = reader.number("logits", 0, 1 << 24);
+  if (reader.has("feature_groups")) {
+    const at::Tensor widths = reader.numbers("feature_groups", reader.length("feature_groups"), 0).to(at::kLong);
+    groups_.assign(widths.data_ptr<int64_t>(), widths.data_ptr<int64_t>() + widths.numel());
+    if (widths.min().item<int64_t>() < 1 || widths.sum().item<int64_t>() != features_)
+      reader.refuse("feature_groups", fmt::format("are no widths of groups of {} features", features_));
+  }
   if (!reader.field<Json>("size").is_null()) {
     const at::Tensor size = reader.numbers("size", 2, 0);
     size_ = {static_cast<int64_t>(size[0].item<double>()), static_cast<int64_t>(size[1].item<double>())};

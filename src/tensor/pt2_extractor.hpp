@@ -25,6 +25,8 @@ class Pt2Extractor {
   Pt2Extractor(const std::filesystem::path& file, const std::string& what, c10::Device device, Pt2Use use);
 
   int64_t side() const { return side_; }  // of the squares that it takes alone, or scales images to; 0: neither
+  // Widths of the groups that features come in, of several layers for one; they add up to F. Empty: one group.
+  const std::vector<int64_t>& groups() const { return groups_; }
 
   // For Pt2Use::values: features and logits. Throws Error(data): images of other channels or sizes than it takes; and
   // what the interpreter throws.
@@ -46,6 +48,7 @@ class Pt2Extractor {
 
   std::string file_;
   int64_t channels_ = 0, features_ = 0, classes_ = 0, side_ = 0;
+  std::vector<int64_t> groups_;
   std::optional<std::pair<int64_t, int64_t>> size_;  // height, width; none: any
   std::shared_ptr<const Programs> programs_;
 };

@@ -78,6 +78,41 @@ sampling::FeatureComponents standard_components(const at::Tensor& rows, int64_t 
   return components;
 }
 
+struct GroupedComponents {
+  sampling::FeatureComponents components;  // of one group after the other, each of its own features alone
+  std::vector<int64_t> counts;             // empty: one group
+};
+
+GroupedComponents components_of_groups(const at::Tensor& rows, const std::vector<int64_t>& widths, int64_t most) {
+  if (widths.empty()) return {standard_components(rows, most), {}};
+  std::vector<at::Tensor> means, directions;
+  std::vector<int64_t> counts;
+  int64_t begin = 0;
+  for (const int64_t width : widths) {
+    const sampling::FeatureComponents group = standard_components(rows.narrow(1, begin, width), most);
+    means.push_back(group.mean);
+    directions.push_back(group.directions);
+    counts.push_back(group.count());
+    begin += width;
+  }
+  return {{at::cat(means), at::block_diag(directions)}, counts};
+}
+
+// The root's, to every rank. **Collective**, with as many groups on all.
+void share(GroupedComponents& of_root, dist::Communicator& comm) {
+  std::vector<int64_t> sizes{0, 0};
+  if (comm.root()) sizes = of_root.components.directions.sizes().vec();
+  sizes.insert(sizes.end(), of_root.counts.begin(), of_root.counts.end());
+  at::Tensor all = at::tensor(sizes, at::kLong);
+  comm.broadcast(all);
+  const int64_t features = all[0].item<int64_t>(), components = all[1].item<int64_t>();
+  for (size_t i = 0; i < of_root.counts.size(); ++i)
+    of_root.counts[i] = all[2 + static_cast<int64_t>(i)].item<int64_t>();
+  if (!comm.root()) of_root.components = {at::empty({features}), at::empty({features, components})};
+  comm.broadcast(of_root.components.mean);
+  comm.broadcast(of_root.components.directions);
+}
+
 // The same on every rank.
 std::vector<sampling::TiltTerms> terms_of(const CalibrationTask& task, const HeldOutTask& measured,
                                           const NamedFeatures& named, dist::Communicator& comm) {
@@ -87,24 +122,18 @@ std::vector<sampling::TiltTerms> terms_of(const CalibrationTask& task, const Hel
     const sampling::SampleFeatures& features = named.features[i];
     const Measure raw = [&](const at::Tensor& samples, const at::Tensor&) { return features.of(samples); };
     const at::Tensor rows = measure_reals(measured, raw, {0, quarters_of(task.held_out.size()).fit}, comm);
-    sampling::FeatureComponents components;
-    at::Tensor sizes = at::zeros({2}, at::kLong);
-    comm.on_root([&] {
-      components = standard_components(rows, config.components);
-      sizes[0] = components.directions.size(0);
-      sizes[1] = components.directions.size(1);
-    });
-    comm.broadcast(sizes);
-    const int64_t features_count = sizes[0].item<int64_t>(), count = sizes[1].item<int64_t>();
-    if (!comm.root()) components = {at::empty({features_count}), at::empty({features_count, count})};
-    comm.broadcast(components.mean);
-    comm.broadcast(components.directions);
+    GroupedComponents found;
+    found.counts.resize(features.groups.size());
+    comm.on_root([&] { found = components_of_groups(rows, features.groups, config.components); });
+    share(found, comm);
+    const sampling::FeatureComponents& components = found.components;
     const c10::Device device = task.target.device;
     const sampling::FeatureKind* kind = sampling::feature_kind(named.names[i]);
     const bool correlated = kind == nullptr || kind->correlated;  // a file is a network
     all.push_back({{components.mean.to(device), components.directions.to(device)},
                    correlated ? config.products : 0,
-                   kind == nullptr || kind->squares});
+                   kind == nullptr || kind->squares,
+                   found.counts});
   }
   return all;
 }
@@ -176,6 +205,7 @@ Json features_record(const NamedFeatures& named, const std::vector<sampling::Til
              {"components", terms[i].components.count()},
              {"columns", terms[i].columns()},
              {"used", choice.parts[i].defined()}};
+    if (!terms[i].groups.empty()) one["groups"] = terms[i].groups;
     if (i < choice.nats_without.size()) one["nats_without"] = choice.nats_without[i];
     if (!named.features[i].fingerprint.empty()) one["sha256"] = named.features[i].fingerprint;
     list.push_back(one);

@@ -20,7 +20,7 @@ for ranks in 1 2 3; do
   on "$ranks" evaluate "${sets[@]}" --extractor e.pt2 --metrics fid,is,kid,prdc --json "pt2-$ranks.json" >out 2>err || { cat err; fail "e.pt2, np $ranks"; }
 done
 on 2 evaluate "${sets[@]}" --extractor e.pt --metrics fid,is,kid,prdc --json pt.json >out 2>err || { cat err; fail "e.pt"; }
-for name in dinov2 clip layer; do
+for name in dinov2 clip layers; do
   on 2 evaluate "${sets[@]}" --extractor $name.pt2 --metrics fid,is,cmmd --json $name.json >out 2>err || { cat err; fail "$name"; }
 done
 python3 - <<'PY' || fail "numbers of archives"
@@ -36,7 +36,7 @@ for ranks in (1, 2, 3):
     archive = list(numbers(read(f"pt2-{ranks}")["metrics"]))
     assert len(archive) == len(script) > 8 and all(abs(a - b) <= 1e-5 * max(1, abs(b)) for a, b in zip(archive, script)), (archive, script)
 assert read("pt2-1")["extractor"]["features"] == 10 and read("pt2-1")["extractor"]["sha256"] != read("pt")["extractor"]["sha256"]
-for name in ("dinov2", "clip", "layer"):
+for name in ("dinov2", "clip", "layers"):
     assert read(name)["metrics"]["frechet_distance"] > 0 and read(name)["metrics"]["inception_score"] is None, name
 PY
 
@@ -53,10 +53,21 @@ on 1 "${tilt[@]}" --out script --set 'train.calibration.features=[pixels,e.pt]' 
 cmp script/samples/generator/samples.npz tilt1/samples/generator/samples.npz || fail "another generator"
 python3 - <<'PY' || fail "a tilt by an archive is not that by the script"
 import json
-a, b = (json.load(open(f"{run}/report.json"))["calibration"]["after"]["nats"] for run in ("tilt1", "script"))
+runs = [json.load(open(f"{run}/report.json"))["calibration"] for run in ("tilt1", "script")]
+a, b = (run["after"]["nats"] for run in runs)
 assert abs(a - b) < 1e-3 * max(1, abs(b)), (a, b)
+for run in runs:  # groups of 4 and 6 features: 4 components of each, their squares, products within each
+    pixels, network = run["feature_kinds"]
+    assert network["groups"] == [4, 4] and network["components"] == 8 and network["columns"] == 28 and "groups" not in pixels, run
 PY
-on 2 "${tilt[@]}" --out layer --set 'train.calibration.features=[layer.pt2]' >out 2>err || { cat err; fail "a tilt by a layer of a network"; }
+on 2 "${tilt[@]}" --out layers --set 'train.calibration.features=[layers.pt2]' --set train.calibration.products=3 >out 2>err ||
+  { cat err; fail "a tilt by two layers of a network"; }
+python3 -c 'import json; (k,) = json.load(open("layers/report.json"))["calibration"]["feature_kinds"]; assert k["groups"] == [4, 4] and k["columns"] == 22, k' ||
+  fail "products across groups"
+expect 65 2 "${tilt[@]}" --out bad --set 'train.calibration.features=[groups.pt2]'
+says "'feature_groups' are no widths of groups of 10 features"
+expect 65 2 "${tilt[@]}" --out bad --set 'train.calibration.features=[groups.pt]'
+says 'feature_groups [4, 7] are no widths of groups of its 10 features'
 expect 78 2 "${tilt[@]}" --out judged --set 'train.calibration.features=[e.pt2]' --set evaluate.extractor=e.pt2
 says 'is also in train.calibration.features'
 expect 65 2 "${tilt[@]}" --out bad --set 'train.calibration.features=[rounds.pt2]'

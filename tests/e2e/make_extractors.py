@@ -153,8 +153,9 @@ for activation in ("quick", "gelu"):
 class Own(nn.Module):
     """Some layers, a bilinear resize of its own, and logits."""
 
-    def __init__(self, features=10, classes=4):
+    def __init__(self, features=10, classes=4, groups=(4, 6)):
         super().__init__()
+        self.feature_groups = list(groups)
         self.resize = networks.Resize("torch-bilinear", 12)
         self.first, self.second = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, features, 3, 2, 1)
         self.head = nn.Linear(features, classes)
@@ -176,11 +177,13 @@ save_script(network, "e.pt", None)
 export_extractor(Own().eval().requires_grad_(False), "small.pt2", "none", (8, 8))
 export_extractor(Own().eval().requires_grad_(False), "large.pt2", "none", (16, 16))
 assert any("no gradient passes" in said for said in export_extractor(Rounds().eval().requires_grad_(False), "rounds.pt2", "none", (8, 8)))
-try:
-    export_extractor(nn.Conv2d(3, 4, 3), "broken.pt2", "none")
-    raise AssertionError("it is exported")
-except Refused as reason:
-    assert "forward fails on images" in str(reason), reason
+for broken, why in ((nn.Conv2d(3, 4, 3), "forward fails on images"), (Own(groups=(4, 7)), "feature_groups [4, 7] are no widths of groups of 10 features")):
+    try:
+        export_extractor(broken, "broken.pt2", "none")
+        raise AssertionError("it is exported")
+    except Refused as reason:
+        assert why in str(reason), reason
+save_script(Own(groups=(4, 7)), "groups.pt", None)
 
 
 class Layers(nn.Module):
@@ -189,23 +192,31 @@ class Layers(nn.Module):
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(3, 6, 3, 1, 1), nn.ReLU(), nn.Conv2d(6, 4, 3, 2, 1))
+        self.tokens = nn.Flatten(2)
         self.classifier = nn.Linear(4, 300_000)
 
     def forward(self, x):
-        return self.classifier(self.features(x).mean([2, 3]))
+        return self.classifier(self.tokens(self.features(x)).mean(2))
 
 
 layers = Layers().eval()
 with torch.no_grad():
-    middle = networks.classifier(copy.deepcopy(layers), "none", 8, "features.1")
+    middle = networks.classifier(copy.deepcopy(layers), "none", 8, ["features.1"])
+    both = networks.classifier(copy.deepcopy(layers), "none", 8, ["features.2", "features.1"])
+    logits = networks.classifier(copy.deepcopy(layers), "none", 8, ["classifier"])
     x = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
-    maps = layers.features[:2]((x.float() / 255 - torch.tensor(networks.IMAGENET[0]).view(1, 3, 1, 1)) / torch.tensor(networks.IMAGENET[1]).view(1, 3, 1, 1))
-    close(middle(x)[0], torch.cat([maps.mean([2, 3]), maps.std([2, 3], correction=0)], 1), "moments of a layer", 1e-4)
-export_extractor(middle, "layer.pt2", "none", (8, 8))
-assert os.path.getsize("layer.pt2") < 1e6, "weights that no feature depends on are written"
-for name, why in (("feature", "is no layer of this network; it has features, features.0"), ("classifier", "no maps [n, C, H, W]")):
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in networks.IMAGENET)
+    maps = layers.features[:2]((x.float() / 255 - mean) / std)
+    first, last = (torch.cat([m.mean([2, 3]), m.std([2, 3], correction=0)], 1) for m in (maps, layers.features[2](maps)))
+    close(middle(x)[0], first, "moments of a layer", 1e-4)
+    close(both(x)[0], torch.cat([last, first], 1), "moments of two layers", 1e-4)
+    close(logits(x)[0], layers((x.float() / 255 - mean) / std), "a layer without maps", 1e-4)
+assert [n.feature_groups for n in (middle, both, logits)] == [[12], [8, 12], [300_000]]
+export_extractor(both, "layers.pt2", "none", (8, 8))
+assert os.path.getsize("layers.pt2") < 1e6, "weights that no feature depends on are written"
+for name, why in (("features.1 features.1", "twice"), ("feature", "is no layer of this network; it has features, features.0"), ("tokens", "gives [1, 4, 16], neither maps [n, C, H, W] nor [n, C]")):
     try:
-        networks.classifier(copy.deepcopy(layers), "none", 8, name)
+        networks.classifier(copy.deepcopy(layers), "none", 8, name.split())
         raise AssertionError(f"{name} is taken")
     except SystemExit as reason:
         assert why in str(reason), reason
@@ -216,6 +227,7 @@ repacked("small.pt2", "no_features.pt2", drop=("models/features.json",))
 repacked("small.pt2", "no_description.pt2", lambda d: None)
 repacked("small.pt2", "channels.pt2", with_value("channels", 2))
 repacked("small.pt2", "classes.pt2", with_value("logits", 5))
+repacked("small.pt2", "groups.pt2", with_value("feature_groups", [4, 7]))
 repacked("small.pt2", "range.pt2", with_value("range", [0, 1]))
 repacked("small.pt2", "cuda.pt2", with_value("device", "cuda"))
 repacked("small.pt2", "renamed.pt")

@@ -19,6 +19,9 @@ struct SampleFeatures {
   std::function<at::Tensor(const at::Tensor& samples)> of;
   tensor::NamedTensors weights = {};  // CPU; with these it is made again as it is
   std::string fingerprint = {};       // of what lies outside `weights`: the hash of a file
+  // Widths of groups that have principal components, squares and products each for themselves, of several layers of
+  // a network for one; they add up to f. Empty: one group.
+  std::vector<int64_t> groups = {};
 };
 
 // What features may be made from.

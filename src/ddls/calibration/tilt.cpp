@@ -9,10 +9,16 @@ namespace {
 
 std::string prefix_of(size_t part) { return std::to_string(part) + "."; }
 
-// i < j of the first `products` of c components: [2, pairs]
-at::Tensor pairs_of(int64_t products, int64_t c) {
-  const int64_t q = std::min(products, c);
-  return at::triu_indices(q, q, 1, at::kLong);
+// i < j of the first `products` components of each group: [2, pairs]
+at::Tensor pairs_of(const TiltTerms& terms) {
+  std::vector<at::Tensor> pairs;
+  int64_t begin = 0;
+  for (const int64_t count : terms.groups.empty() ? std::vector{terms.components.count()} : terms.groups) {
+    const int64_t q = std::min(terms.products, count);
+    pairs.push_back(at::triu_indices(q, q, 1, at::kLong) + begin);
+    begin += count;
+  }
+  return at::cat(pairs, 1);
 }
 
 at::Tensor bounded(const at::Tensor& c, double bound) { return bound > 0 ? (c / bound).tanh() * bound : c; }
@@ -34,14 +40,11 @@ struct Term {
 
 }  // namespace
 
-int64_t TiltTerms::columns() const {
-  const int64_t q = std::min(products, components.count());
-  return (squares ? 2 : 1) * components.count() + q * (q - 1) / 2;
-}
+int64_t TiltTerms::columns() const { return (squares ? 2 : 1) * components.count() + pairs_of(*this).size(1); }
 
 at::Tensor TiltTerms::of(const at::Tensor& features) const {
   const at::Tensor t = bounded(components.of(features), tilt_bound);
-  const at::Tensor pairs = pairs_of(products, components.count()).to(t.device());
+  const at::Tensor pairs = pairs_of(*this).to(t.device());
   std::vector<at::Tensor> columns{t, t.index_select(1, pairs[0]) * t.index_select(1, pairs[1])};
   if (squares) columns.insert(columns.begin() + 1, t.square());
   return at::cat(columns, 1);
@@ -51,7 +54,7 @@ at::Tensor TiltTerms::linear(const at::Tensor& w) const { return w.narrow(0, 0, 
 
 at::Tensor TiltTerms::quadratic(const at::Tensor& w) const {
   const int64_t c = components.count();
-  const at::Tensor pairs = pairs_of(products, c);
+  const at::Tensor pairs = pairs_of(*this);
   const at::Tensor b = squares ? at::diag(w.narrow(0, c, c)) : at::zeros({c, c}, w.options());
   const at::Tensor of_pairs = w.narrow(0, squares ? 2 * c : c, pairs.size(1));
   const at::Tensor halves = at::zeros_like(b).index_put({pairs[0], pairs[1]}, of_pairs / 2);

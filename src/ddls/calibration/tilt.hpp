@@ -19,10 +19,11 @@ inline constexpr double tilt_bound = 2;
 // What one kind of features gives to the sum.
 struct TiltTerms {
   FeatureComponents components;  // scaled to deviation 1 among the reals
-  int64_t products = 0;          // of pairs of the first of them
+  int64_t products = 0;          // of pairs of the first of them, in each group
   bool squares = true;
+  std::vector<int64_t> groups = {};  // counts of components that add up to theirs; empty: one group
 
-  int64_t columns() const;                          // k = c [+ c] + products (products - 1) / 2
+  int64_t columns() const;                          // k = c [+ c] + products (products - 1) / 2 of each group
   at::Tensor of(const at::Tensor& features) const;  // t, t^2, t_i t_j for i < j. float32 or float64 [n, f] -> [n, k]
   at::Tensor linear(const at::Tensor& w) const;     // of weights of these columns [k]: a [c]
   at::Tensor quadratic(const at::Tensor& w) const;  // and B [c, c], symmetric

@@ -162,6 +162,28 @@ TEST(Tilt, ColumnsTimesWeightsIsTheForm) {
   }
 }
 
+// Groups of one part give the columns and the sum of as many parts.
+TEST(Tilt, GroupsAreAsPartsOfTheirOwn) {
+  const at::Tensor x = draws(300, 7, 50).to(at::kFloat), head = x.narrow(1, 0, 4), tail = x.narrow(1, 4, 3);
+  const TiltTerms first{principal_components_of_many(head, 3), 2}, second{principal_components_of_many(tail, 2), 2};
+  const TiltTerms both{{at::cat({first.components.mean, second.components.mean}),
+                        at::block_diag({first.components.directions, second.components.directions})},
+                       2,
+                       true,
+                       {3, 2}};
+  const at::Tensor a = first.of(head), b = second.of(tail);  // t, t^2, one product
+  const auto joined = [](const at::Tensor& of_first, const at::Tensor& of_second) {
+    const int64_t dim = of_first.dim() - 1;
+    const auto parts = of_first.split_with_sizes({3, 3, 1}, dim), others = of_second.split_with_sizes({2, 2, 1}, dim);
+    return at::cat({parts[0], others[0], parts[1], others[1], parts[2], others[2]}, dim);
+  };
+  ASSERT_EQ(both.columns(), 12);
+  EXPECT_TRUE(at::allclose(both.of(x), joined(a, b), 1e-6, 1e-6));
+  const at::Tensor w = draws(7, 1, 52).flatten().cpu(), v = draws(5, 1, 53).flatten().cpu(), all = joined(w, v);
+  EXPECT_TRUE(at::equal(both.linear(all), at::cat({first.linear(w), second.linear(v)})));
+  EXPECT_TRUE(at::equal(both.quadratic(all), at::block_diag({first.quadratic(w), second.quadratic(v)})));
+}
+
 TEST(Tilt, GradientOfPointsAgreesWithFiniteDifferences) {
   config::ModelConfig mlp;
   mlp.generator_widths = mlp.ratio_widths = {32, 32};
