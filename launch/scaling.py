@@ -2,6 +2,7 @@
 """What launch/scaling.sh runs: `ddls_dist bench` at several rank counts, in turns. Standard library only."""
 import argparse
 import csv
+import itertools
 import json
 import math
 import os
@@ -14,6 +15,7 @@ import tempfile
 import scaling_model
 
 COLOURS = {"training": "#1f77b4", "sampling": "#d62728", "evaluation": "#2ca02c"}
+KINDS = ("weak", "strong")
 
 
 def launcher(args, ranks):
@@ -79,7 +81,7 @@ def svg(studies, path):
     ranks = sorted({p["ranks"] for s in studies.values() for p in s["points"]})
     span = math.log2(ranks[-1] / ranks[0]) or 1.0
     highest = max([1.1] + [p["efficiency"] for s in studies.values() for p in s["points"]])
-    for panel, kind in enumerate(("weak", "strong")):
+    for panel, kind in enumerate(KINDS):
         x0 = left + panel * (width + gap)
         x_of = lambda n: x0 + 20 + (width - 40) * math.log2(n / ranks[0]) / span
         y_of = lambda e: top + height * (1 - e / highest)
@@ -120,7 +122,7 @@ def gpus(binary):
             return len(json.load(file)["devices"])
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config")
     parser.add_argument("--binary", required=True)
@@ -138,43 +140,42 @@ def main():
     args = parser.parse_args()
     if args.ranks and any(max(args.ranks) % n for n in args.ranks):
         parser.error(f"--ranks: the largest, {max(args.ranks)}, must be a multiple of each: strong scaling divides its work")
-    whats = args.only.split(",")
-    if set(whats) - set(COLOURS):
+    args.whats = args.only.split(",")
+    if set(args.whats) - set(COLOURS):
         parser.error(f"--only takes {', '.join(COLOURS)}")
-    processors = gpus(args.binary) or args.cores
-    args.ranks = args.ranks or powers_of_two(processors)
-    os.makedirs(args.out, exist_ok=True)
+    args.processors = gpus(args.binary) or args.cores
+    args.ranks = args.ranks or powers_of_two(args.processors)
+    return args
 
-    rows, collectives = [], []
-    for round_ in range(args.rounds):
-        for what in whats:
-            for kind in ("weak", "strong"):
-                for ranks in args.ranks:
-                    rows.append({"study": what, "kind": kind, "ranks": ranks, "round": round_, **measure(args, what, kind, ranks)})
-                    r = rows[-1]
-                    print(f"round {round_ + 1}: {what} {kind} {ranks} ranks: {r['rate']:.1f} {r['unit']}", flush=True)
-    for ranks in args.ranks:
-        for row in bench(args, "collectives", ranks, 0, [])["all_reduce"]:
-            collectives.append({"ranks": ranks, "bytes": row["bytes"], "seconds": row["microseconds"] * 1e-6})
 
-    studies = {}
-    for what in whats:
-        for kind in ("weak", "strong"):
-            mine = [r for r in rows if r["study"] == what and r["kind"] == kind]
-            points = []
-            for ranks in args.ranks:
-                seconds = [r["seconds"] for r in mine if r["ranks"] == ranks]
-                points.append({"ranks": ranks, "seconds": statistics.median(seconds), "least": min(seconds), "most": max(seconds)})
-            study = {"kind": kind, "unit": mine[0]["unit"], "messages": mine[0]["messages"], "bytes": mine[0]["bytes"], "points": points}
-            for p in points:
-                p["efficiency"] = scaling_model.efficiency(study, points[0], p["seconds"], p["ranks"])
-            studies[f"{what} {kind}"] = study
+def measure_rounds(args):
+    """A row per round, study and rank count; rank counts in turns."""
+    rows = []
+    for round_, what, kind, ranks in itertools.product(range(args.rounds), args.whats, KINDS, args.ranks):
+        row = {"study": what, "kind": kind, "ranks": ranks, "round": round_, **measure(args, what, kind, ranks)}
+        print(f"round {round_ + 1}: {what} {kind} {ranks} ranks: {row['rate']:.1f} {row['unit']}", flush=True)
+        rows.append(row)
+    return rows
 
-    measured = {"schema": 1, "config": args.config, "settings": args.set, "rank_batch": args.rank_batch, "steps": args.steps,
-                "rounds": args.rounds, "cores": args.cores, "studies": studies, "collectives": collectives,
-                # Of this machine alone: an allocation has as many as it has tasks.
-                "processors": None if "SLURM_JOB_ID" in os.environ else processors}
-    model = scaling_model.model_of(measured, args.predict)
+
+def measure_collectives(args):
+    return [{"ranks": ranks, "bytes": row["bytes"], "seconds": row["microseconds"] * 1e-6}
+            for ranks in args.ranks for row in bench(args, "collectives", ranks, 0, [])["all_reduce"]]
+
+
+def study_of(rows):
+    """Medians over the rounds of one study, and their efficiency."""
+    study = {name: rows[0][name] for name in ("kind", "unit", "messages", "bytes")}
+    points = study["points"] = []
+    for ranks in sorted({r["ranks"] for r in rows}):
+        seconds = [r["seconds"] for r in rows if r["ranks"] == ranks]
+        points.append({"ranks": ranks, "seconds": statistics.median(seconds), "least": min(seconds), "most": max(seconds)})
+    for p in points:
+        p["efficiency"] = scaling_model.efficiency(study, points[0], p["seconds"], p["ranks"])
+    return study
+
+
+def write(args, rows, measured, model):
     at = lambda name: os.path.join(args.out, name)
     for name, value in (("scaling.json", measured), ("model.json", model)):
         with open(at(name), "w") as file:
@@ -184,8 +185,22 @@ def main():
         writer = csv.DictWriter(file, ["study", "kind", "ranks", "round", "seconds", "rate", "unit", "messages", "bytes"])
         writer.writeheader()
         writer.writerows(rows)
-    svg(studies, at("scaling.svg"))
+    svg(measured["studies"], at("scaling.svg"))
 
+
+def main():
+    args = arguments()
+    os.makedirs(args.out, exist_ok=True)
+    rows = measure_rounds(args)
+    collectives = measure_collectives(args)
+    studies = {f"{what} {kind}": study_of([r for r in rows if (r["study"], r["kind"]) == (what, kind)])
+               for what, kind in itertools.product(args.whats, KINDS)}
+    measured = {"schema": 1, "config": args.config, "settings": args.set, "rank_batch": args.rank_batch, "steps": args.steps,
+                "rounds": args.rounds, "cores": args.cores, "studies": studies, "collectives": collectives,
+                # Of this machine alone: an allocation has as many as it has tasks.
+                "processors": None if "SLURM_JOB_ID" in os.environ else args.processors}
+    model = scaling_model.model_of(measured, args.predict)
+    write(args, rows, measured, model)
     print(f"\n{'study':<20} " + " ".join(f"{n:>6}" for n in args.ranks) + "   efficiency against ideal, medians of "
           f"{args.rounds} rounds on {args.cores} cores")
     for name, study in studies.items():

@@ -170,10 +170,11 @@ PARTS = [
                                                                         "generator": Variant(title="with DDLS in training (train.ddls.mode: generator)")},
          training="ddls_dist train --config configs/mnist-cgan.yaml --out mnist-off   # and, as mnist-ddls: --set train.ddls.mode=generator "
                   "--set train.ddls.steps=3 --set train.ddls.persistent=true --set train.ddls.chains=4096"),
-    Part("cifar10", "CIFAR-10, SN-DCGAN", "Before and after DDLS, and the step size. The ratio is fitted on the frozen generator.", "configs/cifar10-sndcgan.yaml", (1,), (1,),
+    Part("cifar10", "CIFAR-10, SN-DCGAN", "A tilt fitted to the frozen generator, exact kernels start at weighted draws of a pool; evaluated by the network of `--extractor`, which the energy "
+         "did not see.", "configs/cifar10-tilt.yaml", (1,), (1,),
          {**methods("generator ddls mala isir"), "sample.count": 10000, "sample.snapshot_every": 0, "evaluate.metrics": "[fid,is,kid,prdc]"},
          {"sample.count": 200}, uses={"": "cifar10"}, variants={"": Variant(title="SN-DCGAN")}, extractor=True,
-         training="ddls_dist train --config configs/cifar10-sndcgan.yaml --out cifar10   # then --use cifar10=FOLDER --extractor FILE",
+         training="ddls_dist train --config configs/cifar10-tilt.yaml --set train.calibration.features=[layers.pt2] --out cifar10   # then also --extractor FILE",
          pictures=(("samples/pairs.png", "Before and after DDLS", 140),)),
 ]
 BY_NAME = {part.name: part for part in PARTS}
