@@ -240,7 +240,7 @@ Calibration calibration_from(const CalibrationTask& task, const TiltChoice& choi
   return calibration;
 }
 
-void tell(const Json& record) {
+void tell(const Json& record, double ess_floor) {
   const Json &before = record["before"], &after = record["after"];
   log::info(
       "calibration by {}: on held-out samples {:.3g} nats (score as it is: {:.3g}), effective sample size {:.3g} % of "
@@ -252,6 +252,12 @@ void tell(const Json& record) {
         "calibration: the energy takes samples away from the data ({:.3g} nats on held-out reals); hold out more "
         "(train.calibration.held_out), or fit a ratio (train.ratio.steps)",
         after["nats"].get<double>());
+  // The floor held where the ridge was chosen. That is an estimate, in which few draws may count for much.
+  if (after["ess"].get<double>() < ess_floor)
+    log::warning(
+        "calibration: of prior draws that no fit saw {:.3g} % are effective, not the {:.3g} % of "
+        "train.calibration.ess_floor: few draws carry the weights; raise train.calibration.pool, or the floor",
+        100 * after["ess"].get<double>(), 100 * ess_floor);
 }
 
 }  // namespace
@@ -273,7 +279,7 @@ Calibration fit_by_likelihood(const CalibrationTask& task, dist::Communicator& c
             ? choose_temperature(labelled(real, classes), labelled(pool, classes), config)
             : choose_tilt(labelled(real, classes), labelled(pool, classes), columns_of(task, terms), config);
     calibration = calibration_from(task, choice, named, terms);
-    tell(calibration.record);
+    tell(calibration.record, config.ess_floor);
   });
   return calibration;
 }

@@ -75,6 +75,18 @@ for ranks in 1 2 3; do
   hashes "tilt$ranks" >"tilt-$ranks.hashes"
   cmp tilt-1.hashes "tilt-$ranks.hashes" || fail "a tilt of images: np $ranks gives other bytes than np 1"
 done
+# A floor that holds where the ridge is chosen may not hold on the draws that come last: then a warning says so, and only then.
+for floor in 0.01 0.3 0.7; do
+  on 1 train $tilt $features --out floor --set train.calibration.ess_floor=$floor >out 2>err || { cat err >&2; fail "a floor of $floor"; }
+  python3 - "$floor" <<'PY' || { cat err >&2; fail "the warning at a floor of $floor"; }
+import glob, json, sys
+(state,) = glob.glob("floor/checkpoints/calibrated-*/state.json")
+text = open(state).read()
+ess = json.loads(text)["calibration"]["after"]["ess"]
+print(sys.argv[1], ess)
+assert ("of prior draws that no fit saw" in open("err").read()) == (ess < float(sys.argv[1])), ess
+PY
+done >floors
 rm -r tilt2/samples
 on 3 sample $tilt $features --out tilt2 >out 2>err || { cat err >&2; fail "sample, tilt"; }
 hashes tilt2 | cmp tilt-1.hashes - || fail "a tilt of images: sampling alone gives other bytes"

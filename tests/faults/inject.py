@@ -55,103 +55,130 @@ def main():
     args.scratch = os.path.abspath(args.scratch or tempfile.mkdtemp(prefix="ddls_faults."))
     os.makedirs(args.scratch, exist_ok=True)
     try:
-        return inject(args)
+        return Injector(args).all()
     finally:
         if own:
             shutil.rmtree(args.scratch, ignore_errors=True)
 
 
-def inject(args):
-    chance = random.Random(args.seed)
-    here = os.path.dirname(os.path.abspath(__file__))
-    subprocess.run([sys.executable, os.path.join(here, "..", "e2e", "make_images.py"), os.path.join(args.scratch, "data")], check=True)
-    args.config = os.path.join(args.scratch, "small.yaml")
-    shutil.copy(os.path.join(here, "small.yaml"), args.config)
-    whole = os.path.join(args.scratch, "whole")
-    shutil.rmtree(whole, ignore_errors=True)
-    start = time.monotonic()
-    job = Job(args, whole)
-    need(job.wait(COMPLETE_S) == 0, "the undisturbed run", job)
-    args.whole_seconds = time.monotonic() - start
-    args.whole_kib = sum(os.path.getsize(os.path.join(r, f)) for r, _, files in os.walk(whole) for f in files) // 1024
-    args.startup = min(1.0, args.whole_seconds / 4)
-    args.latest, args.early, args.table = 0.0, 0, Table()
-    wanted = hashes(whole)
-    if len(wanted) < 9:
-        raise SystemExit(f"the undisturbed run left only {sorted(wanted)}")
-    print(f"undisturbed: {args.whole_seconds:.1f} s, {args.whole_kib} kB, {len(wanted)} files to compare", flush=True)
+class Injector:
+    """Disturbs run after run in one folder; each must complete with the bytes of the undisturbed one."""
 
-    kinds, done, broken, runs = args.kinds.split(","), collections.Counter(), [], 0
-    folder = os.path.join(args.scratch, "cut")
-    shutil.rmtree(folder, ignore_errors=True)
+    def __init__(self, args):
+        self.args, self.chance = args, random.Random(args.seed)
+        self.kinds = args.kinds.split(",")
+        self.folder = os.path.join(args.scratch, "cut")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.done, self.broken, self.runs = collections.Counter(), [], 0
+        self.wanted = self.undisturbed()
+        self.elsewhere = {"full": lambda: full_disk(args, self.chance, self.wanted), "readonly": lambda: read_only(args, self.chance, self.wanted),
+                          "clock": self.clock_jump, "host": lambda: missing_host(args, self.folder)}
 
-    def check_complete(what):
-        nonlocal runs
-        if hashes(folder) != wanted:
-            other = sorted(k for k in wanted if hashes(folder).get(k) != wanted[k])
+    def undisturbed(self):
+        args, here = self.args, os.path.dirname(os.path.abspath(__file__))
+        subprocess.run([sys.executable, os.path.join(here, "..", "e2e", "make_images.py"), os.path.join(args.scratch, "data")], check=True)
+        args.config = os.path.join(args.scratch, "small.yaml")
+        shutil.copy(os.path.join(here, "small.yaml"), args.config)
+        whole = os.path.join(args.scratch, "whole")
+        shutil.rmtree(whole, ignore_errors=True)
+        start = time.monotonic()
+        job = Job(args, whole)
+        need(job.wait(COMPLETE_S) == 0, "the undisturbed run", job)
+        args.whole_seconds = time.monotonic() - start
+        args.whole_kib = sum(os.path.getsize(os.path.join(r, f)) for r, _, files in os.walk(whole) for f in files) // 1024
+        args.startup = min(1.0, args.whole_seconds / 4)
+        args.latest, args.early, args.table = 0.0, 0, Table()
+        wanted = hashes(whole)
+        if len(wanted) < 9:
+            raise SystemExit(f"the undisturbed run left only {sorted(wanted)}")
+        print(f"undisturbed: {args.whole_seconds:.1f} s, {args.whole_kib} kB, {len(wanted)} files to compare", flush=True)
+        return wanted
+
+    def count(self):
+        return sum(self.done.values())
+
+    def check_complete(self, what):
+        found = hashes(self.folder)
+        if found != self.wanted:
+            other = sorted(k for k in self.wanted if found.get(k) != self.wanted[k])
             raise Broken(f"{what}: complete, but with other bytes: {', '.join(other)}")
-        runs += 1
-        shutil.rmtree(folder)
+        self.runs += 1
+        shutil.rmtree(self.folder)
 
-    missed = 0
-    while sum(done.values()) < args.injections:
-        if missed > 50:
-            raise SystemExit("50 disturbances in a row came when the run was over: the harness does not see the ranks")
-        kind = kinds[sum(done.values()) % len(kinds)] if sum(done.values()) < len(kinds) else chance.choice(kinds)
-        what = kind
-        try:
-            once = {"full": lambda: full_disk(args, chance, wanted), "readonly": lambda: read_only(args, chance, wanted),
-                    "clock": lambda: clock_jump(args, chance, folder), "host": lambda: missing_host(args, folder)}
-            if kind in once:
-                done_what = once[kind]()
-                if done_what is None:
-                    print(f"{kind}: not possible here ({NEEDS[kind]}); left out", flush=True)
-                    kinds.remove(kind)
+    def clock_jump(self):
+        what = clock_jump(self.args, self.chance, self.folder)
+        if what is not None:
+            self.check_complete(what)
+        return what
+
+    def damage(self):
+        while not (what := damage(self.chance, self.folder)):
+            if not disturb(self.args, self.chance, "kill", self.folder):
+                self.check_complete("kill")
+        self.args.table.add("damage", "between", go_on_after_damage(self.args, self.folder, what))
+        self.check_complete(what)
+        return what
+
+    def disturb(self, kind):
+        """None: the run was over before."""
+        before = self.args.table.phases[kind].total()
+        if not disturb(self.args, self.chance, kind, self.folder):
+            self.check_complete("a run that was disturbed before")
+        return kind if self.args.table.phases[kind].total() > before else None
+
+    def once(self, kind):
+        """What was done; None: nothing that counts."""
+        if kind in self.elsewhere:
+            what = self.elsewhere[kind]()
+            if what is None:
+                print(f"{kind}: not possible here ({NEEDS[kind]}); left out", flush=True)
+                self.kinds.remove(kind)
+            return what
+        if kind == "missing":
+            missing_rank(self.args, self.folder)
+            return kind
+        return self.damage() if kind == "damage" else self.disturb(kind)
+
+    def all(self):
+        missed = 0
+        while self.count() < self.args.injections:
+            if missed > 50:
+                raise SystemExit("50 disturbances in a row came when the run was over: the harness does not see the ranks")
+            kind = self.kinds[self.count() % len(self.kinds)] if self.count() < len(self.kinds) else self.chance.choice(self.kinds)
+            try:
+                what = self.once(kind)
+                if what is None:
+                    missed += kind in self.kinds
                     continue
-                what = done_what
-                if kind == "clock":
-                    check_complete(what)
-            elif kind == "missing":
-                missing_rank(args, folder)
-            elif kind == "damage":
-                while not (done_what := damage(chance, folder)):
-                    if not disturb(args, chance, "kill", folder):
-                        check_complete("kill")
-                what = done_what
-                code = go_on_after_damage(args, folder, what)
-                args.table.add("damage", "between", code)
-                check_complete(what)
-            else:
-                before = args.table.phases[kind].total()
-                if not disturb(args, chance, kind, folder):
-                    check_complete("a run that was disturbed before")
-                if args.table.phases[kind].total() == before:
-                    missed += 1
-                    continue  # it came too late: not counted
-            missed = 0
-            done[kind] += 1
-            print(f"{sum(done.values()):>4} ok      {what}", flush=True)
-        except Broken as error:
-            done[kind] += 1
-            broken.append(str(error))
-            print(f"{sum(done.values()):>4} BROKEN  {what}: {error}", flush=True)
-            shutil.rmtree(folder, ignore_errors=True)
-    for _ in range(3):  # the last run to its end
-        if not os.path.exists(folder):
-            break
-        try:
-            job = Job(args, folder)
-            code = job.wait(COMPLETE_S)
-            need(code == 0, f"the last start ended with {code}", job)
-            check_complete("the last run")
-        except Broken as error:
-            broken.append(str(error))
-            print(f"BROKEN  {error}", flush=True)
-            break
-    print(args.table.text())
-    print(f"{sum(done.values())} injections ({', '.join(f'{k} {n}' for k, n in sorted(done.items()))}), {runs} runs completed with the "
-          f"right bytes, latest end {args.latest:.1f} s after a signal, {args.early} signals met a program that was loading, {len(broken)} broken (seed {args.seed})")
-    return 1 if broken else 0
+                missed = 0
+                self.done[kind] += 1
+                print(f"{self.count():>4} ok      {what}", flush=True)
+            except Broken as error:
+                self.done[kind] += 1
+                self.broken.append(str(error))
+                print(f"{self.count():>4} BROKEN  {kind}: {error}", flush=True)
+                shutil.rmtree(self.folder, ignore_errors=True)
+        self.finish()
+        print(self.args.table.text())
+        kinds = ", ".join(f"{k} {n}" for k, n in sorted(self.done.items()))
+        print(f"{self.count()} injections ({kinds}), {self.runs} runs completed with the right bytes, latest end {self.args.latest:.1f} s after a signal, "
+              f"{self.args.early} signals met a program that was loading, {len(self.broken)} broken (seed {self.args.seed})")
+        return 1 if self.broken else 0
+
+    def finish(self):
+        """The last run to its end."""
+        for _ in range(3):
+            if not os.path.exists(self.folder):
+                return
+            try:
+                job = Job(self.args, self.folder)
+                code = job.wait(COMPLETE_S)
+                need(code == 0, f"the last start ended with {code}", job)
+                self.check_complete("the last run")
+            except Broken as error:
+                self.broken.append(str(error))
+                print(f"BROKEN  {error}", flush=True)
+                return
 
 
 if __name__ == "__main__":
