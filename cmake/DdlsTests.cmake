@@ -1,6 +1,3 @@
-# Ends a test that hangs, after seconds in which the slowest is done even where others share the cores. No measure of speed.
-set(DDLS_TEST_TIMEOUT 1500)
-
 # What a test that runs under mpirun needs on small and root-only machines.
 set(DDLS_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1)
@@ -33,7 +30,7 @@ function(ddls_unit_test folder)
   endif()
   target_compile_definitions(unit_${folder} PRIVATE DDLS_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
   add_test(NAME unit_${folder} COMMAND unit_${folder})
-  set_tests_properties(unit_${folder} PROPERTIES TIMEOUT ${DDLS_TEST_TIMEOUT} LABELS unit ENVIRONMENT "${environment}")
+  set_tests_properties(unit_${folder} PROPERTIES LABELS unit ENVIRONMENT "${environment}")
 endfunction()
 
 # ddls_mpi_test(NAME FILES ... LINK ddls_dist RANKS 1 2 3 4): one executable, one test per rank count.
@@ -46,7 +43,7 @@ function(ddls_mpi_test name)
   set_target_properties(mpi_${name} PROPERTIES BUILD_RPATH "${DDLS_WHEEL_DIR}/torch/lib")
   foreach(ranks IN LISTS arg_RANKS)
     add_test(NAME mpi_${name}_np${ranks} COMMAND ${MPIEXEC_EXECUTABLE} -np ${ranks} $<TARGET_FILE:mpi_${name}>)
-    set_tests_properties(mpi_${name}_np${ranks} PROPERTIES TIMEOUT ${DDLS_TEST_TIMEOUT} LABELS mpi PROCESSORS ${ranks}
+    set_tests_properties(mpi_${name}_np${ranks} PROPERTIES LABELS mpi PROCESSORS ${ranks}
       ENVIRONMENT "${DDLS_MPI_ENVIRONMENT}")
   endforeach()
 endfunction()

@@ -40,7 +40,7 @@ std::string about_tilt(const Json& record) {
                              : beyond == 0 ? " and their squares"
                                            : "";
     const Json& groups = at_path(kind, "groups");
-    const std::string in = groups.is_array() ? fmt::format(" in {} groups", groups.size()) : "";
+    const std::string in = groups.size() > 1 ? fmt::format(" in {} groups", groups.size()) : "";
     text += used ? fmt::format(", {} components of {}{}{}", components, name, in, more)
                  : fmt::format(", not {} (no more nats with them)", name);
   }

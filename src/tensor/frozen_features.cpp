@@ -49,13 +49,19 @@ class FrozenFeatures::Network {
     return output.toTensor();
   }
 
-  std::vector<int64_t> groups() const {
+  // Of `width` features in all; an archive has checked its own.
+  std::vector<int64_t> groups(int64_t width) const {
     if (archive_) return archive_->groups();
     if (!module_.hasattr("feature_groups")) return {};
     const torch::jit::IValue groups = module_.attr("feature_groups");
     if (!groups.isIntList())
       fail(Exit::data, "{}: its attribute feature_groups is {}, no List[int]", file_, type_of(groups));
-    return groups.toIntVector();
+    const std::vector<int64_t> widths = groups.toIntVector();
+    const bool positive = std::all_of(widths.begin(), widths.end(), [](int64_t one) { return one > 0; });
+    if (!widths.empty() && (!positive || c10::sum_integers(widths) != width))
+      fail(Exit::data, "{}: feature_groups [{}] are no widths of groups of its {} features", file_,
+           fmt::join(widths, ", "), width);
+    return widths;
   }
 
   // An archive has its backward pass as a program; TorchScript has that of autograd.
@@ -119,11 +125,7 @@ FrozenFeatures::FrozenFeatures(const std::string& file, const char* key, const s
          "{}: no gradient passes through this network (does it round its images to integers, or run under "
          "torch.no_grad?), and samplers follow the gradient of features; begin it with x = x.float()",
          file);
-  groups_ = network_->groups();
-  const bool widths = std::all_of(groups_.begin(), groups_.end(), [](int64_t width) { return width > 0; });
-  if (!groups_.empty() && (!widths || c10::sum_integers(groups_) != width_))
-    fail(Exit::data, "{}: feature_groups [{}] are no widths of groups of its {} features", file,
-         fmt::join(groups_, ", "), width_);
+  groups_ = network_->groups(width_);
   sha256_ = sha256_of_file(file);
 }
 

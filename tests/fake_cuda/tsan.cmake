@@ -30,7 +30,7 @@ foreach(name nccl_channel gradient_reducer)
   set_target_properties(tsan_${name} PROPERTIES BUILD_RPATH "${DDLS_WHEEL_DIR}/torch/lib")
   foreach(ranks 2 3)
     add_test(NAME tsan_${name}_np${ranks} COMMAND ${MPIEXEC_EXECUTABLE} -np ${ranks} $<TARGET_FILE:tsan_${name}>)
-    set_tests_properties(tsan_${name}_np${ranks} PROPERTIES TIMEOUT ${DDLS_TEST_TIMEOUT} LABELS mpi PROCESSORS ${ranks}
+    set_tests_properties(tsan_${name}_np${ranks} PROPERTIES LABELS mpi PROCESSORS ${ranks}
       ENVIRONMENT "${DDLS_MPI_ENVIRONMENT};DDLS_TEST_DEVICE=gpu;DDLS_FAKE_GPUS=${ranks};${tsan_options}")
   endforeach()
 endforeach()
@@ -39,6 +39,6 @@ endforeach()
 # or the fake, whose buffers are poisoned until their collective is done.
 add_test(NAME tsan_nccl_channel_sees_a_race COMMAND ${MPIEXEC_EXECUTABLE} -np 2 $<TARGET_FILE:tsan_nccl_channel>
   --gtest_filter=NcclChannel.ThreadsTakeTurnsBesideTheMonitor)
-set_tests_properties(tsan_nccl_channel_sees_a_race PROPERTIES TIMEOUT ${DDLS_TEST_TIMEOUT} LABELS mpi PROCESSORS 2 PASS_REGULAR_EXPRESSION
+set_tests_properties(tsan_nccl_channel_sees_a_race PROPERTIES LABELS mpi PROCESSORS 2 PASS_REGULAR_EXPRESSION
   "WARNING: ThreadSanitizer|written while they were on their way"
   ENVIRONMENT "${DDLS_MPI_ENVIRONMENT};DDLS_TEST_DEVICE=gpu;DDLS_FAKE_GPUS=2;DDLS_FAKE_CUDA=nonblocking=1;${tsan_options}")
