@@ -126,7 +126,7 @@ def head(results, command):
     if study.methods:
         lines.append("- Fewer methods than a part has: " + "; ".join(f"{part} {', '.join(names)}" for part, names in study.methods.items()) + ".")
     return lines + ["", "**How to read the tables.** Numbers are mean ± sd over seeds. `kernel`: *exact* kernels sample p0 e^r without a bias of their own in the limit of many steps; *biased* ones sample "
-                    "another law, some nearly that one (rejection and DRS up to bound and budget, OBRS to its budget, SMC to the size of a block, i-SIR over a pool to the pool); a *short run* is better than its energy's own law or runs on an energy that harms, so it must not be taken for a sample of p0 e^r. Costs are per sample: gradients of the energy, "
+                    "another law, some nearly that one (rejection and DRS up to bound and budget, OBRS to its budget, SMC to the size of a block, SIR and i-SIR over a pool to the pool); a *short run* is better than its energy's own law or runs on an energy that harms, so it must not be taken for a sample of p0 e^r. Costs are per sample: gradients of the energy, "
                     "ratios (one decode and one discriminator each) with a shared pool in it, and the seconds of all samples, warm-ups included. Of 25 Gaussians 25 modes, all of high quality and mass TV near that of "
                     f"real data are right; FD, KID and mass TV are better when lower, the rest when higher. Definitions: {link('algorithm')}, section 7; keys: {link('formats')}. Published numbers stand beside "
                     "ours only where the protocol is the same: features of the run's own classifier compare with nothing but each other, so published FIDs do not.", ""]

@@ -2,7 +2,7 @@
 (part, variant, seed) is a run folder of the program. Settings are those of `ddls_dist --set`; those of `quick` come on top with --quick."""
 from dataclasses import dataclass, field
 
-POINT_METHODS = ("generator ddls mala hmc underdamped ex2mcmc tempering pcn elliptical_slice smc flow isir rejection obrs drs mh_gan rep_gan dot dgflow "
+POINT_METHODS = ("generator ddls mala hmc underdamped ex2mcmc tempering pcn elliptical_slice smc flow isir sir rejection obrs drs mh_gan rep_gan dot dgflow "
                  "truncation pixel_langevin").split()
 IMAGE_METHODS = POINT_METHODS
 
@@ -67,7 +67,7 @@ IMAGE_STEPS = {
     "sample.drs.steps": 100, "sample.rejection.budget": 1000, "sample.dot.steps": 20, "sample.pixel_langevin.steps": 24,
     "sample.pixel_langevin.step_size": 0.0003, "sample.pixel_langevin.noise_std": 0.03}
 IMAGE_QUICK = {"train.steps": 300, "train.ratio.steps": 100, "train.classifier.steps": 200, "train.calibration.pool": 3000,
-               "train.calibration.held_out": 2000, "sample.count": 500, "sample.start_pool": 2000, "sample.isir.pool": 4000, "sample.isir.steps": 16,
+               "train.calibration.held_out": 2000, "sample.count": 500, "sample.start_pool": 2000, "sample.isir.pool": 4000, "sample.sir.pool": 4000, "sample.isir.steps": 16,
                "sample.ddls.steps": 8, "sample.mala.steps": 8, "sample.pcn.steps": 16, "sample.mh_gan.steps": 20, "sample.rep_gan.steps": 16,
                "sample.drs.steps": 20, "sample.drs.pilots": 1000, "sample.rejection.budget": 50, "sample.rejection.pilots": 1000,
                "sample.obrs.steps": 50, "sample.obrs.proposals": 10, "sample.obrs.pilots": 1000, "sample.flow.warmup": 20, "sample.flow.pilots": 1000,
@@ -172,7 +172,7 @@ PARTS = [
                   "--set train.ddls.steps=3 --set train.ddls.persistent=true --set train.ddls.chains=4096"),
     Part("cifar10", "CIFAR-10, SN-DCGAN", "A tilt fitted to the frozen generator, exact kernels start at weighted draws of a pool; evaluated by the network of `--extractor`, which the energy "
          "did not see.", "configs/cifar10-tilt.yaml", (1,), (1,),
-         {**methods("generator ddls mala isir"), "sample.count": 10000, "sample.snapshot_every": 0, "evaluate.metrics": "[fid,is,kid,prdc]"},
+         {**methods("generator ddls mala isir sir"), "sample.count": 10000, "sample.snapshot_every": 0, "evaluate.metrics": "[fid,is,kid,prdc]"},
          {"sample.count": 200}, uses={"": "cifar10"}, variants={"": Variant(title="SN-DCGAN")}, extractor=True,
          training="ddls_dist train --config configs/cifar10-tilt.yaml --set train.calibration.features=[layers.pt2] --out cifar10   # then also --extractor FILE",
          pictures=(("samples/pairs.png", "Before and after DDLS", 140),)),

@@ -39,7 +39,7 @@ enum class Stream : uint32_t {
   dropout = 23,        // id = layer and sample of the global batch, step = update and forward
   calibration = 24,    // prior draws beside the held-out reals: id = position
   worth = 25,          // step 0: prior draws that an energy is judged by; then the bootstrap
-  pool_start = 26,     // which draw of a pool chain id starts at; step counts its starts
+  pool_start = 26,     // where among a pool's weights the chains of label id begin; step counts their starts
 };
 
 // The words of columns 4 * group to 4 * group + 3.

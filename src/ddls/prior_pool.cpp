@@ -2,6 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
 #include "base/error.hpp"
 #include "ddls/pilot_ratios.hpp"
 
@@ -25,6 +29,32 @@ at::Tensor cumulative_weights(const at::Tensor& log_ratio, const at::Tensor& cou
   return at::cat(parts);
 }
 
+// [n] float64 on the CPU: of the k-th chain of a label, frac(shift + k / phi).
+at::Tensor even_places(const Chains& chains, const Target& target, const tensor::Noise& noise, int64_t draw) {
+  constexpr double step = 1 / std::numbers::phi;
+  constexpr double end = 1 - 1e-9;  // label + place stays below label + 1
+  const at::Tensor labels = target.labels_of ? target.labels_of({0, chains.ids.end}).cpu() : at::Tensor();
+  const auto label_of = [of = labels.defined() ? labels.data_ptr<int64_t>() : nullptr](int64_t id) {
+    return of == nullptr ? 0 : of[id];
+  };
+  struct Label {
+    int64_t chains = 0;  // so far
+    double shift = -1;
+  };
+  std::map<int64_t, Label> of_label;
+  for (int64_t id = 0; id < chains.ids.begin; ++id) ++of_label[label_of(id)].chains;
+  const at::Tensor places = at::empty({chains.ids.size()}, at::kDouble);
+  auto* out = places.data_ptr<double>();
+  for (int64_t id = chains.ids.begin; id < chains.ids.end; ++id) {
+    const int64_t label = label_of(id);
+    Label& now = of_label[label];
+    if (now.shift < 0) now.shift = noise.uniform({label, label + 1}, 1, draw, Stream::pool_start).item<double>();
+    const double place = now.shift + static_cast<double>(now.chains++) * step;
+    *out++ = std::min(place - std::floor(place), end);
+  }
+  return places;
+}
+
 }  // namespace
 
 at::Tensor PriorPool::any(const at::Tensor& labels, const at::Tensor& u) const {
@@ -34,7 +64,7 @@ at::Tensor PriorPool::any(const at::Tensor& labels, const at::Tensor& u) const {
 
 at::Tensor PriorPool::weighted(const at::Tensor& labels, const at::Tensor& u) const {
   const at::Tensor place = count.defined() ? u + labels.to(at::kDouble) : u;
-  return at::searchsorted(cumulative, place).clamp_max(z.size(0) - 1);
+  return at::searchsorted(cumulative, place, /*out_int32=*/false, /*right=*/true).clamp_max(z.size(0) - 1);
 }
 
 void PriorPool::check(const at::Tensor& labels, const char* key) const {
@@ -66,13 +96,21 @@ PriorPool prior_pool(int64_t draws, const Target& target, const tensor::Noise& n
   return pool;
 }
 
+std::function<void(Chains&, int64_t draw)> weighted_start(PriorPool pool, const char* key, const Target& target,
+                                                          const tensor::Noise& noise) {
+  return [pool = std::move(pool), key, target, noise](Chains& chains, int64_t draw) {
+    pool.check(chains.labels, key);
+    const at::Tensor places = even_places(chains, target, noise, draw).to(target.device);
+    chains.z = pool.z.index_select(0, pool.weighted(chains.labels, places));
+    chains.now = target.evaluate(chains.z, chains.labels);
+  };
+}
+
 Method started_from(PriorPool pool, Method method, const Target& target, const tensor::Noise& noise) {
   method.warm_up["start_ess_fraction"] = pool.weights.at("ess_fraction");
-  method.start = [pool = std::move(pool), target, noise, then = method.start](Chains& chains, int64_t draw) {
-    pool.check(chains.labels, "sample.start_pool");
-    const at::Tensor u = uniform_of(chains, noise, draw, Stream::pool_start).to(at::kDouble);
-    chains.z = pool.z.index_select(0, pool.weighted(chains.labels, u));
-    chains.now = target.evaluate(chains.z, chains.labels);
+  method.start = [at_pool = weighted_start(std::move(pool), "sample.start_pool", target, noise), then = method.start](
+                     Chains& chains, int64_t draw) {
+    at_pool(chains, draw);
     if (then) then(chains, draw);
   };
   return method;

@@ -11,7 +11,7 @@ namespace ddls::sampling {
 #define DDLS_SAMPLERS(entry)                                                                                        \
   entry(generator) entry(ddls) entry(mala) entry(hmc) entry(underdamped) entry(ex2mcmc) entry(tempering) entry(drs) \
       entry(mh_gan) entry(rep_gan) entry(dot) entry(dgflow) entry(truncation) entry(pixel_langevin) entry(pcn)      \
-          entry(elliptical_slice) entry(smc) entry(rejection) entry(obrs) entry(isir) entry(flow)
+          entry(elliptical_slice) entry(smc) entry(rejection) entry(obrs) entry(isir) entry(flow) entry(sir)
 
 #define DDLS_DECLARE(name) Sampler name##_sampler();
 DDLS_SAMPLERS(DDLS_DECLARE)

@@ -130,7 +130,7 @@ void draw_pairs(const RunData& run, Pictures& pictures) {
       {.pages = {{png, "pairs"}},
        .caption =
            "Before and after: a column of a band is one chain. It starts at the latent vector of the generator's "
-           "image, or, where the method draws from a pool (sample.start_pool, sample.isir.pool), at a draw of that.",
+           "image, or, where the method draws from a pool (sample.start_pool, or a pool of its own), at a draw of that.",
        .name = "before and after",
        .wide = true});
 }

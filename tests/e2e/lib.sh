@@ -18,7 +18,7 @@ on() {
 }
 
 # every_sampler COUNT: section sample of a configuration that runs all of them in a few seconds.
-methods=generator,ddls,mala,hmc,underdamped,ex2mcmc,tempering,drs,mh_gan,rep_gan,dot,dgflow,truncation,pixel_langevin,pcn,elliptical_slice,smc,rejection,obrs,isir,flow
+methods=generator,ddls,mala,hmc,underdamped,ex2mcmc,tempering,drs,mh_gan,rep_gan,dot,dgflow,truncation,pixel_langevin,pcn,elliptical_slice,smc,rejection,obrs,isir,flow,sir
 every_sampler() {
   cat <<YAML
 sample:
@@ -45,6 +45,7 @@ sample:
   obrs: {steps: 4, proposals: 2, pilots: 50}
   isir: {steps: 2, proposals: 3, pool: 60}
   flow: {steps: 2, proposals: 3, warmup: 3, batch: 80, width: 8, couplings: 2, pilots: 50}
+  sir: {pool: 60}
 YAML
 }
 

@@ -80,7 +80,7 @@ cat >check.py <<'PY'
 import torch
 from read_npz import read_npz
 G = torch.jit.load("G.pt")
-for method in ("generator", "ddls", "mala", "hmc", "tempering", "truncation", "drs", "pcn", "elliptical_slice", "smc", "rejection", "isir", "flow"):
+for method in ("generator", "ddls", "mala", "hmc", "tempering", "truncation", "drs", "pcn", "elliptical_slice", "smc", "rejection", "isir", "flow", "sir"):
     z = read_npz(f"np2/samples/{method}/latents.npz")
     u8 = read_npz(f"np2/samples/{method}/samples.npz")
     assert z.shape == (40, 16) and u8.shape == (40, 16, 16, 3), (z.shape, u8.shape)

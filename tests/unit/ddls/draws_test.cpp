@@ -131,6 +131,57 @@ TEST(StartPool, DrawsHaveTheLabelOfTheChain) {
   EXPECT_NEAR(signed_z.std().item<double>(), 1, 0.1);
 }
 
+int64_t distinct(const at::Tensor& z) { return std::get<0>(at::unique_dim(z, 0)).size(0); }
+
+// The largest of 40 000 weights is sqrt(2) / 40 000: 0.35 / n for n chains, and within 1 / (sqrt(5) n) of each other
+// there are no two. Independent weighted draws would repeat about 1400 of these.
+TEST(StartPool, ADrawIsTakenTwiceOnlyWhereItsWeightAsksForIt) {
+  const Target target = gaussian_target(std::vector<double>{2.0});
+  const Chains chains = run("sir", {"sir.pool=40000"}, target, 91);
+  EXPECT_EQ(distinct(chains.z), many);
+  expect_variance(chains.z, 0.5);
+  expect_law(chains.z, [](double x) { return normal_cdf(x, std::sqrt(0.5)); });
+  // So it is for any number of them, and in blocks of any size.
+  const Method method = make_method("sir", test::sample_config({"sir.pool=40000"}), target, tensor::Noise{91});
+  const auto part = [&](int64_t begin, int64_t end) {
+    return start(method, {begin, end}, target, tensor::Noise{91}).z;
+  };
+  EXPECT_TRUE(at::equal(at::cat({part(0, 7), part(7, 700), part(700, 701)}), chains.z.narrow(0, 0, 701)));
+}
+
+// A draw with a large weight comes as often as that says, to a few chains in many: 5 draws, 1000 chains of each label.
+TEST(StartPool, RepeatsAreInProportionToTheWeights) {
+  Target target =
+      make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
+                  [](const at::Tensor& x, const at::Tensor&) { return 2 * x.select(1, 0); }, 1, test::device());
+  target.labels_of = [](IdRange ids) { return (at::arange(ids.begin, ids.end, at::kLong) * 7 % 10 > 6).to(at::kLong); };
+  const Method method = make_method("sir", test::sample_config({"sir.pool=25"}), target, tensor::Noise{92});
+  const Chains chains = start(method, {0, 3000}, target, tensor::Noise{92});
+  for (const int64_t label : {0, 1}) {
+    const at::Tensor of_label = chains.z.index_select(0, (chains.labels == label).nonzero().flatten());
+    const auto [z, inverse, counts] = at::unique_dim(of_label, 0, true, false, true);
+    const at::Tensor shares = counts.to(at::kDouble) / of_label.size(0);
+    EXPECT_GT(z.size(0), 3);
+    const at::Tensor weights = (2 * z.flatten().to(at::kDouble)).softmax(0);
+    EXPECT_LT((shares - weights).abs().max().item<double>(), 0.01) << label;
+  }
+}
+
+// Alone, without the others to which it keeps its distance, a chain is a weighted draw: its law over seeds.
+TEST(StartPool, EachChainAloneHasTheLawOfTheWeights) {
+  const Target target = gaussian_target(std::vector<double>{2.0});
+  const config::SampleConfig config = test::sample_config({"sir.pool=200"});
+  for (const int64_t chain : {0, 13})
+    for (const int64_t draw : {0, 2}) {
+      std::vector<at::Tensor> z;
+      for (uint64_t seed = 0; seed < 4000; ++seed) {
+        const tensor::Noise noise{1000 + seed};
+        z.push_back(start(make_method("sir", config, target, noise), {chain, chain + 1}, target, noise, draw).z);
+      }
+      expect_variance(at::cat(z), 0.5);
+    }
+}
+
 TEST(RealNvp, InvertsAndKnowsItsDensity) {
   const FlowShape shape{.dim = 5, .couplings = 6, .width = 16, .classes = 3};
   const RealNvp flow(shape, 11);

@@ -62,7 +62,7 @@ TEST(Exactness, IsClaimedOfKernelsAsConfigured) {
        {"mala", "hmc", "ex2mcmc", "tempering", "mh_gan", "rep_gan", "pcn", "elliptical_slice", "isir", "flow"})
     EXPECT_TRUE(is_exact(name, {})) << name;
   for (const char* name : {"generator", "ddls", "underdamped", "drs", "dot", "dgflow", "truncation", "pixel_langevin",
-                           "smc", "rejection", "obrs"})
+                           "smc", "rejection", "obrs", "sir"})
     EXPECT_FALSE(is_exact(name, {})) << name;
   EXPECT_TRUE(is_exact("underdamped", {"underdamped.adjust=true"}));
   EXPECT_FALSE(is_exact("underdamped", {"underdamped.adjust=true", "underdamped.temperature=0.5"}));

@@ -25,8 +25,8 @@ inline config::SampleConfig sample_config(const std::vector<std::string>& assign
 // Every sampler in milliseconds: whatever has these keys is cut to so many.
 inline config::SampleConfig quick_config(const std::vector<std::string>& assignments = {}) {
   config::SampleConfig config = sample_config(assignments);
-  const std::vector<std::pair<std::string, int64_t>> most{
-      {"steps", 12}, {"budget", 12}, {"warmup", 10}, {"pilot_chains", 50}, {"pilots", 200}};
+  const std::vector<std::pair<std::string, int64_t>> most{{"steps", 12},        {"budget", 12},  {"warmup", 10},
+                                                          {"pilot_chains", 50}, {"pilots", 200}, {"pool", 200}};
   for (config::SamplerConfig& sampler : config.samplers) {
     config::Section section("", "");
     sampler.options.bind(section);
