@@ -77,9 +77,10 @@ Json method_record(const fs::path& folder) {
   const double warmup = json_field_or(manifest, "warmup_seconds", 0.0, file);
   Json record{{"count", count}, {"seconds", seconds}};
   if (manifest.contains("exact")) record["exact"] = json_field<bool>(manifest, "exact", file);  // not in older ones
+  if (warmup > 0) record["warmup_seconds"] = warmup;
+  if (manifest.contains("warmup")) record["warmup"] = json_field<Json>(manifest, "warmup", file);
   if (steps == 0) return record;
   record["steps"] = steps;
-  if (warmup > 0) record["warmup_seconds"] = warmup;
   if (seconds > warmup)
     record["chain_steps_per_second"] = static_cast<double>(steps) * static_cast<double>(count) / (seconds - warmup);
   record["temperature"] = json_field<Json>(manifest, "temperature", file);
@@ -93,7 +94,6 @@ Json method_record(const fs::path& folder) {
   for (const std::string& name : names_in(manifest, "rates", {"acceptance"}, file)) rates.push_back(name);
   const std::vector<std::string> lasts = names_in(manifest, "last_rates", {}, file);
   add_curves(folder, rates, {lasts.begin(), lasts.end()}, record);
-  if (manifest.contains("warmup")) record["warmup"] = json_field<Json>(manifest, "warmup", file);
   add_costs(manifest, file, static_cast<double>(steps), seconds - warmup, record);
   return record;
 }

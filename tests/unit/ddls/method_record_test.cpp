@@ -73,6 +73,20 @@ TEST(MethodRecord, SaysWhetherTheKernelIsExact) {
     }
 }
 
+// A pool may be all that a method does: it has no steps.
+TEST(MethodRecord, TellsOfAWarmUpWithoutSteps) {
+  const test::ScratchFolder scratch;
+  write_file(scratch / "chains.jsonl", "");
+  Json of_pool = manifest();
+  of_pool["steps"] = 0;
+  of_pool["warmup"] = {{"ess_fraction", 0.25}};
+  write_file(scratch / "manifest.json", of_pool.dump());
+  const Json record = method_record(scratch.path());
+  EXPECT_EQ(record["warmup"]["ess_fraction"], 0.25);
+  EXPECT_EQ(record["warmup_seconds"], 2.0);
+  EXPECT_FALSE(record.contains("steps"));
+}
+
 TEST(MethodRecord, LeavesOutCostsOfChainsThatWereNotDiagnosed) {
   const test::ScratchFolder scratch;
   Json short_chains = manifest();
