@@ -33,7 +33,7 @@ at::Tensor cumulative_weights(const at::Tensor& log_ratio, const at::Tensor& cou
 at::Tensor even_places(const Chains& chains, const Target& target, const tensor::Noise& noise, int64_t draw) {
   constexpr double step = 1 / std::numbers::phi;
   constexpr double end = 1 - 1e-9;  // label + place stays below label + 1
-  const at::Tensor labels = target.labels_of ? target.labels_of({0, chains.ids.end}).cpu() : at::Tensor();
+  const at::Tensor labels = target.labels_of ? target.labels_of({0, chains.ids.end}).cpu().contiguous() : at::Tensor();
   const auto label_of = [of = labels.defined() ? labels.data_ptr<int64_t>() : nullptr](int64_t id) {
     return of == nullptr ? 0 : of[id];
   };

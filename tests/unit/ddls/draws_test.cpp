@@ -149,7 +149,7 @@ TEST(StartPool, ADrawIsTakenTwiceOnlyWhereItsWeightAsksForIt) {
   EXPECT_TRUE(at::equal(at::cat({part(0, 7), part(7, 700), part(700, 701)}), chains.z.narrow(0, 0, 701)));
 }
 
-// A draw with a large weight comes as often as that says, to a few chains in many: 5 draws, 1000 chains of each label.
+// A draw with a large weight comes as often as that says: 25 draws, 2100 and 900 chains of their labels.
 TEST(StartPool, RepeatsAreInProportionToTheWeights) {
   Target target =
       make_target([](const at::Tensor& z, const at::Tensor&) { return z; },
