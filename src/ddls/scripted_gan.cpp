@@ -1,7 +1,6 @@
 #include "ddls/scripted_gan.hpp"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/jit/python/update_graph_executor_opt.h>
 #include <torch/script.h>
 
 #include "base/error.hpp"
@@ -35,13 +34,12 @@ void guard(Target& target, const std::string& generator, const std::string& both
 }  // namespace
 
 tensor::ForeignNetwork load_scripted_network(const fs::path& file, const char* option, c10::Device device) {
-  // The interpreter would otherwise rewrite the graphs after it has watched some calls: the same input, other bits.
-  torch::jit::setGraphExecutorOptimize(false);
   const auto module = std::make_shared<torch::jit::Module>(tensor::load_torchscript(file, option, device));
   tensor::ForeignNetwork network{.file = file.string()};
   network.call = [module, name = network.file](const at::Tensor& input, const at::Tensor& labels) {
     std::vector<torch::jit::IValue> inputs{input};
     if (labels.defined()) inputs.emplace_back(labels);
+    const tensor::GraphsAs as(tensor::GraphsAs::written);
     const torch::jit::IValue output = module->forward(inputs);
     if (!output.isTensor())
       fail(Exit::data, "{}: forward must return one tensor, but it returns {}; leave the rest out", name,

@@ -38,6 +38,7 @@ class Network {
   std::vector<at::Tensor> outputs(const at::Tensor& images, bool logits) {
     at::NoGradGuard no_grad;
     if (archive_) return archive_->outputs(images);
+    const tensor::GraphsAs as(tensor::GraphsAs::rewritten);
     if (nvidia_) return nvidia_outputs(images, logits);
     const torch::jit::IValue output = module_.forward({images});
     if (!output.isTuple() || output.toTupleRef().elements().size() < 2) refuse_type(output);

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/jit/python/update_graph_executor_opt.h>
 #include <torch/script.h>
 
 #include <algorithm>
@@ -26,8 +25,6 @@ class FrozenFeatures::Network {
       return;
     }
     module_ = load_torchscript(file, key, device);
-    // The interpreter would otherwise rewrite the graph after it has watched some calls: the same input, other bits.
-    torch::jit::setGraphExecutorOptimize(false);
     for (const auto& argument : module_.get_method("forward").function().getSchema().arguments())
       nvidia_ = nvidia_ || argument.name() == "return_features";
   }
@@ -37,6 +34,7 @@ class FrozenFeatures::Network {
     if (archive_) return archive_->of(images);
     torch::jit::Kwargs options;
     if (nvidia_) options["return_features"] = true;
+    const GraphsAs as(GraphsAs::written);
     torch::jit::IValue output = module_.forward({images}, options);
     if (output.isTuple() && !output.toTupleRef().elements().empty()) {
       const torch::jit::IValue first = output.toTupleRef().elements()[0];

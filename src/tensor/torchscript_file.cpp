@@ -1,5 +1,6 @@
 #include "tensor/torchscript_file.hpp"
 
+#include <torch/csrc/jit/python/update_graph_executor_opt.h>
 #include <torch/script.h>
 
 #include <array>
@@ -69,6 +70,12 @@ torch::jit::Module load_torchscript(const fs::path& file, const std::string& wha
     refuse(file, reason_or_rethrow());
   }
 }
+
+GraphsAs::GraphsAs(Form form) : before_(torch::jit::getGraphExecutorOptimize()) {
+  torch::jit::setGraphExecutorOptimize(form == rewritten);
+}
+
+GraphsAs::~GraphsAs() { torch::jit::setGraphExecutorOptimize(before_); }
 
 NamedTensors tensors_of(const torch::jit::Module& module) {
   NamedTensors tensors;

@@ -49,7 +49,9 @@ for ranks in 1 2 3; do
   on "$ranks" "${tilt[@]}" --out "tilt$ranks" --set 'train.calibration.features=[pixels,e.pt2]' >out 2>err || { cat err; fail "tilt, np $ranks"; }
   latents "tilt$ranks" | cmp - <(latents tilt1) || fail "tilt: other bytes on $ranks ranks"
 done
-on 1 "${tilt[@]}" --out script --set 'train.calibration.features=[pixels,e.pt]' >out 2>err || { cat err; fail "tilt by TorchScript"; }
+# And judged by another TorchScript network: the two want the executor in different modes (GraphsAs).
+on 1 "${tilt[@]}" --out script --set 'train.calibration.features=[pixels,e.pt]' --set evaluate.extractor=judge.pt >out 2>err || { cat err; fail "tilt by TorchScript"; }
+python3 -c 'import json; r = json.load(open("script/report.json")); assert r["methods"]["mala"]["metrics"]["frechet_distance"] > 0 and r["extractor"]["name"] == "judge", r' || fail "judge.pt did not judge"
 cmp script/samples/generator/samples.npz tilt1/samples/generator/samples.npz || fail "another generator"
 python3 - <<'PY' || fail "a tilt by an archive is not that by the script"
 import json

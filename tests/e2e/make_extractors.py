@@ -233,3 +233,6 @@ repacked("small.pt2", "cuda.pt2", with_value("device", "cuda"))
 repacked("small.pt2", "renamed.pt")
 open("cut.pt2", "wb").write(open("small.pt2", "rb").read()[:5000])
 open("text.pt2", "w").write("hello")
+
+# Another network as TorchScript, which judges samples of an energy that the first is part of.
+save_script(Own().eval().requires_grad_(False), "judge.pt", None)
