@@ -34,19 +34,18 @@ at::Tensor even_places(const Chains& chains, const Target& target, const tensor:
   constexpr double step = 1 / std::numbers::phi;
   constexpr double end = 1 - 1e-9;  // label + place stays below label + 1
   const at::Tensor labels = target.labels_of ? target.labels_of({0, chains.ids.end}).cpu().contiguous() : at::Tensor();
-  const auto label_of = [of = labels.defined() ? labels.data_ptr<int64_t>() : nullptr](int64_t id) {
-    return of == nullptr ? 0 : of[id];
-  };
+  const int64_t* const of = labels.defined() ? labels.data_ptr<int64_t>() : nullptr;
   struct Label {
     int64_t chains = 0;  // so far
     double shift = -1;
   };
   std::map<int64_t, Label> of_label;
-  for (int64_t id = 0; id < chains.ids.begin; ++id) ++of_label[label_of(id)].chains;
+  if (of == nullptr) of_label[0].chains = chains.ids.begin;
+  for (int64_t id = 0; of != nullptr && id < chains.ids.begin; ++id) ++of_label[of[id]].chains;
   const at::Tensor places = at::empty({chains.ids.size()}, at::kDouble);
   auto* out = places.data_ptr<double>();
   for (int64_t id = chains.ids.begin; id < chains.ids.end; ++id) {
-    const int64_t label = label_of(id);
+    const int64_t label = of == nullptr ? 0 : of[id];
     Label& now = of_label[label];
     if (now.shift < 0) now.shift = noise.uniform({label, label + 1}, 1, draw, Stream::pool_start).item<double>();
     const double place = now.shift + static_cast<double>(now.chains++) * step;
